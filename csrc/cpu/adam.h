@@ -1,0 +1,24 @@
+// One step of Adam over kernels: gather the tiles' gradients of each kernel in a fixed order, then move it.
+#pragma once
+#include <cstdint>
+
+#include "../common/steering.h"
+
+namespace rsmoe::cpu {
+
+struct AdamStep {
+  float* geometry;  // [L, 6], updated
+  float* experts;   // [L, channels], updated
+  float* state;     // [2, 6 + channels, L]: first and second moments
+  int64_t kernels;
+  int32_t channels;
+  const float* pair_gradients;  // [pairs, 6 + channels]
+  const int64_t* kernel_start;  // [L + 1] into kernel_pairs
+  const int32_t* kernel_pairs;  // [pairs] the pairs of each kernel, in tile order
+  int32_t whitened;             // 1: coordinates of steering.h's Whitened; 0: y, x, r11, r12, r22, logit
+  float rate_position, rate_steering, rate_logit, rate_expert;
+  float beta1, beta2, correction1, correction2;  // corrections: 1 / (1 - beta^step)
+  Limits limits;
+};
+
+}  // namespace rsmoe::cpu

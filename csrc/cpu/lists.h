@@ -1,0 +1,38 @@
+// Which kernels matter to which tile: gate culling from coarse boxes to tiles.
+//
+// In a box, `low` is the largest, over kernels, of a kernel's smallest s. A kernel whose largest s is below
+// low - tau has a gate below exp(-tau) at every pixel of the box, hence in every smaller box inside: so lists of
+// coarse boxes can be refined. The kernel that sets `low` always stays: no pixel is ever without a kernel.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace rsmoe::cpu {
+
+struct Culling {
+  float tau;         // margin in nats; infinity keeps every kernel (global mixture)
+  bool normalised;   // SMoE; for the RBF kernels are measured against 1 instead of against each other
+  float confidence;  // > 0: the paper's selection instead, the square around the ellipse |z| <= confidence
+};
+
+struct TileLists {
+  int64_t tiles_y = 0, tiles_x = 0;
+  std::vector<int64_t> start;  // [tiles + 1]
+  std::vector<int32_t> ids;    // [pairs] kernels of each tile, ascending
+
+  int64_t tiles() const { return tiles_y * tiles_x; }
+  int64_t pairs() const { return static_cast<int64_t>(ids.size()); }
+  int32_t count(int64_t tile) const { return static_cast<int32_t>(start[tile + 1] - start[tile]); }
+  int32_t longest() const;
+};
+
+// The pairs of each kernel, in tile order.
+struct KernelPairs {
+  std::vector<int64_t> start;  // [kernels + 1]
+  std::vector<int32_t> pairs;
+};
+
+TileLists build_lists(const float* geometry, int64_t kernels, int64_t height, int64_t width, const Culling&);
+KernelPairs invert(const TileLists&, int64_t kernels);
+
+}  // namespace rsmoe::cpu

@@ -1,0 +1,160 @@
+#include "mixture.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "../torch_abi.h"
+#include "aligned.h"
+#include "tile.h"
+
+namespace rsmoe::cpu {
+namespace {
+
+using torch_abi::for_each_task;
+
+// One workspace per thread, large enough for the longest list.
+class Workspaces {
+ public:
+  Workspaces() : memory_(static_cast<size_t>(torch_abi::num_threads())) {}
+
+  void fit(int32_t longest, int32_t channels) {
+    const int64_t floats = simd().workspace(longest, channels);
+    for (AlignedFloats& m : memory_) m.reserve(floats);
+  }
+  float* operator[](int64_t worker) { return memory_[worker].data(); }
+
+ private:
+  std::vector<AlignedFloats> memory_;
+};
+
+TileJob tile_job(const Mixture& m, const TileLists& lists, int64_t tile, float tau) {
+  const int64_t y = tile / lists.tiles_x * kTile, x = tile % lists.tiles_x * kTile;
+  return {m.geometry,
+          m.experts,
+          lists.ids.data() + lists.start[tile],
+          lists.count(tile),
+          m.channels,
+          static_cast<float>(y),
+          static_cast<float>(x),
+          static_cast<int32_t>(std::min<int64_t>(kTile, m.height - y)),
+          static_cast<int32_t>(std::min<int64_t>(kTile, m.width - x)),
+          tau,
+          m.culling.normalised};
+}
+
+// The paper's selection is final; gate culling goes on within the tile.
+float tile_tau(const Culling& culling) {
+  return culling.confidence > 0 ? std::numeric_limits<float>::infinity() : culling.tau;
+}
+
+// Calls copy(plane, image, floats) for every row of the tile that lies in the image.
+template <class Copy> void for_rows(const Mixture& m, const TileJob& job, Copy&& copy) {
+  const auto y0 = static_cast<int64_t>(job.y0), x0 = static_cast<int64_t>(job.x0);
+  for (int32_t c = 0; c < m.channels; ++c)
+    for (int32_t r = 0; r < job.rows; ++r)
+      copy(int64_t{c} * kTilePixels + r * kTile, (c * m.height + y0 + r) * m.width + x0, static_cast<size_t>(job.cols));
+}
+
+}  // namespace
+
+void render(const Mixture& m, float* image) {
+  const TileLists lists = build_lists(m.geometry, m.kernels, m.height, m.width, m.culling);
+  Workspaces workspaces;
+  workspaces.fit(lists.longest(), m.channels);
+  for_each_task(lists.tiles(), [&](int64_t tile, int64_t worker) {
+    const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
+    float* memory = workspaces[worker];
+    simd().forward(job, memory);
+    const float* value = simd().view(memory, job.count, job.channels).value;
+    for_rows(m, job, [&](int64_t plane, int64_t at, size_t n) { std::memcpy(image + at, value + plane, n * sizeof(float)); });
+  });
+}
+
+void render_backward(const Mixture& m, const float* grad_image, float* grad_geometry, float* grad_experts) {
+  const TileLists lists = build_lists(m.geometry, m.kernels, m.height, m.width, m.culling);
+  const KernelPairs of_kernel = invert(lists, m.kernels);
+  const int32_t columns = kMoments + m.channels;
+  std::vector<float> pairs(static_cast<size_t>(lists.pairs() * columns));
+  Workspaces workspaces;
+  workspaces.fit(lists.longest(), m.channels);
+  for_each_task(lists.tiles(), [&](int64_t tile, int64_t worker) {
+    const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
+    float* memory = workspaces[worker];
+    simd().forward(job, memory);
+    float* residual = simd().view(memory, job.count, job.channels).residual;
+    std::fill_n(residual, int64_t{m.channels} * kTilePixels, 0.0f);
+    for_rows(m, job, [&](int64_t plane, int64_t at, size_t n) { std::memcpy(residual + plane, grad_image + at, n * sizeof(float)); });
+    simd().backward(job, memory, pairs.data() + lists.start[tile] * columns);
+  });
+  torch_abi::parallel_for(m.kernels, 256, [&](int64_t begin, int64_t end) {
+    std::vector<float> sums(static_cast<size_t>(columns));
+    for (int64_t j = begin; j < end; ++j) {
+      std::fill(sums.begin(), sums.end(), 0.0f);
+      for (int64_t p = of_kernel.start[j]; p < of_kernel.start[j + 1]; ++p)
+        for (int32_t c = 0; c < columns; ++c) sums[c] += pairs[int64_t{of_kernel.pairs[p]} * columns + c];
+      const float* k = m.geometry + j * kGeometry;
+      const Kernel g = gradient({k[kY], k[kX], k[kR11], k[kR12], k[kR22], k[kLogit]},
+                                {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]});
+      const float values[kGeometry] = {g.y, g.x, g.r11, g.r12, g.r22, g.logit};
+      std::copy_n(values, kGeometry, grad_geometry + j * kGeometry);
+      std::copy_n(sums.data() + kMoments, m.channels, grad_experts + j * m.channels);
+    }
+  });
+}
+
+void fit(const FitSteps& f, float* losses) {
+  const Mixture m{f.geometry, f.experts, f.kernels, f.channels, f.height, f.width, f.culling};
+  const int32_t columns = kMoments + f.channels;
+  Culling with_margin = f.culling;
+  with_margin.tau += f.list_margin;
+  TileLists lists;
+  KernelPairs of_kernel;
+  AlignedFloats pairs;
+  Workspaces workspaces;
+  std::vector<float> tile_loss;
+  for (int64_t i = 0; i < f.steps; ++i) {
+    if (i % f.list_interval == 0) {
+      lists = build_lists(f.geometry, f.kernels, f.height, f.width, with_margin);
+      of_kernel = invert(lists, f.kernels);
+      pairs.reserve(lists.pairs() * columns);
+      workspaces.fit(lists.longest(), f.channels);
+      tile_loss.resize(static_cast<size_t>(lists.tiles()));
+    }
+    for_each_task(lists.tiles(), [&](int64_t tile, int64_t worker) {
+      const TileJob job = tile_job(m, lists, tile, tile_tau(f.culling));
+      float* memory = workspaces[worker];
+      simd().forward(job, memory);
+      tile_loss[tile] = simd().residual_from_target(job, memory, f.target + tile * f.channels * kTilePixels,
+                                                    f.weight ? f.weight + tile * kTilePixels : nullptr);
+      simd().backward(job, memory, pairs.data() + lists.start[tile] * columns);
+    });
+    double loss = 0;
+    for (const float part : tile_loss) loss += part;
+    losses[i] = static_cast<float>(loss);
+    const auto step = static_cast<double>(f.first_step + i + 1);
+    const float* rate = f.rates + 4 * i;
+    const AdamStep adam{f.geometry,
+                        f.experts,
+                        f.state,
+                        f.kernels,
+                        f.channels,
+                        pairs.data(),
+                        of_kernel.start.data(),
+                        of_kernel.pairs.data(),
+                        f.whitened,
+                        rate[0],
+                        rate[1],
+                        rate[2],
+                        rate[3],
+                        f.beta1,
+                        f.beta2,
+                        static_cast<float>(1 / (1 - std::pow(f.beta1, step))),
+                        static_cast<float>(1 / (1 - std::pow(f.beta2, step))),
+                        f.limits};
+    torch_abi::parallel_for(f.kernels, 512, [&](int64_t begin, int64_t end) { simd().adam(adam, begin, end); });
+  }
+}
+
+}  // namespace rsmoe::cpu

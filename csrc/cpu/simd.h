@@ -1,0 +1,108 @@
+// Vectors of kLanes floats through GCC/Clang vector extensions: one source for SSE2, AVX2, AVX-512 and NEON.
+// Included only by units that are compiled once per instruction set: no STL, nothing with external linkage.
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+typedef float Vec __attribute__((vector_size(kLanes * 4)));
+typedef int32_t VecI __attribute__((vector_size(kLanes * 4)));
+
+inline Vec load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
+inline void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
+inline Vec splat(float v) { return Vec{} + v; }
+inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
+inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+
+inline Vec lane_index() {
+  Vec v;
+  for (int i = 0; i < kLanes; ++i) v[i] = static_cast<float>(i);
+  return v;
+}
+
+// 2^t for t in [-126, 127], relative error 1e-7: split t = n + r by the magic-number addition, 2^r by a
+// minimax polynomial, 2^n by adding n to the exponent bits.
+inline Vec exp2_poly(Vec t) {
+  const Vec magic = splat(12582912.0f);
+  const Vec shifted = t + magic;
+  const Vec r = t - (shifted - magic);
+  Vec p = splat(1.3276472e-3f);
+  p = p * r + 9.675541e-3f;
+  p = p * r + 5.550713e-2f;
+  p = p * r + 2.402212e-1f;
+  p = p * r + 6.9314694e-1f;
+  p = p * r + 1.0f;
+  return reinterpret_cast<Vec>(reinterpret_cast<VecI>(p) + (reinterpret_cast<VecI>(shifted) << 23));
+}
+
+// Below 2^-126 the result stays at 2^-126: far under anything the gates can notice.
+inline Vec exp2_clamped(Vec t) { return exp2_poly(larger(t, splat(-126.0f))); }
+
+// Sums of several vectors at once: lane i of the result is the sum over the lanes of in[i], for
+// i < count <= kLanes. Halves the number of vectors and doubles the groups at each of log2(kLanes) steps.
+#if defined(__AVX512F__)
+#define RSMOE_LOW8(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+#define RSMOE_HIGH8(a, b) __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+#define RSMOE_LOW4(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+#define RSMOE_HIGH4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+#define RSMOE_LOW2(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)
+#define RSMOE_HIGH2(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31)
+#define RSMOE_LOW1(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define RSMOE_HIGH1(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#elif defined(__AVX2__)
+#define RSMOE_LOW4(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define RSMOE_HIGH4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+#define RSMOE_LOW2(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13)
+#define RSMOE_HIGH2(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15)
+#define RSMOE_LOW1(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define RSMOE_HIGH1(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#else
+#define RSMOE_LOW2(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
+#define RSMOE_HIGH2(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
+#define RSMOE_LOW1(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6)
+#define RSMOE_HIGH1(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7)
+#endif
+
+template <int N>
+inline Vec lane_sums(const Vec* in) {
+  Vec v[kLanes];
+  for (int i = 0; i < kLanes; ++i) v[i] = i < N ? in[i] : Vec{};
+#if defined(__AVX512F__)
+  for (int i = 0; i < 8; ++i) v[i] = RSMOE_LOW8(v[2 * i], v[2 * i + 1]) + RSMOE_HIGH8(v[2 * i], v[2 * i + 1]);
+#endif
+#if defined(__AVX2__)
+  for (int i = 0; i < 4; ++i) v[i] = RSMOE_LOW4(v[2 * i], v[2 * i + 1]) + RSMOE_HIGH4(v[2 * i], v[2 * i + 1]);
+#endif
+  for (int i = 0; i < 2; ++i) v[i] = RSMOE_LOW2(v[2 * i], v[2 * i + 1]) + RSMOE_HIGH2(v[2 * i], v[2 * i + 1]);
+  return RSMOE_LOW1(v[0], v[1]) + RSMOE_HIGH1(v[0], v[1]);
+}
+
+// The sums of N vectors, written to out[0..N).
+template <int N>
+inline void sum_lanes(const Vec* in, float* out) {
+  if constexpr (N <= kLanes) {
+    alignas(64) float sums[kLanes];
+    store(sums, lane_sums<N>(in));
+    memcpy(out, sums, N * sizeof(float));
+  } else {
+    sum_lanes<kLanes>(in, out);
+    sum_lanes<N - kLanes>(in + kLanes, out + kLanes);
+  }
+}
+
+inline float sum_lanes(Vec v) {
+  float out;
+  sum_lanes<1>(&v, &out);
+  return out;
+}
+
+}  // namespace

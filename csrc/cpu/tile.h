@@ -1,0 +1,65 @@
+// One tile of the steered mixture on one core: the table of functions that each instruction set provides.
+//
+// The way of a tile: forward (cull, gates, weighted sums) -> a residual (from a target or from a given
+// gradient) -> backward (moments per kernel). All three share one workspace, so the gates computed in the
+// forward pass are still in cache for the backward pass.
+#pragma once
+#include <cstdint>
+
+#include "../common/constants.h"
+
+namespace rsmoe::cpu {
+
+struct TileJob {
+  const float* geometry;   // [L, 6] all kernels
+  const float* experts;    // [L, channels]
+  const int32_t* kernels;  // ids of this tile's kernels, ascending
+  int32_t count;           // how many
+  int32_t channels;
+  float y0, x0;         // image position of the tile's first pixel
+  int32_t rows, cols;   // pixels of the tile that lie in the image
+  float tau;            // culling margin in nats; infinity keeps every kernel
+  int32_t normalised;   // 1: SMoE, gates sum to one; 0: RBF, plain sum
+};
+
+// Planes of a tile, each kTilePixels floats, owned by a workspace.
+struct TileView {
+  float* value;     // [channels] rendered values
+  float* residual;  // [channels] dLoss/dy, then scaled by 1 / sum of gates
+};
+
+struct SimdTable {
+  const char* name;
+  int32_t lanes;
+
+  // Floats of workspace for `count` kernels and `channels`; the pointer handed over is 64-byte aligned.
+  int64_t (*workspace)(int64_t count, int32_t channels);
+  TileView (*view)(float* workspace, int64_t count, int32_t channels);
+
+  void (*forward)(const TileJob&, float* workspace);
+
+  // residual = weight * (value - target) inside the image, 0 outside; returns sum weight * (value - target)^2.
+  // target: [channels, 256]; weight: [256] or null.
+  float (*residual_from_target)(const TileJob&, float* workspace, const float* target, const float* weight);
+
+  // Call after `residual` was filled. gradients: [count, 6 + channels], raw moments of dLoss/ds, then dLoss/dm.
+  void (*backward)(const TileJob&, float* workspace, float* gradients);
+
+  // Kernels `ids` (null: the first n) as 8 columns of `stride` floats, a multiple of 16 and at least n:
+  // y - y0, x - x0, r11, r12, r22, logit and two slopes that box_bounds needs.
+  void (*gather_columns)(const float* geometry, const int32_t* ids, int64_t n, float y0, float x0, float* columns,
+                         int64_t stride);
+
+  // Smallest and largest s = logit - |z|^2 / 2 over a box of pixel centres, ends included, for the n kernels in
+  // columns, in the columns' coordinates. low and high have room for n rounded up to 16.
+  void (*box_bounds)(const float* columns, int64_t stride, int64_t n, float y0, float x0, float y1, float x1,
+                     float* low, float* high);
+
+  // One Adam step on kernels [begin, end); see optimizer.h.
+  void (*adam)(const struct AdamStep&, int64_t begin, int64_t end);
+};
+
+// The table for this machine, chosen once; RSMOE_SIMD=base|avx2|avx512 overrides.
+const SimdTable& simd();
+
+}  // namespace rsmoe::cpu
