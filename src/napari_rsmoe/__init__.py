@@ -1,0 +1,77 @@
+"""Rasterized Steered Mixture of Experts (R-SMoE) for images.
+
+An image becomes a sum of steered Gaussian kernels, each with a colour, blended by a soft gate. Such a model
+can be drawn at any size, smooths noise and keeps edges.
+
+>>> import napari_rsmoe
+>>> model = napari_rsmoe.fit(image, n_kernels=2000)  # doctest: +SKIP
+>>> clean = napari_rsmoe.denoise(image).image  # doctest: +SKIP
+>>> large = napari_rsmoe.upscale(image, 4)  # doctest: +SKIP
+
+Importing this package is cheap: torch is loaded when the first of these names is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .denoising import Denoised, denoise
+    from .errors import ImageError, ModelFileError
+    from .fitting import fit
+    from .kernels import Kernels
+    from .metrics import psnr, ssim
+    from .model import Model
+    from .progress import Progress
+    from .upscaling import upscale
+
+    __version__: str
+
+__all__ = [
+    "Denoised",
+    "ImageError",
+    "Kernels",
+    "Model",
+    "ModelFileError",
+    "Progress",
+    "__version__",
+    "denoise",
+    "fit",
+    "psnr",
+    "ssim",
+    "upscale",
+]
+
+_MODULE_OF = {
+    "Denoised": "denoising",
+    "ImageError": "errors",
+    "Kernels": "kernels",
+    "Model": "model",
+    "ModelFileError": "errors",
+    "Progress": "progress",
+    "denoise": "denoising",
+    "fit": "fitting",
+    "psnr": "metrics",
+    "ssim": "metrics",
+    "upscale": "upscaling",
+}
+
+
+def __getattr__(name: str) -> object:
+    value: object
+    if name in _MODULE_OF:
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version("napari-rsmoe")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,215 @@
+"""Typed wrappers of the operators, with autograd and fake kernels.
+
+Every function takes a mixture as two tensors:
+
+* geometry, (L, 6) float32: rows (y, x, r11, r12, r22, logit). The whitened coordinates of a pixel are
+  ``u = r11 dx + r12 dy`` and ``v = r22 dy`` with (dy, dx) = pixel - centre, and ``s = logit - (u^2 + v^2) / 2``.
+* experts, (L, C) float32: the colour of each kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from .library import ops
+
+DEFAULT_TAU = 9.0
+"""Culling margin in nats: a gate weight below exp(-9) = 1.2e-4 of the largest may be left out."""
+
+
+def render(
+    geometry: torch.Tensor,
+    experts: torch.Tensor,
+    height: int,
+    width: int,
+    *,
+    tau: float = DEFAULT_TAU,
+    normalised: bool = True,
+    confidence: float = 0.0,
+) -> torch.Tensor:
+    """Draw a mixture on the raster of pixel centres 0..height-1 by 0..width-1. Differentiable.
+
+    Parameters
+    ----------
+    geometry, experts : torch.Tensor
+        The mixture, (L, 6) and (L, C), float32, contiguous, L >= 1, C >= 1, r11 and r22 positive.
+    height, width : int
+        Size of the raster in pixels.
+    tau : float
+        Culling margin in nats, positive. The dropped gates of a pixel are each below exp(-tau) of the largest one;
+        ``math.inf`` keeps every kernel at every pixel (the global mixture).
+    normalised : bool
+        True: SMoE, gates are a softmax (paper eq. 3 and 4). False: RBF, the plain sum of exp(s) times the expert
+        (eq. 1), which is GaussianImage's model; kernels whose exp(s) is below exp(-tau) are dropped.
+    confidence : float
+        0: gate culling. Positive: the paper's selection, the square around the ellipse |z| <= confidence picks the
+        tiles; tiles without any keep their best kernel.
+
+    Returns
+    -------
+    torch.Tensor
+        (C, height, width) float32. Gradients reach geometry and experts (first order).
+
+    Raises
+    ------
+    RuntimeError
+        If shapes, types or values do not fit.
+    """
+    image: torch.Tensor = ops.render(geometry, experts, height, width, tau, normalised, confidence)
+    return image
+
+
+def tile_lists(
+    geometry: torch.Tensor,
+    height: int,
+    width: int,
+    *,
+    tau: float = DEFAULT_TAU,
+    normalised: bool = True,
+    confidence: float = 0.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """List the kernels that matter to each 16x16 tile, tiles in row-major order.
+
+    Returns
+    -------
+    start : torch.Tensor
+        (tiles + 1,) int64; tile t's kernels are ``ids[start[t]:start[t + 1]]``.
+    ids : torch.Tensor
+        (pairs,) int32, ascending within a tile.
+    """
+    start, ids = ops.tile_lists(geometry, height, width, tau, normalised, confidence)
+    return start, ids
+
+
+def fit_steps(
+    geometry: torch.Tensor,
+    experts: torch.Tensor,
+    state: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None,
+    rates: torch.Tensor,
+    height: int,
+    width: int,
+    *,
+    first_step: int,
+    tau: float,
+    normalised: bool,
+    confidence: float,
+    whitened: bool,
+    list_interval: int,
+    list_margin: float,
+    betas: tuple[float, float],
+    limits: Sequence[float],
+) -> torch.Tensor:
+    """Run fused Adam steps on the weighted squared error; geometry, experts and state are updated in place.
+
+    Parameters
+    ----------
+    state : torch.Tensor
+        (2, 6 + C, L) float32, Adam's moments; zeros at the start.
+    target : torch.Tensor
+        (tiles, C, 256) float32, the image in tiles (`napari_rsmoe.fitting.to_tiles`).
+    weight : torch.Tensor or None
+        (tiles, 256) float32, non-negative weights of the pixels.
+    rates : torch.Tensor
+        (steps, 4) float32: learning rates of position, steering, logit and expert for each step.
+    first_step : int
+        Steps already taken with this state.
+    whitened : bool
+        True: Adam works in each kernel's own whitened frame. False: on y, x, r11, r12, r22 and logit.
+    list_interval, list_margin : int, float
+        Lists are rebuilt every so many steps, with tau enlarged by the margin.
+    betas : tuple of float
+        Adam's decay rates.
+    limits : sequence of five float
+        Pixels a centre may lie outside the image; pixels it may move in one step; smallest and largest scale
+        1 / r in pixels; largest absolute logit.
+
+    Returns
+    -------
+    torch.Tensor
+        (steps,) float32, the weighted sum of squared errors before each step.
+    """
+    losses: torch.Tensor = ops.fit_steps(
+        geometry, experts, state, target, weight, rates, height, width, first_step, tau, normalised, confidence,
+        whitened, list_interval, list_margin, *betas, list(limits),
+    )  # fmt: skip
+    return losses
+
+
+def segment(image: np.ndarray, threshold: float) -> np.ndarray:
+    """Label regions of like colour; see csrc/cpu/segment.h.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (H, W, C), any real type; usually RGB in 0..255, blurred.
+    threshold : float
+        Largest colour step within a segment, in the units of the image.
+
+    Returns
+    -------
+    numpy.ndarray
+        (H, W) int32 labels 0..S-1.
+    """
+    labels: torch.Tensor = ops.segment(torch.from_numpy(np.ascontiguousarray(image, np.float32)), float(threshold))
+    return labels.numpy()
+
+
+def simd_level() -> str:
+    """Name the instruction set in use: "base", "avx2" or "avx512"; the variable RSMOE_SIMD overrides it."""
+    return str(ops.simd_level())
+
+
+@torch.library.register_fake("rsmoe::render")
+def _(geometry: torch.Tensor, experts: torch.Tensor, height: int, width: int, *_: Any) -> torch.Tensor:
+    return experts.new_empty((experts.shape[1], height, width))
+
+
+@torch.library.register_fake("rsmoe::render_backward")
+def _(
+    grad: torch.Tensor, geometry: torch.Tensor, experts: torch.Tensor, *_: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.empty_like(geometry), torch.empty_like(experts)
+
+
+@torch.library.register_fake("rsmoe::tile_lists")
+def _(geometry: torch.Tensor, height: int, width: int, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    tiles = -(-height // 16) * -(-width // 16)
+    pairs = torch.library.get_ctx().new_dynamic_size()
+    return geometry.new_empty(tiles + 1, dtype=torch.int64), geometry.new_empty(pairs, dtype=torch.int32)
+
+
+@torch.library.register_fake("rsmoe::fit_steps")
+def _(
+    geometry: torch.Tensor,
+    experts: torch.Tensor,
+    state: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None,
+    rates: torch.Tensor,
+    *_: Any,
+) -> torch.Tensor:
+    return rates.new_empty(rates.shape[0])
+
+
+@torch.library.register_fake("rsmoe::segment")
+def _(image: torch.Tensor, threshold: float) -> torch.Tensor:
+    return image.new_empty(image.shape[:2], dtype=torch.int32)
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+    geometry, experts, _, _, *ctx.options = inputs
+    ctx.save_for_backward(geometry, experts)
+
+
+def _backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    geometry, experts = ctx.saved_tensors
+    return *ops.render_backward(grad.contiguous(), geometry, experts, *ctx.options), *[None] * 5
+
+
+torch.library.register_autograd("rsmoe::render", _backward, setup_context=_setup_context)

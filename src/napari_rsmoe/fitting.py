@@ -1,0 +1,249 @@
+"""Fit a model to an image: start, then steps of Adam on the squared error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import engine
+from .errors import ImageError
+from .images import ChannelAxis, ImageFormat, prepare_image
+from .metrics import default_data_range
+from .model import Mode, Model
+from .progress import Callback, Progress
+from .settings import FitSettings, preset as named_preset
+from .starts import Start, make_start
+
+TILE = 16
+
+
+def fit(
+    image: Any,
+    n_kernels: int = 2000,
+    *,
+    preset: str = "default",
+    start: str | None = None,
+    iterations: int | None = None,
+    mode: Mode = "smoe",
+    rasterized: bool = True,
+    weight: Any = None,
+    seed: int = 0,
+    device: str = "auto",
+    channel_axis: ChannelAxis = "auto",
+    callback: Callback | None = None,
+) -> Model:
+    """Model an image with steered Gaussian kernels.
+
+    Parameters
+    ----------
+    image : array-like
+        (Y, X), or (Y, X, C) with colour last; see `channel_axis`. Integers or floats of any size, finite.
+    n_kernels : int
+        How many kernels, at least 1.
+    preset : {"default", "fast", "best", "paper"}
+        Settings of the fit; "paper" repeats the published experiments.
+    start : {"content", "random", "segmentation"}, optional
+        Where kernels begin; default: the preset's.
+    iterations : int, optional
+        Optimiser steps; default: the preset's.
+    mode : {"smoe", "rbf"}
+        Soft gates that sum to one (paper eq. 3), or a plain sum of Gaussians (eq. 1), which is GaussianImage.
+    rasterized : bool
+        True: each 16x16 tile sees only the kernels that matter to it. False: every kernel at every pixel, exact and
+        slow (global SMoE, global RBF).
+    weight : array-like, optional
+        (Y, X) non-negative weights of the pixels; 0 ignores a pixel.
+    seed : int
+        Same seed, same machine: the same model to the bit, for any number of threads.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute.
+    channel_axis : int, None or "auto"
+        Which axis holds channels; "auto" takes a last axis of length 3 or 4.
+    callback : callable, optional
+        Called with a `Progress` every few steps; returning True stops, and the best model so far is returned.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ImageError
+        If the image or the weights cannot be used.
+    ValueError
+        If a parameter is out of range.
+    """
+    settings = named_preset(preset)
+    settings = replace(settings, start=start or settings.start)
+    if iterations is not None:
+        settings = replace(settings, iterations=int(iterations))
+    if not rasterized:
+        settings = replace(settings, tau=math.inf, confidence=0.0, list_interval=max(1, settings.iterations))
+    n_kernels = checked_count(n_kernels, "n_kernels")
+    checked_count(settings.iterations, "iterations", smallest=0)
+    if mode not in ("smoe", "rbf"):
+        raise ValueError(f"mode={mode!r} is not known; use 'smoe' or 'rbf'.")
+    engine.resolve_device(device)
+    pixels, layout = prepare_image(image, channel_axis)
+    rng = np.random.default_rng(seed)
+    fitter = Fitter(
+        pixels,
+        make_start(settings.start, pixels, n_kernels, rng),
+        settings,
+        mode=mode,
+        weight=checked_weight(weight, pixels.shape[:2]),
+    )
+    metadata = {
+        "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
+        "seed": seed,
+        "preset": preset,
+        "settings": asdict(settings),
+    }
+    fitter.run(callback, layout, metadata)
+    return fitter.model(layout, metadata)
+
+
+class Fitter:
+    """A fit in progress, on an image in the engine's form (H, W, C) float32.
+
+    `advance` takes steps; `run` takes all that are left and reports. `geometry` and `experts` hold the kernels.
+    """
+
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        start: Start,
+        settings: FitSettings,
+        *,
+        mode: Mode = "smoe",
+        weight: np.ndarray | None = None,
+    ) -> None:
+        self.shape = (pixels.shape[0], pixels.shape[1])
+        self.settings = settings
+        self.mode: Mode = mode
+        self.target = to_tiles(pixels)
+        self.weight = None if weight is None else to_tiles(weight[..., None])[:, 0].contiguous()
+        total = pixels.shape[0] * pixels.shape[1] if weight is None else float(weight.sum(dtype=np.float64))
+        self._values = max(total, 1e-30) * pixels.shape[2]
+        self.geometry, self.experts = start_tensors(start, self.shape)
+        self.state = torch.zeros(2, 6 + pixels.shape[2], len(self.geometry))
+        self.step = 0
+        self.mean_squared_error = math.inf
+        self._best: tuple[float, torch.Tensor, torch.Tensor] | None = None
+        self._rates = _rates(settings)
+
+    def advance(self, steps: int) -> None:
+        """Take steps of the optimiser, at most as many as the settings have left."""
+        s = self.settings
+        rates = self._rates[self.step : self.step + steps]
+        if not len(rates):
+            return
+        reach = float(max(self.shape))
+        losses = engine.fit_steps(
+            self.geometry,
+            self.experts,
+            self.state,
+            self.target,
+            self.weight,
+            rates,
+            *self.shape,
+            first_step=self.step,
+            tau=s.tau,
+            normalised=self.mode == "smoe",
+            confidence=s.confidence,
+            whitened=s.whitened,
+            list_interval=s.list_interval,
+            list_margin=s.list_margin,
+            betas=s.betas,
+            limits=(20.0, 8.0, 0.25, max(200.0, 2 * reach), 8.0),
+        )
+        self.step += len(rates)
+        self.mean_squared_error = float(losses[-1]) / self._values
+
+    def run(self, callback: Callback | None, layout: ImageFormat, metadata: dict[str, Any]) -> None:
+        """Take all remaining steps; after each list interval report, and on request stop at the best so far."""
+        total = self.settings.iterations
+        while self.step < total:
+            self.advance(10)
+            if callback is None:
+                continue
+            if self._best is None or self.mean_squared_error < self._best[0]:
+                self._best = (self.mean_squared_error, self.geometry.clone(), self.experts.clone())
+            stop = callback(
+                Progress(
+                    "fit", self.step, total, self.psnr(layout), lambda: self.model(layout, metadata).render()
+                )
+            )
+            if stop and self.step < total:
+                _, self.geometry, self.experts = self._best
+                return
+
+    def psnr(self, layout: ImageFormat) -> float:
+        """PSNR in dB of the model before the last step, by the data range that `metrics.psnr` would take."""
+        error = self.mean_squared_error * layout.span**2
+        peak = default_data_range(np.dtype(layout.dtype), layout.low, layout.high)
+        return math.inf if error == 0 or peak == 0 else 10 * math.log10(peak**2 / error)
+
+    def model(self, layout: ImageFormat, metadata: dict[str, Any]) -> Model:
+        """The model as it is now."""
+        return Model(
+            self.geometry.clone(),
+            self.experts.clone(),
+            self.shape,
+            layout,
+            mode=self.mode,
+            confidence=self.settings.confidence,
+            metadata=metadata | {"steps": self.step},
+        )
+
+
+def _rates(settings: FitSettings) -> torch.Tensor:
+    """Learning rates (position, steering, logit, expert) of every step, (iterations, 4) float32."""
+    names = ("position", "steering", "logit", "expert")
+    first = np.array([getattr(settings, f"rate_{name}") for name in names])
+    final = np.array([getattr(settings, f"final_{name}") for name in names])
+    done = np.arange(settings.iterations)[:, None] / max(settings.iterations, 1)
+    return torch.from_numpy((first * final**done).astype(np.float32))
+
+
+def start_tensors(start: Start, shape: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Geometry (L, 6) and experts (L, C) of a start, in the order of the tiles, which keeps neighbours in cache."""
+    tile = np.clip(start.centers, 0, np.array(shape) - 1) // TILE
+    order = np.lexsort((tile[:, 1], tile[:, 0]))
+    geometry = np.zeros((len(order), 6), np.float32)
+    geometry[:, :2] = start.centers[order]
+    geometry[:, [2, 4]] = 1 / start.sigmas[order, None]
+    return torch.from_numpy(geometry), torch.from_numpy(np.ascontiguousarray(start.experts[order]))
+
+
+def to_tiles(pixels: np.ndarray) -> torch.Tensor:
+    """Cut (H, W, C) into (tiles, C, 256), tiles in row-major order, edge tiles filled with the nearest pixels."""
+    height, width, channels = pixels.shape
+    padded = np.pad(pixels, ((0, -height % TILE), (0, -width % TILE), (0, 0)), mode="edge")
+    rows, columns = padded.shape[0] // TILE, padded.shape[1] // TILE
+    tiles = padded.reshape(rows, TILE, columns, TILE, channels).transpose(0, 2, 4, 1, 3)
+    return torch.from_numpy(np.ascontiguousarray(tiles, np.float32).reshape(rows * columns, channels, TILE * TILE))
+
+
+def checked_count(value: Any, name: str, smallest: int = 1) -> int:
+    """An integer of at least `smallest`, or a ValueError that says so."""
+    if isinstance(value, bool) or int(value) != value or value < smallest:
+        raise ValueError(f"{name}={value!r} must be a whole number of at least {smallest}.")
+    return int(value)
+
+
+def checked_weight(weight: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Pixel weights as float32 (H, W), or an ImageError."""
+    if weight is None:
+        return None
+    array = np.ascontiguousarray(weight, np.float32)
+    if array.shape != tuple(shape):
+        raise ImageError(f"weight has shape {array.shape}; the image needs {tuple(shape)}.")
+    if not np.isfinite(array).all() or array.min() < 0 or array.max() == 0:
+        raise ImageError("weight must be finite and not negative, with at least one positive value.")
+    return array

@@ -1,0 +1,93 @@
+"""Kernels in user terms: where, how large, how turned, how heavy, which colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """A table of L steered Gaussian kernels.
+
+    Attributes
+    ----------
+    center : numpy.ndarray
+        (L, 2) float64, (y, x) in pixels; pixel centres are at integers.
+    axes : numpy.ndarray
+        (L, 2) float64, standard deviations along the long and the short axis, in pixels, positive.
+    angle : numpy.ndarray
+        (L,) float64, direction of the long axis in radians, from +x towards +y (clockwise on the screen), in
+        (-pi/2, pi/2].
+    weight : numpy.ndarray
+        (L,) float64, pi_j of the paper's eq. 4, positive. In an SMoE only ratios matter.
+    expert : numpy.ndarray
+        (L, C) float64, colour in the units of the image.
+    """
+
+    center: np.ndarray
+    axes: np.ndarray
+    angle: np.ndarray
+    weight: np.ndarray
+    expert: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Check shapes and values, and hold everything as float64."""
+        for field in fields(self):
+            object.__setattr__(self, field.name, np.asarray(getattr(self, field.name), np.float64))
+        n = len(self.center)
+        shapes = {"center": (n, 2), "axes": (n, 2), "angle": (n,), "weight": (n,)}
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}; {n} kernels need {shape}.")
+        if self.expert.ndim != 2 or len(self.expert) != n:
+            raise ValueError(f"expert has shape {self.expert.shape}; {n} kernels need ({n}, channels).")
+        if n == 0:
+            raise ValueError("There are no kernels; a model needs at least one.")
+        for field in fields(self):
+            if not np.isfinite(getattr(self, field.name)).all():
+                raise ValueError(f"{field.name} holds NaN or infinity.")
+        if (self.axes <= 0).any() or (self.weight <= 0).any():
+            raise ValueError("axes and weight must be positive.")
+
+    def __len__(self) -> int:
+        return len(self.center)
+
+    def __getitem__(self, which: slice | np.ndarray) -> Kernels:
+        """Kernels chosen by a slice, a mask or an index array."""
+        return Kernels(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+
+    def covariance(self) -> np.ndarray:
+        """Covariance matrices, (L, 2, 2), rows and columns in the order (y, x), px^2."""
+        direction = np.stack([np.sin(self.angle), np.cos(self.angle)], 1)
+        normal = np.stack([np.cos(self.angle), -np.sin(self.angle)], 1)
+        long, short = (self.axes**2).T[:, :, None, None]
+        covariance: np.ndarray = long * direction[:, :, None] * direction[:, None] + short * (
+            normal[:, :, None] * normal[:, None]
+        )
+        return covariance
+
+    def geometry(self) -> np.ndarray:
+        """Rows (y, x, r11, r12, r22, logit) of the engine, (L, 6) float64, with R^T R the inverse covariance."""
+        covariance = self.covariance()
+        determinant = (self.axes**2).prod(1)
+        c_yy, c_xy = covariance[:, 0, 0], covariance[:, 0, 1]  # the inverse has c_yy at xx, -c_xy at xy
+        r11 = np.sqrt(c_yy / determinant)
+        r12 = -c_xy / determinant / r11
+        r22 = 1 / np.sqrt(c_yy)
+        return np.column_stack([self.center, r11, r12, r22, np.log(self.weight)])
+
+    @classmethod
+    def from_geometry(cls, geometry: np.ndarray, expert: np.ndarray) -> Kernels:
+        """Kernels of the engine's rows (y, x, r11, r12, r22, logit), (L, 6), and experts in image units."""
+        g = np.asarray(geometry, np.float64)
+        y, x, r11, r12, r22, logit = g.T
+        # Covariance = R^-1 R^-T with R^-1 = [[1/r11, -r12/(r11 r22)], [0, 1/r22]] in the order (x, y).
+        a, b, d = 1 / r11, -r12 / (r11 * r22), 1 / r22
+        c_xx, c_xy, c_yy = a**2 + b**2, b * d, d**2
+        middle, half = (c_xx + c_yy) / 2, np.hypot((c_xx - c_yy) / 2, c_xy)
+        long = np.sqrt(middle + half)
+        short = a * d / long  # by the determinant: no cancellation for thin kernels
+        angle = np.arctan2(c_xy, (c_xx - c_yy) / 2) / 2
+        return cls(np.column_stack([y, x]), np.column_stack([long, short]), angle, np.exp(logit), expert)

@@ -1,0 +1,235 @@
+"""How alike two images are, and what rendering one costs."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import correlate1d
+
+Planes = NDArray[np.float64]
+ChannelAxis = int | Literal["auto"] | None
+
+_WINDOW = 11  # px, side of the Gaussian window of both kinds of SSIM
+_WINDOW_SIGMA = 1.5  # px
+_C1, _C2 = 0.01**2, 0.03**2  # for values in [0, 1]
+_COLOUR_LENGTHS = (3, 4)  # lengths of a last axis that is taken for colour
+
+
+def psnr(image: ArrayLike, reference: ArrayLike, data_range: float | None = None) -> float:
+    """Peak signal-to-noise ratio, ``10 log10(data_range^2 / mean squared error)``.
+
+    One mean squared error is taken over all elements, channels included. Nothing is clipped.
+
+    Parameters
+    ----------
+    image, reference : array_like, any shape, the same for both
+        Integers or real floats, in the same units.
+    data_range : float, optional
+        Range of the values, positive. By default it follows from the reference:
+
+        * integers: the range of the dtype, so 255 for uint8 and 65535 for both uint16 and int16. Both images
+          must have the same dtype.
+        * floats: 1 if all its values lie in [0, 1], else largest minus smallest. Both images must be floats.
+
+    Returns
+    -------
+    float
+        In dB; infinity where the images are equal.
+
+    Raises
+    ------
+    ValueError
+        If the images differ in shape, are empty, are not numbers or not finite; if the range is not positive;
+        if it cannot be told, from different dtypes (unless both are floats) or a constant float reference
+        outside [0, 1].
+    """
+    a, b, span = _prepare(image, reference, data_range)
+    error = float(np.mean(np.square(a - b)))
+    return float("inf") if error == 0 else float(10 * np.log10(span**2 / error))
+
+
+def ssim(
+    image: ArrayLike,
+    reference: ArrayLike,
+    data_range: float | None = None,
+    *,
+    channel_axis: ChannelAxis = "auto",
+) -> float:
+    """Structural similarity of Wang et al., as scikit-image computes it with a Gaussian window.
+
+    Sigma 1.5 px (11 px wide), population covariance, K1 = 0.01, K2 = 0.03; mean over channels and over all
+    pixels at least 5 px away from the border. Equal to ``skimage.metrics.structural_similarity(...,
+    gaussian_weights=True, sigma=1.5, use_sample_covariance=False)`` on float64.
+
+    Parameters
+    ----------
+    image, reference : array_like, shape (Y, X), or three axes with the channels anywhere
+        Integers or real floats, in the same units.
+    data_range : float, optional
+        Range of the values; by default told from the reference as in `psnr`.
+    channel_axis : int, "auto" or None
+        Axis of the channels of a 3-D image; None for 2-D images. "auto" takes the last of three axes if it is
+        3 or 4 long.
+
+    Returns
+    -------
+    float
+        At most 1, and 1 where the images are equal.
+
+    Raises
+    ------
+    ValueError
+        As `psnr`; if the image is smaller than the window, 11 x 11 px; if the axes cannot be told.
+    """
+    similarity = _similarity_map(image, reference, data_range, channel_axis)
+    if min(similarity.shape[:2]) < _WINDOW:
+        raise ValueError(f"ssim needs at least {_WINDOW} x {_WINDOW} px, not {similarity.shape[:2]}")
+    border = _WINDOW // 2
+    return float(np.mean(similarity[border:-border, border:-border]))
+
+
+def paper_ssim(
+    image: ArrayLike,
+    reference: ArrayLike,
+    data_range: float | None = None,
+    *,
+    channel_axis: ChannelAxis = "auto",
+) -> float:
+    """Structural similarity as the R-SMoE paper reports it: that of the 3-D Gaussian Splatting code.
+
+    Differs from `ssim` in that it takes the mean over all pixels, with zeros around the image.
+
+    Parameters
+    ----------
+    image, reference : array_like, shape (Y, X), or three axes with the channels anywhere
+        Integers or real floats, in the same units; any size.
+    data_range : float, optional
+        Range of the values; by default told from the reference as in `psnr`.
+    channel_axis : int, "auto" or None
+        As in `ssim`.
+
+    Returns
+    -------
+    float
+        At most 1, and 1 where the images are equal.
+
+    Raises
+    ------
+    ValueError
+        As `psnr`; if the axes cannot be told.
+    """
+    return float(np.mean(_similarity_map(image, reference, data_range, channel_axis)))
+
+
+def flops_per_pixel(
+    kernels_per_tile: float, channels: int = 3, *, counting: Literal["all", "paper"] = "all"
+) -> float:
+    """Floating-point operations to render one pixel of a steered mixture of experts.
+
+    Parameters
+    ----------
+    kernels_per_tile : float
+        Kernels evaluated per pixel: the mean over the tiles of the kernels in their lists.
+    channels : int
+        Channels of the image.
+    counting : {"all", "paper"}
+        * "all": every operation on the way from the kernels' parameters to the pixel. For each kernel the
+          offset from its centre (2), whitening it with the triangular factor (4), its squared length (3), the
+          logit minus half of that (2), the exponential (1, though it takes more), the sum of the gates (1),
+          and a multiplication and an addition for each channel (2 C). For each pixel one division for each
+          channel (C). So ``kernels * (13 + 2 C) + C``.
+        * "paper": two for each kernel, which is what the tables of the R-SMoE paper count, whatever the
+          number of channels.
+
+    Returns
+    -------
+    float
+        Operations per pixel. Choosing the kernels of a tile, which its pixels share, is not counted.
+
+    Raises
+    ------
+    ValueError
+        If `kernels_per_tile` is negative or not finite, `channels` is below 1, or `counting` is unknown.
+    """
+    if not 0 <= kernels_per_tile < float("inf"):
+        raise ValueError(f"kernels_per_tile must be finite and not negative, not {kernels_per_tile}")
+    if channels < 1:
+        raise ValueError(f"channels must be at least 1, not {channels}")
+    if counting == "paper":
+        return 2.0 * kernels_per_tile
+    if counting == "all":
+        return float(kernels_per_tile * (13 + 2 * channels) + channels)
+    raise ValueError(f'counting must be "all" or "paper", not {counting!r}')
+
+
+def _prepare(
+    image: ArrayLike, reference: ArrayLike, data_range: float | None
+) -> tuple[Planes, Planes, float]:
+    """Check two images; return both in float64, and the range of their values."""
+    a, b = np.asarray(image), np.asarray(reference)
+    if a.shape != b.shape:
+        raise ValueError(f"the images differ in shape: {a.shape} and {b.shape}")
+    if a.size == 0:
+        raise ValueError("the images are empty")
+    if a.dtype.kind not in "iuf" or b.dtype.kind not in "iuf":
+        raise ValueError(f"the images must hold integers or real floats, not {a.dtype} and {b.dtype}")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("the images hold NaN or infinity")
+    if data_range is None:
+        data_range = _range_of(a, b)
+    if not 0 < data_range < float("inf"):
+        raise ValueError(f"data_range must be positive and finite, not {data_range}")
+    return a.astype(np.float64), b.astype(np.float64), float(data_range)
+
+
+def _range_of(image: NDArray[Any], reference: NDArray[Any]) -> float:
+    both_float = image.dtype.kind == reference.dtype.kind == "f"
+    if not both_float and image.dtype.newbyteorder("=") != reference.dtype.newbyteorder("="):
+        raise ValueError(f"{image.dtype} and {reference.dtype} may differ in units: give data_range")
+    span = default_data_range(reference.dtype, float(reference.min()), float(reference.max()))
+    if span == 0:
+        raise ValueError("the reference is constant: give data_range")
+    return span
+
+
+def default_data_range(dtype: np.dtype[Any], low: float, high: float) -> float:
+    """Range of the values of a reference image of type `dtype` that lie between `low` and `high`.
+
+    Integers: the range of the dtype. Floats: 1 if all values lie in [0, 1], else the largest minus the smallest.
+    """
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return float(limits.max) - float(limits.min)
+    return 1.0 if 0 <= low <= high <= 1 else high - low
+
+
+def _similarity_map(
+    image: ArrayLike, reference: ArrayLike, data_range: float | None, channel_axis: ChannelAxis
+) -> Planes:
+    """Local structural similarity, shape (Y, X) or (Y, X, C), with zeros around the image."""
+    a, b, span = _prepare(image, reference, data_range)
+    if channel_axis == "auto":
+        channel_axis = -1 if a.ndim == 3 and a.shape[-1] in _COLOUR_LENGTHS else None
+    if a.ndim != (2 if channel_axis is None else 3):
+        raise ValueError(f"cannot tell the axes of a shape {a.shape} with channel_axis={channel_axis}")
+    if channel_axis is not None:
+        a, b = np.moveaxis(a, channel_axis, -1), np.moveaxis(b, channel_axis, -1)
+    a, b = a / span, b / span
+
+    offsets = np.arange(_WINDOW) - _WINDOW // 2
+    window = np.exp(-(offsets**2) / (2 * _WINDOW_SIGMA**2))
+    window /= window.sum()
+
+    def local_mean(values: Planes) -> Planes:
+        for axis in (0, 1):
+            values = correlate1d(values, window, axis=axis, mode="constant", cval=0.0)
+        return values
+
+    mean_a, mean_b = local_mean(a), local_mean(b)
+    variances = local_mean(a * a + b * b) - mean_a**2 - mean_b**2
+    covariance = local_mean(a * b) - mean_a * mean_b
+    luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
+    similarity: Planes = luminance * (2 * covariance + _C2) / (variances + _C2)
+    return similarity

@@ -1,0 +1,309 @@
+"""A fitted image: its kernels, and how to draw them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from . import engine, metrics, reference
+from .images import ImageFormat
+from .kernels import Kernels
+
+Mode = Literal["smoe", "rbf"]
+Region = tuple[float, float, float, float]
+
+
+class Model:
+    """An image as L steered Gaussian kernels with constant experts.
+
+    Build one with `napari_rsmoe.fit`, `Model.load` or `Model.from_kernels`.
+
+    Attributes
+    ----------
+    geometry : torch.Tensor
+        (L, 6) float32, rows (y, x, r11, r12, r22, logit) as `napari_rsmoe.engine` describes; pixels.
+    experts : torch.Tensor
+        (L, C) float32, in units of the image's range: 0 is its smallest value, 1 its largest.
+    shape : tuple of int
+        (H, W) of the image.
+    format : ImageFormat
+        Type, range and channel axis of the image.
+    mode : {"smoe", "rbf"}
+        Soft gates that sum to one (paper eq. 3), or a plain sum (eq. 1).
+    confidence : float
+        0: gate culling. Positive: tiles are picked by the paper's confidence ellipse of this radius.
+    metadata : dict
+        How the model was made; values that JSON can hold.
+    """
+
+    def __init__(
+        self,
+        geometry: torch.Tensor,
+        experts: torch.Tensor,
+        shape: tuple[int, int],
+        format: ImageFormat,
+        *,
+        mode: Mode = "smoe",
+        confidence: float = 0.0,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.geometry = geometry.detach().to("cpu", torch.float32).contiguous()
+        self.experts = experts.detach().to("cpu", torch.float32).contiguous()
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.format = format
+        self.mode: Mode = mode
+        self.confidence = float(confidence)
+        self.metadata = dict(metadata or {})
+        self._check()
+
+    def _check(self) -> None:
+        kernels, channels = len(self.geometry), self.experts.shape[-1]
+        if self.geometry.shape != (kernels, 6) or self.experts.shape != (kernels, channels):
+            raise ValueError(
+                f"geometry {tuple(self.geometry.shape)} and experts {tuple(self.experts.shape)} must be (L, 6) and (L, C)."
+            )
+        if kernels == 0 or channels == 0 or min(self.shape) < 1:
+            raise ValueError("A model needs at least one kernel, one channel and one pixel.")
+        if self.mode not in ("smoe", "rbf"):
+            raise ValueError(f"mode={self.mode!r} is not known; use 'smoe' or 'rbf'.")
+        if not (torch.isfinite(self.geometry).all() and torch.isfinite(self.experts).all()):
+            raise ValueError("The kernels hold NaN or infinity.")
+        if not bool((self.geometry[:, [2, 4]] > 0).all()):
+            raise ValueError("r11 and r22 must be positive.")
+        if self.format.channel_axis is None and channels != 1:
+            raise ValueError(f"{channels} channels need a channel axis in the format.")
+
+    @property
+    def n_kernels(self) -> int:
+        """Number of kernels L."""
+        return len(self.geometry)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels C."""
+        return int(self.experts.shape[1])
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        return f"<Model of {height} x {width} px, {self.channels} channels: {self.n_kernels} {self.mode} kernels>"
+
+    # ------------------------------------------------------------------ kernels in user terms
+
+    def kernels(self) -> Kernels:
+        """The kernels in user terms, a copy."""
+        expert = self.experts.double().numpy() * self.format.span + self.format.low
+        return Kernels.from_geometry(self.geometry.double().numpy(), expert)
+
+    def with_kernels(self, kernels: Kernels) -> Model:
+        """The same image with other kernels, for example edited, filtered or recoloured ones."""
+        if kernels.expert.shape[1] != self.channels:
+            raise ValueError(f"The kernels have {kernels.expert.shape[1]} channels, the model {self.channels}.")
+        geometry = torch.from_numpy(kernels.geometry())
+        experts = torch.from_numpy((kernels.expert - self.format.low) / self.format.span)
+        return self._replace(geometry, experts)
+
+    def _replace(self, geometry: torch.Tensor, experts: torch.Tensor) -> Model:
+        return Model(
+            geometry, experts, self.shape, self.format,
+            mode=self.mode, confidence=self.confidence, metadata=self.metadata,
+        )  # fmt: skip
+
+    @classmethod
+    def from_kernels(
+        cls,
+        kernels: Kernels,
+        shape: tuple[int, int],
+        *,
+        mode: Mode = "smoe",
+        dtype: Any = np.float32,
+        value_range: tuple[float, float] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Model:
+        """Build a model from kernels in user terms.
+
+        Parameters
+        ----------
+        kernels : Kernels
+            At least one; one channel makes a grey image, more put the channels last.
+        shape : tuple of int
+            (H, W) of the image.
+        mode : {"smoe", "rbf"}
+            Soft gates or plain sum.
+        dtype : data type
+            Of rendered images.
+        value_range : tuple of float, optional
+            Rendered values are clipped to it; default: the range of the experts.
+        metadata : mapping, optional
+            Kept with the model.
+        """
+        low, high = (kernels.expert.min(), kernels.expert.max()) if value_range is None else value_range
+        channel_axis = None if kernels.expert.shape[1] == 1 else 2
+        layout = ImageFormat(np.dtype(dtype).str, channel_axis, float(low), float(high))
+        experts = torch.from_numpy((kernels.expert - layout.low) / layout.span)
+        return cls(torch.from_numpy(kernels.geometry()), experts, shape, layout, mode=mode, metadata=metadata)
+
+    # ------------------------------------------------------------------ drawing
+
+    def render(
+        self,
+        *,
+        scale: float | tuple[float, float] | None = None,
+        shape: tuple[int, int] | None = None,
+        region: Region | None = None,
+        sharpen: float = 1.0,
+        dtype: Any = None,
+    ) -> np.ndarray:
+        """Draw the image, at any size and sharpness.
+
+        Parameters
+        ----------
+        scale : float or (float, float), optional
+            Output pixels per image pixel (along y and x), positive; the output shape is rounded. Default 1.
+        shape : tuple of int, optional
+            (height, width) of the output instead of a scale.
+        region : (y0, x0, y1, x1), optional
+            Part of the plane to draw, in image pixels, with edges counted as in slices: pixel i covers
+            [i, i + 1). Default (0, 0, H, W); it may reach outside.
+        sharpen : float
+            Factor by which kernels shrink before drawing, positive; above 1 edges get sharper. Gates are raised to
+            the power sharpen^2, so edges stay where they are (kernel editing, paper section II-B).
+        dtype : data type, optional
+            Of the output; default: the image's own. Integer types are rounded.
+
+        Returns
+        -------
+        numpy.ndarray
+            (Y, X), or with channels where the image had them; in the units and the range of the image.
+        """
+        height, width = _output_shape(self.shape, scale, shape, region)
+        area = (0.0, 0.0, *map(float, self.shape)) if region is None else _checked_region(region)
+        step_y, step_x = (area[2] - area[0]) / height, (area[3] - area[1]) / width
+        # Shrinking samples between pixels would alias: draw finer, then average.
+        fine_y, fine_x = math.ceil(step_y - 1e-9), math.ceil(step_x - 1e-9)
+        geometry = raster_geometry(
+            self.geometry, area[:2], (step_y / fine_y, step_x / fine_x), self._sharpened_logits, sharpen
+        )
+        image = self._draw(geometry, height * fine_y, width * fine_x)
+        if fine_y > 1 or fine_x > 1:
+            image = image.reshape(self.channels, height, fine_y, width, fine_x).mean((2, 4))
+        return self.format.restore(image.permute(1, 2, 0).numpy(), dtype)
+
+    def _draw(self, geometry: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        return engine.render(
+            geometry, self.experts, height, width, normalised=self.mode == "smoe", confidence=self.confidence
+        )
+
+    @property
+    def _sharpened_logits(self) -> bool:
+        return self.mode == "smoe"
+
+    def sample(self, points: np.ndarray) -> np.ndarray:
+        """Values at any points, computed in float64 with every kernel.
+
+        Parameters
+        ----------
+        points : array-like
+            (N, 2) positions (y, x) in pixels; pixel centres are at integers.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, C) float64 in image units, not clipped.
+        """
+        where = torch.as_tensor(np.asarray(points, np.float64))
+        if where.ndim != 2 or where.shape[1] != 2:
+            raise ValueError(f"points has shape {tuple(where.shape)}; it must be (N, 2), rows (y, x).")
+        geometry, experts = self.geometry.double(), self.experts.double()
+        block = max(1, 4_000_000 // self.n_kernels)
+        values = [
+            reference.evaluate(geometry, experts, part, normalised=self.mode == "smoe") for part in where.split(block)
+        ]
+        sampled: np.ndarray = torch.cat(values).numpy() * self.format.span + self.format.low
+        return sampled
+
+    # ------------------------------------------------------------------ figures
+
+    def kernels_per_tile(self) -> float:
+        """Average number of kernels that enter a 16x16 tile."""
+        start, _ = engine.tile_lists(
+            self.geometry, *self.shape, normalised=self.mode == "smoe", confidence=self.confidence
+        )
+        return int(start[-1]) / (len(start) - 1)
+
+    def flops_per_pixel(self) -> float:
+        """Arithmetic operations to draw one pixel, by the rule of `metrics.flops_per_pixel`."""
+        return metrics.flops_per_pixel(self.kernels_per_tile(), self.channels)
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a `.rsmoe` file; see `napari_rsmoe.model_file`. The file appears whole or not at all."""
+        from .model_file import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Model:
+        """Read a `.rsmoe` file. Raises ModelFileError if it is none, damaged or too new."""
+        from .model_file import load
+
+        return load(path)
+
+
+def raster_geometry(
+    geometry: torch.Tensor,
+    origin: tuple[float, float],
+    step: tuple[float, float],
+    sharpen_logits: bool = True,
+    sharpen: float = 1.0,
+) -> torch.Tensor:
+    """Geometry in the pixels of another raster.
+
+    Output pixel (i, j) covers the image from ``origin + (i, j) * step`` on (edges; y, x). `sharpen` shrinks kernels
+    by that factor; with `sharpen_logits` logits grow by its square, which leaves the places where two gates are
+    equal unchanged.
+    """
+    if not (math.isfinite(sharpen) and sharpen > 0):
+        raise ValueError(f"sharpen={sharpen} must be a positive number; 1 leaves the image as it is.")
+    y, x, r11, r12, r22, logit = geometry.double().unbind(1)
+    columns = (
+        (y + 0.5 - origin[0]) / step[0] - 0.5,
+        (x + 0.5 - origin[1]) / step[1] - 0.5,
+        r11 * step[1] * sharpen,
+        r12 * step[0] * sharpen,
+        r22 * step[0] * sharpen,
+        logit * sharpen**2 if sharpen_logits else logit,
+    )
+    return torch.stack(columns, 1).float().contiguous()
+
+
+def _checked_region(region: Region) -> Region:
+    y0, x0, y1, x1 = (float(edge) for edge in region)
+    if not all(map(math.isfinite, (y0, x0, y1, x1))) or y1 <= y0 or x1 <= x0:
+        raise ValueError(f"region={region} must be (y0, x0, y1, x1) with y0 < y1 and x0 < x1.")
+    return y0, x0, y1, x1
+
+
+def _output_shape(
+    image: tuple[int, int],
+    scale: float | tuple[float, float] | None,
+    shape: tuple[int, int] | None,
+    region: Region | None,
+) -> tuple[int, int]:
+    if scale is not None and shape is not None:
+        raise ValueError("Give scale or shape, not both.")
+    if shape is not None:
+        height, width = (int(n) for n in shape)
+        if height < 1 or width < 1:
+            raise ValueError(f"shape={shape} must be two positive integers.")
+        return height, width
+    factors = (1.0, 1.0) if scale is None else scale if isinstance(scale, tuple) else (scale, scale)
+    if len(factors) != 2 or not all(math.isfinite(f) and f > 0 for f in factors):
+        raise ValueError(f"scale={scale} must be one or two positive numbers.")
+    y0, x0, y1, x1 = (0.0, 0.0, *image) if region is None else _checked_region(region)
+    return max(1, round((y1 - y0) * factors[0])), max(1, round((x1 - x0) * factors[1]))

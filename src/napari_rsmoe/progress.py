@@ -1,0 +1,59 @@
+"""How long jobs report to whoever started them, and how they are stopped: one callback for every front end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a job stands.
+
+    Attributes
+    ----------
+    stage : str
+        What is being done, for people: "fit", "model 3 of 8".
+    step, total : int
+        Work done and work in all, in the same arbitrary unit over the whole job; ``step <= total``.
+    psnr : float or None
+        Of the model being fitted against the image it is fitted to, in dB, where known.
+    preview : callable
+        Renders what there is so far, at the size of the input; it costs one render, so call it only to show it.
+    """
+
+    stage: str
+    step: int
+    total: int
+    psnr: float | None
+    preview: Callable[[], np.ndarray]
+
+    @property
+    def fraction(self) -> float:
+        """Work done, 0 to 1."""
+        return self.step / self.total if self.total else 1.0
+
+
+Callback = Callable[[Progress], bool | None]
+"""Called now and then from the thread that runs the job. Return True to stop: the job then returns the best
+result it has so far. None or False goes on."""
+
+
+def part_of(callback: Callback | None, stage: str, index: int, parts: int) -> Callback | None:
+    """The callback for part `index` of a job of `parts` equal parts, which reports to the job's own callback."""
+    if callback is None:
+        return None
+
+    def report(progress: Progress) -> bool | None:
+        return callback(
+            replace(
+                progress,
+                stage=stage,
+                step=index * progress.total + progress.step,
+                total=parts * progress.total,
+            )
+        )
+
+    return report

@@ -1,0 +1,84 @@
+"""Settings of a fit, and the presets that name good ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a model is fitted.
+
+    Attributes
+    ----------
+    start : str
+        Name of the start, one of `napari_rsmoe.starts.START_METHODS`.
+    iterations : int
+        Optimiser steps.
+    whitened : bool
+        Adam works in each kernel's own whitened frame, so that one rate serves small and large kernels; else on the
+        plain parameters y, x, r11, r12, r22, logit.
+    rate_position, rate_steering, rate_logit, rate_expert : float
+        Adam's learning rates at the start. Experts are in units of the image's range.
+    final_position, final_steering, final_logit, final_expert : float
+        What is left of each rate at the end, as a fraction; in between it decays exponentially.
+    betas : tuple of float
+        Adam's decay rates of the two moments.
+    tau : float
+        Culling margin in nats: dropped gates are below exp(-tau) of the largest.
+    confidence : float
+        0: gate culling. Positive: the paper's confidence ellipse |z| <= confidence picks the tiles.
+    list_interval, list_margin : int, float
+        Tile lists are rebuilt every so many steps, with tau enlarged by so much.
+    """
+
+    start: str = "content"
+    iterations: int = 1000
+    whitened: bool = True
+    rate_position: float = 0.2
+    rate_steering: float = 0.2
+    rate_logit: float = 0.2
+    rate_expert: float = 0.02
+    final_position: float = 0.02
+    final_steering: float = 0.02
+    final_logit: float = 0.02
+    final_expert: float = 0.02
+    betas: tuple[float, float] = (0.9, 0.99)
+    tau: float = 7.0
+    confidence: float = 0.0
+    list_interval: int = 10
+    list_margin: float = 2.0
+
+
+PRESETS = {
+    "fast": FitSettings(iterations=300),
+    "default": FitSettings(),
+    "best": FitSettings(iterations=4000),
+    # Section VI of the paper: random centres, 5 px, 99 % ellipse, Adam on plain parameters, 10 000 iterations.
+    "paper": FitSettings(
+        start="random",
+        iterations=10_000,
+        whitened=False,
+        rate_position=0.01,
+        rate_steering=0.001,
+        rate_logit=0.0,
+        rate_expert=0.001,
+        final_position=0.001,
+        final_steering=1.0,
+        final_logit=1.0,
+        final_expert=1.0,
+        betas=(0.9, 0.999),
+        confidence=math.sqrt(9.21),
+        list_interval=1,
+        list_margin=0.0,
+    ),
+}
+"""Named settings; "paper" repeats the experiments of Li et al. (2025)."""
+
+
+def preset(name: str) -> FitSettings:
+    """The settings of that name. Raises ValueError that lists the names."""
+    if name not in PRESETS:
+        raise ValueError(f"preset={name!r} is not known; use one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

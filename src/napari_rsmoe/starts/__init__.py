@@ -1,0 +1,64 @@
+"""Starts: where the kernels of a fit begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from napari_rsmoe.starts.content import content_start
+from napari_rsmoe.starts.random import random_start
+from napari_rsmoe.starts.segmentation import segment_labels, segmentation_start
+from napari_rsmoe.starts.start import Floats, Start
+
+__all__ = [
+    "START_METHODS",
+    "Start",
+    "content_start",
+    "make_start",
+    "random_start",
+    "segment_labels",
+    "segmentation_start",
+]
+
+START_METHODS: dict[str, Callable[..., Start]] = {
+    "content": content_start,
+    "random": random_start,
+    "segmentation": segmentation_start,
+}
+"""The starts by name; each is called as ``start(image, n_kernels, rng, **options)``."""
+
+
+def make_start(name: str, image: Floats, n_kernels: int, rng: np.random.Generator, **options: Any) -> Start:
+    """Make a start by its name.
+
+    Parameters
+    ----------
+    name : str
+        A key of `START_METHODS`.
+    image : ndarray of float32, shape (H, W, C)
+        Image to be fitted, values about [0, 1].
+    n_kernels : int
+        Number of kernels, at least 1.
+    rng : numpy.random.Generator
+        Source of chance; the same state gives the same start.
+    **options
+        Options of that start.
+
+    Returns
+    -------
+    Start
+        Positions, scales and colours of the kernels.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, and whatever the start refuses.
+    """
+    try:
+        method = START_METHODS[name]
+    except KeyError:
+        known = ", ".join(sorted(START_METHODS))
+        raise ValueError(f"unknown start {name!r}; there are: {known}") from None
+    return method(image, n_kernels, rng, **options)

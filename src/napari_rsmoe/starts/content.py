@@ -1,0 +1,96 @@
+"""The content-adaptive start: more and smaller kernels where the image changes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from napari_rsmoe.starts.start import SIGMA_RANGE, Floats, Start, check_request, draw_pixels, jitter
+
+PRESMOOTHING = 0.5  # px, of the image before its gradient is taken
+DENSITY_SMOOTHING = 1.0  # px, of the gradient magnitude
+SCALE_SMOOTHING = 3.0  # px, of the density that the scales are read from
+
+
+def gradient_density(image: Floats, mix: float = 0.9) -> NDArray[np.float64]:
+    """Probability of each pixel to hold a kernel.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (H, W, C)
+        Image to be fitted.
+    mix : float
+        Share of the smoothed gradient magnitude, 0 to 1; the rest is uniform.
+
+    Returns
+    -------
+    ndarray of float64, shape (H, W)
+        Sums to one. Uniform where the image has no gradient at all.
+    """
+    energy = np.zeros(image.shape[:2])
+    for c in range(image.shape[2]):
+        soft = gaussian_filter(image[..., c], PRESMOOTHING, output=np.float64)
+        for axis in (0, 1):
+            if soft.shape[axis] > 1:  # a line has no gradient across itself
+                energy += np.gradient(soft, axis=axis) ** 2
+    magnitude = gaussian_filter(np.sqrt(energy), DENSITY_SMOOTHING)
+    total = magnitude.sum()
+    # Below this there is only rounding of the blur, whose pattern means nothing.
+    if total <= 1e-6 * magnitude.size * np.abs(image).max():
+        return np.full(magnitude.shape, 1 / magnitude.size)
+    density: NDArray[np.float64] = mix / total * magnitude + (1 - mix) / magnitude.size
+    return density
+
+
+def content_start(
+    image: Floats,
+    n_kernels: int,
+    rng: np.random.Generator,
+    *,
+    mix: float = 0.9,
+    scale: float = 0.4,
+    sigma_range: tuple[float, float] = SIGMA_RANGE,
+) -> Start:
+    """Draw positions by the gradient of the image, and scales by their density.
+
+    Pixels are drawn without replacement; once they run out, they hold several kernels each, at random places.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (H, W, C)
+        Image to be fitted.
+    n_kernels : int
+        Number of kernels, at least 1; may exceed the number of pixels.
+    rng : numpy.random.Generator
+        Source of chance; the same state gives the same start.
+    mix : float
+        Share of the density that follows the gradient, 0 to below 1; the rest is uniform.
+    scale : float
+        Standard deviation as a fraction of the local spacing of the kernels, positive.
+    sigma_range : tuple of float
+        Smallest and largest standard deviation, in px, positive.
+
+    Returns
+    -------
+    Start
+        `n_kernels` kernels; experts are the colours of the pixels they fall on.
+
+    Raises
+    ------
+    ValueError
+        For an image, number or option that cannot be used.
+    """
+    check_request(image, n_kernels)
+    if not 0 <= mix < 1:
+        raise ValueError(f"mix must lie in [0, 1), not {mix}")
+    if not 0 < scale < np.inf:
+        raise ValueError(f"scale must be positive and finite, not {scale}")
+    if not 0 < sigma_range[0] <= sigma_range[1] < np.inf:
+        raise ValueError(f"sigma_range must be two positive numbers in order, not {sigma_range}")
+    density = gradient_density(image, mix)
+    pixels = draw_pixels(density.ravel(), n_kernels, rng)
+    local = gaussian_filter(density, SCALE_SMOOTHING).ravel()[pixels]
+    sigmas = np.clip(scale / np.sqrt(n_kernels * local), *sigma_range).astype(np.float32)
+    experts = image.reshape(-1, image.shape[2])[pixels]
+    return Start(jitter(pixels, image.shape[1], rng), sigmas, experts)

@@ -1,0 +1,84 @@
+"""What every start returns, and the few things that all of them do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+SIGMA_RANGE = (0.7, 25.0)
+"""Smallest and largest standard deviation, in px, that a start gives when it chooses the scale itself."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Kernels to begin a fit with.
+
+    Attributes
+    ----------
+    centers : ndarray of float32, shape (L, 2)
+        Positions (y, x) in px; pixel centres lie at integers.
+    sigmas : ndarray of float32, shape (L,)
+        Isotropic standard deviations in px, positive.
+    experts : ndarray of float32, shape (L, C)
+        Colours, in the units of the image.
+    """
+
+    centers: Floats
+    sigmas: Floats
+    experts: Floats
+
+    def __len__(self) -> int:
+        return len(self.sigmas)
+
+
+def check_request(image: Floats, n_kernels: int) -> None:
+    """Refuse what no start can work with.
+
+    Raises
+    ------
+    ValueError
+        If the image is not a non-empty array (H, W, C) of float32, or `n_kernels` is below 1.
+    """
+    if image.ndim != 3 or image.size == 0 or image.dtype != np.float32:
+        raise ValueError(
+            f"a start needs a non-empty float32 image (H, W, C), not {image.dtype} of shape {image.shape}"
+        )
+    if n_kernels < 1:
+        raise ValueError(f"n_kernels must be at least 1, not {n_kernels}")
+
+
+def draw_pixels(weights: NDArray[np.float64], count: int, rng: np.random.Generator) -> Indices:
+    """Draw pixels without replacement, as long as there are any.
+
+    Where `count` exceeds the number of pixels N, each is taken ``count // N`` times and the rest is drawn.
+
+    Parameters
+    ----------
+    weights : ndarray of float64, shape (N,)
+        Positive; need not sum to one.
+    count : int
+        How many to draw.
+    rng : numpy.random.Generator
+        Source of chance; one number per pixel is taken from it.
+
+    Returns
+    -------
+    ndarray of int64, shape (count,)
+        Indices into `weights`, ascending.
+    """
+    rounds, rest = divmod(count, weights.size)
+    # A race (Efraimidis and Spirakis): pixel i arrives after an exponential time of rate w_i, the first win.
+    arrivals = rng.standard_exponential(weights.size) / weights
+    drawn = np.argpartition(arrivals, rest)[:rest]  # rest < N always
+    return np.sort(np.concatenate([np.tile(np.arange(weights.size), rounds), drawn]))
+
+
+def jitter(pixels: Indices, width: int, rng: np.random.Generator) -> Floats:
+    """Positions (y, x), shape (L, 2), anywhere within the given pixels of an image `width` px wide."""
+    centers = np.stack(np.divmod(pixels, width), axis=1) + rng.uniform(-0.5, 0.5, (pixels.size, 2))
+    return centers.astype(np.float32)
