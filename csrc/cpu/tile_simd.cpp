@@ -204,37 +204,36 @@ void gates(const Workspace& w, int64_t begin, int64_t end, float reference) {
   }
 }
 
-// The exponent of 2 of kernel k at each pixel, in float64: far from every kernel s is so large that float32
-// cannot tell kernels apart.
-void exponents(const Workspace& w, int64_t k, double* out) {
-  const float* column = w.columns + k;
-  const int64_t stride = w.capacity;
-  const double scale = 0.5 * 1.4426950408889634;
-  const double cy = column[kColY * stride], cx = column[kColX * stride], r11 = column[kColR11 * stride];
-  const double r12 = column[kColR12 * stride], r22 = column[kColR22 * stride], logit = column[kColLogit * stride];
+// The exponent of 2 of active kernel k at each pixel, in float64 from the kernel's own numbers: far from every
+// kernel s is so large that float32 cannot tell kernels apart.
+void exponents(const TileJob& job, const Workspace& w, int64_t k, double* out) {
+  const float* kernel = job.geometry + int64_t{job.kernels[w.positions[k]]} * kGeometry;
+  constexpr double log2e = 1.4426950408889634;
+  const double cy = double{kernel[kY]} - job.y0, cx = double{kernel[kX]} - job.x0;
+  const double r11 = kernel[kR11], r12 = kernel[kR12], r22 = kernel[kR22], logit = kernel[kLogit];
   for (int i = 0; i < kTilePixels; ++i) {
     const double dy = i / kTile - cy, dx = i % kTile - cx;
     const double u = r11 * dx + r12 * dy, v = r22 * dy;
-    out[i] = 2 * scale * logit - scale * (u * u + v * v);
+    out[i] = log2e * (logit - 0.5 * (u * u + v * v));
   }
 }
 
-void find_peaks(const Workspace& w) {
+void find_peaks(const TileJob& job, const Workspace& w) {
   double* peak = reinterpret_cast<double*>(w.peak);
   alignas(64) double t[kTilePixels];
-  exponents(w, 0, peak);
+  exponents(job, w, 0, peak);
   for (int64_t k = 1; k < *w.active_count; ++k) {
-    exponents(w, k, t);
+    exponents(job, w, k, t);
     for (int i = 0; i < kTilePixels; ++i) peak[i] = t[i] > peak[i] ? t[i] : peak[i];
   }
 }
 
-void gates_from_peaks(const Workspace& w, int64_t begin, int64_t end) {
+void gates_from_peaks(const TileJob& job, const Workspace& w, int64_t begin, int64_t end) {
   const double* peak = reinterpret_cast<const double*>(w.peak);
   alignas(64) double t[kTilePixels];
   alignas(64) float relative[kTilePixels];
   for (int64_t k = begin; k < end; ++k) {
-    exponents(w, k, t);
+    exponents(job, w, k, t);
     for (int i = 0; i < kTilePixels; ++i) {
       const double r = t[i] - peak[i];
       relative[i] = static_cast<float>(r > -126.0 ? r : -126.0);
@@ -289,27 +288,26 @@ int32_t group_at(const Workspace& w, int32_t channel) {
 }
 
 struct Reference {
-  float common;
-  bool per_pixel;
-  bool normalised;
+  float common;    // s of which gates are exponentials relative to
+  bool per_pixel;  // instead, each pixel's own largest s
 };
 
-void chunk_gates(const Workspace& w, int64_t begin, int64_t end, const Reference& reference) {
+void chunk_gates(const TileJob& job, const Workspace& w, int64_t begin, int64_t end, const Reference& reference) {
   if (reference.per_pixel)
-    gates_from_peaks(w, begin, end);
-  else if (reference.normalised)
+    gates_from_peaks(job, w, begin, end);
+  else if (job.normalised)
     gates<true>(w, begin, end, reference.common);
   else
     gates<false>(w, begin, end, reference.common);
 }
 
-void accumulate_all(const Workspace& w, const Reference& reference) {
+void accumulate_all(const TileJob& job, const Workspace& w, const Reference& reference) {
   const int64_t n = *w.active_count;
   memset(w.gate_sum, 0, kTilePixels * sizeof(float));
   memset(w.value, 0, static_cast<size_t>(w.channels) * kTilePixels * sizeof(float));
   for (int64_t begin = 0; begin < n; begin += kChunk) {
     const int64_t end = begin + kChunk < n ? begin + kChunk : n;
-    chunk_gates(w, begin, end, reference);
+    chunk_gates(job, w, begin, end, reference);
     for (int32_t c = 0; c < w.channels; c += kGroup) {
       const int32_t group = group_at(w, c);
       c == 0 ? accumulate_group<true>(w, begin, end, c, group) : accumulate_group<false>(w, begin, end, c, group);
@@ -324,7 +322,7 @@ void forward(const TileJob& job, float* memory) {
   Workspace w;
   lay_out(memory, job.count, job.channels, &w);
   Reference& reference = reference_of(w);
-  reference = {0.0f, false, job.normalised != 0};
+  reference = {0.0f, false};
   if (job.count == 0) {  // only the RBF has tiles without kernels
     *w.active_count = 0;
     memset(w.value, 0, static_cast<size_t>(w.channels) * kTilePixels * sizeof(float));
@@ -332,7 +330,7 @@ void forward(const TileJob& job, float* memory) {
     return;
   }
   reference.common = prepare(job, w);
-  accumulate_all(w, reference);
+  accumulate_all(job, w, reference);
   if (!job.normalised) {
     for (int i = 0; i < kTilePixels; ++i) w.inverse[i] = 1.0f;
     return;
@@ -343,8 +341,8 @@ void forward(const TileJob& job, float* memory) {
   for (int i = 1; i < kLanes; ++i) smallest = least[i] < smallest ? least[i] : smallest;
   if (!(smallest >= kMinGateSum)) {
     reference.per_pixel = true;
-    find_peaks(w);
-    accumulate_all(w, reference);
+    find_peaks(job, w);
+    accumulate_all(job, w, reference);
   }
   for (int i = 0; i < kTilePixels; i += kLanes) {
     const Vec inverse = 1.0f / load(w.gate_sum + i);
@@ -474,7 +472,7 @@ void backward(const TileJob& job, float* memory, float* gradients) {
   }
   for (int64_t begin = 0; begin < n; begin += kChunk) {
     const int64_t end = begin + kChunk < n ? begin + kChunk : n;
-    if (n > kChunk) chunk_gates(w, begin, end, reference);  // else forward's are still there
+    if (n > kChunk) chunk_gates(job, w, begin, end, reference);  // else forward's are still there
     if (w.channels <= kGroup) {
       moments_group<true, true>(w, begin, end, 0, gradients);
       continue;
