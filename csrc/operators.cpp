@@ -29,8 +29,13 @@ cpu::Mixture mixture(const Tensor& geometry, const Tensor& experts, int64_t heig
   check(kernels > 0, "a mixture needs at least one kernel");
   check(channels > 0, "experts need at least one channel");
   check(height > 0 && width > 0, "height and width must be positive");
-  return {geometry.data<float>("geometry"), experts.data<float>("experts"), kernels, static_cast<int32_t>(channels),
-          height, width, culling};
+  return {geometry.data<float>("geometry"),
+          experts.data<float>("experts"),
+          kernels,
+          static_cast<int32_t>(channels),
+          height,
+          width,
+          culling};
 }
 
 Tensor render(const Tensor& geometry, const Tensor& experts, int64_t height, int64_t width, double tau, bool normalised,
@@ -41,11 +46,10 @@ Tensor render(const Tensor& geometry, const Tensor& experts, int64_t height, int
   return image;
 }
 
-std::tuple<Tensor, Tensor> render_backward(const Tensor& grad, const Tensor& geometry, const Tensor& experts, double tau,
-                                           bool normalised, double confidence) {
+std::tuple<Tensor, Tensor> render_backward(const Tensor& grad, const Tensor& geometry, const Tensor& experts,
+                                           double tau, bool normalised, double confidence) {
   grad.require_shape("grad", {experts.size(1), -1, -1});
-  const cpu::Mixture m =
-      mixture(geometry, experts, grad.size(1), grad.size(2), culling(tau, normalised, confidence));
+  const cpu::Mixture m = mixture(geometry, experts, grad.size(1), grad.size(2), culling(tau, normalised, confidence));
   Tensor grad_geometry = empty<float>(geometry.sizes());
   Tensor grad_experts = empty<float>(experts.sizes());
   cpu::render_backward(m, grad.data<float>("grad"), grad_geometry.mutable_data<float>("grad_geometry"),
@@ -53,8 +57,8 @@ std::tuple<Tensor, Tensor> render_backward(const Tensor& grad, const Tensor& geo
   return {std::move(grad_geometry), std::move(grad_experts)};
 }
 
-std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, int64_t width, double tau, bool normalised,
-                                      double confidence) {
+std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, int64_t width, double tau,
+                                      bool normalised, double confidence) {
   geometry.require_shape("geometry", {-1, kGeometry});
   check(geometry.size(0) > 0, "a mixture needs at least one kernel");
   check(height > 0 && width > 0, "height and width must be positive");
@@ -68,8 +72,9 @@ std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, in
 
 Tensor fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& state, const Tensor& target,
                  const std::optional<Tensor>& weight, const Tensor& rates, int64_t height, int64_t width,
-                 int64_t first_step, double tau, bool normalised, double confidence, bool whitened, int64_t list_interval,
-                 double list_margin, double beta1, double beta2, const std::vector<double>& limits) {
+                 int64_t first_step, double tau, bool normalised, double confidence, bool whitened,
+                 int64_t list_interval, double list_margin, double beta1, double beta2,
+                 const std::vector<double>& limits) {
   const cpu::Mixture m = mixture(geometry, experts, height, width, culling(tau, normalised, confidence));
   const int64_t tiles = (height + kTile - 1) / kTile * ((width + kTile - 1) / kTile);
   state.require_shape("state", {2, kMoments + m.channels, m.kernels});

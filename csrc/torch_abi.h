@@ -130,8 +130,7 @@ class Tensor {
   // Throws unless the tensor has this shape; -1 stands for any size.
   void require_shape(const char* name, std::initializer_list<int64_t> expected) const {
     const auto actual = sizes();
-    const bool same =
-        std::ranges::equal(expected, actual, [](int64_t e, int64_t a) { return e < 0 || e == a; });
+    const bool same = std::ranges::equal(expected, actual, [](int64_t e, int64_t a) { return e < 0 || e == a; });
     if (!same) fail(std::string(name) + " must have shape " + text(expected) + ", not " + text(actual));
   }
 
@@ -254,8 +253,7 @@ template <class Result, class... Arguments, Result (*function)(Arguments...)> st
   static void call(StableIValue* stack, uint64_t inputs, uint64_t outputs, std::index_sequence<i...>) {
     check(inputs == sizeof...(Arguments), "an operator's schema and function differ in their arguments");
     // All arguments are taken before anything can throw, so that none leaks.
-    std::tuple<std::remove_cvref_t<Arguments>...> arguments{
-        Slot<std::remove_cvref_t<Arguments>>::take(stack[i])...};
+    std::tuple<std::remove_cvref_t<Arguments>...> arguments{Slot<std::remove_cvref_t<Arguments>>::take(stack[i])...};
     if constexpr (std::is_void_v<Result>) {
       check(outputs == 0, "an operator's schema and function differ in their results");
       function(static_cast<Arguments&&>(std::get<i>(arguments))...);
@@ -369,9 +367,7 @@ template <class Body> void for_each_task(int64_t tasks, Body&& body) {
 // Makes a device of the current accelerator the current one, until the end of the scope.
 class DeviceGuard {
  public:
-  explicit DeviceGuard(int32_t device_index) {
-    RSMOE_TORCH(aoti_torch_create_device_guard(device_index, &handle_));
-  }
+  explicit DeviceGuard(int32_t device_index) { RSMOE_TORCH(aoti_torch_create_device_guard(device_index, &handle_)); }
   DeviceGuard(const DeviceGuard&) = delete;
   DeviceGuard& operator=(const DeviceGuard&) = delete;
   ~DeviceGuard() { aoti_torch_delete_device_guard(handle_); }

@@ -30,8 +30,7 @@ AOTITorchError aoti_torch_library_init_impl(const char* ns, const char* k, const
                                             TorchLibraryHandle* ret_new_torch_lib);
 AOTITorchError aoti_torch_library_def(TorchLibraryHandle self, const char* schema);
 AOTITorchError torch_library_impl(TorchLibraryHandle self, const char* name,
-                                  void (*fn)(StableIValue*, uint64_t, uint64_t),
-                                  uint64_t extension_build_version);
+                                  void (*fn)(StableIValue*, uint64_t, uint64_t), uint64_t extension_build_version);
 
 // Tensors. Sizes and data pointers are borrowed, tensors and handles are owned by whoever receives them.
 AOTITorchError aoti_torch_delete_tensor_object(AtenTensorHandle tensor);
@@ -63,8 +62,7 @@ AOTITorchError torch_delete_list(StableListHandle list_handle);
 AOTITorchError torch_new_string_handle(const char* data, size_t length, StringHandle* handle);
 
 // Threads, devices and streams; the last one lives in libtorch_cuda.
-AOTITorchError torch_parallel_for(int64_t begin, int64_t end, int64_t grain_size, ParallelFunc func,
-                                  void* ctx);
+AOTITorchError torch_parallel_for(int64_t begin, int64_t end, int64_t grain_size, ParallelFunc func, void* ctx);
 AOTITorchError torch_get_num_threads(uint32_t* out_num_threads);
 AOTITorchError aoti_torch_create_device_guard(int32_t device_index, DeviceGuardHandle* ret_guard);
 AOTITorchError aoti_torch_delete_device_guard(DeviceGuardHandle guard);

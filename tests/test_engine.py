@@ -6,7 +6,8 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_rsmoe import engine, reference
 from napari_rsmoe.engine.library import ops
@@ -76,9 +77,7 @@ def test_values_and_gradients(shape: tuple[int, int], channels: int, tau: float,
         assert relative_error_per_kernel(a, e) < 1e-3
 
 
-@pytest.mark.parametrize(
-    "scales", [(0.1, 0.5), (100.0, 3000.0), (0.1, 3000.0)], ids=["tiny", "huge", "mixed"]
-)
+@pytest.mark.parametrize("scales", [(0.1, 0.5), (100.0, 3000.0), (0.1, 3000.0)], ids=["tiny", "huge", "mixed"])
 @pytest.mark.parametrize("normalised", [True, False], ids=["smoe", "rbf"])
 def test_extreme_scales(scales: tuple[float, float], normalised: bool) -> None:
     """Far from tiny kernels every gate underflows; the image must still be exact, and without holes."""
@@ -112,9 +111,7 @@ def test_one_kernel_fills_the_image() -> None:
     st.integers(1, 70),
     st.sampled_from([3.0, 7.0, 12.0]),
 )
-def test_culling_error_stays_below_its_bound(
-    seed: int, kernels: int, height: int, width: int, tau: float
-) -> None:
+def test_culling_error_stays_below_its_bound(seed: int, kernels: int, height: int, width: int, tau: float) -> None:
     """Each dropped gate is below exp(-tau), so n of them move a value by less than n exp(-tau) of the range."""
     geometry, experts = random_mixture(kernels, 2, (height, width), seed)
     culled = engine.render(geometry, experts, height, width, tau=tau)
@@ -222,9 +219,7 @@ def test_fused_step_is_adam_on_the_twins_gradient(normalised: bool, whitened: bo
         limits=(100.0, 8.0, 0.01, 5000.0, 8.0),
     )  # fmt: skip
     assert float(losses[0]) == pytest.approx(loss.item(), rel=1e-5)
-    torch.testing.assert_close(
-        moved_experts - experts, -rate * grad_experts.sign().float(), rtol=2e-3, atol=1e-8
-    )
+    torch.testing.assert_close(moved_experts - experts, -rate * grad_experts.sign().float(), rtol=2e-3, atol=1e-8)
     if whitened:
         # The step must be a retraction: to first order s changes by du u + dv v + duu u^2 + ..., each coefficient
         # rate in size, against the sign of its moment; so the loss falls by rate * sum of |moments|.
@@ -259,9 +254,7 @@ def test_whitened_gradient_matches_autograd() -> None:
     (expected,) = torch.autograd.grad(((value - target) ** 2).sum(), coefficients)
     state = torch.zeros(2, 7, 6)
     fit_a_little(geometry.clone(), experts.clone(), state, tiled(target), height, width, steps=1)
-    first = (
-        state[0, :6] / 0.1 * 2
-    )  # Adam's first moment is (1 - beta1) g; the engine leaves out the 2 of the square
+    first = state[0, :6] / 0.1 * 2  # Adam's first moment is (1 - beta1) g; the engine leaves out the 2 of the square
     order = [5, 0, 1, 2, 3, 4]  # the state's rows are u, v, uu, uv, vv, logit
     assert relative_error_per_kernel(first[order].T, expected) < 1e-3
 

@@ -25,12 +25,8 @@ struct Moments {
 // Gradient in the coordinates of Kernel; s = logit - |R d|^2 / 2, so ds/dmu = R^T R d.
 RSMOE_INLINE Kernel gradient(const Kernel& k, const Moments& m) {
   const float p11 = k.r11 * k.r11, p12 = k.r11 * k.r12, p22 = k.r12 * k.r12 + k.r22 * k.r22;
-  return {p12 * m.x + p22 * m.y,
-          p11 * m.x + p12 * m.y,
-          -(k.r11 * m.xx + k.r12 * m.yx),
-          -(k.r11 * m.yx + k.r12 * m.yy),
-          -(k.r22 * m.yy),
-          m.one};
+  return {p12 * m.x + p22 * m.y,          p11 * m.x + p12 * m.y, -(k.r11 * m.xx + k.r12 * m.yx),
+          -(k.r11 * m.yx + k.r12 * m.yy), -(k.r22 * m.yy),       m.one};
 }
 
 // ds = logit + du u + dv v + duu u^2 + duv u v + dvv v^2, with (u, v) = z the kernel's own whitened coordinates.

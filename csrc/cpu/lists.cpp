@@ -41,7 +41,8 @@ struct Candidates {
     simd().gather_columns(geometry, ids, n, 0.0f, 0.0f, columns.data(), stride);
     if (confidence > 0) {
       reach.reserve(stride);
-      for (int64_t i = 0; i < n; ++i) reach.data()[i] = confidence * longest_axis(geometry + int64_t{ids[i]} * kGeometry);
+      for (int64_t i = 0; i < n; ++i)
+        reach.data()[i] = confidence * longest_axis(geometry + int64_t{ids[i]} * kGeometry);
     }
   }
 
@@ -107,7 +108,8 @@ Level refine(const Level& parent, const float* geometry, int64_t height, int64_t
   });
   child.start.assign(static_cast<size_t>(child.boxes_y * child.boxes_x + 1), 0);
   for (int64_t p = 0; p < parents; ++p)
-    for_children(p, [&](int64_t c, int64_t y, int64_t x) { child.start[y * child.boxes_x + x + 1] = parts[p].counts[c]; });
+    for_children(p,
+                 [&](int64_t c, int64_t y, int64_t x) { child.start[y * child.boxes_x + x + 1] = parts[p].counts[c]; });
   std::partial_sum(child.start.begin(), child.start.end(), child.start.begin());
   torch_abi::check(child.start.back() <= std::numeric_limits<int32_t>::max(),
                    "too many (tile, kernel) pairs; use fewer kernels, a smaller image or rasterized=True");

@@ -68,7 +68,8 @@ void render(const Mixture& m, float* image) {
     float* memory = workspaces[worker];
     simd().forward(job, memory);
     const float* value = simd().view(memory, job.count, job.channels).value;
-    for_rows(m, job, [&](int64_t plane, int64_t at, size_t n) { std::memcpy(image + at, value + plane, n * sizeof(float)); });
+    for_rows(m, job,
+             [&](int64_t plane, int64_t at, size_t n) { std::memcpy(image + at, value + plane, n * sizeof(float)); });
   });
 }
 
@@ -85,7 +86,9 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
     simd().forward(job, memory);
     float* residual = simd().view(memory, job.count, job.channels).residual;
     std::fill_n(residual, int64_t{m.channels} * kTilePixels, 0.0f);
-    for_rows(m, job, [&](int64_t plane, int64_t at, size_t n) { std::memcpy(residual + plane, grad_image + at, n * sizeof(float)); });
+    for_rows(m, job, [&](int64_t plane, int64_t at, size_t n) {
+      std::memcpy(residual + plane, grad_image + at, n * sizeof(float));
+    });
     simd().backward(job, memory, pairs.data() + lists.start[tile] * columns);
   });
   torch_abi::parallel_for(m.kernels, 256, [&](int64_t begin, int64_t end) {

@@ -53,12 +53,14 @@ struct Image {
   }
 };
 
-// Labels the regions that spread over 4-neighbours from their first pixel in raster order; joins(p, from, seed) says
-// whether p belongs to the seed's region when it is reached from a member of it. Returns the number of regions.
+// Labels the regions that spread over 4-neighbours from their first pixel in raster order; joins(p, from,
+// seed) says whether p belongs to the seed's region when it is reached from a member of it. Returns the
+// number of regions.
 template <typename Joins>
 std::int32_t grow_regions(const Image& image, Joins joins, std::int32_t* labels) {
   std::fill(labels, labels + image.pixels(), kNone);
-  std::vector<std::int32_t> front;  // which member is taken next does not change the region, so a stack will do
+  // A stack will do: the order in which members are taken does not change the region.
+  std::vector<std::int32_t> front;
   std::int32_t count = 0;
   for (std::int32_t seed = 0; seed < image.pixels(); ++seed) {
     if (labels[seed] != kNone) continue;
@@ -79,16 +81,12 @@ std::int32_t grow_regions(const Image& image, Joins joins, std::int32_t* labels)
   return count;
 }
 
-// Regions that can be merged: a disjoint-set forest with sums of colour and position, and the pixels of every region
-// as a linked list.
+// Regions that can be merged: a disjoint-set forest with sums of colour and position, and the pixels of every
+// region as a linked list.
 class Regions {
  public:
   Regions(const Image& image, const std::int32_t* labels, std::int32_t count)
-      : image_(image),
-        labels_(labels),
-        stride_(image.channels + 2),
-        next_(image.pixels(), kNone),
-        nodes_(count),
+      : image_(image), labels_(labels), stride_(image.channels + 2), next_(image.pixels(), kNone), nodes_(count),
         sums_(static_cast<std::size_t>(count) * stride_, 0.0) {
     for (std::int32_t r = 0; r < count; ++r) nodes_[r] = {r, 0, kNone, kNone};
     for (std::int32_t p = 0; p < image.pixels(); ++p) {
@@ -191,8 +189,8 @@ struct Best {
   }
 };
 
-// Every region met is of full size or has been merged, so one pass in label order leaves no small segment that
-// touches another.
+// Every region met is of full size or has been merged, so one pass in label order leaves no small segment
+// that touches another.
 void merge_small_segments(const Image& image, std::int32_t count, std::int32_t* labels) {
   Regions regions(image, labels, count);
   for (std::int32_t r = 0; r < count; ++r) {
@@ -210,14 +208,12 @@ void merge_small_segments(const Image& image, std::int32_t count, std::int32_t* 
 void absorb_islands(const Image& image, std::int32_t* labels) {
   std::vector<std::int32_t> parts(image.pixels());
   const std::int32_t count = grow_regions(
-      image, [&](std::int32_t p, std::int32_t from, std::int32_t) { return labels[p] == labels[from]; },
-      parts.data());
+      image, [&](std::int32_t p, std::int32_t from, std::int32_t) { return labels[p] == labels[from]; }, parts.data());
   Regions regions(image, parts.data(), count);
   for (std::int32_t r = 0; r < count; ++r) {
     if (regions.size(r) >= kMinIsland) continue;
     Best best;
-    regions.for_border<false>(
-        r, [&](std::int32_t q, std::int32_t) { best.offer(q, regions.colour_cost(r, q)); });
+    regions.for_border<false>(r, [&](std::int32_t q, std::int32_t) { best.offer(q, regions.colour_cost(r, q)); });
     if (best.candidate != kNone) regions.merge(r, regions.region_of(best.candidate));
   }
   // A part keeps its number when others join it, so its first pixel still has the label of old.

@@ -16,10 +16,10 @@ struct TileJob {
   const int32_t* kernels;  // ids of this tile's kernels, ascending
   int32_t count;           // how many
   int32_t channels;
-  float y0, x0;         // image position of the tile's first pixel
-  int32_t rows, cols;   // pixels of the tile that lie in the image
-  float tau;            // culling margin in nats; infinity keeps every kernel
-  int32_t normalised;   // 1: SMoE, gates sum to one; 0: RBF, plain sum
+  float y0, x0;        // image position of the tile's first pixel
+  int32_t rows, cols;  // pixels of the tile that lie in the image
+  float tau;           // culling margin in nats; infinity keeps every kernel
+  int32_t normalised;  // 1: SMoE, gates sum to one; 0: RBF, plain sum
 };
 
 // Planes of a tile, each kTilePixels floats, owned by a workspace.

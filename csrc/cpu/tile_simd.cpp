@@ -98,8 +98,8 @@ void box_bounds(const float* columns, int64_t stride, int64_t n, float y0, float
       const Vec u = r11 * dx + r12 * dy, v = r22 * dy;
       return u * u + v * v;
     };
-    const Vec farthest = larger(larger(square(top, left), square(top, right)),
-                                larger(square(bottom, left), square(bottom, right)));
+    const Vec farthest =
+        larger(larger(square(top, left), square(top, right)), larger(square(bottom, left), square(bottom, right)));
     auto along_x = [&](Vec dy) { return square(dy, smaller(larger(-slope_x * dy, left), right)); };
     auto along_y = [&](Vec dx) { return square(smaller(larger(-slope_y * dx, top), bottom), dx); };
     Vec nearest = smaller(smaller(along_x(top), along_x(bottom)), smaller(along_y(left), along_y(right)));
@@ -456,8 +456,7 @@ void backward(const TileJob& job, float* memory, float* gradients) {
   Workspace w;
   lay_out(memory, job.count, job.channels, &w);
   const int64_t n = *w.active_count;
-  if (n < job.count)
-    memset(gradients, 0, static_cast<size_t>(job.count) * (kMoments + job.channels) * sizeof(float));
+  if (n < job.count) memset(gradients, 0, static_cast<size_t>(job.count) * (kMoments + job.channels) * sizeof(float));
   const Reference reference = reference_of(w);
   for (int i = 0; i < kTilePixels; i += kLanes) {
     const Vec inverse = load(w.inverse + i);
@@ -487,8 +486,8 @@ void backward(const TileJob& job, float* memory, float* gradients) {
   }
 }
 
-constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA), kLanes,       workspace_floats, view,       forward,
-                             residual_from_target,    backward,     gather_columns,   box_bounds, adam};
+constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA), kLanes,   workspace_floats, view,       forward,
+                             residual_from_target,    backward, gather_columns,   box_bounds, adam};
 
 }  // namespace
 

@@ -16,7 +16,8 @@ from .images import ChannelAxis, ImageFormat, prepare_image
 from .metrics import default_data_range
 from .model import Mode, Model
 from .progress import Callback, Progress
-from .settings import FitSettings, preset as named_preset
+from .settings import FitSettings
+from .settings import preset as named_preset
 from .starts import Start, make_start
 
 TILE = 16
@@ -175,9 +176,7 @@ class Fitter:
             if self._best is None or self.mean_squared_error < self._best[0]:
                 self._best = (self.mean_squared_error, self.geometry.clone(), self.experts.clone())
             stop = callback(
-                Progress(
-                    "fit", self.step, total, self.psnr(layout), lambda: self.model(layout, metadata).render()
-                )
+                Progress("fit", self.step, total, self.psnr(layout), lambda: self.model(layout, metadata).render())
             )
             if stop and self.step < total:
                 _, self.geometry, self.experts = self._best

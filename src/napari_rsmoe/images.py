@@ -42,8 +42,8 @@ class ImageFormat:
         Integer types are rounded; `dtype` None means the image's own.
         """
         kind = np.dtype(self.dtype if dtype is None else dtype)
-        exact = np.float32 if np.can_cast(np.dtype(self.dtype), np.float32) else np.float64
-        values = np.clip(image.astype(exact) * exact(self.span) + exact(self.low), self.low, self.high)
+        exact = image.astype(_exact_type(np.dtype(self.dtype)))
+        values = np.clip(exact * self.span + self.low, self.low, self.high)
         if kind.kind in "iu":
             limits = np.iinfo(kind)
             values = np.clip(np.rint(values), limits.min, limits.max)
@@ -96,9 +96,13 @@ def prepare_image(image: Any, channel_axis: ChannelAxis = "auto") -> tuple[np.nd
     if not np.isfinite(layout.span):
         raise ImageError(f"The image's range from {low} to {high} is too wide; divide it by a constant first.")
     channels_last = array[..., None] if axis is None else np.moveaxis(array, axis, -1)
-    exact = np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
-    unit = (channels_last.astype(exact) - exact(low)) / exact(layout.span)
+    unit = (channels_last.astype(_exact_type(array.dtype)) - low) / layout.span
     return np.ascontiguousarray(unit, np.float32), layout
+
+
+def _exact_type(dtype: np.dtype[Any]) -> Any:
+    """float32 if it holds every value of the type, else float64."""
+    return np.float32 if np.can_cast(dtype, np.float32) else np.float64
 
 
 def _check_type(array: np.ndarray) -> None:

@@ -123,9 +123,7 @@ def paper_ssim(
     return float(np.mean(_similarity_map(image, reference, data_range, channel_axis)))
 
 
-def flops_per_pixel(
-    kernels_per_tile: float, channels: int = 3, *, counting: Literal["all", "paper"] = "all"
-) -> float:
+def flops_per_pixel(kernels_per_tile: float, channels: int = 3, *, counting: Literal["all", "paper"] = "all") -> float:
     """Floating-point operations to render one pixel of a steered mixture of experts.
 
     Parameters
@@ -164,9 +162,7 @@ def flops_per_pixel(
     raise ValueError(f'counting must be "all" or "paper", not {counting!r}')
 
 
-def _prepare(
-    image: ArrayLike, reference: ArrayLike, data_range: float | None
-) -> tuple[Planes, Planes, float]:
+def _prepare(image: ArrayLike, reference: ArrayLike, data_range: float | None) -> tuple[Planes, Planes, float]:
     """Check two images; return both in float64, and the range of their values."""
     a, b = np.asarray(image), np.asarray(reference)
     if a.shape != b.shape:
@@ -197,7 +193,7 @@ def _range_of(image: NDArray[Any], reference: NDArray[Any]) -> float:
 def default_data_range(dtype: np.dtype[Any], low: float, high: float) -> float:
     """Range of the values of a reference image of type `dtype` that lie between `low` and `high`.
 
-    Integers: the range of the dtype. Floats: 1 if all values lie in [0, 1], else the largest minus the smallest.
+    Integers: the range of the dtype. Floats: 1 if all values lie in [0, 1], else largest minus smallest.
     """
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)

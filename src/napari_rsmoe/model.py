@@ -31,7 +31,7 @@ class Model:
         (L, C) float32, in units of the image's range: 0 is its smallest value, 1 its largest.
     shape : tuple of int
         (H, W) of the image.
-    format : ImageFormat
+    layout : ImageFormat
         Type, range and channel axis of the image.
     mode : {"smoe", "rbf"}
         Soft gates that sum to one (paper eq. 3), or a plain sum (eq. 1).
@@ -46,7 +46,7 @@ class Model:
         geometry: torch.Tensor,
         experts: torch.Tensor,
         shape: tuple[int, int],
-        format: ImageFormat,
+        layout: ImageFormat,
         *,
         mode: Mode = "smoe",
         confidence: float = 0.0,
@@ -55,7 +55,7 @@ class Model:
         self.geometry = geometry.detach().to("cpu", torch.float32).contiguous()
         self.experts = experts.detach().to("cpu", torch.float32).contiguous()
         self.shape = (int(shape[0]), int(shape[1]))
-        self.format = format
+        self.layout = layout
         self.mode: Mode = mode
         self.confidence = float(confidence)
         self.metadata = dict(metadata or {})
@@ -65,7 +65,8 @@ class Model:
         kernels, channels = len(self.geometry), self.experts.shape[-1]
         if self.geometry.shape != (kernels, 6) or self.experts.shape != (kernels, channels):
             raise ValueError(
-                f"geometry {tuple(self.geometry.shape)} and experts {tuple(self.experts.shape)} must be (L, 6) and (L, C)."
+                f"geometry {tuple(self.geometry.shape)} and experts {tuple(self.experts.shape)} must have shapes "
+                "(L, 6) and (L, C)."
             )
         if kernels == 0 or channels == 0 or min(self.shape) < 1:
             raise ValueError("A model needs at least one kernel, one channel and one pixel.")
@@ -75,8 +76,8 @@ class Model:
             raise ValueError("The kernels hold NaN or infinity.")
         if not bool((self.geometry[:, [2, 4]] > 0).all()):
             raise ValueError("r11 and r22 must be positive.")
-        if self.format.channel_axis is None and channels != 1:
-            raise ValueError(f"{channels} channels need a channel axis in the format.")
+        if self.layout.channel_axis is None and channels != 1:
+            raise ValueError(f"{channels} channels need a channel axis in the layout.")
 
     @property
     def n_kernels(self) -> int:
@@ -96,7 +97,7 @@ class Model:
 
     def kernels(self) -> Kernels:
         """The kernels in user terms, a copy."""
-        expert = self.experts.double().numpy() * self.format.span + self.format.low
+        expert = self.experts.double().numpy() * self.layout.span + self.layout.low
         return Kernels.from_geometry(self.geometry.double().numpy(), expert)
 
     def with_kernels(self, kernels: Kernels) -> Model:
@@ -104,12 +105,12 @@ class Model:
         if kernels.expert.shape[1] != self.channels:
             raise ValueError(f"The kernels have {kernels.expert.shape[1]} channels, the model {self.channels}.")
         geometry = torch.from_numpy(kernels.geometry())
-        experts = torch.from_numpy((kernels.expert - self.format.low) / self.format.span)
+        experts = torch.from_numpy((kernels.expert - self.layout.low) / self.layout.span)
         return self._replace(geometry, experts)
 
     def _replace(self, geometry: torch.Tensor, experts: torch.Tensor) -> Model:
         return Model(
-            geometry, experts, self.shape, self.format,
+            geometry, experts, self.shape, self.layout,
             mode=self.mode, confidence=self.confidence, metadata=self.metadata,
         )  # fmt: skip
 
@@ -180,18 +181,19 @@ class Model:
         numpy.ndarray
             (Y, X), or with channels where the image had them; in the units and the range of the image.
         """
-        height, width = _output_shape(self.shape, scale, shape, region)
-        area = (0.0, 0.0, *map(float, self.shape)) if region is None else _checked_region(region)
-        step_y, step_x = (area[2] - area[0]) / height, (area[3] - area[1]) / width
+        area = (0.0, 0.0, float(self.shape[0]), float(self.shape[1])) if region is None else _checked_region(region)
+        y0, x0, y1, x1 = area
+        height, width = _output_shape(area, scale, shape)
+        step_y, step_x = (y1 - y0) / height, (x1 - x0) / width
         # Shrinking samples between pixels would alias: draw finer, then average.
         fine_y, fine_x = math.ceil(step_y - 1e-9), math.ceil(step_x - 1e-9)
         geometry = raster_geometry(
-            self.geometry, area[:2], (step_y / fine_y, step_x / fine_x), self._sharpened_logits, sharpen
+            self.geometry, (y0, x0), (step_y / fine_y, step_x / fine_x), self._sharpened_logits, sharpen
         )
         image = self._draw(geometry, height * fine_y, width * fine_x)
         if fine_y > 1 or fine_x > 1:
             image = image.reshape(self.channels, height, fine_y, width, fine_x).mean((2, 4))
-        return self.format.restore(image.permute(1, 2, 0).numpy(), dtype)
+        return self.layout.restore(image.permute(1, 2, 0).numpy(), dtype)
 
     def _draw(self, geometry: torch.Tensor, height: int, width: int) -> torch.Tensor:
         return engine.render(
@@ -223,7 +225,7 @@ class Model:
         values = [
             reference.evaluate(geometry, experts, part, normalised=self.mode == "smoe") for part in where.split(block)
         ]
-        sampled: np.ndarray = torch.cat(values).numpy() * self.format.span + self.format.low
+        sampled: np.ndarray = torch.cat(values).numpy() * self.layout.span + self.layout.low
         return sampled
 
     # ------------------------------------------------------------------ figures
@@ -290,10 +292,7 @@ def _checked_region(region: Region) -> Region:
 
 
 def _output_shape(
-    image: tuple[int, int],
-    scale: float | tuple[float, float] | None,
-    shape: tuple[int, int] | None,
-    region: Region | None,
+    area: Region, scale: float | tuple[float, float] | None, shape: tuple[int, int] | None
 ) -> tuple[int, int]:
     if scale is not None and shape is not None:
         raise ValueError("Give scale or shape, not both.")
@@ -305,5 +304,5 @@ def _output_shape(
     factors = (1.0, 1.0) if scale is None else scale if isinstance(scale, tuple) else (scale, scale)
     if len(factors) != 2 or not all(math.isfinite(f) and f > 0 for f in factors):
         raise ValueError(f"scale={scale} must be one or two positive numbers.")
-    y0, x0, y1, x1 = (0.0, 0.0, *image) if region is None else _checked_region(region)
+    y0, x0, y1, x1 = area
     return max(1, round((y1 - y0) * factors[0])), max(1, round((x1 - x0) * factors[1]))

@@ -33,7 +33,7 @@ def save(model: Model, path: str | PathLike[str]) -> None:
         "shape": model.shape,
         "mode": model.mode,
         "confidence": model.confidence,
-        "image": asdict(model.format),
+        "image": asdict(model.layout),
         "metadata": model.metadata,
     }
     header = {"format": FORMAT, "version": str(VERSION), "model": json.dumps(description)}

@@ -34,5 +34,7 @@ def resolve_device(device: str) -> torch.device:
     usable = has_cuda_engine() and torch.cuda.is_available()
     if device == "cuda" and not usable:
         reason = "torch finds no CUDA device" if has_cuda_engine() else "this build of the engine has no CUDA part"
-        raise DeviceError(f"device='cuda' cannot be used: {reason}. Use device='cpu' or 'auto'; see `napari-rsmoe doctor`.")
+        raise DeviceError(
+            f"device='cuda' cannot be used: {reason}. Use device='cpu' or 'auto'; see `napari-rsmoe doctor`."
+        )
     return torch.device("cuda" if usable else "cpu")

@@ -7,7 +7,7 @@ import torch
 from ..errors import EngineError
 
 try:
-    from .. import _C  # type: ignore[attr-defined]  # noqa: F401
+    from .. import _C  # noqa: F401
 except ImportError as error:
     raise EngineError(
         f"The compiled engine of napari-rsmoe could not be loaded: {error}. It needs torch 2.10 or newer (this is "

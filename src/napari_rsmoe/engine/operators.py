@@ -171,9 +171,7 @@ def _(geometry: torch.Tensor, experts: torch.Tensor, height: int, width: int, *_
 
 
 @torch.library.register_fake("rsmoe::render_backward")
-def _(
-    grad: torch.Tensor, geometry: torch.Tensor, experts: torch.Tensor, *_: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _(grad: torch.Tensor, geometry: torch.Tensor, experts: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.empty_like(geometry), torch.empty_like(experts)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_rsmoe.starts.content import content_start
-from napari_rsmoe.starts.random import random_start
-from napari_rsmoe.starts.segmentation import segment_labels, segmentation_start
-from napari_rsmoe.starts.start import Floats, Start
+from .content import content_start
+from .random import random_start
+from .segmentation import segment_labels, segmentation_start
+from .start import Floats, Start
 
 __all__ = [
     "START_METHODS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rsmoe.starts.start import Indices
+from .start import Indices
 
 Labels = NDArray[np.int32]
 Weights = NDArray[np.float64]
@@ -58,9 +58,7 @@ def _spread_bits(values: Indices) -> Indices:
     return values
 
 
-def cut_cells(
-    labels: Labels, weights: Weights, n_kernels: int, rng: np.random.Generator
-) -> tuple[Indices, Indices]:
+def cut_cells(labels: Labels, weights: Weights, n_kernels: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """Cut the segments into compact cells of about equal weight, one for each kernel.
 
     Parameters

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_rsmoe.starts.start import SIGMA_RANGE, Floats, Start, check_request, draw_pixels, jitter
+from .start import SIGMA_RANGE, Floats, Start, check_request, draw_pixels, jitter
 
 PRESMOOTHING = 0.5  # px, of the image before its gradient is taken
 DENSITY_SMOOTHING = 1.0  # px, of the gradient magnitude

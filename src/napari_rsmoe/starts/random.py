@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_rsmoe.starts.start import Floats, Start, check_request
+from .start import Floats, Start, check_request
 
 
 def random_start(image: Floats, n_kernels: int, rng: np.random.Generator, *, sigma: float = 5.0) -> Start:

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_rsmoe.starts.cells import Labels, Weights, cut_cells
-from napari_rsmoe.starts.content import gradient_density
-from napari_rsmoe.starts.start import SIGMA_RANGE, Floats, Start, check_request, jitter
+from .cells import Labels, Weights, cut_cells
+from .content import gradient_density
+from .start import SIGMA_RANGE, Floats, Start, check_request, jitter
 
 PAPER_SIGMA = 5.0  # px
 
 
-def segment_labels(image: Floats, threshold: float = 10.0, blur: float | None = None) -> Labels:
+def segment_labels(image: Floats, threshold: float, blur: float | None = None) -> Labels:
     """Split an image into regions of like colour.
 
     Parameters
@@ -39,7 +39,7 @@ def segment_labels(image: Floats, threshold: float = 10.0, blur: float | None = 
     ValueError
         If `threshold` or `blur` is negative or not finite.
     """
-    from napari_rsmoe.engine import segment  # loads torch, which no other start needs
+    from ..engine import segment  # loads torch, which no other start needs
 
     if not 0 <= threshold < np.inf:
         raise ValueError(f"threshold must be finite and not negative, not {threshold}")

@@ -45,9 +45,7 @@ def check_request(image: Floats, n_kernels: int) -> None:
         If the image is not a non-empty array (H, W, C) of float32, or `n_kernels` is below 1.
     """
     if image.ndim != 3 or image.size == 0 or image.dtype != np.float32:
-        raise ValueError(
-            f"a start needs a non-empty float32 image (H, W, C), not {image.dtype} of shape {image.shape}"
-        )
+        raise ValueError(f"a start needs a non-empty float32 image (H, W, C), not {image.dtype} of shape {image.shape}")
     if n_kernels < 1:
         raise ValueError(f"n_kernels must be at least 1, not {n_kernels}")
 

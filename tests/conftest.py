@@ -1,0 +1,36 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import io
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of test images: RSMOE_DATA, by default ../shared/data beside the repository."""
+    folder = Path(os.environ.get("RSMOE_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no test images in {folder}; set RSMOE_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kodak(data_dir: Path) -> Callable[[int], np.ndarray]:
+    """Loader of a Kodak image by its number: uint8 (H, W, 3)."""
+
+    def load(number: int) -> np.ndarray:
+        path = data_dir / "kodak" / f"kodim{number:02d}.png"
+        if not path.is_file():
+            pytest.skip(f"no {path}")
+        image: np.ndarray = io.imread(path)[..., :3]
+        return image
+
+    return load

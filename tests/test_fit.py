@@ -1,0 +1,252 @@
+"""Fits: quality on real images, every kind of input, progress and cancel, seeds."""
+
+from __future__ import annotations
+
+import dask.array
+import numpy as np
+import pytest
+import torch
+from skimage import data, transform
+
+import napari_rsmoe
+from napari_rsmoe import ImageError, Progress, fit, psnr, upscale
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    """A crop of a photograph that comes with scikit-image, (96, 120, 3) uint8."""
+    return data.chelsea()[60:156, 120:240]
+
+
+# ---------------------------------------------------------------------- quality
+
+
+def test_more_kernels_and_more_steps_fit_better(photograph: np.ndarray) -> None:
+    few = psnr(fit(photograph, 60, iterations=100).render(), photograph)
+    many = psnr(fit(photograph, 400, iterations=100).render(), photograph)
+    longer = psnr(fit(photograph, 400, iterations=400).render(), photograph)
+    assert 24 < few < many - 2
+    assert many + 0.5 < longer
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_two_gates_model_an_edge_where_two_gaussians_cannot(seed: int) -> None:
+    """The paper's figure 2 in two dimensions."""
+    image = np.zeros((48, 64), np.float32)
+    image[:, 31:] = 1
+    gated = psnr(fit(image, 2, iterations=300, seed=seed).render(), image)
+    summed = psnr(fit(image, 2, iterations=300, seed=seed, mode="rbf").render(), image)
+    assert gated > 30
+    assert gated > summed + 10
+
+
+@pytest.mark.parametrize("start", ["content", "random", "segmentation"])
+def test_every_start_arrives(photograph: np.ndarray, start: str) -> None:
+    model = fit(photograph, 200, start=start, iterations=150)
+    assert model.n_kernels == 200
+    assert psnr(model.render(), photograph) > 27
+
+
+def test_the_papers_preset_and_global_mixtures_fit(photograph: np.ndarray) -> None:
+    image = photograph[:48, :64]
+    paper = fit(image, 60, preset="paper", iterations=600)
+    assert psnr(paper.render(), image) > 22
+    assert paper.confidence == pytest.approx(3.035, abs=1e-3)
+    for mode in ("smoe", "rbf"):
+        whole = fit(image, 60, rasterized=False, mode=mode, iterations=150)  # type: ignore[arg-type]
+        tiled = fit(image, 60, mode=mode, iterations=150)  # type: ignore[arg-type]
+        assert psnr(whole.render(), image) == pytest.approx(psnr(tiled.render(), image), abs=1.0)
+
+
+def test_ignored_pixels_are_filled_in(photograph: np.ndarray) -> None:
+    damaged, weight = photograph.copy(), np.ones(photograph.shape[:2])
+    damaged[40:46, 50:56], weight[40:46, 50:56] = 255, 0
+    model = fit(damaged, 300, weight=weight, iterations=200)
+    hole = np.s_[40:46, 50:56]
+    assert psnr(model.render()[hole], photograph[hole], 255) > 20
+
+
+# ---------------------------------------------------------------------- sizes and types
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (16, 16), (17, 31)], ids=str)
+@pytest.mark.parametrize("n_kernels", [1, 7, 300])
+def test_any_size(shape: tuple[int, int], n_kernels: int) -> None:
+    image = np.random.default_rng(0).random(shape).astype(np.float32)
+    model = fit(image, n_kernels, iterations=30)
+    assert model.n_kernels == n_kernels
+    rendered = model.render()
+    assert rendered.shape == shape
+    assert np.isfinite(rendered).all()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<u2", ">u2", "i2", "<i4", ">i4", "u4", "i8", "f2", "<f4", ">f4", "f8"])
+def test_type_and_range_are_kept(dtype: str) -> None:
+    kind = np.dtype(dtype)
+    ramp = np.add.outer(np.arange(24), 2.0 * np.arange(30)) / 81.0  # 0..1
+    low, high = (-3.5, 40.0) if kind.kind == "f" else (np.iinfo(kind).min // 2, np.iinfo(kind).max // 2)
+    image = (low + ramp * (high - low)).astype(kind)
+    rendered = fit(image, 40, iterations=100).render()
+    assert rendered.dtype == kind
+    span = float(image.max()) - float(image.min())
+    assert np.abs(rendered.astype(float) - image.astype(float)).mean() < 0.02 * span
+    assert rendered.min() >= image.min()
+    assert rendered.max() <= image.max()
+
+
+@pytest.mark.parametrize("value", [0, 7, -3.25, 1e30])
+def test_a_constant_image_stays_constant(value: float) -> None:
+    image = np.full((20, 33), value, np.float32)
+    np.testing.assert_array_equal(fit(image, 9, iterations=20).render(), image)
+    np.testing.assert_array_equal(fit(image, 9, iterations=20).render(scale=2), np.full((40, 66), value, np.float32))
+
+
+def test_channels_go_back_where_they_were(photograph: np.ndarray) -> None:
+    last = fit(photograph, 50, iterations=30).render()
+    first = fit(photograph.transpose(2, 0, 1), 50, iterations=30, channel_axis=0).render()
+    np.testing.assert_array_equal(first.transpose(1, 2, 0), last)
+    rgba = np.dstack([photograph, np.full(photograph.shape[:2], 255, np.uint8)])
+    assert (fit(rgba, 50, iterations=30).render()[..., 3] == 255).all()
+    many = np.concatenate([photograph] * 6, axis=2)[:32, :40]
+    assert fit(many, 50, iterations=30, channel_axis=-1).render().shape == (32, 40, 18)
+
+
+def test_memory_order_and_laziness_change_nothing(photograph: np.ndarray) -> None:
+    expected = fit(photograph, 50, iterations=30).render()
+    for same in (
+        np.asfortranarray(photograph),
+        np.repeat(photograph, 2, axis=1)[:, ::2],
+        photograph[::-1][::-1],
+        dask.array.from_array(photograph, chunks=(40, 50, 3)),
+        photograph.tolist(),
+    ):
+        kind = np.uint8 if isinstance(same, list) else None
+        image = np.array(same, kind) if kind else same
+        np.testing.assert_array_equal(fit(image, 50, iterations=30).render(), expected)
+
+
+def with_value(value: float) -> np.ndarray:
+    image = np.zeros((8, 8))
+    image[3, 4] = value
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (with_value(np.nan), "1 NaN or infinite"),
+        (with_value(np.inf), "NaN or infinite"),
+        (np.zeros((0, 5)), "empty"),
+        (np.zeros((8, 8), bool), "boolean"),
+        (np.zeros((8, 8), complex), "complex"),
+        (np.full((8, 8), "a"), "type"),
+        (np.zeros((5, 8, 8)), "channel_axis=0, 1 or 2"),
+        (np.zeros((2, 5, 8, 8)), "plane by plane"),
+        (np.zeros(9), "accepted are"),
+        (with_value(1e308) - 1e308, "too wide"),
+    ],
+)
+def test_bad_images_are_refused_with_a_way_out(image: np.ndarray, message: str) -> None:
+    if message == "too wide":
+        image = np.array([[-1.7e308, 1.7e308]])
+    with pytest.raises(ImageError, match=message):
+        fit(image, 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_kernels": 0}, "n_kernels=0"),
+        ({"n_kernels": 2.5}, "n_kernels=2.5"),
+        ({"iterations": -1}, "iterations=-1"),
+        ({"preset": "magic"}, "default, fast, best, paper|use one of"),
+        ({"start": "magic"}, "start"),
+        ({"mode": "magic"}, "smoe"),
+        ({"device": "magic"}, "auto, cpu, cuda"),
+        ({"channel_axis": 2}, "3-D"),
+        ({"channel_axis": True}, "axis number"),
+        ({"weight": np.ones((3, 3))}, "weight has shape"),
+        ({"weight": np.zeros((16, 16))}, "positive"),
+        ({"weight": np.full((16, 16), np.nan)}, "finite"),
+    ],
+    ids=str,
+)
+def test_bad_parameters_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises((ValueError, RuntimeError), match=message):
+        fit(np.eye(16), **({"n_kernels": 5} | options))  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------- progress, seeds
+
+
+def test_progress_and_cancel(photograph: np.ndarray) -> None:
+    seen: list[Progress] = []
+
+    def watch(progress: Progress) -> bool:
+        seen.append(progress)
+        return progress.step >= 60
+
+    model = fit(photograph, 100, iterations=500, callback=watch)
+    steps = [p.step for p in seen]
+    assert steps == sorted(steps)
+    assert 60 <= steps[-1] < 100
+    assert all(p.total == 500 for p in seen)
+    assert seen[-1].psnr is not None
+    assert seen[0].psnr is not None
+    assert seen[-1].psnr > seen[0].psnr
+    assert seen[-1].preview().shape == photograph.shape
+    assert psnr(model.render(), photograph) > seen[0].psnr
+
+
+def test_progress_tells_the_true_psnr(photograph: np.ndarray) -> None:
+    last: list[Progress] = []
+    model = fit(photograph, 100, iterations=300, callback=lambda p: last.append(p))
+    assert last[-1].psnr == pytest.approx(psnr(model.render(), photograph), abs=0.1)
+
+
+def test_a_callback_that_fails_stops_the_fit(photograph: np.ndarray) -> None:
+    def broken(_: Progress) -> None:
+        raise KeyError("broken")
+
+    with pytest.raises(KeyError, match="broken"):
+        fit(photograph, 20, callback=broken)
+
+
+def test_the_seed_fixes_every_bit(photograph: np.ndarray) -> None:
+    def run(seed: int, threads: int) -> torch.Tensor:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            return fit(photograph, 100, iterations=50, seed=seed).geometry
+        finally:
+            torch.set_num_threads(before)
+
+    assert torch.equal(run(1, 1), run(1, 2))
+    assert torch.equal(run(1, 2), run(1, 3))
+    assert not torch.equal(run(1, 1), run(2, 1))
+
+
+# ---------------------------------------------------------------------- enlarging
+
+
+def test_enlarging_beats_bicubic() -> None:
+    """Halve a drawing with sharp edges, enlarge it again by both."""
+    full = data.horse().astype(np.float32)[40:136, 60:156]
+    half = full.reshape(48, 2, 48, 2).mean((1, 3))
+    ours = upscale(half, 2, sharpen=1.3, iterations=300)
+    bicubic = transform.resize(half, full.shape, order=3)
+    assert ours.shape == full.shape
+    assert psnr(ours, full, 1) > psnr(bicubic, full, 1) + 0.3
+
+
+def test_upscale_keeps_type_and_channels(photograph: np.ndarray) -> None:
+    large = upscale(photograph[:30, :40], 2.5, n_kernels=100, iterations=50)
+    assert large.shape == (75, 100, 3)
+    assert large.dtype == np.uint8
+
+
+def test_metadata_says_how_the_model_was_made(photograph: np.ndarray) -> None:
+    model = fit(photograph, 20, iterations=10, seed=4)
+    assert model.metadata["seed"] == 4
+    assert model.metadata["settings"]["iterations"] == 10
+    assert napari_rsmoe.__version__ in model.metadata["made_by"]

@@ -1,0 +1,46 @@
+"""Every instruction set that this processor has gives the reference's values and gradients."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_rsmoe import engine
+
+LEVELS = ["base", "avx2", "avx512"]
+
+
+def run_with(level: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "RSMOE_SIMD": level}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def other_levels() -> list[str]:
+    """The levels below the one in use; the suite itself runs at that one."""
+    current = engine.simd_level()
+    return LEVELS[: LEVELS.index(current)]
+
+
+@pytest.mark.parametrize("level", LEVELS[:-1])
+def test_lower_levels_agree_with_the_reference(level: str) -> None:
+    if level not in other_levels():
+        pytest.skip(f"the suite itself runs at {engine.simd_level()}")
+    tests = Path(__file__).with_name("test_engine.py")
+    chosen = "test_extreme_scales or (test_values_and_gradients and (-3- or -5-) and rasterized) or adam"
+    result = run_with(level, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", chosen)
+    assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_the_override_is_obeyed_or_refused() -> None:
+    code = "from napari_rsmoe import engine; print(engine.simd_level())"
+    result = run_with("base", "-c", code)
+    assert result.stdout.strip() == "base", result.stderr
+    result = run_with("mmx", "-c", code)
+    assert result.returncode != 0
+    assert "RSMOE_SIMD=mmx" in result.stderr
