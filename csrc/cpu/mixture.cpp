@@ -12,7 +12,13 @@
 namespace rsmoe::cpu {
 namespace {
 
-using torch_abi::for_each_task;
+// Waking threads costs some 10 us; this many pairs of a tile and a kernel take about 40 us.
+constexpr int64_t kPairsWorthThreads = 512;
+
+template <class Body> void for_each_tile(const TileLists& lists, Body&& body) {
+  if (lists.pairs() >= kPairsWorthThreads) return torch_abi::for_each_task(lists.tiles(), body);
+  for (int64_t tile = 0; tile < lists.tiles(); ++tile) body(tile, 0);
+}
 
 // One workspace per thread, large enough for the longest list.
 class Workspaces {
@@ -63,7 +69,7 @@ void render(const Mixture& m, float* image) {
   const TileLists lists = build_lists(m.geometry, m.kernels, m.height, m.width, m.culling);
   Workspaces workspaces;
   workspaces.fit(lists.longest(), m.channels);
-  for_each_task(lists.tiles(), [&](int64_t tile, int64_t worker) {
+  for_each_tile(lists, [&](int64_t tile, int64_t worker) {
     const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
     float* memory = workspaces[worker];
     simd().forward(job, memory);
@@ -80,7 +86,7 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
   std::vector<float> pairs(static_cast<size_t>(lists.pairs() * columns));
   Workspaces workspaces;
   workspaces.fit(lists.longest(), m.channels);
-  for_each_task(lists.tiles(), [&](int64_t tile, int64_t worker) {
+  for_each_tile(lists, [&](int64_t tile, int64_t worker) {
     const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
     float* memory = workspaces[worker];
     simd().forward(job, memory);
@@ -125,7 +131,7 @@ void fit(const FitSteps& f, float* losses) {
       workspaces.fit(lists.longest(), f.channels);
       tile_loss.resize(static_cast<size_t>(lists.tiles()));
     }
-    for_each_task(lists.tiles(), [&](int64_t tile, int64_t worker) {
+    for_each_tile(lists, [&](int64_t tile, int64_t worker) {
       const TileJob job = tile_job(m, lists, tile, tile_tau(f.culling));
       float* memory = workspaces[worker];
       simd().forward(job, memory);

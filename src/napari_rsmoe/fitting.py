@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 
 from . import engine
 from .errors import ImageError
@@ -16,11 +17,13 @@ from .images import ChannelAxis, ImageFormat, prepare_image
 from .metrics import default_data_range
 from .model import Mode, Model
 from .progress import Callback, Progress
+from .relocation import relocate
 from .settings import FitSettings
 from .settings import preset as named_preset
 from .starts import Start, make_start
 
 TILE = 16
+CHUNK = 5  # steps between two reports; divides the intervals of the settings
 
 
 def fit(
@@ -84,20 +87,24 @@ def fit(
     if iterations is not None:
         settings = replace(settings, iterations=int(iterations))
     if not rasterized:
-        settings = replace(settings, tau=math.inf, confidence=0.0, list_interval=max(1, settings.iterations))
+        settings = replace(settings, tau=math.inf, confidence=0.0, list_interval=CHUNK)
     n_kernels = checked_count(n_kernels, "n_kernels")
     checked_count(settings.iterations, "iterations", smallest=0)
     if mode not in ("smoe", "rbf"):
         raise ValueError(f"mode={mode!r} is not known; use 'smoe' or 'rbf'.")
     engine.resolve_device(device)
     pixels, layout = prepare_image(image, channel_axis)
+    checked = checked_weight(weight, pixels.shape[:2])
+    if checked is not None:
+        pixels = fill_ignored(pixels, checked)
     rng = np.random.default_rng(seed)
     fitter = Fitter(
         pixels,
         make_start(settings.start, pixels, n_kernels, rng),
         settings,
         mode=mode,
-        weight=checked_weight(weight, pixels.shape[:2]),
+        weight=checked,
+        rng=rng,
     )
     metadata = {
         "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
@@ -112,7 +119,8 @@ def fit(
 class Fitter:
     """A fit in progress, on an image in the engine's form (H, W, C) float32.
 
-    `advance` takes steps; `run` takes all that are left and reports. `geometry` and `experts` hold the kernels.
+    `advance` takes steps, `relocate` moves idle kernels, `run` does both to the end and reports. `geometry` and
+    `experts` hold the kernels.
     """
 
     def __init__(
@@ -123,10 +131,13 @@ class Fitter:
         *,
         mode: Mode = "smoe",
         weight: np.ndarray | None = None,
+        rng: np.random.Generator | None = None,
     ) -> None:
         self.shape = (pixels.shape[0], pixels.shape[1])
         self.settings = settings
         self.mode: Mode = mode
+        self._pixels, self._pixel_weight = pixels, weight
+        self._rng = rng or np.random.default_rng(0)
         self.target = to_tiles(pixels)
         self.weight = None if weight is None else to_tiles(weight[..., None])[:, 0].contiguous()
         total = pixels.shape[0] * pixels.shape[1] if weight is None else float(weight.sum(dtype=np.float64))
@@ -166,11 +177,29 @@ class Fitter:
         self.step += len(rates)
         self.mean_squared_error = float(losses[-1]) / self._values
 
+    def relocate(self) -> None:
+        """Move the least needed kernels to the largest errors, as the settings say; see `relocation`."""
+        count = min(
+            round(self.settings.relocate * len(self.geometry)), len(self.geometry) - 1, self._pixels[..., 0].size
+        )
+        if count > 0:
+            relocate(
+                self.geometry, self.experts, self.state, self._pixels, self._pixel_weight, count, self.settings.tau,
+                self._rng,
+            )  # fmt: skip
+
+    def _relocates_now(self) -> bool:
+        s = self.settings
+        inside = 2 * s.relocate_interval <= self.step < s.relocate_until * s.iterations
+        return self.mode == "smoe" and inside and self.step % s.relocate_interval == 0
+
     def run(self, callback: Callback | None, layout: ImageFormat, metadata: dict[str, Any]) -> None:
         """Take all remaining steps; after each list interval report, and on request stop at the best so far."""
         total = self.settings.iterations
         while self.step < total:
-            self.advance(10)
+            if self._relocates_now():
+                self.relocate()
+            self.advance(CHUNK)
             if callback is None:
                 continue
             if self._best is None or self.mean_squared_error < self._best[0]:
@@ -246,3 +275,13 @@ def checked_weight(weight: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     if not np.isfinite(array).all() or array.min() < 0 or array.max() == 0:
         raise ImageError("weight must be finite and not negative, with at least one positive value.")
     return array
+
+
+def fill_ignored(pixels: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Pixels of weight 0 take the value of the nearest other pixel, so that no kernel starts from theirs."""
+    ignored = weight == 0
+    if not ignored.any():
+        return pixels
+    nearest = distance_transform_edt(ignored, return_distances=False, return_indices=True)
+    filled: np.ndarray = pixels[tuple(nearest)]
+    return filled

@@ -29,25 +29,31 @@ class FitSettings:
         Culling margin in nats: dropped gates are below exp(-tau) of the largest.
     confidence : float
         0: gate culling. Positive: the paper's confidence ellipse |z| <= confidence picks the tiles.
+    relocate, relocate_interval, relocate_until : float, int, float
+        Every `relocate_interval` steps, over the first part `relocate_until` of the iterations, the fraction
+        `relocate` of the kernels that are least needed move to where the error is largest. Only in SMoE models.
     list_interval, list_margin : int, float
         Tile lists are rebuilt every so many steps, with tau enlarged by so much.
     """
 
-    start: str = "content"
+    start: str = "segmentation"
     iterations: int = 1000
     whitened: bool = True
     rate_position: float = 0.2
     rate_steering: float = 0.2
     rate_logit: float = 0.2
     rate_expert: float = 0.02
-    final_position: float = 0.02
-    final_steering: float = 0.02
-    final_logit: float = 0.02
-    final_expert: float = 0.02
-    betas: tuple[float, float] = (0.9, 0.99)
+    final_position: float = 0.1
+    final_steering: float = 0.1
+    final_logit: float = 0.1
+    final_expert: float = 0.1
+    betas: tuple[float, float] = (0.85, 0.95)
     tau: float = 7.0
     confidence: float = 0.0
-    list_interval: int = 10
+    relocate: float = 0.05
+    relocate_interval: int = 25
+    relocate_until: float = 0.6
+    list_interval: int = 5
     list_margin: float = 2.0
 
 
@@ -70,6 +76,7 @@ PRESETS = {
         final_expert=1.0,
         betas=(0.9, 0.999),
         confidence=math.sqrt(9.21),
+        relocate=0.0,
         list_interval=1,
         list_margin=0.0,
     ),

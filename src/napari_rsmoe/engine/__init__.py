@@ -1,6 +1,6 @@
 """The compiled engine: torch operators `torch.ops.rsmoe.*` with typed wrappers, autograd and fake kernels."""
 
 from .devices import resolve_device
-from .operators import DEFAULT_TAU, fit_steps, render, segment, simd_level, tile_lists
+from .operators import DEFAULT_TAU, fit_steps, gate_sums, render, segment, simd_level, tile_lists
 
-__all__ = ["DEFAULT_TAU", "fit_steps", "render", "resolve_device", "segment", "simd_level", "tile_lists"]
+__all__ = ["DEFAULT_TAU", "fit_steps", "gate_sums", "render", "resolve_device", "segment", "simd_level", "tile_lists"]

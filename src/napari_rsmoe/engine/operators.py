@@ -63,6 +63,32 @@ def render(
     return image
 
 
+def gate_sums(
+    geometry: torch.Tensor,
+    maps: torch.Tensor,
+    *,
+    tau: float = DEFAULT_TAU,
+    normalised: bool = True,
+    confidence: float = 0.0,
+) -> torch.Tensor:
+    """Sum maps over the image, weighted by each kernel's gate.
+
+    Parameters
+    ----------
+    maps : torch.Tensor
+        (K, height, width) float32, contiguous; a map of ones gives the pixels M_j that a kernel gathers (paper eq. 8).
+
+    Returns
+    -------
+    torch.Tensor
+        (L, K) float32.
+    """
+    # An image's gradient by an expert is the sum of the upstream gradient times that kernel's gate.
+    experts = maps.new_zeros(len(geometry), len(maps))
+    sums: torch.Tensor = ops.render_backward(maps, geometry, experts, tau, normalised, confidence)[1]
+    return sums
+
+
 def tile_lists(
     geometry: torch.Tensor,
     height: int,
