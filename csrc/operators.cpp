@@ -71,7 +71,7 @@ std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, in
 }
 
 Tensor fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& state, const Tensor& target,
-                 const std::optional<Tensor>& weight, const Tensor& rates, int64_t height, int64_t width,
+                 const std::optional<Tensor>& weight, int64_t block, const Tensor& rates, int64_t height, int64_t width,
                  int64_t first_step, double tau, bool normalised, double confidence, bool whitened,
                  int64_t list_interval, double list_margin, double beta1, double beta2,
                  const std::vector<double>& limits) {
@@ -80,6 +80,8 @@ Tensor fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& st
   state.require_shape("state", {2, kMoments + m.channels, m.kernels});
   target.require_shape("target", {tiles, m.channels, kTilePixels});
   if (weight) weight->require_shape("weight", {tiles, kTilePixels});
+  check(block > 0 && kTile % block == 0 && height % block == 0 && width % block == 0,
+        "block must divide 16, height and width");
   rates.require_shape("rates", {-1, 4});
   check(first_step >= 0, "first_step must not be negative");
   check(list_interval > 0, "list_interval must be positive");
@@ -97,6 +99,7 @@ Tensor fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& st
             width,
             target.data<float>("target"),
             weight ? weight->data<float>("weight") : nullptr,
+            static_cast<int32_t>(block),
             rates.data<float>("rates"),
             first_step,
             rates.size(0),
@@ -132,7 +135,8 @@ void register_operators() {
       .def("tile_lists(Tensor geometry, int height, int width, float tau, bool normalised, float confidence) "
            "-> (Tensor, Tensor)")
       .def("fit_steps(Tensor(a!) geometry, Tensor(b!) experts, Tensor(c!) state, Tensor target, Tensor? weight, "
-           "Tensor rates, int height, int width, int first_step, float tau, bool normalised, float confidence, "
+           "int block, Tensor rates, int height, int width, int first_step, float tau, bool normalised, float "
+           "confidence, "
            "bool whitened, int list_interval, float list_margin, float beta1, float beta2, float[] limits) -> Tensor")
       .def("segment(Tensor image, float threshold) -> Tensor")
       .def("simd_level() -> str");

@@ -231,6 +231,26 @@ def test_fused_step_is_adam_on_the_twins_gradient(normalised: bool, whitened: bo
         assert bool((error <= 2e-3 * rate + resolution).all())
 
 
+def test_blocks_compare_means() -> None:
+    """With block 4 the loss is that of 4 x 4 means, and Adam's first moment its gradient."""
+    geometry, experts = random_mixture(12, 2, (20, 36), 11, scales=(2.0, 20.0))
+    coarse = torch.rand(2, 5, 9, generator=torch.Generator().manual_seed(4))
+    inputs = [geometry.double().requires_grad_(), experts.double().requires_grad_()]
+    means = torch.nn.functional.avg_pool2d(reference.render(*inputs, 20, 36), 4)
+    loss = ((means - coarse) ** 2).sum() * 16  # each mean counts for its 16 pixels
+    _, grad_experts = torch.autograd.grad(loss, inputs)
+    state = torch.zeros(2, 8, 12)
+    target = tiled(coarse.repeat_interleave(4, 1).repeat_interleave(4, 2))
+    losses = engine.fit_steps(
+        geometry.clone(), experts.clone(), state, target, None, torch.full((1, 4), 1e-4), 20, 36, block=4,
+        first_step=0, tau=EXACT, normalised=True, confidence=0.0, whitened=True, list_interval=1, list_margin=0.0,
+        betas=(0.9, 0.99), limits=(100.0, 8.0, 0.01, 5000.0, 8.0),
+    )  # fmt: skip
+    assert losses.item() == pytest.approx(loss.item(), rel=1e-5)
+    # The engine leaves out the 2 of the square; Adam's first moment is (1 - beta1) times the gradient.
+    assert relative_error_per_kernel(state[0, 6:].T / 0.1 * 2, grad_experts) < 1e-3
+
+
 def tiled(image: torch.Tensor) -> torch.Tensor:
     from napari_rsmoe.fitting import to_tiles
 
@@ -297,7 +317,7 @@ OPERATORS = {
     "render_backward": lambda g, e: (torch.rand(2, 20, 33), g, e, 9.0, True, 0.0),
     "tile_lists": lambda g, e: (g, 20, 33, 9.0, True, 0.0),
     "fit_steps": lambda g, e: (
-        g, e, torch.zeros(2, 8, 5), torch.rand(6, 2, 256), None, torch.full((3, 4), 0.01), 20, 33, 0, 7.0, True, 0.0,
+        g, e, torch.zeros(2, 8, 5), torch.rand(6, 2, 256), None, 1, torch.full((3, 4), 0.01), 20, 33, 0, 7.0, True, 0.0,
         True, 1, 0.0, 0.9, 0.99, [20.0, 8.0, 0.25, 200.0, 8.0],
     ),
 }  # fmt: skip

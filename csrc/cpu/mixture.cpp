@@ -136,7 +136,7 @@ void fit(const FitSteps& f, float* losses) {
       float* memory = workspaces[worker];
       simd().forward(job, memory);
       tile_loss[tile] = simd().residual_from_target(job, memory, f.target + tile * f.channels * kTilePixels,
-                                                    f.weight ? f.weight + tile * kTilePixels : nullptr);
+                                                    f.weight ? f.weight + tile * kTilePixels : nullptr, f.block);
       simd().backward(job, memory, pairs.data() + lists.start[tile] * columns);
     });
     double loss = 0;

@@ -32,6 +32,7 @@ struct FitSteps {
   int64_t height, width;
   const float* target;  // [tiles, channels, 256]
   const float* weight;  // [tiles, 256] or null
+  int32_t block;        // side in pixels of the squares whose means are compared with the target; divides 16
   const float* rates;   // [steps, 4]: position, steering, logit, expert
   int64_t first_step, steps;
   int64_t list_interval;  // steps between two list builds

@@ -39,8 +39,10 @@ struct SimdTable {
   void (*forward)(const TileJob&, float* workspace);
 
   // residual = weight * (value - target) inside the image, 0 outside; returns sum weight * (value - target)^2.
-  // target: [channels, 256]; weight: [256] or null.
-  float (*residual_from_target)(const TileJob&, float* workspace, const float* target, const float* weight);
+  // target: [channels, 256]; weight: [256] or null. With block 2, 4, 8 or 16 the means over block x block pixels
+  // stand for the values, as if each pixel of the target were that large.
+  float (*residual_from_target)(const TileJob&, float* workspace, const float* target, const float* weight,
+                                int32_t block);
 
   // Call after `residual` was filled. gradients: [count, 6 + channels], raw moments of dLoss/ds, then dLoss/dm.
   void (*backward)(const TileJob&, float* workspace, float* gradients);

@@ -356,9 +356,29 @@ void forward(const TileJob& job, float* memory) {
 
 // ---------------------------------------------------------------- residual
 
-float residual_from_target(const TileJob& job, float* memory, const float* target, const float* weight) {
+// Replaces a plane by its means over block x block pixels.
+void average_blocks(float* plane, int32_t block) {
+  const float share = 1.0f / static_cast<float>(block * block);
+  for (int y = 0; y < kTile; y += block) {
+    for (int x = 0; x < kTile; x += block) {
+      float sum = 0.0f;
+      for (int i = 0; i < block; ++i)
+        for (int j = 0; j < block; ++j) sum += plane[(y + i) * kTile + x + j];
+      for (int i = 0; i < block; ++i)
+        for (int j = 0; j < block; ++j) plane[(y + i) * kTile + x + j] = sum * share;
+    }
+  }
+}
+
+float residual_from_target(const TileJob& job, float* memory, const float* target, const float* weight, int32_t block) {
   Workspace w;
   lay_out(memory, job.count, job.channels, &w);
+  const float* value = w.value;
+  if (block > 1) {  // the values themselves are still needed for the gradient
+    memcpy(w.residual, w.value, static_cast<size_t>(w.channels) * kTilePixels * sizeof(float));
+    for (int32_t c = 0; c < w.channels; ++c) average_blocks(w.residual + c * kTilePixels, block);
+    value = w.residual;
+  }
   const Vec lane = lane_index();
   Vec loss{};
   for (int i = 0; i < kTilePixels; i += kLanes) {
@@ -368,7 +388,7 @@ float residual_from_target(const TileJob& job, float* memory, const float* targe
     if (weight) mask *= load(weight + i);
     for (int32_t c = 0; c < w.channels; ++c) {
       const int64_t at = c * kTilePixels + i;
-      const Vec difference = load(w.value + at) - load(target + at);
+      const Vec difference = load(value + at) - load(target + at);
       const Vec g = mask * difference;
       loss += g * difference;
       store(w.residual + at, g);

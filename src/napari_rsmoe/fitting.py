@@ -15,7 +15,7 @@ from . import engine
 from .errors import ImageError
 from .images import ChannelAxis, ImageFormat, prepare_image
 from .metrics import default_data_range
-from .model import Mode, Model
+from .model import Mode, Model, raster_geometry
 from .progress import Callback, Progress
 from .relocation import relocate
 from .settings import FitSettings
@@ -120,7 +120,7 @@ class Fitter:
     """A fit in progress, on an image in the engine's form (H, W, C) float32.
 
     `advance` takes steps, `relocate` moves idle kernels, `run` does both to the end and reports. `geometry` and
-    `experts` hold the kernels.
+    `experts` hold the kernels, in the pixels of the raster that is drawn: the image's, or finer by `oversample`.
     """
 
     def __init__(
@@ -133,16 +133,22 @@ class Fitter:
         weight: np.ndarray | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
-        self.shape = (pixels.shape[0], pixels.shape[1])
         self.settings = settings
         self.mode: Mode = mode
-        self._pixels, self._pixel_weight = pixels, weight
+        self._image_shape = (pixels.shape[0], pixels.shape[1])
+        self._pixels = enlarge(pixels, settings.oversample)
+        self._pixel_weight = None if weight is None else enlarge(weight, settings.oversample)
         self._rng = rng or np.random.default_rng(0)
-        self.target = to_tiles(pixels)
-        self.weight = None if weight is None else to_tiles(weight[..., None])[:, 0].contiguous()
-        total = pixels.shape[0] * pixels.shape[1] if weight is None else float(weight.sum(dtype=np.float64))
-        self._values = max(total, 1e-30) * pixels.shape[2]
-        self.geometry, self.experts = start_tensors(start, self.shape)
+        self.shape = (self._pixels.shape[0], self._pixels.shape[1])
+        self.target = to_tiles(self._pixels)
+        self.weight = None
+        total = float(self.shape[0] * self.shape[1])
+        if self._pixel_weight is not None:
+            self.weight = to_tiles(self._pixel_weight[..., None])[:, 0].contiguous()
+            total = float(self._pixel_weight.sum(dtype=np.float64))
+        self._values = total * pixels.shape[2]
+        geometry, self.experts = start_tensors(start, self._image_shape)
+        self.geometry = raster_geometry(geometry, (0, 0), (1 / settings.oversample,) * 2)
         self.state = torch.zeros(2, 6 + pixels.shape[2], len(self.geometry))
         self.step = 0
         self.mean_squared_error = math.inf
@@ -164,6 +170,7 @@ class Fitter:
             self.weight,
             rates,
             *self.shape,
+            block=s.oversample,
             first_step=self.step,
             tau=s.tau,
             normalised=self.mode == "smoe",
@@ -185,7 +192,7 @@ class Fitter:
         if count > 0:
             relocate(
                 self.geometry, self.experts, self.state, self._pixels, self._pixel_weight, count, self.settings.tau,
-                self._rng,
+                self._rng, block=self.settings.oversample,
             )  # fmt: skip
 
     def _relocates_now(self) -> bool:
@@ -220,9 +227,9 @@ class Fitter:
     def model(self, layout: ImageFormat, metadata: dict[str, Any]) -> Model:
         """The model as it is now."""
         return Model(
-            self.geometry.clone(),
+            raster_geometry(self.geometry, (0, 0), (self.settings.oversample,) * 2),
             self.experts.clone(),
-            self.shape,
+            self._image_shape,
             layout,
             mode=self.mode,
             confidence=self.settings.confidence,
@@ -247,6 +254,11 @@ def start_tensors(start: Start, shape: tuple[int, int]) -> tuple[torch.Tensor, t
     geometry[:, :2] = start.centers[order]
     geometry[:, [2, 4]] = 1 / start.sigmas[order, None]
     return torch.from_numpy(geometry), torch.from_numpy(np.ascontiguousarray(start.experts[order]))
+
+
+def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
+    """Repeat every pixel of (H, W) or (H, W, C) `factor` times along y and x."""
+    return image if factor == 1 else image.repeat(factor, 0).repeat(factor, 1)
 
 
 def to_tiles(pixels: np.ndarray) -> torch.Tensor:

@@ -41,13 +41,9 @@ class ImageFormat:
 
         Integer types are rounded; `dtype` None means the image's own.
         """
-        kind = np.dtype(self.dtype if dtype is None else dtype)
         exact = image.astype(_exact_type(np.dtype(self.dtype)))
         values = np.clip(exact * self.span + self.low, self.low, self.high)
-        if kind.kind in "iu":
-            limits = np.iinfo(kind)
-            values = np.clip(np.rint(values), limits.min, limits.max)
-        return self.place_channels(values.astype(kind))
+        return self.place_channels(to_type(values, self.dtype if dtype is None else dtype))
 
     def place_channels(self, image: np.ndarray) -> np.ndarray:
         """Put the channels of (H, W, C) where they were in the image."""
@@ -98,6 +94,15 @@ def prepare_image(image: Any, channel_axis: ChannelAxis = "auto") -> tuple[np.nd
     channels_last = array[..., None] if axis is None else np.moveaxis(array, axis, -1)
     unit = (channels_last.astype(_exact_type(array.dtype)) - low) / layout.span
     return np.ascontiguousarray(unit, np.float32), layout
+
+
+def to_type(values: np.ndarray, dtype: Any) -> np.ndarray:
+    """Convert to a type; integers are rounded and kept within the type's range."""
+    kind = np.dtype(dtype)
+    if kind.kind in "iu":
+        limits = np.iinfo(kind)
+        values = np.clip(np.rint(values), limits.min, limits.max)
+    return values.astype(kind)
 
 
 def _exact_type(dtype: np.dtype[Any]) -> Any:

@@ -41,19 +41,35 @@ Callback = Callable[[Progress], bool | None]
 result it has so far. None or False goes on."""
 
 
-def part_of(callback: Callback | None, stage: str, index: int, parts: int) -> Callback | None:
-    """The callback for part `index` of a job of `parts` equal parts, which reports to the job's own callback."""
-    if callback is None:
-        return None
+class Parts:
+    """The callbacks of a job of equal parts, which report to the job's own callback.
 
-    def report(progress: Progress) -> bool | None:
-        return callback(
-            replace(
-                progress,
-                stage=stage,
-                step=index * progress.total + progress.step,
-                total=parts * progress.total,
-            )
-        )
+    Parameters
+    ----------
+    callback : callable or None
+        The job's.
+    count : int
+        Number of parts.
 
-    return report
+    Attributes
+    ----------
+    stopped : bool
+        Whether the callback has asked to stop.
+    """
+
+    def __init__(self, callback: Callback | None, count: int) -> None:
+        self.callback, self.count = callback, count
+        self.stopped = False
+
+    def part(self, index: int, stage: str) -> Callback | None:
+        """The callback for part `index`, counted from 0."""
+        callback = self.callback
+        if callback is None:
+            return None
+
+        def report(progress: Progress) -> bool:
+            step = index * progress.total + progress.step
+            self.stopped = bool(callback(replace(progress, stage=stage, step=step, total=self.count * progress.total)))
+            return self.stopped
+
+        return report

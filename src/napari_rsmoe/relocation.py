@@ -50,6 +50,8 @@ def relocate(
     count: int,
     tau: float,
     rng: np.random.Generator,
+    *,
+    block: int = 1,
 ) -> None:
     """Give the `count` least needed kernels of an SMoE new places, drawn by the squared error; all in place.
 
@@ -67,11 +69,16 @@ def relocate(
         Culling margin in nats.
     rng : numpy.random.Generator
         Draws the places.
+    block : int
+        Side of the squares whose means are compared with the image; see `engine.fit_steps`.
     """
     height, width, _ = pixels.shape
     value = engine.render(geometry, experts, height, width, tau=tau)
     moved = torch.argsort(needed(geometry, experts, value, tau), stable=True)[:count].numpy()
 
+    if block > 1:
+        means = torch.nn.functional.avg_pool2d(value, block)
+        value = means.repeat_interleave(block, 1).repeat_interleave(block, 2)
     error = np.square(value.permute(1, 2, 0).numpy() - pixels).sum(2)
     if weight is not None:
         error *= weight

@@ -32,6 +32,9 @@ class FitSettings:
     relocate, relocate_interval, relocate_until : float, int, float
         Every `relocate_interval` steps, over the first part `relocate_until` of the iterations, the fraction
         `relocate` of the kernels that are least needed move to where the error is largest. Only in SMoE models.
+    oversample : int
+        1, 2, 4 or 8. Above 1 a pixel is modelled as the mean over its area, drawn as that many points squared,
+        instead of as the value at its centre: detail finer than the pixels survives, at that cost squared.
     list_interval, list_margin : int, float
         Tile lists are rebuilt every so many steps, with tau enlarged by so much.
     """
@@ -53,6 +56,7 @@ class FitSettings:
     relocate: float = 0.05
     relocate_interval: int = 25
     relocate_until: float = 0.6
+    oversample: int = 1
     list_interval: int = 5
     list_margin: float = 2.0
 
@@ -61,6 +65,7 @@ PRESETS = {
     "fast": FitSettings(iterations=300),
     "default": FitSettings(),
     "best": FitSettings(iterations=4000),
+    "enlarge": FitSettings(start="content", iterations=300, oversample=2),  # several models of it make `upscale`
     # Section VI of the paper: random centres, 5 px, 99 % ellipse, Adam on plain parameters, 10 000 iterations.
     "paper": FitSettings(
         start="random",

@@ -1,4 +1,4 @@
-"""Enlarge an image: fit a model, draw it on a finer raster."""
+"""Enlarge an image: fit models finer than its pixels, draw them on a finer raster, average."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .fitting import fit
-from .images import ChannelAxis, prepare_image
-from .progress import Callback
+from .fitting import checked_count, fit
+from .images import ChannelAxis, prepare_image, to_type
+from .progress import Callback, Parts
 
-PIXELS_PER_KERNEL = 8
+PIXELS_PER_KERNEL = 3
 
 
 def upscale(
@@ -18,8 +18,8 @@ def upscale(
     scale: float | tuple[float, float],
     sharpen: float = 1.0,
     *,
+    models: int = 4,
     n_kernels: int | None = None,
-    preset: str = "default",
     iterations: int | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -28,6 +28,9 @@ def upscale(
 ) -> np.ndarray:
     """Enlarge an image by any real factor (native super-resolution).
 
+    A pixel is taken for the mean over its area, as a camera measures it, not for the value at its centre: so edges
+    come out sharper than the pixels were.
+
     Parameters
     ----------
     image : array-like
@@ -35,29 +38,51 @@ def upscale(
     scale : float or (float, float)
         Output pixels per image pixel (along y and x), positive; the output shape is rounded.
     sharpen : float
-        Above 1 edges get sharper: kernels shrink by this factor before drawing (kernel editing).
+        Above 1 edges get sharper still: kernels shrink by this factor before drawing (kernel editing).
+    models : int
+        How many models, each from its own start, are averaged; more is smoother and takes longer.
     n_kernels : int, optional
-        How many kernels; default: one for every 8 pixels, which keeps fine detail.
-    preset, iterations, seed, device, channel_axis, callback
+        Kernels of each model; default: one for every 3 pixels, which keeps fine detail.
+    iterations : int, optional
+        Optimiser steps of each model; default 300.
+    seed, device, channel_axis, callback
         As for `napari_rsmoe.fit`.
 
     Returns
     -------
     numpy.ndarray
-        Like the image, (round(H scale), round(W scale)); same type, range and axis order. To draw one fit at several
-        sizes, use `fit` and `Model.render`.
+        Like the image, (round(H scale), round(W scale)); same type, range and axis order.
+
+    Raises
+    ------
+    ImageError, ValueError
+        As for `napari_rsmoe.fit` and `Model.render`.
+
+    Notes
+    -----
+    To draw one model at several sizes, use ``fit(image, preset="enlarge")`` and `Model.render`.
     """
+    pixels, layout = prepare_image(image, channel_axis)
     if n_kernels is None:
-        pixels, _ = prepare_image(image, channel_axis)
         n_kernels = max(1, pixels.shape[0] * pixels.shape[1] // PIXELS_PER_KERNEL)
-    model = fit(
-        image,
-        n_kernels,
-        preset=preset,
-        iterations=iterations,
-        seed=seed,
-        device=device,
-        channel_axis=channel_axis,
-        callback=callback,
-    )
-    return model.render(scale=scale, sharpen=sharpen)
+    models = checked_count(models, "models")
+    parts = Parts(callback, models)
+    drawn: list[np.ndarray] = []
+    for index in range(models):
+        model = fit(
+            image,
+            n_kernels,
+            preset="enlarge",
+            iterations=iterations,
+            seed=models * seed + index,
+            device=device,
+            channel_axis=channel_axis,
+            callback=parts.part(index, f"model {index + 1} of {models}"),
+        )
+        if parts.stopped and drawn:
+            break  # it is unfinished, others are not
+        drawn.append(model.render(scale=scale, sharpen=sharpen, dtype=np.float64))
+        if parts.stopped:
+            break
+    mean: np.ndarray = np.mean(drawn, axis=0)
+    return to_type(mean, layout.dtype)

@@ -121,6 +121,7 @@ def fit_steps(
     height: int,
     width: int,
     *,
+    block: int = 1,
     first_step: int,
     tau: float,
     normalised: bool,
@@ -143,6 +144,9 @@ def fit_steps(
         (tiles, 256) float32, non-negative weights of the pixels.
     rates : torch.Tensor
         (steps, 4) float32: learning rates of position, steering, logit and expert for each step.
+    block : int
+        Side in pixels of the squares whose means are compared with the target; 1 compares pixels. It divides 16,
+        height and width.
     first_step : int
         Steps already taken with this state.
     whitened : bool
@@ -161,7 +165,7 @@ def fit_steps(
         (steps,) float32, the weighted sum of squared errors before each step.
     """
     losses: torch.Tensor = ops.fit_steps(
-        geometry, experts, state, target, weight, rates, height, width, first_step, tau, normalised, confidence,
+        geometry, experts, state, target, weight, block, rates, height, width, first_step, tau, normalised, confidence,
         whitened, list_interval, list_margin, *betas, list(limits),
     )  # fmt: skip
     return losses
@@ -215,6 +219,7 @@ def _(
     state: torch.Tensor,
     target: torch.Tensor,
     weight: torch.Tensor | None,
+    block: int,
     rates: torch.Tensor,
     *_: Any,
 ) -> torch.Tensor:
