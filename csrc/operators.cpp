@@ -1,6 +1,7 @@
 // The operators torch.ops.rsmoe.*: what they look like, and what they do on the CPU.
 // src/napari_rsmoe/engine/operators.py documents them for Python and adds autograd and fake kernels.
-#include <cmath>
+#include <algorithm>
+#include <array>
 
 #include "cpu/lists.h"
 #include "cpu/mixture.h"
@@ -70,11 +71,12 @@ std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, in
   return {std::move(start), std::move(ids)};
 }
 
-Tensor fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& state, const Tensor& target,
-                 const std::optional<Tensor>& weight, int64_t block, const Tensor& rates, int64_t height, int64_t width,
-                 int64_t first_step, double tau, bool normalised, double confidence, bool whitened,
-                 int64_t list_interval, double list_margin, double beta1, double beta2,
-                 const std::vector<double>& limits) {
+std::tuple<Tensor, Tensor> fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& state,
+                                     const Tensor& target, const std::optional<Tensor>& weight, int64_t block,
+                                     const Tensor& rates, int64_t height, int64_t width, int64_t first_step, double tau,
+                                     bool normalised, double confidence, bool whitened, int64_t list_interval,
+                                     double list_margin, double beta1, double beta2,
+                                     const std::vector<double>& limits) {
   const cpu::Mixture m = mixture(geometry, experts, height, width, culling(tau, normalised, confidence));
   const int64_t tiles = (height + kTile - 1) / kTile * ((width + kTile - 1) / kTile);
   state.require_shape("state", {2, kMoments + m.channels, m.kernels});
@@ -89,31 +91,34 @@ Tensor fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& st
   check(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "beta1 and beta2 must lie in [0, 1)");
   check(limits.size() == 5, "limits must be border, move, scale_min, scale_max, logit");
   const auto border = static_cast<float>(limits[0]);
-  Tensor losses = empty<float>({rates.size(0)});
-  cpu::fit({geometry.mutable_data<float>("geometry"),
-            experts.mutable_data<float>("experts"),
-            state.mutable_data<float>("state"),
-            m.kernels,
-            m.channels,
-            height,
-            width,
-            target.data<float>("target"),
-            weight ? weight->data<float>("weight") : nullptr,
-            static_cast<int32_t>(block),
-            rates.data<float>("rates"),
-            first_step,
-            rates.size(0),
-            list_interval,
-            static_cast<float>(list_margin),
-            static_cast<float>(beta1),
-            static_cast<float>(beta2),
-            whitened,
-            m.culling,
-            {-border, static_cast<float>(height - 1) + border, -border, static_cast<float>(width - 1) + border,
-             static_cast<float>(limits[1]), static_cast<float>(limits[2]), static_cast<float>(limits[3]),
-             static_cast<float>(limits[4])}},
-           losses.mutable_data<float>("losses"));
-  return losses;
+  Tensor losses = empty<float>({rates.size(0)}), seconds = empty<float>({3});
+  const cpu::FitSeconds spent =
+      cpu::fit({geometry.mutable_data<float>("geometry"),
+                experts.mutable_data<float>("experts"),
+                state.mutable_data<float>("state"),
+                m.kernels,
+                m.channels,
+                height,
+                width,
+                target.data<float>("target"),
+                weight ? weight->data<float>("weight") : nullptr,
+                static_cast<int32_t>(block),
+                rates.data<float>("rates"),
+                first_step,
+                rates.size(0),
+                list_interval,
+                static_cast<float>(list_margin),
+                static_cast<float>(beta1),
+                static_cast<float>(beta2),
+                whitened,
+                m.culling,
+                {-border, static_cast<float>(height - 1) + border, -border, static_cast<float>(width - 1) + border,
+                 static_cast<float>(limits[1]), static_cast<float>(limits[2]), static_cast<float>(limits[3]),
+                 static_cast<float>(limits[4])}},
+               losses.mutable_data<float>("losses"));
+  const std::array<double, 3> parts{spent.lists, spent.tiles, spent.optimiser};
+  std::ranges::transform(parts, seconds.mutable_data<float>("seconds"), [](double s) { return static_cast<float>(s); });
+  return {std::move(losses), std::move(seconds)};
 }
 
 Tensor segment(const Tensor& image, double threshold) {
@@ -137,7 +142,8 @@ void register_operators() {
       .def("fit_steps(Tensor(a!) geometry, Tensor(b!) experts, Tensor(c!) state, Tensor target, Tensor? weight, "
            "int block, Tensor rates, int height, int width, int first_step, float tau, bool normalised, float "
            "confidence, "
-           "bool whitened, int list_interval, float list_margin, float beta1, float beta2, float[] limits) -> Tensor")
+           "bool whitened, int list_interval, float list_margin, float beta1, float beta2, float[] limits) "
+           "-> (Tensor, Tensor)")
       .def("segment(Tensor image, float threshold) -> Tensor")
       .def("simd_level() -> str");
   Library::implement("rsmoe", "CPU")

@@ -192,11 +192,12 @@ def fit_a_little(
     *, steps: int = 25, whitened: bool = True, rate: float = 0.05, weight: torch.Tensor | None = None,
 ) -> torch.Tensor:  # fmt: skip
     rates = torch.full((steps, 4), rate)
-    return engine.fit_steps(
+    losses, _ = engine.fit_steps(
         geometry, experts, state, target, weight, rates, height, width, first_step=0, tau=EXACT, normalised=True,
         confidence=0.0, whitened=whitened, list_interval=4, list_margin=2.0, betas=(0.9, 0.99),
         limits=(20.0, 8.0, 0.25, 200.0, 8.0),
     )  # fmt: skip
+    return losses
 
 
 @pytest.mark.parametrize("whitened", [False, True])
@@ -212,7 +213,7 @@ def test_fused_step_is_adam_on_the_twins_gradient(normalised: bool, whitened: bo
     grad_geometry, grad_experts = torch.autograd.grad(loss, inputs)
 
     moved, moved_experts = geometry.clone(), experts.clone()
-    losses = engine.fit_steps(
+    losses, _ = engine.fit_steps(
         moved, moved_experts, torch.zeros(2, 8, 12), tiled(target), tiled(weight[None])[:, 0].contiguous(),
         torch.full((1, 4), rate), height, width, first_step=0, tau=EXACT, normalised=normalised, confidence=0.0,
         whitened=whitened, list_interval=1, list_margin=0.0, betas=(0.9, 0.99),
@@ -241,7 +242,7 @@ def test_blocks_compare_means() -> None:
     _, grad_experts = torch.autograd.grad(loss, inputs)
     state = torch.zeros(2, 8, 12)
     target = tiled(coarse.repeat_interleave(4, 1).repeat_interleave(4, 2))
-    losses = engine.fit_steps(
+    losses, _ = engine.fit_steps(
         geometry.clone(), experts.clone(), state, target, None, torch.full((1, 4), 1e-4), 20, 36, block=4,
         first_step=0, tau=EXACT, normalised=True, confidence=0.0, whitened=True, list_interval=1, list_margin=0.0,
         betas=(0.9, 0.99), limits=(100.0, 8.0, 0.01, 5000.0, 8.0),

@@ -14,7 +14,4 @@ constexpr float kRootHalfLog2E = 0.84932180028801904f;  // scales z so that |z|^
 // Offsets into a kernel's geometry.
 enum Field : int { kY = 0, kX = 1, kR11 = 2, kR12 = 3, kR22 = 4, kLogit = 5 };
 
-// A culled gate weight stays below exp(-tau); 9 keeps the image within 1e-4 of the full sum.
-constexpr float kDefaultTau = 9.0f;
-
 }  // namespace rsmoe

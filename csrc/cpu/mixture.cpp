@@ -1,8 +1,11 @@
 #include "mixture.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "../torch_abi.h"
@@ -33,6 +36,19 @@ class Workspaces {
 
  private:
   std::vector<AlignedFloats> memory_;
+};
+
+class Stopwatch {
+ public:
+  // Seconds since the last call, or since the beginning.
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> passed = now - std::exchange(last_, now);
+    return passed.count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 TileJob tile_job(const Mixture& m, const TileLists& lists, int64_t tile, float tau) {
@@ -113,7 +129,9 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
   });
 }
 
-void fit(const FitSteps& f, float* losses) {
+FitSeconds fit(const FitSteps& f, float* losses) {
+  FitSeconds seconds;
+  Stopwatch watch;
   const Mixture m{f.geometry, f.experts, f.kernels, f.channels, f.height, f.width, f.culling};
   const int32_t columns = kMoments + f.channels;
   Culling with_margin = f.culling;
@@ -130,6 +148,7 @@ void fit(const FitSteps& f, float* losses) {
       pairs.reserve(lists.pairs() * columns);
       workspaces.fit(lists.longest(), f.channels);
       tile_loss.resize(static_cast<size_t>(lists.tiles()));
+      seconds.lists += watch.lap();
     }
     for_each_tile(lists, [&](int64_t tile, int64_t worker) {
       const TileJob job = tile_job(m, lists, tile, tile_tau(f.culling));
@@ -142,6 +161,7 @@ void fit(const FitSteps& f, float* losses) {
     double loss = 0;
     for (const float part : tile_loss) loss += part;
     losses[i] = static_cast<float>(loss);
+    seconds.tiles += watch.lap();
     const auto step = static_cast<double>(f.first_step + i + 1);
     const float* rate = f.rates + 4 * i;
     const AdamStep adam{f.geometry,
@@ -163,7 +183,9 @@ void fit(const FitSteps& f, float* losses) {
                         static_cast<float>(1 / (1 - std::pow(f.beta2, step))),
                         f.limits};
     torch_abi::parallel_for(f.kernels, 512, [&](int64_t begin, int64_t end) { simd().adam(adam, begin, end); });
+    seconds.optimiser += watch.lap();
   }
+  return seconds;
 }
 
 }  // namespace rsmoe::cpu

@@ -43,7 +43,12 @@ struct FitSteps {
   Limits limits;
 };
 
+// Where the time of a fit went.
+struct FitSeconds {
+  double lists = 0, tiles = 0, optimiser = 0;
+};
+
 // losses: [steps], sum over pixels and channels of weight (value - target)^2 before each step.
-void fit(const FitSteps&, float* losses);
+FitSeconds fit(const FitSteps&, float* losses);
 
 }  // namespace rsmoe::cpu

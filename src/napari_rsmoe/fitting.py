@@ -155,14 +155,17 @@ class Fitter:
         self._best: tuple[float, torch.Tensor, torch.Tensor] | None = None
         self._rates = _rates(settings)
 
-    def advance(self, steps: int) -> None:
-        """Take steps of the optimiser, at most as many as the settings have left."""
+    def advance(self, steps: int) -> torch.Tensor:
+        """Take steps of the optimiser, at most as many as the settings have left.
+
+        Returns the seconds that went into tile lists, tiles and optimiser, (3,) float32.
+        """
         s = self.settings
         rates = self._rates[self.step : self.step + steps]
         if not len(rates):
-            return
+            return torch.zeros(3)
         reach = float(max(self.shape))
-        losses = engine.fit_steps(
+        losses, seconds = engine.fit_steps(
             self.geometry,
             self.experts,
             self.state,
@@ -183,6 +186,7 @@ class Fitter:
         )
         self.step += len(rates)
         self.mean_squared_error = float(losses[-1]) / self._values
+        return seconds
 
     def relocate(self) -> None:
         """Move the least needed kernels to the largest errors, as the settings say; see `relocation`."""

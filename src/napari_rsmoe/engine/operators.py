@@ -131,7 +131,7 @@ def fit_steps(
     list_margin: float,
     betas: tuple[float, float],
     limits: Sequence[float],
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Run fused Adam steps on the weighted squared error; geometry, experts and state are updated in place.
 
     Parameters
@@ -161,14 +161,16 @@ def fit_steps(
 
     Returns
     -------
-    torch.Tensor
+    losses : torch.Tensor
         (steps,) float32, the weighted sum of squared errors before each step.
+    seconds : torch.Tensor
+        (3,) float32, time spent on tile lists, on tiles (forward and backward) and on the optimiser.
     """
-    losses: torch.Tensor = ops.fit_steps(
+    losses, seconds = ops.fit_steps(
         geometry, experts, state, target, weight, block, rates, height, width, first_step, tau, normalised, confidence,
         whitened, list_interval, list_margin, *betas, list(limits),
     )  # fmt: skip
-    return losses
+    return losses, seconds
 
 
 def segment(image: np.ndarray, threshold: float) -> np.ndarray:
@@ -222,8 +224,8 @@ def _(
     block: int,
     rates: torch.Tensor,
     *_: Any,
-) -> torch.Tensor:
-    return rates.new_empty(rates.shape[0])
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return rates.new_empty(rates.shape[0]), rates.new_empty(3)
 
 
 @torch.library.register_fake("rsmoe::segment")

@@ -1,0 +1,64 @@
+# make setup    a virtual environment in .venv with the package (editable) and the tools
+# make demo     denoise and enlarge a photograph, write the pictures to demo_output/
+# make test     linters, type checker, tests
+# make format   rewrite the sources in the project's style
+# make bench    speed and quality on standard images
+# make clean    remove what was built or written, except .venv
+#
+# PYTHON=python3.12 chooses the interpreter (3.11 or newer). constraints.txt says how to get torch's CPU build.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MAKEFLAGS += --no-print-directory
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Threads that wait give way instead of spinning: many times faster when other programs use the processor too.
+export OMP_WAIT_POLICY ?= passive
+
+# The tools of [build-system], in the environment itself: with them pip needs no isolated build and
+# compiles only what changed.
+BUILD_TOOLS := scikit-build-core cmake ninja
+
+# Folders too: their time changes when a file is removed.
+NATIVE := CMakeLists.txt napari.yaml $(shell find csrc)
+CXX_FILES := $(shell find csrc tests -type f \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
+
+.PHONY: setup demo test lint format bench clean
+
+setup: $(VENV)/.built
+
+$(VENV)/.created: scripts/system_packages.sh
+	@scripts/system_packages.sh $(PYTHON)
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip $(BUILD_TOOLS)
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.created pyproject.toml constraints.txt $(NATIVE)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/python -m napari_rsmoe.demo
+
+test: lint
+	@$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+bench: setup
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.regression
+
+clean:
+	rm -rf build dist demo_output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f $(VENV)/.built
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

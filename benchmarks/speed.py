@@ -1,0 +1,137 @@
+"""Speed of the engine: ``python -m benchmarks.speed [--json FILE]``.
+
+An evaluation is one kernel at one pixel. Forward and backward are timed on images whose tiles all hold the same
+number of kernels (the global mixture, so the count is exact); the share of lists and optimiser on a real fit.
+
+The floor is the count of vector operations that an evaluation needs, for C channels: 13 for the gate (square, clamp,
+rounding 3, polynomial 5, exponent 2, next pixel 1), 1 + C forward, 4 + 2 C backward; at two operations a cycle
+and as many pixels at once as the instruction set has lanes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from skimage import data
+
+from benchmarks import machine
+from napari_rsmoe import engine, fit
+from napari_rsmoe.fitting import Fitter, to_tiles
+from napari_rsmoe.settings import FitSettings
+from napari_rsmoe.starts import make_start
+
+LANES = {"base": 4, "avx2": 8, "avx512": 16}
+
+
+def best_of(repeats: int, run: Callable[[], Any]) -> float:
+    """Least time of several runs, seconds: the one that other programs disturbed least."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def mixture(kernels: int, channels: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Round kernels all over a square image."""
+    rng = torch.Generator().manual_seed(0)
+    geometry = torch.zeros(kernels, 6)
+    geometry[:, :2] = torch.rand(kernels, 2, generator=rng) * side
+    geometry[:, [2, 4]] = 4 / side
+    return geometry, torch.rand(kernels, channels, generator=rng)
+
+
+def evaluation(kernels: int, channels: int, side: int = 512) -> dict[str, Any]:
+    """Nanoseconds of a kernel-pixel evaluation, forward, and forward with backward."""
+    geometry, experts = mixture(kernels, channels, side)
+    target = to_tiles(np.random.default_rng(0).random((side, side, channels), np.float32))
+    evaluations = kernels * side * side
+    lists = best_of(5, lambda: engine.tile_lists(geometry, side, side, tau=math.inf))
+    forward = best_of(5, lambda: engine.render(geometry, experts, side, side, tau=math.inf)) - lists
+    tiles = math.inf
+    for _ in range(5):
+        _, seconds = engine.fit_steps(
+            geometry.clone(), experts.clone(), torch.zeros(2, 6 + channels, kernels), target, None, torch.zeros(4, 4),
+            side, side, first_step=0, tau=math.inf, normalised=True, confidence=0.0, whitened=True, list_interval=4,
+            list_margin=0.0, betas=(0.9, 0.99), limits=(20.0, 8.0, 0.25, 1000.0, 8.0),
+        )  # fmt: skip
+        tiles = min(tiles, float(seconds[1]) / 4)
+    operations = 13 + 1 + channels + 4 + 2 * channels
+    return {
+        "kernels_per_tile": kernels,
+        "channels": channels,
+        "forward_ns": forward / evaluations * 1e9,
+        "forward_backward_ns": tiles / evaluations * 1e9,
+        "floor_cycles": operations / 2 / LANES.get(engine.simd_level(), 4),
+    }
+
+
+def real_fit(image: np.ndarray, kernels: int, iterations: int) -> dict[str, Any]:
+    """A whole fit of a photograph: milliseconds a step and where they go; frames per second of its rendering."""
+    pixels = image.astype(np.float32) / 255
+    settings = FitSettings(iterations=iterations)
+    fitter = Fitter(pixels, make_start(settings.start, pixels, kernels, np.random.default_rng(0)), settings)
+    spent = torch.zeros(3)
+    while fitter.step < iterations:
+        spent += fitter.advance(50)
+    model = fit(image, kernels, iterations=iterations)
+    frame = best_of(20, lambda: engine.render(model.geometry, model.experts, *model.shape))
+    lists, tiles, optimiser = (spent / iterations * 1e3).tolist()
+    return {
+        "kernels": kernels,
+        "pixels": image.shape[0] * image.shape[1],
+        "kernels_per_tile": model.kernels_per_tile(),
+        "step_ms": lists + tiles + optimiser,
+        "lists_ms": lists,
+        "tiles_ms": tiles,
+        "optimiser_ms": optimiser,
+        "frames_per_second": 1 / frame,
+    }
+
+
+def main() -> None:
+    """Print and, on request, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, torch.get_num_threads()])
+    options = parser.parse_args()
+    print(machine.facts())
+    results: dict[str, Any] = {"evaluation": [], "fit": []}
+    print("\nthreads  kernels/tile  channels  forward ns  forward+backward ns   floor, cycles")
+    for threads in sorted(set(options.threads)):
+        torch.set_num_threads(threads)
+        for kernels, channels in [(20, 3), (30, 3), (50, 3), (30, 1), (30, 4), (30, 8)]:
+            row = {"threads": threads} | evaluation(kernels, channels)
+            results["evaluation"].append(row)
+            print(
+                f"{threads:7d} {kernels:13d} {channels:9d} {row['forward_ns']:11.3f} {row['forward_backward_ns']:20.3f}"
+                f" {row['floor_cycles']:15.2f}",
+                flush=True,
+            )
+    photo = np.tile(data.coffee(), (2, 2, 1))[:512, :768]
+    print("\nthreads  kernels  kernels/tile  ms a step = lists + tiles + optimiser   frames/s of 768x512")
+    for threads in sorted(set(options.threads)):
+        torch.set_num_threads(threads)
+        for kernels in (2000, 10_000):
+            row = {"threads": threads} | real_fit(photo, kernels, 200)
+            results["fit"].append(row)
+            print(
+                f"{threads:7d} {kernels:8d} {row['kernels_per_tile']:13.1f} {row['step_ms']:10.2f} = "
+                f"{row['lists_ms']:.2f} + {row['tiles_ms']:.2f} + {row['optimiser_ms']:.2f} "
+                f"{row['frames_per_second']:22.0f}",
+                flush=True,
+            )
+    if options.json:
+        machine.write(options.json, results)
+
+
+if __name__ == "__main__":
+    main()
