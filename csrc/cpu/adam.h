@@ -6,6 +6,8 @@
 
 namespace rsmoe::cpu {
 
+constexpr int kPairPadding = 16;  // floats that may be read behind the last pair's gradient
+
 struct AdamStep {
   float* geometry;  // [L, 6], updated
   float* experts;   // [L, channels], updated

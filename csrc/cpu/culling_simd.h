@@ -32,12 +32,6 @@ void box_bounds(const float* columns, int64_t stride, int64_t n, float y0, float
   }
 }
 
-float maximum(const float* values, int64_t n) {
-  float best = values[0];
-  for (int64_t i = 1; i < n; ++i) best = values[i] > best ? values[i] : best;
-  return best;
-}
-
 // Kernels `ids` (null: the first n) as columns, positions relative to (y0, x0). The last vector is filled up
 // with the last kernel: harmless, and no arithmetic on garbage.
 void gather_columns(const float* geometry, const int32_t* ids, int64_t n, float y0, float x0, float* columns,
@@ -58,7 +52,25 @@ void gather_columns(const float* geometry, const int32_t* ids, int64_t n, float 
   }
 }
 
-// Culls the job's kernels them by quadrant, packs the survivors. Returns the largest s.
+// What a kernel's largest s must reach to stay: `best` is the largest, over kernels, of their smallest s. The slack
+// covers float32 rounding of a far kernel's s.
+float gate_threshold(float best, float tau) { return best - tau - 1e-5f * (best < 0 ? -best : best); }
+
+// Writes the ids that stay in a box to out, which has room for n; returns how many. scratch: 2 x stride floats.
+int64_t cull(const float* columns, int64_t stride, int64_t n, const int32_t* ids, const float* box, float tau,
+             int32_t normalised, float* scratch, int32_t* out) {
+  float *low = scratch, *high = scratch + stride;
+  box_bounds(columns, stride, n, box[0], box[1], box[2], box[3], low, high);
+  const float threshold = gate_threshold(normalised ? largest_of(low, n) : 0.0f, tau);
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n; ++i) {  // no branch: whether a kernel stays is hard to foresee
+    out[kept] = ids[i];
+    kept += high[i] >= threshold;
+  }
+  return kept;
+}
+
+// Culls the job's kernels by quadrant and packs the survivors. Returns what their s is to be measured from.
 float prepare(const TileJob& job, Workspace& w) {
   const int64_t n = job.count, stride = w.capacity;
   gather_columns(job.geometry, job.kernels, n, job.y0, job.x0, w.columns, stride);
@@ -69,10 +81,8 @@ float prepare(const TileJob& job, Workspace& w) {
     float* high = low + stride;
     const float y = static_cast<float>(q / 2 * half), x = static_cast<float>(q % 2 * half);
     box_bounds(w.columns, stride, n, y, x, y + half - 1, x + half - 1, low, high);
-    const float floor_s = job.normalised ? maximum(low, n) : 0.0f;
-    const float slack = 1e-5f * (floor_s < 0 ? -floor_s : floor_s);  // float32 rounding of a far kernel's s
-    threshold[q] = floor_s - job.tau - slack;
-    const float largest = maximum(high, n);
+    threshold[q] = gate_threshold(job.normalised ? largest_of(low, n) : 0.0f, job.tau);
+    const float largest = largest_of(high, n);
     reference = largest > reference ? largest : reference;
   }
   int64_t kept = 0;
@@ -81,7 +91,8 @@ float prepare(const TileJob& job, Workspace& w) {
     for (int q = 0; q < 4; ++q) keep |= w.bounds[(2 * q + 1) * stride + i] >= threshold[q];
     if (!keep) continue;
     w.positions[kept] = static_cast<int32_t>(i);
-    for (int c = 0; c < kColSlopeX; ++c) w.columns[c * stride + kept] = w.columns[c * stride + i];
+    if (kept < i)
+      for (int c = 0; c < kColSlopeX; ++c) w.columns[c * stride + kept] = w.columns[c * stride + i];
     ++kept;
   }
   *w.active_count = static_cast<int32_t>(kept);

@@ -23,21 +23,17 @@ struct Level {
       : side(side), boxes_y((height + side - 1) / side), boxes_x((width + side - 1) / side) {}
 };
 
-struct Box {
-  float y0, x0, y1, x1;  // pixel centres, ends included
-};
-
 // Scratch of one worker.
 struct Candidates {
-  AlignedFloats columns, low, high, reach;
+  AlignedFloats columns, bounds, reach;
+  std::vector<int32_t> chosen;
   int64_t stride = 0, n = 0;
 
   void gather(const float* geometry, const int32_t* ids, int64_t count, float confidence) {
     n = count;
     stride = (count + 15) / 16 * 16;
     columns.reserve(8 * stride);
-    low.reserve(stride);
-    high.reserve(stride);
+    bounds.reserve(2 * stride);
     simd().gather_columns(geometry, ids, n, 0.0f, 0.0f, columns.data(), stride);
     if (confidence > 0) {
       reach.reserve(stride);
@@ -54,25 +50,50 @@ struct Candidates {
     return static_cast<float>(std::sqrt(largest / determinant));
   }
 
-  // Appends the positions that stay in the box.
-  void select(const Box& box, const Culling& culling, bool leaf, const int32_t* ids, std::vector<int32_t>& out) {
-    simd().box_bounds(columns.data(), stride, n, box.y0, box.x0, box.y1, box.x1, low.data(), high.data());
-    const float best = culling.normalised ? *std::max_element(low.data(), low.data() + n) : 0.0f;
-    const float slack = 1e-5f * std::fabs(best);  // rounding of a far kernel's s in float32
+  // Appends the ids that stay in the box (y0, x0, y1, x1).
+  void select(const float* box, const Culling& culling, bool leaf, const int32_t* ids, std::vector<int32_t>& out) {
     const size_t before = out.size();
-    for (int64_t i = 0; i < n; ++i) {
-      const bool gate = high.data()[i] >= best - culling.tau - slack;
-      if (culling.confidence > 0 ? in_square(i, box) || (!leaf && gate) : gate) out.push_back(ids[i]);
-    }
-    if (out.size() > before || culling.confidence <= 0 || !culling.normalised) return;
-    for (int64_t i = 0; i < n; ++i)  // a tile outside every square keeps the best kernel: no holes
-      if (low.data()[i] == best) return out.push_back(ids[i]);
+    out.resize(before + static_cast<size_t>(n));
+    int32_t* end = out.data() + before;
+    if (culling.confidence <= 0)
+      end += by_gates(box, culling.tau, culling.normalised, ids, end);
+    else
+      end += by_ellipse(box, culling, leaf, ids, end);
+    out.resize(static_cast<size_t>(end - out.data()));
   }
 
-  bool in_square(int64_t i, const Box& box) {
-    const float y = columns.data()[i], x = columns.data()[stride + i], r = reach.data()[i];
-    return y + r >= box.y0 && y - r <= box.y1 && x + r >= box.x0 && x - r <= box.x1;
+ private:
+  int64_t by_gates(const float* box, float tau, bool normalised, const int32_t* ids, int32_t* out) {
+    return simd().cull(columns.data(), stride, n, ids, box, tau, normalised, bounds.data(), out);
   }
+
+  // Tiles take the kernels whose square meets them; coarse boxes also those that the gates keep, because a tile
+  // that no square meets takes its best kernel: no holes. The RBF may have empty tiles.
+  int64_t by_ellipse(const float* box, const Culling& culling, bool leaf, const int32_t* ids, int32_t* out) {
+    std::vector<char>& keep = marks;
+    keep.assign(static_cast<size_t>(n), 0);
+    const auto mark_by_gates = [&](float tau) {
+      chosen.resize(static_cast<size_t>(n));
+      const int64_t count = by_gates(box, tau, culling.normalised, ids, chosen.data());
+      for (int64_t c = 0, i = 0; c < count; ++i)
+        if (ids[i] == chosen[c]) keep[i] = 1, ++c;
+    };
+    bool any = false;
+    for (int64_t i = 0; i < n; ++i) any |= (keep[i] = in_square(i, box)) != 0;
+    if (!leaf) mark_by_gates(culling.tau);
+    if (leaf && !any && culling.normalised) mark_by_gates(0.0f);
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; ++i)
+      if (keep[i]) out[kept++] = ids[i];
+    return kept;
+  }
+
+  bool in_square(int64_t i, const float* box) {
+    const float y = columns.data()[i], x = columns.data()[stride + i], r = reach.data()[i];
+    return y + r >= box[0] && y - r <= box[2] && x + r >= box[1] && x - r <= box[3];
+  }
+
+  std::vector<char> marks;
 };
 
 Level refine(const Level& parent, const float* geometry, int64_t height, int64_t width, const Culling& culling) {
@@ -100,7 +121,7 @@ Level refine(const Level& parent, const float* geometry, int64_t height, int64_t
     Part& part = parts[p];
     for_children(p, [&](int64_t c, int64_t y, int64_t x) {
       const auto side = static_cast<float>(child.side);
-      const Box box{y * side, x * side, y * side + side - 1, x * side + side - 1};
+      const float box[4] = {y * side, x * side, y * side + side - 1, x * side + side - 1};
       const auto before = static_cast<int64_t>(part.ids.size());
       candidates.select(box, culling, child.side == kTile, ids, part.ids);
       part.counts[c] = static_cast<int64_t>(part.ids.size()) - before;

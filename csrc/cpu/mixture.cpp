@@ -120,8 +120,8 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
       for (int64_t p = of_kernel.start[j]; p < of_kernel.start[j + 1]; ++p)
         for (int32_t c = 0; c < columns; ++c) sums[c] += pairs[int64_t{of_kernel.pairs[p]} * columns + c];
       const float* k = m.geometry + j * kGeometry;
-      const Kernel g = gradient({k[kY], k[kX], k[kR11], k[kR12], k[kR22], k[kLogit]},
-                                {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]});
+      const Kernel g = gradient(Kernel{k[kY], k[kX], k[kR11], k[kR12], k[kR22], k[kLogit]},
+                                Moments{sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]});
       const float values[kGeometry] = {g.y, g.x, g.r11, g.r12, g.r22, g.logit};
       std::copy_n(values, kGeometry, grad_geometry + j * kGeometry);
       std::copy_n(sums.data() + kMoments, m.channels, grad_experts + j * m.channels);
@@ -145,7 +145,7 @@ FitSeconds fit(const FitSteps& f, float* losses) {
     if (i % f.list_interval == 0) {
       lists = build_lists(f.geometry, f.kernels, f.height, f.width, with_margin);
       of_kernel = invert(lists, f.kernels);
-      pairs.reserve(lists.pairs() * columns);
+      pairs.reserve(lists.pairs() * columns + kPairPadding);
       workspaces.fit(lists.longest(), f.channels);
       tile_loss.resize(static_cast<size_t>(lists.tiles()));
       seconds.lists += watch.lap();

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+namespace rsmoe {
 namespace {
 
 #if defined(__AVX512F__)
@@ -22,6 +23,38 @@ inline void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
 inline Vec splat(float v) { return Vec{} + v; }
 inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+
+inline Vec clamp(Vec v, Vec low, Vec high) { return smaller(larger(v, low), high); }
+
+inline Vec square_root(Vec v) {
+  for (int i = 0; i < kLanes; ++i) v[i] = __builtin_sqrtf(v[i]);
+  return v;
+}
+
+// The first `size` floats from any address, zeros behind them; and back.
+inline Vec load_some(const float* p, int size) {
+  Vec v{};
+  if (size == kLanes)
+    memcpy(&v, p, sizeof(Vec));
+  else
+    memcpy(&v, p, static_cast<size_t>(size) * sizeof(float));
+  return v;
+}
+inline void store_some(float* p, Vec v, int size) {
+  if (size == kLanes)
+    memcpy(p, &v, sizeof(Vec));
+  else
+    memcpy(p, &v, static_cast<size_t>(size) * sizeof(float));
+}
+
+// The largest of n floats, n at least 1 and filled up to a whole vector.
+inline float largest_of(const float* values, int64_t n) {
+  Vec best = load(values);
+  for (int64_t i = kLanes; i < n; i += kLanes) best = larger(best, load(values + i));
+  float result = best[0];
+  for (int i = 1; i < kLanes; ++i) result = best[i] > result ? best[i] : result;
+  return result;
+}
 
 inline Vec lane_index() {
   Vec v;
@@ -106,3 +139,4 @@ inline float sum_lanes(Vec v) {
 }
 
 }  // namespace
+}  // namespace rsmoe

@@ -57,6 +57,11 @@ struct SimdTable {
   void (*box_bounds)(const float* columns, int64_t stride, int64_t n, float y0, float x0, float y1, float x1,
                      float* low, float* high);
 
+  // Writes the ids of the kernels that stay in a box (y0, x0, y1, x1) to out, in order; returns how many. Gate
+  // culling as lists.h describes. scratch: 2 * stride floats; out has room for n.
+  int64_t (*cull)(const float* columns, int64_t stride, int64_t n, const int32_t* ids, const float* box, float tau,
+                  int32_t normalised, float* scratch, int32_t* out);
+
   // One Adam step on kernels [begin, end); see optimizer.h.
   void (*adam)(const struct AdamStep&, int64_t begin, int64_t end);
 };

@@ -274,8 +274,17 @@ void backward(const TileJob& job, float* memory, float* gradients) {
   }
 }
 
-constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA), kLanes,   workspace_floats, view,       forward,
-                             residual_from_target,    backward, gather_columns,   box_bounds, adam};
+constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA),
+                             kLanes,
+                             workspace_floats,
+                             view,
+                             forward,
+                             residual_from_target,
+                             backward,
+                             gather_columns,
+                             box_bounds,
+                             cull,
+                             adam};
 
 }  // namespace
 
