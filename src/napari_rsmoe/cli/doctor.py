@@ -1,0 +1,38 @@
+"""``napari-rsmoe doctor``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from .common import Common, report_options
+from .program import FAILED, Verb
+
+
+@click.command("doctor", cls=Verb, options_metavar="[options]")
+@report_options
+def command(common: Common) -> int:
+    """Check the installation: versions, the compiled engine, processor, memory, CUDA.
+
+    \b
+    Examples
+      napari-rsmoe doctor
+      napari-rsmoe doctor --json
+
+    The exit code is 1 if there is a problem; each comes with a remedy. The report is what to paste into an
+    issue.
+    """  # noqa: D301
+    from ..doctor import PROBLEM, report, text
+
+    checks = report()
+    healthy = all(check.status != PROBLEM for check in checks)
+    if common.json:
+        entries = [asdict(check) for check in checks]
+        click.echo(json.dumps({"verb": "doctor", "ok": healthy, "checks": entries}))
+    elif common.quiet:
+        click.echo(text([check for check in checks if check.status == PROBLEM]), nl=not healthy)
+    else:
+        click.echo(text(checks))
+    return 0 if healthy else FAILED

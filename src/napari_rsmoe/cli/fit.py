@@ -1,0 +1,113 @@
+"""``napari-rsmoe fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError
+from ..settings import PRESETS
+from .batch import Report, planes_text, run_batch
+from .common import STARTS, Common, Files, file_options, iterations_option, run_options, seed_option
+from .files import ARGUMENT, Pair, pair_up
+from .program import Verb
+from .stack import Job, Output, Result, process_file
+
+
+@click.command("fit", cls=Verb, options_metavar="[options]")
+@click.argument("source", metavar="INPUT", type=ARGUMENT)
+@click.argument("target", metavar="OUTPUT", type=ARGUMENT)
+@click.option("--kernels", type=click.IntRange(min=1), default=2000, show_default=True, help="For each plane.")
+@click.option("--model", type=ARGUMENT, help="Save the model too: a .rsmoe file, or a folder if INPUT is one.")
+@click.option("--start", type=click.Choice(STARTS), help="Where kernels begin.  [default: the preset's]")
+@click.option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    default="default",
+    show_default=True,
+    help="Settings of the fit; paper repeats the published experiments.",
+)
+@iterations_option
+@seed_option
+@file_options
+@run_options
+def command(
+    source: Path,
+    target: Path,
+    kernels: int,
+    model: Path | None,
+    start: str | None,
+    preset: str,
+    iterations: int | None,
+    seed: int,
+    files: Files,
+    common: Common,
+) -> int:
+    """Model INPUT with steered kernels, and draw the model to OUTPUT.
+
+    \b
+    Examples
+      napari-rsmoe fit photo.png drawn.png
+      napari-rsmoe fit photo.png drawn.png --kernels 10000 --model photo.rsmoe
+      napari-rsmoe fit photo.png drawn.png --preset paper --seed 3
+      napari-rsmoe fit folder/ drawn/ --model models/ --format tif
+
+    Each plane of a stack becomes a model of its own. A model file holds one plane, so --model is for images
+    of one plane.
+    """  # noqa: D301
+    if model is not None and files.independent:
+        raise click.UsageError("A .rsmoe file holds one model: leave out --model or --independent-channels.")
+    pairs = pair_up(source, target, files.suffix, {"model": (model, ".rsmoe")})
+    if any(pair.extras and pair.extras["model"].suffix != ".rsmoe" for pair in pairs):
+        raise click.UsageError(f"--model names a .rsmoe file, not {model}.")
+    common.prepare()
+
+    def work(pair: Pair, report: Report) -> dict[str, Any]:
+        model_path = pair.extras.get("model")
+
+        def fit_plane(job: Job) -> Result:
+            from .. import fit
+
+            if model_path is not None and job.planes > 1:
+                raise ImageError(
+                    f"{pair.source} has {job.planes} planes, and a .rsmoe file holds the model of one. Leave "
+                    "--model out, or save the planes as files of their own and give their folder."
+                )
+            fitted = fit(
+                job.pixels,
+                kernels,
+                preset=preset,
+                start=start,
+                iterations=iterations,
+                seed=seed,
+                device=common.device,
+                channel_axis=job.channel_axis,
+                callback=job.callback,
+            )
+            drawn = fitted.render()
+            if model_path is not None:
+                fitted.metadata["pixel_size"] = {axis: list(size) for axis, size in job.source.pixel_size.items()}
+                fitted.save(model_path)
+            return Result([drawn], {"kernels": fitted.n_kernels, "psnr": _likeness(drawn, job.pixels)})
+
+        facts = process_file(pair.source, [Output(pair.target)], files, report, fit_plane)
+        known = [fact["psnr"] for fact in facts if fact["psnr"] is not None]
+        mean = f", {np.mean(known):.2f} dB" if known else ""
+        return {"summary": f"{planes_text(facts)}{facts[0]['kernels']} kernels{mean}", "planes": facts}
+
+    return run_batch("fit", common, pairs, work)
+
+
+def _likeness(drawn: NDArray[Any], pixels: NDArray[Any]) -> float | None:
+    """PSNR in dB, None where it has no finite value: a perfect or a constant image."""
+    from .. import psnr
+
+    try:
+        value = psnr(drawn, pixels)
+    except ValueError:
+        return None
+    return round(value, 3) if np.isfinite(value) else None

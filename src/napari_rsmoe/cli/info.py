@@ -1,0 +1,98 @@
+"""``napari-rsmoe info``."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from ..errors import ImageError
+from ..io import is_store, read_image
+from ..planes import Planes
+from .common import Common, report_options
+from .files import ARGUMENT
+from .program import Verb
+
+
+@click.command("info", cls=Verb, options_metavar="[options]")
+@click.argument("path", metavar="FILE", type=ARGUMENT)
+@click.option("--axes", metavar="LETTERS", help="Axes of the image where the file does not tell them, such as ZYX.")
+@report_options
+def command(path: Path, axes: str | None, common: Common) -> int:
+    """Tell what FILE, an image or a .rsmoe model, holds.
+
+    \b
+    Examples
+      napari-rsmoe info stack.ome.tif
+      napari-rsmoe info photo.rsmoe --json
+    """  # noqa: D301
+    facts = _model(path) if path.suffix.lower() == ".rsmoe" else _image(path, axes)
+    facts = {"file": str(path), "bytes": _size(path), **facts}
+    if common.json:
+        click.echo(json.dumps({"verb": "info", "ok": True, **facts}))
+        return 0
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        if value not in (None, "", [], {}, False):
+            click.echo(f"{name.replace('_', ' '):{width}}  {_text(value)}")
+    return 0
+
+
+def _image(path: Path, axes: str | None) -> dict[str, Any]:
+    """Return what is known about an image file."""
+    with read_image(path, axes=axes, lazy=True) as image:
+        return {
+            "kind": image.kind,
+            "axes": image.axes,
+            "shape": list(image.shape),
+            "dtype": image.dtype.name,
+            "planes": len(Planes(image.data, image.axes)),
+            "pixel_size": {axis: {"value": size.value, "unit": size.unit} for axis, size in image.pixel_size.items()},
+            "name": image.name,
+            "channel_names": list(image.channel_names),
+            "alpha": image.alpha,
+            "notes": list(image.notes),
+        }
+
+
+def _model(path: Path) -> dict[str, Any]:
+    """Return what is known about a model file."""
+    from .. import Model
+
+    if not path.is_file():
+        raise ImageError(f"There is no file {path}.")
+    model = Model.load(path)
+    return {
+        "kind": "model",
+        "shape": list(model.shape),
+        "channels": model.channels,
+        "kernels": model.n_kernels,
+        "mode": model.mode,
+        "dtype": np.dtype(model.layout.dtype).name,
+        "value_range": [model.layout.low, model.layout.high],
+        "metadata": model.metadata,
+    }
+
+
+def _size(path: Path) -> int:
+    """Bytes on disk."""
+    if is_store(path):
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def _text(value: Any) -> str:
+    """Write a value for people."""
+    if isinstance(value, list):
+        return " x ".join(map(str, value)) if all(isinstance(n, int) for n in value) else ", ".join(map(str, value))
+    if isinstance(value, dict) and value.keys() == {"value", "unit"}:
+        return f"{_text(value['value'])} {value['unit'] or '(no unit)'}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.6g}"
+    return str(value)

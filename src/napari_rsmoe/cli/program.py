@@ -1,0 +1,148 @@
+"""The program itself: its verbs, its exit codes, and what it says when something goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from ..errors import DeviceError, EngineError
+
+# verb: its line in the overview; the command is `command` in the module of that name
+VERBS = {
+    "fit": "Model an image with steered kernels, and draw it again.",
+    "denoise": "Remove noise; no training, no parameters to guess.",
+    "upscale": "Enlarge an image by any factor.",
+    "render": "Draw a saved model at any size, region and sharpness.",
+    "info": "Tell what an image or a model file holds.",
+    "doctor": "Check the installation, with a remedy for each problem.",
+}
+OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+EXPECTED = (ValueError, OSError, MemoryError, DeviceError, EngineError)
+"""Errors whose message says all; any other one is a defect of this program, and its traceback is shown."""
+
+
+class Verb(click.Command):
+    """A verb, whose usage names the options where they are written: last."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return the arguments, then the options."""
+        options, *arguments = super().collect_usage_pieces(ctx)
+        return [*arguments, options]
+
+
+class Program(click.Group):
+    """A group of verbs that are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs, in the order of `VERBS`."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", __package__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
+        """Run the program and leave with its exit code."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        options["standalone_mode"] = False
+        try:
+            with _stopped_by_sigterm():
+                code = super().main(arguments, *rest, **options)
+        except click.ClickException as error:
+            _show(error, "--json" in arguments)
+            code = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            _say_error("Stopped. Unfinished files were not written.", "--json" in arguments)
+            code = INTERRUPTED
+        except BrokenPipeError:  # whoever read our output has gone, for example `| head`
+            sys.stdout = None  # nothing is left to flush at exit
+            code = FAILED
+        except Exception as error:
+            _say_error(describe_error(error), "--json" in arguments)
+            code = FAILED
+        sys.exit(code if isinstance(code, int) else OK)
+
+
+def describe_error(error: Exception) -> str:
+    """Return the message of an expected error; of any other its type too, after printing its traceback."""
+    if isinstance(error, MemoryError):
+        return f"There is not enough memory. {error}".strip()
+    if isinstance(error, EXPECTED):
+        return str(error)
+    traceback.print_exception(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _show(error: click.ClickException, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"ok": False, "error": error.format_message()}))
+    error.show(file=sys.stderr)
+
+
+def _say_error(message: str, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"ok": False, "error": message}))
+    click.echo(f"Error: {message}", err=True)
+
+
+@contextlib.contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C does, so that temporary files are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@click.command(
+    cls=Program,
+    options_metavar="",
+    subcommand_metavar="VERB INPUT OUTPUT [options]",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 all done; 1 something failed, or some of the files of a folder did; 2 wrong usage; "
+    "130 stopped with Ctrl-C.",
+)
+@click.version_option(package_name="napari-rsmoe")
+def main() -> None:
+    """Steered mixtures of experts for images: model, denoise, enlarge.
+
+    The order is always the same: napari-rsmoe VERB INPUT OUTPUT [options].
+
+    \b
+    Examples
+      napari-rsmoe denoise noisy.tif clean.tif
+      napari-rsmoe upscale small.png large.png --scale 4
+      napari-rsmoe fit photo.png model.png --kernels 5000 --model photo.rsmoe
+      napari-rsmoe denoise folder/ cleaned/ --json
+      napari-rsmoe info stack.ome.tif
+
+    Images are TIFF, OME-TIFF, PNG, JPEG, NPY and OME-Zarr; the suffix tells the format. Data type, value
+    range, axes and pixel size are kept. Stacks are worked on plane by plane, folders file by file. A file
+    that exists is replaced once the new one is complete.
+    """  # noqa: D301  # \b is click's mark for text that is not to be wrapped

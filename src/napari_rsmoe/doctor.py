@@ -1,0 +1,200 @@
+"""Find out what is installed and what works, with a remedy for each problem.
+
+Nothing here imports Qt or napari, and a broken torch or engine is a finding, not a crash.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+OK, NOTE, PROBLEM = "ok", "note", "problem"
+LEVELS = ("base", "avx2", "avx512")
+SMALL_MEMORY = 2.0  # GiB; a 4000 x 4000 colour image with its tiles and previews takes about one
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Parameters
+    ----------
+    name : str
+        What was looked at.
+    value : str
+        What was found.
+    status : str
+        ``"ok"``, ``"note"`` (works, but could be better), or ``"problem"``.
+    remedy : str
+        What to do, for anything but ``"ok"``; may be empty for a note.
+    """
+
+    name: str
+    value: str
+    status: str = OK
+    remedy: str = ""
+
+
+def report() -> list[Check]:
+    """Look at everything.
+
+    Returns
+    -------
+    list of Check
+        In the order in which one thing rests on another.
+    """
+    checks = [
+        _package("napari-rsmoe"),
+        Check("python", f"{platform.python_version()} ({sys.executable})"),
+        Check("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        _package("numpy"),
+        _torch(),
+        _optional("napari", "for the graphical interface: pip install 'napari-rsmoe[all]'"),
+    ]
+    if any(check.name == "torch" and check.status == PROBLEM for check in checks):
+        return [*checks, _memory()]
+    engine = _engine()
+    checks.append(engine)
+    if engine.status != PROBLEM:
+        checks.append(_simd())
+    return [*checks, _threads(), _memory(), _cuda(engine.status != PROBLEM)]
+
+
+def text(checks: list[Check]) -> str:
+    """Write findings as lines for people, each remedy below its finding."""
+    width = max((len(check.name) for check in checks), default=0)
+    marks = {OK: "ok  ", NOTE: "note", PROBLEM: "BAD "}
+    lines = []
+    for check in checks:
+        lines.append(f"{marks[check.status]}  {check.name:{width}}  {check.value}")
+        if check.remedy:
+            lines.append(f"{'':{width + 8}}-> {check.remedy}")
+    return "\n".join(lines)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _package(name: str) -> Check:
+    found = _installed(name)
+    if found is None:
+        return Check(name, "not installed", PROBLEM, f"pip install {name}")
+    return Check(name, found)
+
+
+def _optional(name: str, remedy: str) -> Check:
+    found = _installed(name)
+    return Check(name, found) if found else Check(name, "not installed", NOTE, remedy)
+
+
+def _torch() -> Check:
+    try:
+        import torch
+    except Exception as error:  # a broken installation fails in many ways
+        return Check("torch", f"cannot be imported: {error}", PROBLEM, "pip install --force-reinstall torch")
+    release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+    if release < (2, 10):
+        return Check("torch", torch.__version__, PROBLEM, "the engine needs 2.10 or newer: pip install -U torch")
+    return Check("torch", torch.__version__)
+
+
+def _engine() -> Check:
+    remedy = "pip install --force-reinstall --no-deps napari-rsmoe; in a source tree: pip install -e ."
+    try:
+        import_module(f"{__package__}.engine")
+        library = import_module(f"{__package__}._C")
+    except Exception as error:
+        return Check("engine", f"not loaded: {error}", PROBLEM, remedy)
+    return Check("engine", f"loaded from {library.__file__}")
+
+
+def _simd() -> Check:
+    import torch
+
+    from . import engine
+
+    name = "instruction set"
+    # torch finds out by itself what the processor has
+    capability = torch.backends.cpu.get_cpu_capability().lower()
+    best = capability if capability in LEVELS else LEVELS[0]
+    override = os.environ.get("RSMOE_SIMD")
+    try:
+        level = engine.simd_level()
+    except Exception as error:
+        return Check(name, str(error), PROBLEM, f"unset RSMOE_SIMD, or set it to one of {', '.join(LEVELS)}")
+    value = f"{level} in use, {best} available"
+    if override:
+        return Check(name, f"{value}, RSMOE_SIMD={override} is set", NOTE, "unset RSMOE_SIMD for full speed")
+    return Check(name, value)
+
+
+def _threads() -> Check:
+    import torch
+
+    used, cores = torch.get_num_threads(), os.cpu_count() or 1
+    value = f"{used} of {cores} processor threads"
+    if used < cores // 2:  # half is usual: one for each core with hyper-threading
+        return Check("threads", value, NOTE, "unset OMP_NUM_THREADS, or pass --threads, to use more")
+    return Check("threads", value)
+
+
+def _memory() -> Check:
+    total, free = _memory_gib()
+    if total is None:
+        return Check("memory", "unknown on this system", NOTE)
+    value = f"{total:.1f} GiB" + ("" if free is None else f", {free:.1f} GiB free")
+    if (total if free is None else free) < SMALL_MEMORY:
+        return Check("memory", value, NOTE, "close other programs before you work on large images")
+    return Check("memory", value)
+
+
+def _memory_gib() -> tuple[float | None, float | None]:
+    """Total and free memory in GiB, None where the system does not tell."""
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    except (AttributeError, OSError, ValueError):
+        return None, None
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return total, None
+    return total, kilobytes / 2**20
+
+
+def _cuda(engine_loaded: bool) -> Check:
+    import torch
+
+    name = "cuda"
+    driver = shutil.which("nvidia-smi") is not None
+    if torch.version.cuda is None:
+        remedy = "for the graphics card, install a CUDA build of torch: https://pytorch.org" if driver else ""
+        return Check(name, "not used: this torch is a build for the CPU", NOTE, remedy)
+    try:
+        available = torch.cuda.is_available()
+        device = torch.cuda.get_device_name() if available else ""
+    except Exception as error:  # a driver that does not fit
+        available, device = False, str(error)
+    if not available:
+        value = f"torch has CUDA {torch.version.cuda} and finds no device; the CPU is used. {device}".strip()
+        return Check(name, value, NOTE, "if there is a card, see whether nvidia-smi finds it; update its driver")
+    if not engine_loaded or not _has_cuda_engine():
+        value = f"{device} found, but this build of napari-rsmoe has no CUDA part; the CPU is used"
+        return Check(name, value, NOTE, "with nvcc on the PATH: pip install --no-binary napari-rsmoe napari-rsmoe")
+    return Check(name, f"{device}, CUDA {torch.version.cuda}")
+
+
+def _has_cuda_engine() -> bool:
+    from .engine import devices
+
+    return devices.has_cuda_engine()

@@ -1,0 +1,29 @@
+"""Which suffix stands for which format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SUFFIXES = {
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".npy": "npy",
+    ".zarr": "zarr",
+}
+KINDS = ("tiff", "png", "jpeg", "npy", "ome-zarr", "zarr")
+ZARR_MARKERS = ("zarr.json", ".zgroup", ".zarray")
+
+
+def is_store(path: Path) -> bool:
+    """Whether `path` is a Zarr folder, or a node in one."""
+    return path.is_dir() and any((path / marker).is_file() for marker in ZARR_MARKERS)
+
+
+def is_image_path(path: Path) -> bool:
+    """Whether `path` has the suffix of an image, is not hidden, and is a file or Zarr folder."""
+    if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+        return False
+    return is_store(path) if path.suffix.lower() == ".zarr" else path.is_file()

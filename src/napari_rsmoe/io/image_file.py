@@ -1,0 +1,188 @@
+"""What is read from an image file, and what one is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..errors import ImageError
+from ..planes import ArraySource, check_axes
+from .units import PixelSize
+
+DTYPES = (
+    *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float16", "float32", "float64"),
+)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image with its axes and what else its file says about it.
+
+    Parameters
+    ----------
+    data : ndarray or array-like
+        The pixels. With ``read_image(..., lazy=True)`` an array-like with ``shape``, ``dtype`` and indexing
+        that reads from the file; `numpy` makes an array of either.
+    axes : str
+        One letter for each axis: ``Y``, ``X``, ``C`` channel, ``S`` colour sample, ``T``, ``Z``, or another.
+    pixel_size : mapping of str to PixelSize, optional
+        By axis letter; only for the axes of which the file tells it.
+    name : str, optional
+        Title of the image.
+    channel_names : tuple of str, optional
+        One for each entry of the channel axis ``C``; empty if there are none, or not as many as entries.
+    alpha : bool, optional
+        The last entry of the sample axis (``S``, else ``C``) is an opacity.
+    icc_profile : bytes or None, optional
+        Colour profile.
+    kind : str, optional
+        Format that the image was read from, one of `napari_rsmoe.io.KINDS`, or empty.
+    notes : tuple of str, optional
+        Remarks of the reader that the user should see.
+
+    Raises
+    ------
+    ImageError
+        If the dtype is not one of `DTYPES`, or `axes` does not describe the data.
+    """
+
+    data: ArraySource
+    axes: str
+    pixel_size: Mapping[str, PixelSize] = field(default_factory=dict)
+    name: str = ""
+    channel_names: tuple[str, ...] = ()
+    alpha: bool = False
+    icc_profile: bytes | None = None
+    kind: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_dtype(self.data.dtype)
+        object.__setattr__(self, "axes", check_axes(self.axes, self.data.shape))
+        known = {axis: size for axis, size in self.pixel_size.items() if axis in self.axes}
+        object.__setattr__(self, "pixel_size", known)
+        if len(self.channel_names) != self.sizes.get("C"):
+            object.__setattr__(self, "channel_names", ())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return tuple(int(n) for n in self.data.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type, in the machine's byte order."""
+        return np.dtype(self.data.dtype).newbyteorder("=")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Length of each axis, by letter."""
+        return dict(zip(self.axes, self.shape, strict=True))
+
+    def numpy(self) -> NDArray[Any]:
+        """Return the whole image as an array in the machine's byte order."""
+        return np.asarray(self.data[...]).astype(self.dtype, copy=False)
+
+    def like(
+        self,
+        *,
+        size: tuple[int, int] | None = None,
+        dtype: DTypeLike | None = None,
+        scale: float = 1.0,
+    ) -> ImageFile:
+        """Describe an image that is made from this one, for `create_image`.
+
+        Parameters
+        ----------
+        size : (int, int), optional
+            Its rows and columns.
+        dtype : dtype, optional
+            Its data type.
+        scale : float, optional
+            Its pixels are this much finer in Y and X: their size is divided by it.
+
+        Returns
+        -------
+        ImageFile
+            With the same axes and metadata; its data are zeros that take no memory.
+        """
+        sizes = self.sizes
+        if size is not None:
+            sizes["Y"], sizes["X"] = size
+        zero = np.zeros((), self.dtype if dtype is None else np.dtype(dtype))
+        finer = {
+            axis: PixelSize(value / scale, unit) if axis in "YX" else PixelSize(value, unit)
+            for axis, (value, unit) in self.pixel_size.items()
+        }
+        blank = np.broadcast_to(zero, tuple(sizes.values()))
+        return replace(self, data=blank, pixel_size=finer, notes=())
+
+    def close(self) -> None:
+        """Close the file behind a lazily read image; harmless otherwise."""
+        if isinstance(self.data, FileArray):
+            self.data.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class FileArray:
+    """An array that is read from an open file, plane by plane.
+
+    Parameters
+    ----------
+    array : array-like
+        A memory map or a Zarr array.
+    damaged : callable
+        Makes an `ImageError` of the error that a failed read raises.
+    close : callable, optional
+        Closes the file.
+    """
+
+    def __init__(
+        self,
+        array: ArraySource,
+        damaged: Callable[[Exception], ImageError],
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._array = array
+        self._damaged = damaged
+        self._close = close
+        self.shape = tuple(int(n) for n in array.shape)
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        try:
+            return np.asarray(self._array[index])
+        except (MemoryError, IndexError):
+            raise
+        except Exception as error:  # the decoders raise many kinds
+            raise self._damaged(error) from error
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+    def close(self) -> None:
+        """Close the file; the array cannot be read any more."""
+        self._close()
+
+
+def check_dtype(dtype: DTypeLike) -> None:
+    """Raise an `ImageError` that says what to do unless `dtype` is one of `DTYPES`, in any byte order."""
+    dtype = np.dtype(dtype)
+    if dtype.newbyteorder("=").name in DTYPES:
+        return
+    advice = {
+        "b": "convert it to uint8",
+        "c": "take its magnitude or its real part",
+        "f": "convert it to float64",
+    }.get(dtype.kind, "convert it to one of these")
+    raise ImageError(f"the data type {dtype} is not supported; accepted are {', '.join(DTYPES)}: {advice}.")

@@ -1,0 +1,42 @@
+"""NumPy's own file format, which holds an array and nothing about its axes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ImageError
+from ..planes import ArraySink, guess_axes
+from .image_file import FileArray, ImageFile
+from .tiff import reserve
+
+
+def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
+    """Read an .npy file; `axes` are guessed for two axes and for colour, else they must be given."""
+    try:
+        array = np.load(path, mmap_mode="r" if lazy else None, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        if "allow_pickle" in str(error) and path.read_bytes()[:6] == b"\x93NUMPY":
+            raise ImageError(f"{path} holds Python objects, not numbers.") from error
+        raise ImageError(f"{path} cannot be read as NPY: it is damaged or something else ({error}).") from error
+    if not isinstance(array, np.ndarray):
+        raise ImageError(f"{path} is an archive of arrays (.npz); save one array with numpy.save.")
+    data = FileArray(array, lambda error: ImageError(f"{path} cannot be read: {error}.")) if lazy else array
+    return ImageFile(data, axes or guess_axes(array.shape), kind="npy")
+
+
+def check(path: Path, image: ImageFile) -> None:
+    """Nothing to check: the format holds every accepted image."""
+
+
+@contextlib.contextmanager
+def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
+    """Lay out an .npy file at `path`, and yield what its planes are written to."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=image.dtype, shape=image.shape)
+    with path.open("rb+") as file:
+        reserve(file.fileno())
+    yield array
+    array.flush()

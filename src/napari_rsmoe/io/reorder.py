@@ -1,0 +1,43 @@
+"""Formats that want their axes in a certain order: find it, and write through it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..planes import ArraySink
+
+
+def stored_axes(axes: str, wanted: str) -> str:
+    """Return the letters of `axes` in the order of `wanted`, which has all of them."""
+    return "".join(letter for letter in wanted if letter in axes)
+
+
+def in_stored_order(array: ArraySink, stored: str, axes: str) -> ArraySink:
+    """Return a sink for planes indexed by `axes` that writes to `array`, whose axes are `stored`.
+
+    `stored` has the letters of `axes` in another order; ``S`` and ``C`` stand for each other where only one
+    of the two is in both.
+    """
+    if "S" in stored and "S" not in axes:
+        axes = axes.replace("C", "S")
+    elif "C" in stored and "C" not in axes:
+        axes = axes.replace("S", "C")
+    order = [axes.index(letter) for letter in stored]
+    return array if order == sorted(order) else _Reordered(array, order)
+
+
+class _Reordered:
+    """A sink whose axis k is axis ``order[k]`` of the index."""
+
+    def __init__(self, array: ArraySink, order: list[int]) -> None:
+        self._array = array
+        self._order = order
+
+    def __setitem__(self, index: tuple[int | slice, ...], plane: Any) -> None:
+        stored = tuple(index[k] for k in self._order)
+        # axes that an integer picks are not in the plane
+        kept = [k for k, entry in enumerate(index) if isinstance(entry, slice)]
+        moved = [kept.index(k) for k in self._order if k in kept]
+        self._array[stored] = np.asarray(plane).transpose(moved)

@@ -1,0 +1,78 @@
+"""Pixel sizes, and the many spellings of their units."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class PixelSize(NamedTuple):
+    """Distance between two pixels along one axis.
+
+    Parameters
+    ----------
+    value : float
+        The distance, above zero.
+    unit : str or None
+        Its unit as OME-Zarr spells it (``"micrometer"``, ``"second"``), another word if the file has one of
+        its own, or None if the file names none.
+    """
+
+    value: float
+    unit: str | None = None
+
+
+MICRO_SIGN, GREEK_MU, RING_A, ANGSTROM_SIGN = "\u00b5", "\u03bc", "\u00c5", "\u212b"
+
+# canonical name (as in OME-Zarr): symbol in OME-XML, then other spellings that files use
+_SPELLINGS: dict[str, tuple[str, ...]] = {
+    "angstrom": (RING_A, ANGSTROM_SIGN, "angstroms"),
+    "picometer": ("pm", "picometre"),
+    "nanometer": ("nm", "nanometre", "nanometers", "nanometres"),
+    "micrometer": (f"{MICRO_SIGN}m", f"{GREEK_MU}m", "um", "micron", "microns", "micrometre", "micrometers"),
+    "millimeter": ("mm", "millimetre", "millimeters", "millimetres"),
+    "centimeter": ("cm", "centimetre", "centimeters", "centimetres"),
+    "meter": ("m", "metre", "meters", "metres"),
+    "kilometer": ("km", "kilometre", "kilometers", "kilometres"),
+    "inch": ("in", "inches"),
+    "nanosecond": ("ns", "nsec", "nanoseconds"),
+    "microsecond": (f"{MICRO_SIGN}s", f"{GREEK_MU}s", "us", "usec", "microseconds"),
+    "millisecond": ("ms", "msec", "milliseconds"),
+    "second": ("s", "sec", "secs", "seconds"),
+    "minute": ("min", "mins", "minutes"),
+    "hour": ("h", "hr", "hours"),
+    "day": ("d", "days"),
+}
+_CANONICAL = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in (name, *spellings)}
+# words that files use to say that there is no unit
+_NO_UNIT = {"", "pixel", "pixels", "px", "reference frame", "frame", "frames", "none", "null"}
+
+
+def canonical_unit(unit: str | None) -> str | None:
+    """Return the OME-Zarr name of `unit`, `unit` itself if it is unknown, None if it says "no unit"."""
+    if unit is None:
+        return None
+    # ImageJ writes letters outside ASCII as escapes
+    word = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), unit.strip())
+    if word.lower() in _NO_UNIT:
+        return None
+    # case tells symbols apart (mm and Mm), not words
+    return _CANONICAL.get(word) or _CANONICAL.get(word.lower() if len(word) > 2 else word, word)
+
+
+def is_known_unit(unit: str | None) -> bool:
+    """Whether `unit` is one of the names that `canonical_unit` maps to."""
+    return unit in _SPELLINGS
+
+
+def ome_symbol(unit: str | None) -> str:
+    """Symbol of a unit in OME-XML; ``"reference frame"`` where OME has none."""
+    return _SPELLINGS[unit][0] if unit in _SPELLINGS else "reference frame"
+
+
+def imagej_symbol(unit: str | None) -> str:
+    """Spelling of a unit that ImageJ understands, ASCII only; ``"pixel"`` for none."""
+    if unit is None:
+        return "pixel"
+    symbol = {"micrometer": "um", "angstrom": "A", "microsecond": "us"}.get(unit)
+    return symbol or (_SPELLINGS[unit][0] if unit in _SPELLINGS else unit)

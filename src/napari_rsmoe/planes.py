@@ -1,0 +1,239 @@
+"""Run a function for 2-D images over all the planes of an image with more axes.
+
+Axes are letters, one for each dimension of the array: ``Y`` and ``X`` span a plane; ``C`` (channels) and
+``S`` (colour samples) are channels of it; every other letter (``T``, ``Z``, ``Q``, ...) is looped over. Only
+one plane is held in memory at a time, so the array may be a memory map or a Zarr array.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ImageError
+
+CHANNEL_AXES = "CS"
+Index = tuple[int | slice, ...]
+
+
+class ArraySource(Protocol):
+    """What a plane is read from: a numpy array, a memory map, a Zarr array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type."""
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+class ArraySink(Protocol):
+    """What a plane is written to: a numpy array, or an image file that is being written."""
+
+    def __setitem__(self, index: Any, plane: Any, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One plane of an image.
+
+    Parameters
+    ----------
+    number : int
+        Position in the order of the loop, from 0.
+    index : tuple of int and slice
+        Where the plane lies in the whole array, one entry for each axis.
+    image : ndarray, (Y, X) or (Y, X, C)
+        Its pixels, in the dtype of the array and the machine's byte order.
+    label : str
+        Where the plane lies, for people: ``"T 3, Z 0"``, or ``""`` for an image of one plane.
+    """
+
+    number: int
+    index: Index
+    image: NDArray[Any]
+    label: str
+
+
+class Planes:
+    """The planes of an image, to be looped over, and the way back.
+
+    Parameters
+    ----------
+    data : array-like with ``shape``, ``dtype`` and indexing
+        The whole image.
+    axes : str
+        One letter for each axis of `data`, with ``Y`` and ``X`` among them; any case.
+    independent_channels : bool, optional
+        False: the channels of a plane come together, as (Y, X, C). True: each comes by itself, as (Y, X).
+
+    Raises
+    ------
+    ImageError
+        If `axes` does not describe `data`.
+
+    Notes
+    -----
+    ``C`` and ``S`` together (several colour channels) become one channel axis, ``C`` outer and ``S`` inner if
+    ``C`` comes first in `axes`.
+    """
+
+    def __init__(self, data: ArraySource, axes: str, *, independent_channels: bool = False) -> None:
+        self.data = data
+        self.axes = check_axes(axes, data.shape)
+        self._dtype = np.dtype(data.dtype).newbyteorder("=")
+        spanned = "YX" if independent_channels else "YX" + CHANNEL_AXES
+        self._loops = [k for k, letter in enumerate(self.axes) if letter not in spanned]
+        self._channels = [
+            k for k, letter in enumerate(self.axes) if letter in CHANNEL_AXES and not independent_channels
+        ]
+        # the axes that stay in an index, and how they are ordered in it, as (Y, X, channels...)
+        kept = [k for k in range(len(self.axes)) if k not in self._loops]
+        wanted = [self.axes.index("Y"), self.axes.index("X"), *self._channels]
+        self._to_plane = tuple(kept.index(k) for k in wanted)
+        self._from_plane = tuple(int(k) for k in np.argsort(self._to_plane))
+
+    def __len__(self) -> int:
+        return int(np.prod([self.data.shape[k] for k in self._loops], dtype=np.int64))
+
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Shape of one plane, (Y, X) or (Y, X, C)."""
+        shape = self.data.shape
+        size = (shape[self.axes.index("Y")], shape[self.axes.index("X")])
+        if not self._channels:
+            return size
+        return (*size, int(np.prod([shape[k] for k in self._channels])))
+
+    def __iter__(self) -> Iterator[Plane]:
+        positions = product(*(range(self.data.shape[k]) for k in self._loops))
+        for number, position in enumerate(positions):
+            index: list[int | slice] = [slice(None)] * len(self.axes)
+            for k, i in zip(self._loops, position, strict=True):
+                index[k] = i
+            pixels = np.asarray(self.data[tuple(index)], self._dtype).transpose(self._to_plane)
+            label = ", ".join(f"{self.axes[k]} {i}" for k, i in zip(self._loops, position, strict=True))
+            yield Plane(number, tuple(index), pixels.reshape(self.plane_shape), label)
+
+    def result_shape(self, size: Sequence[int]) -> tuple[int, ...]:
+        """Shape of the whole image once its planes have become `size`, which is (Y, X)."""
+        shape = list(self.data.shape)
+        shape[self.axes.index("Y")], shape[self.axes.index("X")] = int(size[0]), int(size[1])
+        return tuple(shape)
+
+    def check_result(self, result: NDArray[Any]) -> None:
+        """Raise a ValueError if `result` cannot take the place of a plane: its Y and X only may differ."""
+        if result.ndim != len(self.plane_shape) or result.shape[2:] != self.plane_shape[2:]:
+            raise ValueError(f"a plane of shape {self.plane_shape} cannot become one of {result.shape}")
+
+    def store(self, sink: ArraySink, plane: Plane, result: NDArray[Any]) -> None:
+        """Write the `result` for `plane`, (Y, X) or (Y, X, C), to its place in `sink`.
+
+        `sink` has the axes of the image and the shape that `result_shape` tells.
+        """
+        self.check_result(result)
+        split = result.shape[:2] + tuple(self.data.shape[k] for k in self._channels)
+        sink[plane.index] = result.reshape(split).transpose(self._from_plane)
+
+
+def map_planes(
+    function: Callable[[NDArray[Any]], NDArray[Any]],
+    data: ArraySource,
+    axes: str,
+    *,
+    independent_channels: bool = False,
+    create: Callable[[tuple[int, ...], np.dtype[Any]], Any] = np.empty,
+) -> Any:
+    """Apply `function` to every plane of `data`.
+
+    Parameters
+    ----------
+    function : callable
+        Takes (Y, X) or (Y, X, C) and returns the same kind of array; its Y and X may have another length, the
+        same for all planes. Its dtype is that of the whole result.
+    data, axes, independent_channels
+        As for `Planes`.
+    create : callable, optional
+        Called once, as ``create(shape, dtype)``, after the first plane is done; returns what the planes are
+        written to. By default a numpy array; `napari_rsmoe.io.create_image` makes one that is a file.
+
+    Returns
+    -------
+    ndarray
+        What `create` returned, filled; the axes are those of `data`.
+
+    Examples
+    --------
+    >>> stack = np.zeros((3, 8, 9), np.uint8)
+    >>> map_planes(lambda plane: plane[::2, ::2], stack, "ZYX").shape
+    (3, 4, 5)
+    """
+    planes = Planes(data, axes, independent_channels=independent_channels)
+    sink: Any = None
+    for plane in planes:
+        result = function(plane.image)
+        planes.check_result(result)
+        if sink is None:
+            sink = create(planes.result_shape(result.shape[:2]), result.dtype)
+        planes.store(sink, plane, result)
+    return sink
+
+
+def check_axes(axes: str, shape: Sequence[int]) -> str:
+    """Return `axes` in upper case after checking that it names the axes of an array of `shape`.
+
+    Raises
+    ------
+    ImageError
+        If the count is wrong, a letter is no letter or comes twice, ``Y`` or ``X`` is missing, or an axis is
+        empty.
+    """
+    given = f"the axes {axes!r} for an image of shape {tuple(shape)}"
+    axes = axes.upper()
+    if len(axes) != len(shape):
+        raise ImageError(
+            f"{given}: {len(shape)} letters are needed, one for each dimension, for example {_example(len(shape))!r}."
+        )
+    if not set(axes) <= set(string.ascii_uppercase) or len(set(axes)) != len(axes):
+        raise ImageError(f"{given}: each must be another letter, such as T, Z, C, Y, X or S.")
+    if not {"Y", "X"} <= set(axes):
+        raise ImageError(f"{given}: Y and X, the rows and columns of a plane, must be among them.")
+    if 0 in shape:
+        raise ImageError(f"the image is empty: its shape is {tuple(shape)}.")
+    return axes
+
+
+def guess_axes(shape: Sequence[int]) -> str:
+    """Axes for an array that comes without any: ``YX``, or ``YXC`` if the last of three is 3 or 4 long.
+
+    Raises
+    ------
+    ImageError
+        For any other shape, asking for the axes.
+    """
+    if len(shape) == 2:
+        return "YX"
+    if len(shape) == 3 and shape[2] in (3, 4):
+        return "YXC"
+    if len(shape) < 2:
+        raise ImageError(f"an image has at least two axes, Y and X; this array has the shape {tuple(shape)}.")
+    raise ImageError(
+        f"the axes of an array of shape {tuple(shape)} cannot be told from its shape. Name them, one letter "
+        f"each, for example axes={_example(len(shape))!r} (on the command line --axes "
+        f"{_example(len(shape))}): Y and X span a plane, C is a channel, T, Z and any other letter is looped "
+        "over."
+    )
+
+
+def _example(ndim: int) -> str:
+    """Return axes with `ndim` letters, as an example for an error message."""
+    return "PQRTZCYX"[-ndim:] if ndim != 3 else "ZYX"

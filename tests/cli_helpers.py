@@ -1,0 +1,27 @@
+"""What the tests of the command line share."""
+
+import subprocess
+import sys
+
+from click.testing import CliRunner
+
+from napari_rsmoe.cli import main
+from napari_rsmoe.io import PixelSize
+
+QUICK = ("--iterations", "10")
+FEW = ("--kernels", "20", *QUICK)
+SIZES = {"Y": PixelSize(0.5, "micrometer"), "X": PixelSize(0.5, "micrometer")}
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def program(*arguments, **options):
+    code = "from napari_rsmoe.cli import main; main(prog_name='napari-rsmoe')"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())

@@ -1,0 +1,208 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+
+import napari_rsmoe
+from cli_helpers import FEW, names, program, run
+from napari_rsmoe.cli import common
+from napari_rsmoe.cli import program as cli_program
+from napari_rsmoe.io import write_image
+
+pytest_plugins = ("cli_fixtures",)
+
+# ---------------------------------------------------------------------------------------------- wrong usage
+
+
+def test_output_must_not_be_the_input(tmp_path, picture):
+    write_image(tmp_path / "a.png", picture)
+    write_image(tmp_path / "a.zarr", picture)
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    for source, target in (
+        ("a.png", "a.png"),
+        ("a.png", "link.png"),
+        ("a.png", "./sub/../a.png"),
+        ("a.zarr", "a.zarr"),
+        ("a.zarr", "a.zarr/b.png"),
+        (".", "."),
+    ):
+        result = run("fit", tmp_path / source, tmp_path / target, *FEW)
+        assert result.exit_code == 2, (source, target)
+        assert "INPUT" in result.stderr
+    result = run("denoise", tmp_path / "a.png", tmp_path / "b.png", "--std", tmp_path / "b.png")
+    assert result.exit_code == 2
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert run("render", tmp_path / "a.rsmoe", tmp_path / "a.rsmoe").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fit", "{}/a.png"], "Missing argument 'OUTPUT'"),
+        (["fit", "{}/a.png", "{}/b.png", "--kernels", "0"], "--kernels"),
+        (["fit", "{}/a.png", "{}/b.png", "--start", "middle"], "--start"),
+        (["fit", "{}/a.png", "{}/b.png", "--model", "{}/b.txt"], ".rsmoe"),
+        (["fit", "{}/a.png", "{}/b.png", "--model", "{}/b.rsmoe", "--independent-channels"], "leave out"),
+        (["fit", "{}/a.png", "{}/b.png", "--format", "tif"], "for folders"),
+        (["upscale", "{}/a.png", "{}/b.png"], "--scale"),
+        (["upscale", "{}/a.png", "{}/b.png", "--scale", "-2"], "--scale"),
+        (["denoise", "{}/a.png", "{}/b.png", "--noise", "much"], "neither 'auto' nor a positive number"),
+        (["denoise", "{}/a.png", "{}/b.png", "--noise", "nan"], "neither 'auto' nor a positive number"),
+        (["render", "{}/a.rsmoe", "{}/b.png", "--shape", "3"], "2 numbers HEIGHT,WIDTH"),
+        (["render", "{}/a.rsmoe", "{}/b.png", "--shape", "3,4", "--scale", "2"], "--shape"),
+        (["paint"], "paint"),
+        ([], "Usage"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(tmp_path, picture, arguments, words):
+    write_image(tmp_path / "a.png", picture)
+    arguments = [argument.format(tmp_path) for argument in arguments]
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stdout == ""
+    with_json = run(*arguments, "--json")
+    assert with_json.exit_code == 2
+    assert json.loads(with_json.stdout)["ok"] is False
+    assert names(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fit", "{}/missing.png", "{}/b.png"], "no file"),
+        (["fit", "{}/a.png", "{}/b.xyz"], "accepted are"),
+        (["fit", "{}/a.png", "{}/no/b.png"], "does not exist"),
+        (["fit", "{}/a.png", "{}/b.png", "--axes", "ZYX"], "3|2 letters"),
+        (["denoise", "{}/a.png", "{}/b.png", "--std", "{}/std.png"], "PNG holds uint8 and uint16"),
+        (["render", "{}/a.png", "{}/b.png"], "not a .rsmoe file"),
+        (["render", "{}/missing.rsmoe", "{}/b.png"], "no file"),
+        (["info", "{}/missing.png"], "no file"),
+        (["info", "{}/missing.rsmoe"], "no file"),
+        (["fit", "{}/nan.npy", "{}/b.npy"], "NaN"),
+    ],
+)
+def test_failures_are_exit_code_1(tmp_path, picture, arguments, words):
+    write_image(tmp_path / "a.png", picture)
+    np.save(tmp_path / "nan.npy", np.full((8, 9), np.nan))
+    result = run(*[argument.format(tmp_path) for argument in arguments])
+    assert result.exit_code == 1
+    assert any(word in result.stderr for word in words.split("|"))
+    assert result.stderr.startswith("Error: ")
+    assert "Traceback" not in result.stderr
+    assert names(tmp_path) == ["a.png", "nan.npy"]
+
+
+def test_a_defect_shows_its_traceback(tmp_path, picture, monkeypatch):
+    def broken(*arguments, **options):
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(napari_rsmoe, "fit", broken, raising=False)
+    write_image(tmp_path / "a.png", picture)
+    result = run("fit", tmp_path / "a.png", tmp_path / "b.png")
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
+    assert "ZeroDivisionError: a defect" in result.stderr
+
+
+def test_too_little_memory_is_told(tmp_path, picture, monkeypatch):
+    def greedy(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(napari_rsmoe, "fit", greedy, raising=False)
+    write_image(tmp_path / "a.png", picture)
+    result = run("fit", tmp_path / "a.png", tmp_path / "b.png")
+    assert (result.exit_code, "not enough memory" in result.stderr) == (1, True)
+
+
+# ---------------------------------------------------------------------------------------------- what it says
+
+
+@pytest.mark.parametrize("verb", [None, *cli_program.VERBS])
+def test_help_teaches_by_examples(verb):
+    result = run("--help") if verb is None else run(verb, "--help")
+    assert result.exit_code == 0
+    assert "Examples\n" in result.stdout
+    assert f"  napari-rsmoe {verb or 'denoise'} " in result.stdout or verb == "doctor"
+    if verb is None:
+        assert "130" in result.stdout
+        assert all(name in result.stdout for name in cli_program.VERBS)
+
+
+def test_choices_are_those_of_the_library():
+    from napari_rsmoe import denoising, engine, starts
+
+    assert set(common.STARTS) == set(starts.START_METHODS)
+    assert tuple(denoising.ITERATIONS) == common.DENOISE_PRESETS
+    assert common.DEVICES == engine.devices.DEVICES
+
+
+def test_quiet_and_notes(tmp_path, picture):
+    tifffile.imwrite(
+        tmp_path / "a.tif", picture, resolution=(100, 100), resolutionunit="INCH", photometric="miniswhite"
+    )
+    result = run("fit", tmp_path / "a.tif", tmp_path / "b.png", *FEW)
+    assert "0 is white" in result.stderr
+    assert "pixel size" in result.stderr
+    result = run("fit", tmp_path / "a.tif", tmp_path / "b.png", *FEW, "--quiet")
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_threads(tmp_path, picture, monkeypatch):
+    import torch
+
+    asked = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    write_image(tmp_path / "a.png", picture)
+    for options in (("--threads", 3), ()):
+        assert run("fit", tmp_path / "a.png", tmp_path / "b.png", *FEW, *options).exit_code == 0
+    assert asked == [3]
+
+
+def test_version():
+    assert napari_rsmoe.__version__ in run("--version").stdout
+
+
+# ---------------------------------------------------------------------------------------------- the real program
+
+
+def test_the_program_prints_one_json_object(tmp_path, picture):
+    write_image(tmp_path / "a.png", picture)
+    with program("fit", tmp_path / "a.png", tmp_path / "b.png", *FEW, "--json") as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out)["files"][0]["output"] == str(tmp_path / "b.png")
+
+
+def test_help_needs_neither_torch_nor_qt():
+    code = (
+        "import sys, napari_rsmoe.cli.program as p; from importlib import import_module\n"
+        "for verb in p.VERBS: import_module(f'napari_rsmoe.cli.{verb}')\n"
+        "print(sorted({'torch', 'zarr', 'tifffile', 'qtpy', 'napari', 'PyQt6', 'skimage'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_program_leaves_no_half_file(tmp_path, stack, number, code):
+    write_image(tmp_path / "a.tif", np.concatenate([stack] * 40), axes="ZYX")
+    arguments = ("fit", tmp_path / "a.tif", tmp_path / "b.tif", "--kernels", 200, "--iterations", 500)
+    with program(*arguments) as process:
+        deadline = time.monotonic() + 40
+        while not any(name.endswith(".part") for name in names(tmp_path)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert any(name.endswith(".part") for name in names(tmp_path))  # it is writing
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert names(tmp_path) == ["a.tif"]
+    assert "Traceback" not in err

@@ -1,0 +1,95 @@
+import os
+
+import numpy as np
+import pytest
+
+from napari_rsmoe.errors import ImageError
+from napari_rsmoe.io import (
+    ImageFile,
+    create_image,
+    read_image,
+    write_image,
+)
+
+FILES = ("a.tif", "a.ome.tif", "a.npy", "a.zarr", "a.ome.zarr", "a.png")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
+@pytest.mark.parametrize("name", [*FILES, "a.jpg"])
+@pytest.mark.parametrize("present", [False, True])
+def test_a_failure_leaves_things_as_they_were(tmp_path, name, present, error):
+    path = tmp_path / name
+    before = np.full((4, 5), 7, np.uint8)
+    if present:
+        write_image(path, before)
+    names = sorted(p.name for p in tmp_path.iterdir())
+    description = ImageFile(before, "YX").like(size=(40, 50))
+
+    def fail():
+        with create_image(path, description) as sink:
+            sink[:, :] = np.ones((40, 50), np.uint8)
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    if present and name != "a.jpg":
+        np.testing.assert_array_equal(read_image(path).numpy(), before)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_replaced(tmp_path, name):
+    for value in (1, 2):
+        write_image(tmp_path / name, np.full((4, 5), value, np.uint8))
+        assert (read_image(tmp_path / name).numpy() == value).all()
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_links_are_followed(tmp_path):
+    write_image(tmp_path / "real.png", np.zeros((4, 5), np.uint8))
+    (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
+    write_image(tmp_path / "link.png", np.ones((4, 5), np.uint8))
+    assert (tmp_path / "link.png").is_symlink()
+    assert (read_image(tmp_path / "real.png").numpy() == 1).all()
+
+
+def test_a_folder_that_is_no_zarr_store_is_left_alone(tmp_path):
+    path = tmp_path / "precious.zarr"
+    path.mkdir()
+    (path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ImageError, match="left alone"):
+        write_image(path, np.zeros((4, 5)))
+    assert (path / "thesis.txt").exists()
+
+
+def test_a_rename_that_fails_brings_the_old_store_back(tmp_path, monkeypatch):
+    path = tmp_path / "a.zarr"
+    write_image(path, np.ones((4, 5)))
+    moved = []
+
+    def fail_at_the_last_step(self, target):
+        if self.parent == target.parent == tmp_path:  # not the files that zarr moves inside
+            moved.append(self.name)
+            if len(moved) == 2:
+                raise OSError(5, "the disk is gone")
+        return replace(self, target)
+
+    replace = type(path).replace
+    monkeypatch.setattr(type(path), "replace", fail_at_the_last_step)
+    with pytest.raises(ImageError, match="the disk is gone"):
+        write_image(path, np.zeros((4, 5)))
+    assert len(moved) == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+    assert (read_image(path).numpy() == 1).all()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="needs posix_fallocate")
+@pytest.mark.parametrize("name", ["a.tif", "a.npy"])
+def test_a_full_disk_is_an_error_not_a_crash(tmp_path, name, monkeypatch):
+    def full(descriptor, offset, length):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(ImageError, match="No space left"):
+        write_image(tmp_path / name, np.zeros((4, 5)))
+    assert list(tmp_path.iterdir()) == []
