@@ -9,7 +9,7 @@ import click
 
 from ..io import DTYPES, ImageFile, PixelSize, write_image
 from .batch import Report, run_batch
-from .common import Common, run_options
+from .common import POSITIVE, Common, run_options
 from .files import ARGUMENT, Pair
 from .program import Verb
 from .upscale import POSITIVE
