@@ -131,7 +131,8 @@ def main() -> None:
             results["evaluation"].append(row)
             print(
                 f"{threads:7d} {kernels:13d} {channels:9d} {row['forward_ns']:11.3f} {row['forward_backward_ns']:20.3f}"
-                f" {row['vector_operations']:11d} {row['floor_ns']:9.3f} {row['forward_backward_ns'] / row['floor_ns']:12.1f}",
+                f" {row['vector_operations']:11d} {row['floor_ns']:9.3f}"
+                f" {row['forward_backward_ns'] / row['floor_ns']:12.1f}",
                 flush=True,
             )
     photo = np.tile(data.coffee(), (2, 2, 1))[:512, :768]
