@@ -26,7 +26,7 @@ from skimage import data
 
 from benchmarks import machine
 from napari_rsmoe import engine, fit
-from napari_rsmoe.fitting import Fitter, to_tiles
+from napari_rsmoe.fitter import Fitter, to_tiles
 from napari_rsmoe.settings import FitSettings
 from napari_rsmoe.starts import make_start
 

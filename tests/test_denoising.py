@@ -224,6 +224,35 @@ def test_white_noise_is_found_white_and_even() -> None:
         assert model.sigma == pytest.approx(0.1, rel=0.1)
 
 
+def test_clipping_is_not_taken_for_photon_noise() -> None:
+    """Clipped noise is weaker near black, which is no growth with brightness."""
+    y, x = np.mgrid[:160, :160] / 160
+    dark = (0.02 + 0.5 * (x * y) + 0.1 * np.sin(9 * y) ** 2).astype(np.float32)[..., None]
+    grainy = noisy_of(dark, 0.2236)
+    model = measure_noise(grainy, clipped_ends(grainy))
+    assert model.ends[0]
+    assert model.sigma == pytest.approx(0.2236, rel=0.12)
+
+
+def test_an_image_without_noise_is_returned_to_the_bit() -> None:
+    ramp = np.add.outer(np.arange(80.0), np.arange(90.0)) / 7
+    np.testing.assert_array_equal(denoise(ramp, models=2).image, ramp)
+
+
+def test_dead_pixels_change_nothing_elsewhere() -> None:
+    """Neither their height nor NaN: with weight 0 they set no range and attract no kernel."""
+    grainy = 255 * noisy_of(scene())
+    weight = np.ones(grainy.shape[:2])
+    weight[::17, ::13] = 0
+    good = weight > 0
+    clean = denoise(grainy, models=4).image
+    for value in (60_000.0, np.nan):
+        broken = grainy.copy()
+        broken[~good] = value
+        image = denoise(broken, models=4, weight=weight).image
+        assert psnr(image[good], 255 * scene()[good], 255) > psnr(clean[good], 255 * scene()[good], 255) - 0.7
+
+
 def test_photon_noise_is_found_to_grow_with_the_signal() -> None:
     clean = 0.02 + 0.9 * scene(160, 176)[..., :1] ** 2
     counts = np.random.default_rng(2).poisson(60 * clean).astype(np.uint16)

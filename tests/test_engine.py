@@ -299,7 +299,7 @@ def test_linear_steps_go_down_the_twins_gradient(whitened: bool) -> None:
 
 
 def tiled(image: torch.Tensor) -> torch.Tensor:
-    from napari_rsmoe.fitting import to_tiles
+    from napari_rsmoe.fitter import to_tiles
 
     return to_tiles(image.permute(1, 2, 0).numpy())
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from . import engine
+from .checks import checked_count, checked_positive, prepare_weighted
 from .colours import recorrelate, recorrelated_variance
 from .ensemble import Ensemble, Plan
-from .fitting import checked_count, checked_weight
 from .fusion import Floats, fuse
-from .images import ChannelAxis, prepare_image
+from .images import ChannelAxis
 from .model import Model
 from .noise import clipped_ends, straighten
 from .noise_model import even_noise, measure_noise
@@ -63,15 +63,6 @@ class Denoised:
     models: list[Model]
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """One model to be fitted: the group it joins, its kernels, and how its tiles are shifted (y, x)."""
-
-    group: int
-    n_kernels: int
-    shift: tuple[int, int]
-
-
 def denoise(
     image: Any,
     *,
@@ -79,7 +70,7 @@ def denoise(
     noise: float | str = "auto",
     n_kernels: int | str = "auto",
     start: str = "content",
-    threshold: float = 20.0,
+    threshold: float | None = None,
     preset: str = "balanced",
     weight: Any = None,
     seed: int = 0,
@@ -105,9 +96,9 @@ def denoise(
         and lets each place of each colour channel take the counts with the lowest estimated risk.
     start : {"content", "segmentation", "random"}
         Where kernels begin.
-    threshold : float
+    threshold : float, optional
         Of the segmentation start: largest step of colour within a segment, in 0..255 of the image's range; the paper
-        takes 10 and 20.
+        takes 10 and 20. Default 20.
     preset : {"fast", "balanced", "best"}
         How long each model is fitted: 50, 100 or 200 steps.
     weight : array-like, optional
@@ -138,11 +129,13 @@ def denoise(
     known = None if isinstance(noise, str) and noise == "auto" else _checked_noise(noise)
     if start not in START_METHODS:
         raise ValueError(f"start={start!r} is not known; use one of {', '.join(START_METHODS)}.")
+    if threshold is not None and start != "segmentation":
+        raise ValueError(f"threshold is for start='segmentation', not {start!r}.")
+    checked_count(seed, "seed", smallest=0)
     if preset not in ITERATIONS:
         raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
     engine.resolve_device(device)
-    pixels, layout = prepare_image(image, channel_axis)
-    weights = checked_weight(weight, pixels.shape[:2])
+    pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
     ends = clipped_ends(pixels if weights is None else pixels[weights > 0][None])
     if known is None:
         noise_model = measure_noise(pixels, ends)
@@ -150,7 +143,7 @@ def denoise(
         # A constant image has no noise, whatever is said.
         noise_model = even_noise(pixels, known / layout.span if np.ptp(pixels) > 0 else 0.0, ends)
     sigma = noise_model.sigma
-    options = {"threshold": threshold} if start == "segmentation" else {}
+    options = {} if threshold is None else {"threshold": checked_positive(threshold, "threshold")}
     ensemble = Ensemble(
         pixels,
         noise_model,
@@ -162,10 +155,9 @@ def denoise(
     )
     ensemble.run(_plans(pixels.shape, models, count, sigma), callback)
     result, std = _finish(ensemble)
-    if sigma == 0 and weights is None:
-        result = pixels
+    untouched = sigma == 0 and weights is None
     return Denoised(
-        layout.restore(result),
+        np.array(image) if untouched else layout.restore(result),
         layout.place_channels(std * np.float32(layout.span)),
         sigma * layout.span if known is None else known,
         ensemble.models,

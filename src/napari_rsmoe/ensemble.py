@@ -12,7 +12,7 @@ import torch
 
 from . import engine
 from .colours import decorrelate, decorrelated_variance, opponent_matrix, recorrelate
-from .fitting import Fitter
+from .fitter import Fitter
 from .fusion import Floats, Group
 from .images import ImageFormat
 from .model import Model

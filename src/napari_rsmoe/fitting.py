@@ -10,12 +10,11 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from . import engine
-from .errors import ImageError
-from .fitter import CHUNK, Fitter, to_tiles
-from .images import ChannelAxis, ImageFormat, prepare_image
+from .checks import checked_count, checked_positive, prepare_weighted
+from .fitter import CHUNK, Fitter
+from .images import ChannelAxis, ImageFormat
 from .metrics import default_data_range
 from .model import Mode, Model
 from .progress import Callback, Parts, Progress
@@ -23,8 +22,6 @@ from .settings import FitSettings
 from .settings import preset as named_preset
 from .sizing import MOST_FITS, as_few_as_reach, predict_kernels
 from .starts import make_start
-
-__all__ = ["Fitter", "checked_count", "checked_weight", "fit", "to_tiles"]
 
 AUTO_PSNR = 32.0
 """``n_kernels="auto"`` takes as many kernels as are expected to reach this, in dB of the image's own range."""
@@ -113,23 +110,26 @@ def fit(
             raise ValueError("Give n_kernels or psnr, not both.")
     if time is not None and (iterations is not None or psnr is not None):
         raise ValueError("Give time alone, without iterations and psnr.")
-    for name, value in (("psnr", psnr), ("time", time)):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name}={value!r} must be a positive number.")
+    if time is not None:
+        time = checked_positive(time, "time")
+    if psnr is not None and (checked_positive(psnr, "psnr") > 300 or settings.iterations < 1):
+        raise ValueError(f"psnr={psnr!r} must be at most 300, and takes at least one iteration.")
     if threshold is not None and settings.start != "segmentation":
         raise ValueError(f"threshold is for start='segmentation', not {settings.start!r}.")
+    checked_count(seed, "seed", smallest=0)
+    began = clock.perf_counter()
     engine.resolve_device(device)
-    pixels, layout = prepare_image(image, channel_axis)
-    weights = checked_weight(weight, pixels.shape[:2])
-    if weights is not None:
-        pixels = fill_ignored(pixels, weights)
-    options = {} if threshold is None else {"threshold": threshold}
+    pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
+    options = {} if threshold is None else {"threshold": checked_positive(threshold, "threshold")}
     job = _Job(pixels, layout, settings, mode, weights, seed, options, preset)
     if psnr is not None:
         return job.to_quality(psnr, callback)
     if n_kernels == "auto":
-        n_kernels = job.expected_kernels(10 ** (-AUTO_PSNR / 10))
-    return job.run(n_kernels, callback, time)[0]
+        count, pilot = job.expected_kernels(10 ** (-AUTO_PSNR / 10), callback)
+        if pilot is not None:
+            return job.model(pilot)
+        n_kernels = count
+    return job.run(n_kernels, callback, None if time is None else (began, time))[0]
 
 
 def _settings(preset: str, start: str | None, iterations: int | None, rasterized: bool) -> FitSettings:
@@ -160,36 +160,36 @@ class _Job:
         start = make_start(settings.start, self.pixels, n_kernels, rng, **self.start_options)
         return Fitter(self.pixels, start, settings, mode=self.mode, weight=self.weight, rng=rng)
 
-    def run(self, n_kernels: int, callback: Callback | None, seconds: float | None = None) -> tuple[Model, float]:
-        """Fit; returns the model and its mean squared error in the engine's range."""
-        began = clock.perf_counter()
+    def run(
+        self, n_kernels: int, callback: Callback | None, budget: tuple[float, float] | None = None
+    ) -> tuple[Model, float]:
+        """Fit; returns the model and its mean squared error in the engine's range.
+
+        `budget` is when the clock began and how many seconds there are.
+        """
         fitter = self.fitter(n_kernels, self.settings)
-        stopped = False
-        while not stopped:
-            remaining = fitter.remaining if seconds is None else _steps_left(fitter.step, began, seconds)
-            if remaining < 1:
-                break
+        while (remaining := fitter.remaining if budget is None else _steps_left(fitter.step, *budget)) > 0:
             fitter.chunk(remaining)
-            if callback is not None:
-                total = self.settings.iterations if seconds is None else fitter.step + remaining
-                stopped = bool(
-                    callback(
-                        Progress(
-                            "fit",
-                            min(fitter.step, total),
-                            total,
-                            fitter.psnr(self.layout),
-                            lambda: self.model(fitter).render(),
-                        )
-                    )
-                )
-        if stopped:
-            fitter.keep_best()
+            if budget is None:
+                done, total = fitter.step, self.settings.iterations
+            else:  # milliseconds
+                total = round(1000 * budget[1])
+                done = min(round(1000 * (clock.perf_counter() - budget[0])), total)
+            if self.report(callback, fitter, "fit", done, total):
+                fitter.keep_best()
+                break
         return self.model(fitter), fitter.mean_squared_error
+
+    def report(self, callback: Callback | None, fitter: Fitter, stage: str, done: int, total: int) -> bool:
+        """Tell the callback how far the fit is; returns whether it asked to stop."""
+        if callback is None:
+            return False
+        psnr = fitter.psnr(self.layout)
+        return bool(callback(Progress(stage, done, total, psnr, lambda: self.model(fitter).render())))
 
     def to_quality(self, psnr: float, callback: Callback | None) -> Model:
         """As few kernels as reach a PSNR."""
-        peak = default_data_range(np.dtype(self.layout.dtype), self.layout.low, self.layout.high)
+        peak = default_data_range(np.dtype(self.layout.dtype), self.layout.low, self.layout.high) or 1.0
         target = 10 ** (-psnr / 10) * (peak / self.layout.span) ** 2
         parts = Parts(callback, MOST_FITS)
 
@@ -197,15 +197,30 @@ class _Job:
             return self.run(n_kernels, parts.part(index, f"fit with {n_kernels} kernels"))
 
         most = max(1, self.pixels.shape[0] * self.pixels.shape[1] // 2)
-        first = self.expected_kernels(target, densest=2)
+        first, pilot = self.expected_kernels(target, parts.part(0, ""), densest=2)
+        if pilot is not None:
+            return self.model(pilot)
         model, error = as_few_as_reach(target, first, most, attempt, lambda: parts.stopped)
         if error > target and not parts.stopped:
             warnings.warn(f"No {psnr:g} dB with {model.n_kernels} kernels; the best model is returned.", stacklevel=3)
         return model
 
-    def expected_kernels(self, target: float, densest: int = 20) -> int:
-        """Kernels that a pilot fit predicts for a mean squared error, at most one for every `densest` pixels."""
-        return predict_kernels(self.pixels.shape, target, densest, self.fitter, self.settings)
+    def expected_kernels(
+        self, target: float, callback: Callback | None, densest: int = 20
+    ) -> tuple[int, Fitter | None]:
+        """Kernels that a pilot fit predicts for a mean squared error, at most one for every `densest` pixels.
+
+        When the callback asks to stop, the pilot itself comes with them.
+        """
+        stopped: list[Fitter] = []
+
+        def stop(pilot: Fitter) -> bool:
+            if self.report(callback, pilot, "find the number of kernels", 0, max(1, self.settings.iterations)):
+                stopped.append(pilot)
+            return bool(stopped)
+
+        count = predict_kernels(self.pixels.shape, target, densest, self.fitter, self.settings, stop)
+        return count, stopped[0] if stopped else None
 
     def model(self, fitter: Fitter) -> Model:
         metadata = {
@@ -223,33 +238,3 @@ def _steps_left(step: int, began: float, seconds: float) -> int:
         return 1000
     passed = clock.perf_counter() - began
     return int((seconds - passed) * step / passed)
-
-
-def checked_count(value: Any, name: str, smallest: int = 1) -> int:
-    """An integer of at least `smallest`, or a ValueError that says so."""
-    whole = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not whole or int(value) != value or value < smallest:
-        raise ValueError(f"{name}={value!r} must be a whole number of at least {smallest}.")
-    return int(value)
-
-
-def checked_weight(weight: Any, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Pixel weights as float32 (H, W), or an ImageError."""
-    if weight is None:
-        return None
-    array = np.ascontiguousarray(weight, np.float32)
-    if array.shape != tuple(shape):
-        raise ImageError(f"weight has shape {array.shape}; the image needs {tuple(shape)}.")
-    if not np.isfinite(array).all() or array.min() < 0 or array.max() == 0:
-        raise ImageError("weight must be finite and not negative, with at least one positive value.")
-    return array
-
-
-def fill_ignored(pixels: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Pixels of weight 0 take the value of the nearest other pixel, so that no kernel starts from theirs."""
-    ignored = weight == 0
-    if not ignored.any():
-        return pixels
-    nearest = distance_transform_edt(ignored, return_distances=False, return_indices=True)
-    filled: np.ndarray = pixels[tuple(nearest)]
-    return filled

@@ -96,7 +96,7 @@ def measure_noise(pixels: Floats, ends: tuple[bool, bool]) -> NoiseModel:
     variance = model.variance.copy()
     uneven = False
     for c in range(pixels.shape[2]):
-        rising = _rising_variance(pixels[..., c].astype(np.float64))
+        rising = _rising_variance(pixels[..., c].astype(np.float64), model.variance[..., c])
         if rising is not None:
             variance[..., c] = rising
             uneven = True
@@ -110,8 +110,13 @@ def measure_noise(pixels: Floats, ends: tuple[bool, bool]) -> NoiseModel:
     return NoiseModel(variance, spectrum / spectrum.mean() if coloured else None, strength, (False, False))
 
 
-def _rising_variance(plane: Array) -> Floats | None:
-    """Variance at each pixel of a channel whose noise grows with brightness; None if it does not."""
+def _rising_variance(plane: Array, expected: Floats) -> Floats | None:
+    """Variance at each pixel of a channel whose noise grows with brightness; None if it does not.
+
+    `expected` is the variance of even noise after clipping, which also is smaller near a clipped end: what counts is
+    growth beyond it.
+    """
+    relative = 1 / np.sqrt(np.maximum(expected, 1e-12))
     detail = np.abs(convolve(plane, _DETAIL, mode="mirror"))
     brightness = gaussian_filter(plane, LOCAL_MEAN)
     edges = np.linspace(brightness.min(), np.quantile(brightness, 0.999), LEVELS + 1)
@@ -120,13 +125,20 @@ def _rising_variance(plane: Array) -> Floats | None:
         inside = (brightness >= low) & (brightness < high)
         if (count := int(inside.sum())) >= FEWEST:
             # The median is little moved by edges; 1.4826 makes it a standard deviation.
-            found.append((brightness[inside].mean(), (1.4826 * np.median(detail[inside])) ** 2, count))
+            found.append(
+                (
+                    brightness[inside].mean(),
+                    (1.4826 * np.median(detail[inside])) ** 2,
+                    (1.4826 * np.median(detail[inside] * relative[inside])) ** 2,
+                    count,
+                )
+            )
     if len(found) < 4:
         return None
-    value, variance, count = np.array(found).T
-    weakest, strongest = max(variance.min(), 1e-12), variance.max()
-    if strongest < UNEVEN * weakest or np.corrcoef(value, variance)[0, 1] < RISING:
+    value, variance, growth, count = np.array(found).T
+    if growth.max() < UNEVEN * max(growth.min(), 1e-12) or np.corrcoef(value, growth)[0, 1] < RISING:
         return None
+    weakest, strongest = max(variance.min(), 1e-12), variance.max()
     # An estimate of a variance scatters in proportion to it.
     weight = np.sqrt(count) / np.maximum(variance, 0.01 * strongest)
     columns = np.stack([value, np.ones_like(value)], 1) * weight[:, None]

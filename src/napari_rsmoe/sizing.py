@@ -18,7 +18,8 @@ PILOT_STEPS = 100
 DOUBLING = 10**-0.25  # factor of the squared error when kernels double: 2.5 dB, typical of photographs
 CLOSE = 10**-0.01  # an error within 0.1 dB of the target is good enough,
 NARROW = 1.04  # and so are kernel counts this near to each other
-MOST_FITS = 6
+AIM = 10**-0.004  # a little better than the target, so that about every second attempt reaches it
+MOST_FITS = 8
 
 
 def predict_kernels(
@@ -27,6 +28,7 @@ def predict_kernels(
     densest: int,
     fitter: Callable[[int, FitSettings], Fitter],
     settings: FitSettings,
+    stop: Callable[[Fitter], bool],
 ) -> int:
     """Kernels expected to reach a mean squared error, from one short fit with few.
 
@@ -42,13 +44,17 @@ def predict_kernels(
         Makes a fit of so many kernels with such settings.
     settings : FitSettings
         Of the fit that is planned.
+    stop : callable
+        Called now and then with the pilot; True ends it early.
     """
     pixels = shape[0] * shape[1]
     pilot = fitter(max(1, pixels // PILOT_PIXELS_PER_KERNEL), replace(settings, iterations=PILOT_STEPS))
     while pilot.remaining:
         pilot.chunk()
+        if stop(pilot):
+            break
     most, least = max(1, pixels // densest), max(1, pixels // SPARSEST)
-    return min(most, max(least, _rescaled(len(pilot.geometry), pilot.mean_squared_error, target)))
+    return min(most, max(least, _rescaled(len(pilot.geometry), pilot.mean_squared_error, target, limit=8.0)))
 
 
 def as_few_as_reach(
@@ -78,42 +84,48 @@ def as_few_as_reach(
     tuple
         The result with the fewest kernels that reached the target, else the one with the least error.
     """
-    enough: tuple[int, float, Result] | None = None
-    short: tuple[int, float, Result] | None = None
-    count = min(first, most)
+    enough: tuple[int, float, Result] | None = None  # the fewest that reached the target
+    short: tuple[int, float, Result] | None = None  # the most that did not
+    count, reached = min(first, most), [False]
     for index in range(MOST_FITS):
         result, error = attempt(count, index)
+        reached.append(error <= target)
         if error <= target:
-            enough = (count, error, result)
-        elif short is None or error < short[1]:
+            enough = (count, error, result) if enough is None or count < enough[0] else enough
+        elif short is None or count > short[0]:
             short = (count, error, result)
-        near = enough is not None and enough[1] >= target * CLOSE
-        if stopped() or near or (enough is None and count >= most) or (enough is not None and count <= 1):
+        if stopped() or (enough is None and count >= most):
             break
-        if enough and short:
-            if enough[0] <= short[0] * NARROW or enough[0] - short[0] <= 1:
-                break
-            count = _between(short, enough, target)
-        else:
-            count = min(most, max(1, _rescaled(count, error, target)))
-            if short:  # rather a little too many: a bracket is what is needed
-                count = min(most, max(round(1.03 * count), short[0] + 1))
-            elif enough:
-                count = max(1, min(count, enough[0] - 1))
+        if enough is None:
+            assert short is not None
+            count = min(most, max(round(1.03 * _rescaled(count, error, target)), short[0] + 1))
+        elif enough[1] >= target * CLOSE or enough[0] == 1:
+            break
+        elif short is None:
+            count = min(max(1, _rescaled(count, error, target)), enough[0] - 1)
+        elif enough[0] <= max(NARROW * short[0], short[0] + 1):
+            break
+        else:  # the same side twice: interpolation would creep on, halve the bracket instead
+            halve = len(reached) > 2 and reached[-1] == reached[-2]
+            count = _between(short, enough, None if halve else AIM * target)
     best = enough or short
     assert best is not None
     return best[2], best[1]
 
 
-def _rescaled(count: int, error: float, target: float) -> int:
-    """The count for the target, by the typical gain of doubling."""
+def _rescaled(count: int, error: float, target: float, limit: float = 2.5) -> int:
+    """The count for the target, by the typical gain of doubling; at most `limit` doublings or halvings away."""
     if error <= 0:
         return 1
-    doublings = min(max(log(target / error) / log(DOUBLING), -8.0), 8.0)
+    doublings = min(max(log(target / error) / log(DOUBLING), -limit), limit)
     return max(1, round(count * 2**doublings))
 
 
-def _between(short: tuple[int, float, object], enough: tuple[int, float, object], target: float) -> int:
-    share = (log(target) - log(short[1])) / (log(max(enough[1], 1e-30)) - log(short[1]))
+def _between(short: tuple[int, float, object], enough: tuple[int, float, object], target: float | None) -> int:
+    """The count between two where the error should meet the target; None: the middle."""
+    share = 0.5
+    if target is not None:
+        span = log(max(enough[1], 1e-30)) - log(short[1])
+        share = min(max((log(target) - log(short[1])) / span, 0.02), 0.98) if span < 0 else 0.5
     count = round(exp(log(short[0]) + share * (log(enough[0]) - log(short[0]))))
     return min(max(count, short[0] + 1), enough[0] - 1)

@@ -43,9 +43,7 @@ from .stack import Job, Output, Result, process_file
 @click.option(
     "--threshold",
     type=POSITIVE,
-    default=20.0,
-    show_default=True,
-    help="Of the segmentation start: largest step of colour within a segment, of 255.",
+    help="Of the segmentation start: largest step of colour within a segment, of 255.  [default: 20]",
 )
 @click.option(
     "--std",
@@ -70,7 +68,7 @@ def command(
     noise: float | str,
     kernels: int | str,
     start: str,
-    threshold: float,
+    threshold: float | None,
     std: Path | None,
     preset: str,
     seed: int,
