@@ -1,7 +1,7 @@
 """Quality of fits: ``python -m benchmarks.regression [FOLDER] [--kernels 2000 10000] [--preset default]``.
 
 Prints, for each image of a folder (default: Kodak below RSMOE_DATA), PSNR and SSIM of the model, seconds of
-the fit and kernels per tile, then the means.
+the fit and kernels per tile, then the means; of Kodak also by halves: settings were chosen on one of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import numpy as np
 from skimage import io
 
 from benchmarks import machine
+from benchmarks.ablation import HALVES
 from napari_rsmoe import fit, psnr, ssim
+
+LINE = "{image:16s} {psnr:6.2f} dB  {ssim:.4f}  {seconds:6.2f} s  {kernels_per_tile:.1f}"
 
 
 def measure(path: Path, kernels: int, options: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +37,11 @@ def measure(path: Path, kernels: int, options: dict[str, Any]) -> dict[str, Any]
     }
 
 
+def mean(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Mean of every figure."""
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key != "image"}
+
+
 def main() -> None:
     """Print and, on request, write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -41,29 +49,28 @@ def main() -> None:
     parser.add_argument("--kernels", type=int, nargs="+", default=[2000, 10_000])
     parser.add_argument("--preset", default="default")
     parser.add_argument("--iterations", type=int)
+    parser.add_argument("--start", choices=("segmentation", "content", "random"))
     parser.add_argument("--json", type=Path, help="write the figures there")
     options = parser.parse_args()
     folder = options.folder or machine.data_folder("kodak")
     print(machine.facts())
     results: dict[str, Any] = {}
     for kernels in options.kernels:
-        settings = {"preset": options.preset, "iterations": options.iterations}
+        settings = {"preset": options.preset, "iterations": options.iterations, "start": options.start}
         rows = []
         print(f"\n{kernels} kernels, {settings}")
         for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".tif", ".jpg")):
             row = measure(path, kernels, settings)
             rows.append(row)
-            print(
-                "{image:16s} {psnr:6.2f} dB  {ssim:.4f}  {seconds:6.2f} s  {kernels_per_tile:.1f}".format(**row),
-                flush=True,
-            )
-        means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key != "image"}
-        print(
-            "{image:16s} {psnr:6.2f} dB  {ssim:.4f}  {seconds:6.2f} s  {kernels_per_tile:.1f}".format(
-                image="mean", **means
-            )
-        )
-        results[str(kernels)] = {"settings": settings, "images": rows, "mean": means}
+            print(LINE.format(**row), flush=True)
+        means = {"all": mean(rows)}
+        for half, numbers in HALVES.items():
+            part = [row for row in rows if row["image"] in {f"kodim{n:02d}.png" for n in numbers}]
+            if part:
+                means[half] = mean(part)
+        for name, figures in means.items():
+            print(LINE.format(image=f"mean, {name}", **figures))
+        results[str(kernels)] = {"settings": settings, "images": rows, "mean": means["all"], "means": means}
     if options.json:
         machine.write(options.json, results)
 
