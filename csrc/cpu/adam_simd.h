@@ -2,23 +2,22 @@
 #pragma once
 #include "simd.h"
 
+#include "../common/adam.h"
 #include "adam.h"
 
 namespace rsmoe::cpu {
 namespace {
-
-constexpr float kAdamEpsilon = 1e-10f;
 
 // Adam's move of one parameter of kernels [begin, begin + size); row is the parameter's row in the state.
 inline Vec adam_move(const AdamStep& step, int64_t row, int64_t begin, int size, Vec gradient, float rate) {
   const int64_t columns = kMoments + step.channels;
   float* first = step.state + row * step.kernels + begin;
   float* second = first + columns * step.kernels;
-  const Vec m = step.beta1 * load_some(first, size) + (1.0f - step.beta1) * gradient;
-  const Vec v = step.beta2 * load_some(second, size) + (1.0f - step.beta2) * gradient * gradient;
+  Vec m = load_some(first, size), v = load_some(second, size);
+  const Vec move = rsmoe::adam_move(step.decay, m, v, gradient, rate);
   store_some(first, m, size);
   store_some(second, v, size);
-  return (-rate * step.correction1) * m / (square_root(v * step.correction2) + kAdamEpsilon);
+  return move;
 }
 
 inline void adam_block(const AdamStep& step, int64_t begin, int size) {
@@ -40,7 +39,7 @@ inline void adam_block(const AdamStep& step, int64_t begin, int size) {
         moments[c0 + c] = column;
         continue;
       }
-      const Vec move = adam_move(step, c0 + c, begin, size, column, step.rate_expert);
+      const Vec move = adam_move(step, c0 + c, begin, size, column, step.rates.expert);
       float* expert = step.experts + begin * step.channels + (c0 + c - kMoments);
       for (int i = 0; i < size; ++i) expert[int64_t{i} * step.channels] += move[i];
     }
@@ -54,23 +53,7 @@ inline void adam_block(const AdamStep& step, int64_t begin, int size) {
   const auto move = [&](int row, Vec gradient, float rate) {
     return adam_move(step, row, begin, size, gradient, rate);
   };
-  const float position = step.rate_position, steering = step.rate_steering;
-  if (step.whitened) {
-    const WhitenedOf<Vec> g = whitened_gradient(k, m);
-    retract(k,
-            {move(0, g.u, position), move(1, g.v, position), move(2, g.uu, steering), move(3, g.uv, steering),
-             move(4, g.vv, steering), move(5, g.logit, step.rate_logit)},
-            step.limits);
-  } else {
-    const KernelOf<Vec> g = gradient(k, m);
-    k.y += move(0, g.y, position);
-    k.x += move(1, g.x, position);
-    k.r11 += move(2, g.r11, steering);
-    k.r12 += move(3, g.r12, steering);
-    k.r22 += move(4, g.r22, steering);
-    k.logit += move(5, g.logit, step.rate_logit);
-    keep_within(k, step.limits);
-  }
+  move_kernel(k, m, step.whitened, step.rates, step.limits, move);
   const Vec moved[kGeometry] = {k.y, k.x, k.r11, k.r12, k.r22, k.logit};
   for (int c = 0; c < kGeometry; ++c)
     for (int i = 0; i < size; ++i) geometry[i * kGeometry + c] = moved[c][i];
