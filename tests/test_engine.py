@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backends import backend, in_use, on_device  # noqa: F401  (every test of this file runs over all backends)
 from napari_rsmoe import engine, reference
-from napari_rsmoe.engine.library import ops
 
 SIZES = [(1, 1), (1, 40), (16, 16), (17, 33), (37, 100), (64, 48)]
 EXACT = math.inf  # the global mixture: every kernel at every pixel
@@ -169,6 +169,8 @@ def test_global_lists_hold_everything() -> None:
 
 
 def test_thread_count_changes_no_bit() -> None:
+    if in_use() != "cpu":
+        pytest.skip("threads of the CPU")
     geometry, experts = random_mixture(300, 3, (90, 130), 5)
     target = torch.rand(9 * 6, 3, 256, generator=torch.Generator().manual_seed(2))
 
@@ -335,11 +337,12 @@ def test_opcheck(name: str) -> None:
     tests = ["test_schema", "test_autograd_registration", "test_faketensor"]
     if name == "render":
         tests.append("test_aot_dispatch_dynamic")
-    torch.library.opcheck(getattr(ops, name).default, arguments, test_utils=tests)
+    ops = torch.ops.rsmoe_cuda_on_host if in_use() == "cuda-on-host" else torch.ops.rsmoe
+    torch.library.opcheck(getattr(ops, name).default, on_device(arguments), test_utils=tests)
 
 
 def test_opcheck_segment() -> None:
-    torch.library.opcheck(ops.segment.default, (torch.rand(9, 11, 3), 0.2))
+    torch.library.opcheck(torch.ops.rsmoe.segment.default, (torch.rand(9, 11, 3), 0.2))
 
 
 def test_gradcheck() -> None:
