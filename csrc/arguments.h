@@ -18,33 +18,45 @@ inline int64_t checked_kernels(const torch_abi::Tensor& geometry, int64_t height
   return geometry.size(0);
 }
 
-inline Mixture checked_mixture(const torch_abi::Tensor& geometry, const torch_abi::Tensor& experts, int64_t height,
-                               int64_t width, const Culling& culling) {
+inline Mixture checked_mixture(const torch_abi::Tensor& geometry, const torch_abi::Tensor& experts, bool linear,
+                               int64_t height, int64_t width, const Culling& culling) {
   geometry.require_shape("geometry", {-1, kGeometry});
   experts.require_shape("experts", {geometry.size(0), -1});
   experts.require_device("experts", geometry.device());
-  const int64_t channels = experts.size(1), kernels = checked_kernels(geometry, height, width);
+  const int64_t kernels = checked_kernels(geometry, height, width);
+  torch_abi::check(!linear || experts.size(1) % 3 == 0, "linear experts need three columns for each channel");
+  const int64_t channels = linear ? experts.size(1) / 3 : experts.size(1);
   torch_abi::check(channels > 0, "experts need at least one channel");
   return {geometry.data<float>("geometry"),
           experts.data<float>("experts"),
           kernels,
           static_cast<int32_t>(channels),
+          linear,
           height,
           width,
           culling};
+}
+
+// The same for a gradient by the image, (channels, height, width).
+inline Mixture checked_mixture(const torch_abi::Tensor& grad, const torch_abi::Tensor& geometry,
+                               const torch_abi::Tensor& experts, bool linear, const Culling& culling) {
+  experts.require_shape("experts", {-1, -1});
+  grad.require_shape("grad", {linear ? experts.size(1) / 3 : experts.size(1), -1, -1});
+  grad.require_device("grad", geometry.device());
+  return checked_mixture(geometry, experts, linear, grad.size(1), grad.size(2), culling);
 }
 
 inline FitSteps checked_fit(const torch_abi::Tensor& geometry, const torch_abi::Tensor& experts,
                             const torch_abi::Tensor& state, const torch_abi::Tensor& target,
                             const std::optional<torch_abi::Tensor>& weight, int64_t block,
                             const torch_abi::Tensor& rates, int64_t height, int64_t width, int64_t first_step,
-                            const Culling& culling, bool whitened, int64_t list_interval, double list_margin,
-                            double beta1, double beta2, const std::vector<double>& limits) {
+                            const Culling& culling, bool linear, bool whitened, int64_t list_interval,
+                            double list_margin, double beta1, double beta2, const std::vector<double>& limits) {
   using torch_abi::check;
-  const Mixture m = checked_mixture(geometry, experts, height, width, culling);
+  const Mixture m = checked_mixture(geometry, experts, linear, height, width, culling);
   const int64_t tiles = (height + kTile - 1) / kTile * ((width + kTile - 1) / kTile);
   const torch_abi::Device device = geometry.device();
-  state.require_shape("state", {2, kMoments + m.channels, m.kernels});
+  state.require_shape("state", {2, kMoments + experts.size(1), m.kernels});
   state.require_device("state", device);
   target.require_shape("target", {tiles, m.channels, kTilePixels});
   target.require_device("target", device);
@@ -67,6 +79,7 @@ inline FitSteps checked_fit(const torch_abi::Tensor& geometry, const torch_abi::
           state.mutable_data<float>("state"),
           m.kernels,
           m.channels,
+          linear,
           height,
           width,
           target.data<float>("target"),

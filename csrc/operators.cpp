@@ -17,18 +17,17 @@ using namespace rsmoe;
 using namespace rsmoe::torch_abi;
 
 Tensor render(const Tensor& geometry, const Tensor& experts, int64_t height, int64_t width, double tau, bool normalised,
-              double confidence) {
-  const Mixture m = checked_mixture(geometry, experts, height, width, checked_culling(tau, normalised, confidence));
+              double confidence, bool linear) {
+  const Mixture m =
+      checked_mixture(geometry, experts, linear, height, width, checked_culling(tau, normalised, confidence));
   Tensor image = empty<float>({m.channels, height, width});
   cpu::render(m, image.mutable_data<float>("image"));
   return image;
 }
 
 std::tuple<Tensor, Tensor> render_backward(const Tensor& grad, const Tensor& geometry, const Tensor& experts,
-                                           double tau, bool normalised, double confidence) {
-  grad.require_shape("grad", {experts.size(1), -1, -1});
-  const Mixture m =
-      checked_mixture(geometry, experts, grad.size(1), grad.size(2), checked_culling(tau, normalised, confidence));
+                                           double tau, bool normalised, double confidence, bool linear) {
+  const Mixture m = checked_mixture(grad, geometry, experts, linear, checked_culling(tau, normalised, confidence));
   Tensor grad_geometry = empty<float>(geometry.sizes());
   Tensor grad_experts = empty<float>(experts.sizes());
   cpu::render_backward(m, grad.data<float>("grad"), grad_geometry.mutable_data<float>("grad_geometry"),
@@ -50,12 +49,12 @@ std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, in
 std::tuple<Tensor, Tensor> fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& state,
                                      const Tensor& target, const std::optional<Tensor>& weight, int64_t block,
                                      const Tensor& rates, int64_t height, int64_t width, int64_t first_step, double tau,
-                                     bool normalised, double confidence, bool whitened, int64_t list_interval,
-                                     double list_margin, double beta1, double beta2,
+                                     bool normalised, double confidence, bool linear, bool whitened,
+                                     int64_t list_interval, double list_margin, double beta1, double beta2,
                                      const std::vector<double>& limits) {
   const FitSteps steps = checked_fit(geometry, experts, state, target, weight, block, rates, height, width, first_step,
-                                     checked_culling(tau, normalised, confidence), whitened, list_interval, list_margin,
-                                     beta1, beta2, limits);
+                                     checked_culling(tau, normalised, confidence), linear, whitened, list_interval,
+                                     list_margin, beta1, beta2, limits);
   Tensor losses = empty<float>({rates.size(0)}), seconds = empty<float>({3});
   const cpu::FitSeconds spent = cpu::fit(steps, losses.mutable_data<float>("losses"));
   const std::array<double, 3> parts{spent.lists, spent.tiles, spent.optimiser};

@@ -1,4 +1,4 @@
-"""The engines that one set of tests runs over: the CPU's, the CUDA source run on the CPU, and CUDA where there is one."""
+"""The engines that tests run over: the CPU's, the CUDA source run on the CPU, and CUDA where there is one."""
 
 from __future__ import annotations
 

@@ -71,6 +71,25 @@ def test_ignored_pixels_take_after_their_neighbours() -> None:
     assert psnr(kept[hole], image[hole], 1) < 15
 
 
+def test_linear_experts_need_fewer_kernels_on_shading() -> None:
+    y, x = np.mgrid[:64, :80] / 64
+    shaded = np.where(x > 0.6 + 0.1 * y, 0.2 + 0.5 * y, 0.9 - 0.4 * x * y).astype(np.float32)
+    constant = psnr(fit(shaded, 25, iterations=300).render(), shaded)
+    linear = psnr(fit(shaded, 15, iterations=300, experts="linear").render(), shaded)  # 9 values against 6 a kernel
+    assert linear > constant + 3
+
+
+def test_linear_experts_fit_photographs_and_enlarge(photograph: np.ndarray) -> None:
+    model = fit(photograph, 100, iterations=150, experts="linear")
+    assert psnr(model.render(), photograph) > 24
+    assert model.linear
+    assert fit(photograph, 100, iterations=20, experts="linear", preset="enlarge").render(scale=2).shape == (
+        192,
+        240,
+        3,
+    )
+
+
 # ---------------------------------------------------------------------- how many kernels, how long
 
 
@@ -197,6 +216,7 @@ def test_bad_images_are_refused_with_a_way_out(image: np.ndarray, message: str) 
         ({"preset": "magic"}, "default, fast, best, paper|use one of"),
         ({"start": "magic"}, "start"),
         ({"mode": "magic"}, "smoe"),
+        ({"experts": "magic"}, "constant"),
         ({"n_kernels": "many"}, "n_kernels='many'"),
         ({"psnr": 30.0}, "not both"),
         ({"n_kernels": "auto", "psnr": -3.0}, "psnr=-3"),

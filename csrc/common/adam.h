@@ -44,4 +44,25 @@ RSMOE_INLINE void move_kernel(KernelOf<F>& k, const MomentsOf<F>& m, bool whiten
   }
 }
 
+// Moves of a linear expert's slopes from the gradients by them, in the kernel's whitened frame as long as that is what
+// Adam works in. move(which, gradient) is Adam's move of the first or second of the two.
+template <class F, class Move>
+RSMOE_INLINE void slope_moves(const KernelOf<F>& k, F by_y, F by_x, bool whitened, F& move_y, F& move_x, Move&& move) {
+  if (whitened) {
+    const F u = move(0, k.r11 * by_x + k.r12 * by_y), v = move(1, k.r22 * by_y);
+    move_y = k.r12 * u + k.r22 * v;
+    move_x = k.r11 * u;
+  } else {
+    move_y = move(0, by_y);
+    move_x = move(1, by_x);
+  }
+}
+
+// The plane of a linear expert hangs on the kernel's centre: its part of the gradient by the centre. `expert` points to
+// the value of a channel, whose slopes lie `channels` and 2 `channels` behind.
+RSMOE_INLINE void hang_plane(KernelOf<float>& gradient, const float* expert, int32_t channels, float by_value) {
+  gradient.y -= expert[channels] * by_value;
+  gradient.x -= expert[2 * channels] * by_value;
+}
+
 }  // namespace rsmoe

@@ -12,21 +12,25 @@ struct Culling {
   float confidence;  // > 0: the paper's selection instead, the square around the ellipse |z| <= confidence
 };
 
+RSMOE_INLINE int32_t expert_columns(int32_t channels, bool linear) { return linear ? 3 * channels : channels; }
+
 struct Mixture {
   const float* geometry;  // [kernels, 6]
-  const float* experts;   // [kernels, channels]
+  const float* experts;   // [kernels, channels], or when linear [kernels, 3 channels]: values, slopes along y and x
   int64_t kernels;
   int32_t channels;
+  bool linear;
   int64_t height, width;
   Culling culling;
 };
 
 struct FitSteps {
   float* geometry;  // [kernels, 6], updated
-  float* experts;   // [kernels, channels], updated
-  float* state;     // [2, 6 + channels, kernels], updated
+  float* experts;   // [kernels, expert columns], updated
+  float* state;     // [2, 6 + expert columns, kernels], updated
   int64_t kernels;
   int32_t channels;
+  bool linear;
   int64_t height, width;
   const float* target;  // [tiles, channels, 256]
   const float* weight;  // [tiles, 256] or null

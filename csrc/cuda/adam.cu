@@ -15,13 +15,13 @@ struct Team {
   int32_t member;
   const float* begin;  // of its pairs
   int64_t count;       // of its pairs
-  int32_t columns;
+  int32_t columns;     // of a pair
 
   __device__ explicit Team(const Pairs& pairs) {
     const auto thread = static_cast<int32_t>(threadIdx.x);
     kernel = int64_t{blockIdx.x} * kTeams + thread / kTeam;
     member = thread % kTeam;
-    columns = kMoments + pairs.channels;
+    columns = kMoments + expert_columns(pairs.channels, pairs.linear);
     const int64_t first = kernel < pairs.kernels ? pairs.kernel_start[kernel] : 0;
     count = kernel < pairs.kernels ? pairs.kernel_start[kernel + 1] - first : 0;
     begin = pairs.values + first * columns;
@@ -45,20 +45,23 @@ struct Team {
 };
 
 __global__ void __launch_bounds__(kThreads)
-    gather(const Pairs pairs, const float* __restrict__ geometry, float* __restrict__ grad_geometry,
-           float* __restrict__ grad_experts, const Status* __restrict__ status) {
+    gather(const Pairs pairs, const Mixture m, float* __restrict__ grad_geometry, float* __restrict__ grad_experts,
+           const Status* __restrict__ status) {
   if (status->overflow) return;
   const Team team(pairs);
   const bool exists = team.kernel < pairs.kernels;
-  const Moments m = team.moments();
-  if (exists && team.member == 0) {
-    const int64_t row = team.kernel * kGeometry;
-    store_kernel(grad_geometry + row, gradient(load_kernel(geometry + row), m));
-  }
-  for (int32_t c = 0; c < pairs.channels; ++c) {
+  const int32_t expert_size = team.columns - kMoments;
+  Kernel g{0, 0, 1, 0, 1, 0};
+  const Moments moments = team.moments();
+  if (exists) g = gradient(load_kernel(m.geometry + team.kernel * kGeometry), moments);
+  const float* expert = m.experts + team.kernel * expert_size;
+  for (int32_t c = 0; c < expert_size; ++c) {
     const float sum = team.sum(kMoments + c);
-    if (exists && team.member == c % kTeam) grad_experts[team.kernel * pairs.channels + c] = sum;
+    if (!exists) continue;
+    if (pairs.linear && c < pairs.channels) hang_plane(g, expert + c, pairs.channels, sum);
+    if (team.member == c % kTeam) grad_experts[team.kernel * expert_size + c] = sum;
   }
+  if (exists && team.member == 0) store_kernel(grad_geometry + team.kernel * kGeometry, g);
 }
 
 __device__ void sum_loss(const AdamStep& step, float* scratch) {
@@ -87,6 +90,7 @@ __global__ void __launch_bounds__(kThreads) adam_step(const AdamStep step, const
   float first = holds ? step.state[own] : 0.0f, second = holds ? second_moments[own] : 0.0f;
   Kernel k{0, 0, 1, 0, 1, 0};
   if (exists) k = load_kernel(step.geometry + team.kernel * kGeometry);
+  const Kernel old = k;
   move_kernel(k, m, step.whitened, rates, step.limits, [&](int row, float gradient, float rate) {
     float move = 0;
     if (team.member == row) move = adam_move(step.decay, first, second, gradient, rate);
@@ -98,12 +102,25 @@ __global__ void __launch_bounds__(kThreads) adam_step(const AdamStep step, const
   }
   if (exists && team.member == 0) store_kernel(step.geometry + team.kernel * kGeometry, k);
 
+  float* expert = step.experts + team.kernel * (team.columns - kMoments);
   for (int32_t c = 0; c < pairs.channels; ++c) {
-    const float sum = team.sum(kMoments + c);
-    if (!exists || team.member != c % kTeam) continue;
-    const int64_t at = (kMoments + c) * pairs.kernels + team.kernel;
-    step.experts[team.kernel * pairs.channels + c] +=
-        adam_move(step.decay, step.state[at], second_moments[at], sum, rates.expert);
+    const bool moves = exists && team.member == c % kTeam;
+    const auto row_move = [&](int32_t column, float gradient) {
+      const int64_t at = (kMoments + column) * pairs.kernels + team.kernel;
+      return adam_move(step.decay, step.state[at], second_moments[at], gradient, rates.expert);
+    };
+    const float by_value = team.sum(kMoments + c);
+    if (moves) expert[c] += row_move(c, by_value);
+    if (!pairs.linear) continue;
+    const int32_t y = pairs.channels + c, x = 2 * pairs.channels + c;
+    const float by_y = team.sum(kMoments + y), by_x = team.sum(kMoments + x);
+    if (!moves) continue;
+    float move_y, move_x;
+    slope_moves(old, by_y, by_x, step.whitened, move_y, move_x,
+                [&](int which, float gradient) { return row_move(which ? x : y, gradient); });
+    expert[y] += move_y;
+    expert[x] += move_x;
+    expert[c] += expert[y] * (k.y - old.y) + expert[x] * (k.x - old.x);  // the plane stays when the centre moves
   }
 }
 
@@ -114,9 +131,9 @@ unsigned blocks_for(const Pairs& pairs, int64_t at_least) {
 
 }  // namespace
 
-void gather_gradients(const Pairs& pairs, const float* geometry, float* grad_geometry, float* grad_experts,
+void gather_gradients(const Pairs& pairs, const Mixture& m, float* grad_geometry, float* grad_experts,
                       const Status* status, cudaStream_t stream) {
-  RSMOE_LAUNCH(gather, blocks_for(pairs, 1), kThreads, stream, pairs, geometry, grad_geometry, grad_experts, status);
+  RSMOE_LAUNCH(gather, blocks_for(pairs, 1), kThreads, stream, pairs, m, grad_geometry, grad_experts, status);
 }
 
 void adam(const AdamStep& step, const Pairs& pairs, Status* status, cudaStream_t stream) {

@@ -66,9 +66,10 @@ struct Lists {
     return jobs;
   }
 
-  float* pair_memory(int32_t channels) const { return take<float>(queue, lists.capacity * (kMoments + channels)); }
-
-  Pairs pairs(const float* values, int32_t channels) const { return {values, lists.kernel_start, kernels, channels}; }
+  Pairs pairs(const Mixture& m, float*& memory) const {
+    memory = take<float>(queue, lists.capacity * (kMoments + expert_columns(m.channels, m.linear)));
+    return {memory, lists.kernel_start, kernels, m.channels, m.linear};
+  }
 };
 
 }  // namespace
@@ -95,10 +96,9 @@ StatusPointer render_backward(const Mixture& m, const float* grad_image, float* 
   lists.build(m.geometry, m.culling);
   TileJobs jobs = lists.jobs(m);
   jobs.grad_image = grad_image;
-  jobs.pairs = lists.pair_memory(m.channels);
+  const Pairs pairs = lists.pairs(m, jobs.pairs);
   draw_tiles(jobs, stream_of(queue));
-  gather_gradients(lists.pairs(jobs.pairs, m.channels), m.geometry, grad_geometry, grad_experts, lists.status,
-                   stream_of(queue));
+  gather_gradients(pairs, m, grad_geometry, grad_experts, lists.status, stream_of(queue));
   return lists.status;
 }
 
@@ -111,7 +111,7 @@ StatusPointer tile_lists(const Mixture& m, int32_t* start, int32_t* ids, const Q
 }
 
 StatusPointer fit(const FitSteps& f, int64_t done, float* losses, const Queue& queue) {
-  const Mixture m{f.geometry, f.experts, f.kernels, f.channels, f.height, f.width, f.culling};
+  const Mixture m{f.geometry, f.experts, f.kernels, f.channels, f.linear, f.height, f.width, f.culling};
   const Lists lists(m, queue, true);
   Culling with_margin = f.culling;
   with_margin.tau += f.list_margin;
@@ -121,7 +121,7 @@ StatusPointer fit(const FitSteps& f, int64_t done, float* losses, const Queue& q
   jobs.weight = f.weight;
   jobs.block = f.block;
   jobs.tile_loss = take<float>(queue, groups * lists.raster.tiles());
-  jobs.pairs = lists.pair_memory(f.channels);
+  const Pairs pairs = lists.pairs(m, jobs.pairs);
   const auto bytes = static_cast<size_t>((f.steps - done) * queue.models) * sizeof(float);
   if (bytes) check(cudaMemsetAsync(losses + done * queue.models, 0xff, bytes, stream_of(queue)), "clearing memory");
   for (int64_t i = done; i < f.steps; ++i) {
@@ -142,7 +142,7 @@ StatusPointer fit(const FitSteps& f, int64_t done, float* losses, const Queue& q
           lists.raster.tiles(),
           losses + i * queue.models,
           i + 1},
-         lists.pairs(jobs.pairs, f.channels), lists.status, stream_of(queue));
+         pairs, lists.status, stream_of(queue));
   }
   return lists.status;
 }

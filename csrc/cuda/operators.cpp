@@ -97,8 +97,9 @@ void with_room(Device device, int64_t kernels, int64_t height, int64_t width, fl
 }
 
 Tensor render(const Tensor& geometry, const Tensor& experts, int64_t height, int64_t width, double tau, bool normalised,
-              double confidence) {
-  const Mixture m = checked_mixture(geometry, experts, height, width, checked_culling(tau, normalised, confidence));
+              double confidence, bool linear) {
+  const Mixture m =
+      checked_mixture(geometry, experts, linear, height, width, checked_culling(tau, normalised, confidence));
   const Device device = geometry.device();
   const Guard guard(device);
   Tensor image = device_empty<float>({m.channels, height, width}, device);
@@ -109,15 +110,12 @@ Tensor render(const Tensor& geometry, const Tensor& experts, int64_t height, int
 }
 
 std::tuple<Tensor, Tensor> render_backward(const Tensor& grad, const Tensor& geometry, const Tensor& experts,
-                                           double tau, bool normalised, double confidence) {
-  grad.require_shape("grad", {experts.size(1), -1, -1});
+                                           double tau, bool normalised, double confidence, bool linear) {
+  const Mixture m = checked_mixture(grad, geometry, experts, linear, checked_culling(tau, normalised, confidence));
   const Device device = geometry.device();
-  grad.require_device("grad", device);
-  const Mixture m =
-      checked_mixture(geometry, experts, grad.size(1), grad.size(2), checked_culling(tau, normalised, confidence));
   const Guard guard(device);
   Tensor grad_geometry = device_empty<float>({m.kernels, kGeometry}, device);
-  Tensor grad_experts = device_empty<float>({m.kernels, m.channels}, device);
+  Tensor grad_experts = device_empty<float>({m.kernels, experts.size(1)}, device);
   with_room(device, m.kernels, m.height, m.width, m.culling.tau, [&](const cuda::Queue& queue, int64_t) {
     return cuda::render_backward(m, grad.data<float>("grad"), grad_geometry.mutable_data<float>("grad_geometry"),
                                  grad_experts.mutable_data<float>("grad_experts"), queue);
@@ -132,6 +130,7 @@ std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, in
                   nullptr,
                   kernels,
                   0,
+                  false,
                   height,
                   width,
                   checked_culling(tau, normalised, confidence)};
@@ -159,12 +158,12 @@ std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, in
 std::tuple<Tensor, Tensor> fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& state,
                                      const Tensor& target, const std::optional<Tensor>& weight, int64_t block,
                                      const Tensor& rates, int64_t height, int64_t width, int64_t first_step, double tau,
-                                     bool normalised, double confidence, bool whitened, int64_t list_interval,
-                                     double list_margin, double beta1, double beta2,
+                                     bool normalised, double confidence, bool linear, bool whitened,
+                                     int64_t list_interval, double list_margin, double beta1, double beta2,
                                      const std::vector<double>& limits) {
   const FitSteps steps = checked_fit(geometry, experts, state, target, weight, block, rates, height, width, first_step,
-                                     checked_culling(tau, normalised, confidence), whitened, list_interval, list_margin,
-                                     beta1, beta2, limits);
+                                     checked_culling(tau, normalised, confidence), linear, whitened, list_interval,
+                                     list_margin, beta1, beta2, limits);
   const Device device = geometry.device();
   const Guard guard(device);
   Tensor losses = device_empty<float>({steps.steps}, device), seconds = empty<float>({3});

@@ -9,7 +9,7 @@ namespace rsmoe::cuda {
 namespace {
 
 // Shared memory of a block. sums: of the gates, then of gates times experts; later, what a pixel's residuals need.
-template <int G> struct Shared {
+template <int G, class Packed> struct Shared {
   Packed* packed;                     // [kChunk]
   int32_t* ids;                       // [kChunk]
   int32_t* kept;                      // [kTileWarps]
@@ -37,7 +37,7 @@ __device__ double exponent_at(const Kernel& k, const Tile& tile, const Lane& lan
 
 // Gates of one kernel at a lane's pixels, and its v there.
 template <bool kPeaks>
-__device__ __forceinline__ void gates(const TileJobs& jobs, const Tile& tile, const Lane& lane, const Packed& k,
+__device__ __forceinline__ void gates(const TileJobs& jobs, const Tile& tile, const Lane& lane, const PackedKernel& k,
                                       int32_t id, const double* peaks, float (&gate)[kRows], float (&v)[kRows]) {
   const float dy = lane.y - k.y, u0 = k.r11 * (lane.x - k.x) + k.r12 * dy, v0 = k.r22 * dy;
   Kernel exact;
@@ -54,11 +54,30 @@ __device__ __forceinline__ void gates(const TileJobs& jobs, const Tile& tile, co
   }
 }
 
+// The experts of one kernel at a lane's pixels.
+template <int G, class Packed> struct Experts {
+  static constexpr bool kLinear = std::is_same_v<Packed, PackedLinear>;
+  const Packed& k;
+  float first[G];  // at the lane's first pixel
+
+  __device__ __forceinline__ Experts(const Packed& k, const Lane& lane) : k(k) {
+#pragma unroll
+    for (int c = 0; c < G; ++c) {
+      first[c] = k.expert[c];
+      if constexpr (kLinear) first[c] += k.slope_y[c] * (lane.y - k.y) + k.slope_x[c] * (lane.x - k.x);
+    }
+  }
+  __device__ __forceinline__ float operator()(int c, int row) const {
+    if constexpr (kLinear) return first[c] + k.slope_y[c] * static_cast<float>(2 * row);
+    return first[c];
+  }
+};
+
 // Sums of the gates and of gates times experts, [2] halves that are still to be added. Returns how many kernels were
 // packed last.
-template <int G, bool kPeaks>
+template <int G, bool kPeaks, class Packed>
 __device__ int32_t accumulate(const TileJobs& jobs, const Tile& tile, const Channels& channels, const Lane& lane,
-                              bool clears, const Shared<G>& shared) {
+                              bool clears, const Shared<G, Packed>& shared) {
   float sum[1 + G][kRows] = {};
   int32_t n = 0;
   for (int32_t begin = 0; begin < tile.count; begin += kChunk) {
@@ -67,11 +86,12 @@ __device__ int32_t accumulate(const TileJobs& jobs, const Tile& tile, const Chan
       const Packed k = shared.packed[i];
       float gate[kRows], v[kRows];
       gates<kPeaks>(jobs, tile, lane, k, shared.ids[i], shared.peaks, gate, v);
+      const Experts<G, Packed> expert(k, lane);
 #pragma unroll
       for (int r = 0; r < kRows; ++r) {
         sum[0][r] += gate[r];
 #pragma unroll
-        for (int c = 0; c < G; ++c) sum[1 + c][r] += gate[r] * k.expert[c];
+        for (int c = 0; c < G; ++c) sum[1 + c][r] += gate[r] * expert(c, r);
       }
     }
   }
@@ -93,9 +113,9 @@ __device__ int32_t accumulate(const TileJobs& jobs, const Tile& tile, const Chan
 }
 
 // The largest exponent at each pixel.
-template <int G>
+template <int G, class Packed>
 __device__ void find_peaks(const TileJobs& jobs, const Tile& tile, const Channels& channels, const Lane& lane,
-                           const Shared<G>& shared) {
+                           const Shared<G, Packed>& shared) {
   double peak[kRows];
   for (int r = 0; r < kRows; ++r) peak[r] = -1e300;
   for (int32_t begin = 0; begin < tile.count; begin += kChunk) {
@@ -122,8 +142,8 @@ __device__ void find_peaks(const TileJobs& jobs, const Tile& tile, const Channel
 }
 
 // Means over block x block pixels of each thread's own values, [G] planes in sums.
-template <int G>
-__device__ void average_blocks(int32_t block, float (&value)[kOwn][G], const Shared<G>& shared) {
+template <int G, class Packed>
+__device__ void average_blocks(int32_t block, float (&value)[kOwn][G], const Shared<G, Packed>& shared) {
   const auto thread = static_cast<int32_t>(threadIdx.x);
   const float share = 1.0f / static_cast<float>(block);
   for (int along = 0; along < 2; ++along) {  // along x, then along y
@@ -145,11 +165,11 @@ __device__ void average_blocks(int32_t block, float (&value)[kOwn][G], const Sha
 }
 
 // dLoss/dy of a thread's own pixels from their values; returns their part of the loss.
-template <int G>
+template <int G, class Packed>
 __device__ float residuals(const TileJobs& jobs, const Tile& tile, const Channels& channels, float (&value)[kOwn][G],
-                           const Shared<G>& shared) {
+                           const Shared<G, Packed>& shared) {
   const auto thread = static_cast<int32_t>(threadIdx.x);
-  if (jobs.target && jobs.block > 1) average_blocks<G>(jobs.block, value, shared);
+  if (jobs.target && jobs.block > 1) average_blocks(jobs.block, value, shared);
   float loss = 0;
   for (int o = 0; o < kOwn; ++o) {
     const int32_t p = thread + o * kTileThreads, y = p / kTile, x = p % kTile;
@@ -174,9 +194,9 @@ __device__ float residuals(const TileJobs& jobs, const Tile& tile, const Channel
 // Moments of dLoss/ds about each kernel's centre, and dLoss/d(expert), for all kernels of the tile.
 // dLoss/ds = gate * (residual . expert - residual . value), with residuals over the sum of gates. A list of one chunk
 // is still packed.
-template <int G, bool kPeaks>
+template <int G, bool kPeaks, class Packed>
 __device__ void backward(const TileJobs& jobs, const Tile& tile, const Channels& channels, const Lane& lane,
-                         int32_t packed_last, const Shared<G>& shared) {
+                         int32_t packed_last, const Shared<G, Packed>& shared) {
   float dot[kRows], residual[G][kRows];
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
@@ -184,9 +204,12 @@ __device__ void backward(const TileJobs& jobs, const Tile& tile, const Channels&
 #pragma unroll
     for (int c = 0; c < G; ++c) residual[c][r] = shared.sums[0][1 + c][r * kWarp + lane.lane];
   }
-  const ColumnSums<kMoments + G> column_sums(lane.lane);
+  constexpr bool kLinear = std::is_same_v<Packed, PackedLinear>;
+  constexpr int kSums = kMoments + (kLinear ? 3 * G : G);
+  const ColumnSums<kSums> column_sums(lane.lane);
   const bool moment = column_sums.column < kMoments, adds = moment && channels.first > 0;
-  const int32_t column = moment ? column_sums.column : column_sums.column + channels.first;
+  int32_t column = column_sums.column;  // of the pair; sums have values, slopes along y and slopes along x, G of each
+  if (!moment) column += channels.first + (column - kMoments) / G * (channels.all - G);
   for (int32_t begin = 0; begin < tile.count; begin += kChunk) {
     int32_t n = packed_last;
     if (tile.count > kChunk) n = pack(jobs, tile, channels, begin, false, shared.packed, shared.ids, shared.kept);
@@ -194,14 +217,21 @@ __device__ void backward(const TileJobs& jobs, const Tile& tile, const Channels&
       const Packed k = shared.packed[i];
       float gate[kRows], v[kRows];
       gates<kPeaks>(jobs, tile, lane, k, shared.ids[i], shared.peaks, gate, v);
-      float m0 = 0, m1 = 0, m2 = 0, expert[G] = {};  // moments in v
+      const Experts<G, Packed> expert(k, lane);
+      float m0 = 0, m1 = 0, m2 = 0, by_value[G] = {}, by_slope[G] = {};  // moments and slopes in v
 #pragma unroll
       for (int r = 0; r < kRows; ++r) {
         float q = -dot[r];
 #pragma unroll
         for (int c = 0; c < G; ++c) {
-          q += residual[c][r] * k.expert[c];
-          expert[c] += residual[c][r] * gate[r];
+          q += residual[c][r] * expert(c, r);
+          if constexpr (kLinear) {
+            const float share = residual[c][r] * gate[r];
+            by_value[c] += share;
+            by_slope[c] += share * v[r];
+          } else {
+            by_value[c] += residual[c][r] * gate[r];
+          }
         }
         q *= gate[r];
         const float qv = q * v[r];
@@ -210,19 +240,25 @@ __device__ void backward(const TileJobs& jobs, const Tile& tile, const Channels&
         m2 += qv * v[r];
       }
       const float dx = lane.x - k.x, my = m1 * k.per_r22;
-      float sums[kMoments + G] = {m0, my, m0 * dx, m2 * k.per_r22 * k.per_r22, my * dx, m0 * dx * dx};
+      float sums[kSums] = {m0, my, m0 * dx, m2 * k.per_r22 * k.per_r22, my * dx, m0 * dx * dx};
 #pragma unroll
-      for (int c = 0; c < G; ++c) sums[kMoments + c] = expert[c];
+      for (int c = 0; c < G; ++c) {
+        sums[kMoments + c] = by_value[c];
+        if constexpr (kLinear) {
+          sums[kMoments + G + c] = by_slope[c] * k.per_r22;
+          sums[kMoments + 2 * G + c] = by_value[c] * dx;
+        }
+      }
       const float sum = column_sums(sums, lane.lane);
       if (column_sums.writes) {
-        float& place = pair_of(jobs, k.slot)[column];
+        float& place = pair_of(jobs, channels, k.slot)[column];
         place = adds ? place + sum : sum;
       }
     }
   }
 }
 
-template <int G, bool kBackward>
+template <int G, class Packed, bool kBackward>
 __global__ void __launch_bounds__(kTileThreads) draw(const TileJobs jobs, int32_t first_channel) {
   RSMOE_SHARED(Packed, packed, [kChunk]);
   RSMOE_SHARED(int32_t, ids, [kChunk]);
@@ -231,10 +267,10 @@ __global__ void __launch_bounds__(kTileThreads) draw(const TileJobs jobs, int32_
   RSMOE_SHARED(float, sums, [2][1 + G][kTilePixels]);
   RSMOE_SHARED(double, peaks, [kTilePixels]);
   if (jobs.status->overflow) return;
-  const Shared<G> shared{packed, ids, kept, scratch, sums, peaks};
+  const Shared<G, Packed> shared{packed, ids, kept, scratch, sums, peaks};
   const auto thread = static_cast<int32_t>(threadIdx.x);
   const Lane lane;
-  const Channels channels{first_channel, G};
+  const Channels channels(jobs.mixture, first_channel, G);
   const Tile tile = find_tile(jobs, scratch);
 
   int32_t packed_last = accumulate<G, false>(jobs, tile, channels, lane, kBackward, shared);
@@ -245,7 +281,7 @@ __global__ void __launch_bounds__(kTileThreads) draw(const TileJobs jobs, int32_
   }
   const bool use_peaks = tile.normalised && !(-block_max<kTileThreads>(-least, scratch) >= kMinGateSum);
   if (use_peaks) {
-    find_peaks<G>(jobs, tile, channels, lane, shared);
+    find_peaks(jobs, tile, channels, lane, shared);
     packed_last = accumulate<G, true>(jobs, tile, channels, lane, false, shared);
   }
 
@@ -255,7 +291,7 @@ __global__ void __launch_bounds__(kTileThreads) draw(const TileJobs jobs, int32_
     inverse[o] = tile.normalised ? 1.0f / (sums[0][0][p] + sums[1][0][p]) : 1.0f;
     for (int c = 0; c < G; ++c) {
       plain[o][c] = (sums[0][1 + c][p] + sums[1][1 + c][p]) * inverse[o];
-      value[o][c] = plain[o][c] + base_colour(jobs, tile, first_channel + c);
+      value[o][c] = plain[o][c] + base_colour(jobs, tile, channels, c);
     }
   }
   if constexpr (!kBackward) {
@@ -269,7 +305,7 @@ __global__ void __launch_bounds__(kTileThreads) draw(const TileJobs jobs, int32_
       }
     }
   } else {
-    const float loss = block_sum<kTileThreads>(residuals<G>(jobs, tile, channels, value, shared), scratch);
+    const float loss = block_sum<kTileThreads>(residuals(jobs, tile, channels, value, shared), scratch);
     if (jobs.tile_loss && thread == 0)
       jobs.tile_loss[first_channel / kGroup * jobs.raster.tiles() + tile.number] = loss;
     for (int o = 0; o < kOwn; ++o) {
@@ -290,12 +326,19 @@ __global__ void __launch_bounds__(kTileThreads) draw(const TileJobs jobs, int32_
   }
 }
 
-template <int G> void launch(const TileJobs& jobs, int32_t first_channel, cudaStream_t stream) {
+template <int G, class Packed> void launch(const TileJobs& jobs, int32_t first_channel, cudaStream_t stream) {
   const auto tiles = static_cast<unsigned>(jobs.raster.tiles());
   if (jobs.image)
-    RSMOE_LAUNCH((draw<G, false>), tiles, kTileThreads, stream, jobs, first_channel);
+    RSMOE_LAUNCH((draw<G, Packed, false>), tiles, kTileThreads, stream, jobs, first_channel);
   else
-    RSMOE_LAUNCH((draw<G, true>), tiles, kTileThreads, stream, jobs, first_channel);
+    RSMOE_LAUNCH((draw<G, Packed, true>), tiles, kTileThreads, stream, jobs, first_channel);
+}
+
+template <int G> void launch(const TileJobs& jobs, int32_t first_channel, cudaStream_t stream) {
+  if (jobs.mixture.linear)
+    launch<G, PackedLinear>(jobs, first_channel, stream);
+  else
+    launch<G, Packed>(jobs, first_channel, stream);
 }
 
 }  // namespace

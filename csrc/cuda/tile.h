@@ -24,7 +24,7 @@ struct TileJobs {
   int32_t block;        // side of the squares whose means are compared with the target
   float* tile_loss;     // [channel groups, models x tiles]
 
-  float* pairs;  // [slots, 6 + channels] raw moments of dLoss/ds, then dLoss/d(expert)
+  float* pairs;  // [slots, 6 + expert columns] raw moments of dLoss/ds, then dLoss/d(expert)
 };
 
 // Channels are taken in groups of up to four. The loss and the gradient are sums over channels, so groups just add up.

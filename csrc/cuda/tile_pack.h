@@ -1,5 +1,7 @@
 // A tile's kernels, culled and packed into shared memory; part of tile.cu.
 #pragma once
+#include <type_traits>
+
 #include "../common/culling.h"
 #include "tile.h"
 #include "warp.h"
@@ -17,12 +19,17 @@ constexpr float kMinGateSum = 1e-18f;  // below this the common reference fails:
 
 // What is needed to draw one kernel; position relative to the tile's first pixel, lengths such that the exponent of 2
 // is top - u^2 - v^2.
-struct alignas(16) Packed {
+struct alignas(16) PackedKernel {
   float y, x, r11, r12;
   float r22, top, per_r22;
   int32_t slot;          // of its pair
-  float expert[kGroup];  // less the tile's base colour
+  float expert[kGroup];  // at its centre, less the tile's base colour
 };
+struct alignas(16) Slopes {
+  float slope_y[kGroup], slope_x[kGroup];
+};
+struct Packed : PackedKernel {};
+struct PackedLinear : PackedKernel, Slopes {};
 
 // One tile, as a thread sees it.
 struct Tile {
@@ -84,29 +91,36 @@ __device__ Tile find_tile(const TileJobs& jobs, float* scratch) {
   return tile;
 }
 
-// Channels that are drawn at once.
+// Channels that are drawn at once, [first, first + count).
 struct Channels {
-  int32_t first, count;  // count is the G of the caller
+  int32_t first, count;
+  int32_t all, columns;  // of the mixture: channels, and what an expert has of them
+
+  __device__ Channels(const Mixture& m, int32_t first, int32_t count)
+      : first(first), count(count), all(m.channels), columns(expert_columns(m.channels, m.linear)) {}
 };
 
-__device__ float base_colour(const TileJobs& jobs, const Tile& tile, int32_t channel) {
-  if (!tile.normalised) return 0.0f;  // a base colour makes equal experts exact
-  return jobs.mixture.experts[int64_t{jobs.lists.ids[tile.first]} * jobs.mixture.channels + channel];
+// A base colour makes equal experts exact.
+__device__ float base_colour(const TileJobs& jobs, const Tile& tile, const Channels& channels, int32_t c) {
+  if (!tile.normalised) return 0.0f;
+  return jobs.mixture.experts[int64_t{jobs.lists.ids[tile.first]} * channels.columns + channels.first + c];
 }
 
-__device__ float* pair_of(const TileJobs& jobs, int32_t slot) {
-  return jobs.pairs + int64_t{slot} * (kMoments + jobs.mixture.channels);
+__device__ float* pair_of(const TileJobs& jobs, const Channels& channels, int32_t slot) {
+  return jobs.pairs + int64_t{slot} * (kMoments + channels.columns);
 }
 
 // The pair's kernel has no part in the tile.
 __device__ void clear_pair(float* pair, const Channels& channels) {
   if (channels.first == 0)
     for (int c = 0; c < kMoments; ++c) pair[c] = 0.0f;
-  for (int c = 0; c < channels.count; ++c) pair[kMoments + channels.first + c] = 0.0f;
+  for (int column = channels.first; column < channels.columns; column += channels.all)
+    for (int c = 0; c < channels.count; ++c) pair[kMoments + column + c] = 0.0f;
 }
 
 // Packs those of the kernels [begin, begin + kChunk) of the tile's list that stay, in order, and their ids. Returns how
 // many. With `clears`, the pairs of the others are set to zero. All threads call it together.
+template <class Packed>
 __device__ int32_t pack(const TileJobs& jobs, const Tile& tile, const Channels& channels, int32_t begin, bool clears,
                         Packed* packed, int32_t* packed_ids, int32_t* kept) {
   const auto thread = static_cast<int32_t>(threadIdx.x);
@@ -140,12 +154,18 @@ __device__ int32_t pack(const TileJobs& jobs, const Tile& tile, const Channels& 
     const float top = (k.logit - tile.reference) * kLog2E;
     p.top = tile.normalised ? top : smaller(top, 127.0f);  // the largest power of 2
     p.slot = clears || jobs.lists.slots ? jobs.lists.slots[at] : 0;
-    const float* expert = jobs.mixture.experts + int64_t{id} * jobs.mixture.channels + channels.first;
+    const float* expert = jobs.mixture.experts + int64_t{id} * channels.columns + channels.first;
     for (int c = 0; c < kGroup; ++c)
-      p.expert[c] = c < channels.count ? expert[c] - base_colour(jobs, tile, channels.first + c) : 0.0f;
+      p.expert[c] = c < channels.count ? expert[c] - base_colour(jobs, tile, channels, c) : 0.0f;
+    if constexpr (std::is_same_v<Packed, PackedLinear>) {
+      for (int c = 0; c < kGroup; ++c) {
+        p.slope_y[c] = c < channels.count ? expert[channels.all + c] : 0.0f;
+        p.slope_x[c] = c < channels.count ? expert[2 * channels.all + c] : 0.0f;
+      }
+    }
     packed_ids[place] = id;
   } else if (clears && exists) {
-    clear_pair(pair_of(jobs, jobs.lists.slots[at]), channels);
+    clear_pair(pair_of(jobs, channels, jobs.lists.slots[at]), channels);
   }
   __syncthreads();
   return all;

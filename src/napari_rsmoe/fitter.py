@@ -11,7 +11,7 @@ import torch
 from . import engine
 from .images import ImageFormat
 from .metrics import default_data_range
-from .model import Mode, Model, raster_geometry
+from .model import Mode, Model, to_raster
 from .relocation import relocate
 from .settings import FitSettings
 from .starts import Start
@@ -52,9 +52,12 @@ class Fitter:
             self.weight = to_tiles(self._pixel_weight[..., None])[:, 0].contiguous()
             total = float(self._pixel_weight.sum(dtype=np.float64))
         self._values = total * pixels.shape[2]
-        geometry, self.experts = start_tensors(start, self._image_shape)
-        self.geometry = raster_geometry(geometry, (0, 0), (1 / settings.oversample,) * 2)
-        self.state = torch.zeros(2, 6 + pixels.shape[2], len(self.geometry))
+        geometry, experts = start_tensors(start, self._image_shape)
+        if settings.linear:
+            experts = torch.cat([experts, torch.zeros(len(experts), 2 * pixels.shape[2])], 1)
+        step = 1 / settings.oversample
+        self.geometry, self.experts = to_raster(geometry, experts, (0, 0), (step, step), linear=settings.linear)
+        self.state = torch.zeros(2, 6 + self.experts.shape[1], len(self.geometry))
         self.step = 0
         self.fraction = 0.0
         self.mean_squared_error = math.inf
@@ -103,6 +106,7 @@ class Fitter:
             tau=s.tau,
             normalised=self.mode == "smoe",
             confidence=s.confidence,
+            linear=s.linear,
             whitened=s.whitened,
             list_interval=s.list_interval,
             list_margin=s.list_margin,
@@ -121,7 +125,7 @@ class Fitter:
         if count > 0:
             relocate(
                 self.geometry, self.experts, self.state, self._pixels, self._pixel_weight, count, self.settings.tau,
-                self._rng, block=self.settings.oversample,
+                self._rng, block=self.settings.oversample, linear=self.settings.linear,
             )  # fmt: skip
 
     def chunk(self, remaining: int | None = None) -> None:
@@ -147,12 +151,15 @@ class Fitter:
 
     def model(self, layout: ImageFormat, metadata: dict[str, Any]) -> Model:
         """The model as it is now."""
+        step = self.settings.oversample
+        geometry, experts = to_raster(self.geometry, self.experts, (0, 0), (step, step), linear=self.settings.linear)
         return Model(
-            raster_geometry(self.geometry, (0, 0), (self.settings.oversample,) * 2),
-            self.experts.clone(),
+            geometry,
+            experts.clone(),
             self._image_shape,
             layout,
             mode=self.mode,
+            linear=self.settings.linear,
             confidence=self.settings.confidence,
             metadata=metadata | {"steps": self.step},
         )

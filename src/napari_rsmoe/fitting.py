@@ -41,6 +41,7 @@ def fit(
     threshold: float | None = None,
     iterations: int | None = None,
     mode: Mode = "smoe",
+    experts: Literal["constant", "linear"] = "constant",
     rasterized: bool = True,
     weight: Any = None,
     seed: int = 0,
@@ -73,6 +74,8 @@ def fit(
         Optimiser steps; default: the preset's.
     mode : {"smoe", "rbf"}
         Soft gates that sum to one (paper eq. 3), or a plain sum of Gaussians (eq. 1), which is GaussianImage.
+    experts : {"constant", "linear"}
+        One colour for each kernel, or a colour that changes linearly across it: fewer kernels on smooth shading.
     rasterized : bool
         True: each 16x16 tile sees only the kernels that matter to it. False: every kernel at every pixel, exact and
         slow (global SMoE, global RBF).
@@ -101,6 +104,9 @@ def fit(
     settings = _settings(preset, start, iterations, rasterized)
     if mode not in ("smoe", "rbf"):
         raise ValueError(f"mode={mode!r} is not known; use 'smoe' or 'rbf'.")
+    if experts not in ("constant", "linear"):
+        raise ValueError(f"experts={experts!r} is not known; use 'constant' or 'linear'.")
+    settings = replace(settings, linear=experts == "linear")
     if n_kernels != "auto":
         n_kernels = checked_count(n_kernels, "n_kernels")
         if psnr is not None:

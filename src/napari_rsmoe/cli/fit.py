@@ -35,6 +35,13 @@ from .stack import Job, Output, Result, process_file
 @click.option("--model", type=ARGUMENT, help="Save the model too: a .rsmoe file, or a folder if INPUT is one.")
 @click.option("--start", type=click.Choice(STARTS), help="Where kernels begin.  [default: the preset's]")
 @click.option(
+    "--experts",
+    type=click.Choice(("constant", "linear")),
+    default="constant",
+    show_default=True,
+    help="One colour for each kernel, or one that changes linearly across it.",
+)
+@click.option(
     "--threshold",
     type=POSITIVE,
     help="Of the segmentation start: largest step of colour within a segment, of 255.  [default: 20]",
@@ -58,6 +65,7 @@ def command(
     time: float | None,
     model: Path | None,
     start: str | None,
+    experts: Literal["constant", "linear"],
     threshold: float | None,
     preset: str,
     iterations: int | None,
@@ -105,6 +113,7 @@ def command(
                 preset=preset,
                 start=start,
                 threshold=threshold,
+                experts=experts,
                 iterations=iterations,
                 seed=seed,
                 device=common.device,
