@@ -65,6 +65,14 @@ def load_on_host(folder: Path) -> None:
     operators.register("rsmoe_cuda_on_host")
 
 
+class OnHost:
+    """The operators of the CUDA source run on the CPU; those that have no CUDA version as they are."""
+
+    def __getattr__(self, name: str) -> Any:
+        alone = name in ("segment", "simd_level")
+        return getattr(torch.ops.rsmoe if alone else torch.ops.rsmoe_cuda_on_host, name)
+
+
 class OnDevice:
     """The operators of CUDA for tensors of the CPU: copies there, and back again."""
 
@@ -100,7 +108,7 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch:
         if name == "cuda-on-host":
             load_on_host(tmp_path_factory.getbasetemp())
-            patch.setattr(operators, "ops", torch.ops.rsmoe_cuda_on_host)
+            patch.setattr(operators, "ops", OnHost())
         elif name == "cuda":
             if not (devices.has_cuda_engine() and torch.cuda.is_available()):
                 pytest.skip("no CUDA device, or no CUDA engine in this build")

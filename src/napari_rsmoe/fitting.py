@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from scipy.ndimage import distance_transform_edt
 
 from . import engine
@@ -84,7 +85,7 @@ def fit(
     seed : int
         Same seed, same machine: the same model to the bit, for any number of threads.
     device : {"auto", "cpu", "cuda"}
-        Where to compute.
+        Where to compute. "auto" takes CUDA if it works, and the CPU if the memory of the device does not suffice.
     channel_axis : int, None or "auto"
         Which axis holds channels; "auto" takes a last axis of length 3 or 4.
     callback : callable, optional
@@ -118,18 +119,21 @@ def fit(
             raise ValueError(f"{name}={value!r} must be a positive number.")
     if threshold is not None and settings.start != "segmentation":
         raise ValueError(f"threshold is for start='segmentation', not {settings.start!r}.")
-    engine.resolve_device(device)
+    engine.resolve_device(device)  # early: the name may be wrong
     pixels, layout = prepare_image(image, channel_axis)
     weights = checked_weight(weight, pixels.shape[:2])
     if weights is not None:
         pixels = fill_ignored(pixels, weights)
     options = {} if threshold is None else {"threshold": threshold}
-    job = _Job(pixels, layout, settings, mode, weights, seed, options, preset)
-    if psnr is not None:
-        return job.to_quality(psnr, callback)
-    if n_kernels == "auto":
-        n_kernels = job.expected_kernels(10 ** (-AUTO_PSNR / 10))
-    return job.run(n_kernels, callback, time)[0]
+
+    def run(device: torch.device) -> Model:
+        job = _Job(pixels, layout, settings, mode, weights, seed, options, preset, device)
+        if psnr is not None:
+            return job.to_quality(psnr, callback)
+        count = job.expected_kernels(10 ** (-AUTO_PSNR / 10)) if n_kernels == "auto" else n_kernels
+        return job.run(int(count), callback, time)[0]
+
+    return engine.run_on(device, run)
 
 
 def _settings(preset: str, start: str | None, iterations: int | None, rasterized: bool) -> FitSettings:
@@ -154,11 +158,12 @@ class _Job:
     seed: int
     start_options: dict[str, Any]
     preset: str
+    device: torch.device
 
     def fitter(self, n_kernels: int, settings: FitSettings) -> Fitter:
         rng = np.random.default_rng(self.seed)
         start = make_start(settings.start, self.pixels, n_kernels, rng, **self.start_options)
-        return Fitter(self.pixels, start, settings, mode=self.mode, weight=self.weight, rng=rng)
+        return Fitter(self.pixels, start, settings, mode=self.mode, weight=self.weight, rng=rng, device=self.device)
 
     def run(self, n_kernels: int, callback: Callback | None, seconds: float | None = None) -> tuple[Model, float]:
         """Fit; returns the model and its mean squared error in the engine's range."""

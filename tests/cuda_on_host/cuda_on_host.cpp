@@ -15,6 +15,7 @@ namespace cuda_on_host {
 namespace {
 
 constexpr int kWarp = 32;
+constexpr int kMostThreads = 1024;         // of a block
 constexpr size_t kSharedLimit = 48 << 10;  // static shared memory of a block on every architecture
 constexpr size_t kGap = 64;                // between two shared arrays, for AddressSanitizer
 constexpr size_t kArena = 2 * kSharedLimit;
@@ -41,7 +42,7 @@ struct Thread {
   uint64_t waits_in = 0;
   bool done = false;
 
-  bool ready() const { return !done && (!waits_for || waits_for->round != waits_in); }
+  CUDA_ON_HOST_UNSEEN_INLINE bool ready() const { return !done && (!waits_for || waits_for->round != waits_in); }
 };
 
 struct Block {
@@ -190,11 +191,12 @@ CUDA_ON_HOST_UNSEEN void* shared(size_t bytes, size_t alignment, int line) {
 void launch(dim3 grid, dim3 size, const std::function<void()>& kernel) {
   block.size = static_cast<int>(size.x * size.y * size.z);
   const unsigned blocks = grid.x * grid.y * grid.z;
-  if (block.size % kWarp || block.size > 1024 || block.size == 0 || blocks == 0) {
+  if (block.size % kWarp || block.size > kMostThreads || block.size == 0 || blocks == 0) {
     std::fprintf(stderr, "cuda_on_host: a launch of %u blocks of %d threads\n", blocks, block.size);
     std::abort();
   }
   if (!block.arena) block.arena = static_cast<unsigned char*>(std::aligned_alloc(64, kArena));
+  block.threads.reserve(kMostThreads);
   while (static_cast<int>(block.threads.size()) < block.size) block.threads.emplace_back();
   block.warps.assign(static_cast<size_t>(block.size / kWarp), {});
   block.order.resize(static_cast<size_t>(block.size));

@@ -14,8 +14,10 @@
 #include <sanitizer/tsan_interface.h>
 // The scheduler itself is no part of what is checked.
 #define CUDA_ON_HOST_UNSEEN __attribute__((no_sanitize_thread, noinline))
+#define CUDA_ON_HOST_UNSEEN_INLINE __attribute__((no_sanitize_thread))
 #else
 #define CUDA_ON_HOST_UNSEEN __attribute__((noinline))
+#define CUDA_ON_HOST_UNSEEN_INLINE
 #endif
 #if !defined(__x86_64__)
 #include <ucontext.h>

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 
 import torch
 
@@ -13,6 +15,7 @@ from . import operators
 from .library import WHY_NO_CUDA
 
 DEVICES = ("auto", "cpu", "cuda")
+Result = TypeVar("Result")
 
 
 def has_cuda_engine() -> bool:
@@ -48,6 +51,42 @@ def resolve_device(device: str) -> torch.device:
     return torch.device("cpu")
 
 
+def run_on(device: str, job: Callable[[torch.device], Result]) -> Result:
+    """Run a job on a device.
+
+    Where the device's memory does not suffice, "auto" falls back to the CPU, with a warning.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        As for `resolve_device`.
+    job : callable
+        Gets the device.
+
+    Raises
+    ------
+    DeviceError
+        As `resolve_device` does, and if the memory of "cuda" does not suffice.
+    """
+    chosen = resolve_device(device)
+    try:
+        return job(chosen)
+    except RuntimeError as error:
+        if chosen.type == "cpu" or not _out_of_memory(error):
+            raise
+        if device != "auto":
+            raise DeviceError(
+                f"The memory of the CUDA device does not suffice: {error}. Use fewer kernels, a smaller image, or "
+                "device='cpu'."
+            ) from error
+        warnings.warn(f"The memory of the CUDA device does not suffice ({error}); the CPU is used.", stacklevel=3)
+    return job(torch.device("cpu"))
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory on the device" in str(error)
+
+
 @cache
 def why_not_cuda() -> str:
     """Why CUDA cannot be used, empty if it can. Looks once: a device is checked at its first use."""
@@ -80,7 +119,7 @@ def self_check(device: torch.device) -> str:
     experts, upstream = torch.rand(9, 3, generator=generator), torch.rand(3, height, width, generator=generator)
 
     exact = [geometry.double().requires_grad_(), experts.double().requires_grad_()]
-    image = reference.render(*exact, height, width)
+    image = reference.render(exact[0], exact[1], height, width)
     expected = [image.detach(), *torch.autograd.grad(image, exact, upstream.double())]
 
     inputs = [geometry.to(device), experts.to(device)]

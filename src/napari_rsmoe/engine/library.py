@@ -46,5 +46,5 @@ def load_cuda(library: Path) -> str:
     return "" if error is None else error.decode(errors="replace")
 
 
-WHY_NO_CUDA = load_cuda(Path(_C.__file__).with_name("librsmoe_cuda.so"))
+WHY_NO_CUDA = load_cuda(Path(getattr(_C, "__file__", "")).with_name("librsmoe_cuda.so"))
 """Why the operators are not there for CUDA; empty if they are."""

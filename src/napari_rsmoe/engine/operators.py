@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .library import ops
+from .library import ops as ops  # re-exported: tests put other libraries in its place
 
 DEFAULT_TAU = 9.0
 """Culling margin in nats: a gate weight below exp(-9) = 1.2e-4 of the largest may be left out."""
