@@ -46,9 +46,10 @@ struct Thread {
 };
 
 struct Block {
-  std::vector<Thread> threads;
-  std::vector<Warp> warps;
-  std::vector<int> order, place;  // threads in the order of their turns, and the inverse
+  // Plain arrays: what the functions of std::vector do would be seen by ThreadSanitizer.
+  Thread threads[kMostThreads];
+  Warp warps[kMostThreads / kWarp];
+  int order[kMostThreads], place[kMostThreads];  // threads in the order of their turns, and the inverse
   Meeting barrier;
   int size = 0, alive = 0;
   size_t shared_size = 0;
@@ -65,8 +66,8 @@ Block block;  // one at a time: a thread_local would cost a third of the run
   const Thread& t = *block.current;
   std::fprintf(stderr, "cuda_on_host: %s: line %d, block (%u, %u), thread %d\n", what, line, t.indices.block.x,
                t.indices.block.y, t.number);
-  for (const Thread& other : block.threads)
-    if (!other.done && other.waits_for && other.number % kWarp == 0 && other.number < block.size)
+  for (int i = 0; i < block.size; i += kWarp)
+    if (const Thread& other = block.threads[i]; !other.done && other.waits_for)
       std::fprintf(stderr, "  thread %d waits at line %d\n", other.number, other.waits_for->line);
   std::abort();
 }
@@ -80,13 +81,13 @@ CUDA_ON_HOST_UNSEEN void turn_to(Thread& next) {
 
 // Goes on with another thread of the warp if one can, else with any.
 CUDA_ON_HOST_UNSEEN void next_turn(int line) {
-  const int here = block.place[static_cast<size_t>(block.current->number)], warp = here / kWarp * kWarp;
+  const int here = block.place[block.current->number], warp = here / kWarp * kWarp;
   for (int i = 1; i <= kWarp; ++i) {
-    Thread& t = block.threads[static_cast<size_t>(block.order[static_cast<size_t>(warp + (here - warp + i) % kWarp)])];
+    Thread& t = block.threads[block.order[warp + (here - warp + i) % kWarp]];
     if (t.ready()) return turn_to(t);
   }
   for (int i = 0; i < block.size; ++i) {
-    Thread& t = block.threads[static_cast<size_t>(block.order[static_cast<size_t>((warp + kWarp + i) % block.size)])];
+    Thread& t = block.threads[block.order[(warp + kWarp + i) % block.size]];
     if (t.ready()) return turn_to(t);
   }
   if (block.alive == 0) {
@@ -119,7 +120,7 @@ CUDA_ON_HOST_UNSEEN int meet(Meeting& meeting, int everyone, int line, const cha
 
 CUDA_ON_HOST_UNSEEN Warp& own_warp(unsigned mask, int line) {
   if (mask != 0xffffffffu) stop("a warp operation without all lanes", line);
-  return block.warps[static_cast<size_t>(block.current->number / kWarp)];
+  return block.warps[block.current->number / kWarp];
 }
 
 constexpr const char* kDivergentWarp = "lanes of a warp reach different warp operations";
@@ -143,7 +144,7 @@ CUDA_ON_HOST_UNSEEN void begin_block(dim3 grid, dim3 size, unsigned number) {
   block.barrier.arrived = 0;
   const dim3 where(number % grid.x, number / grid.x % grid.y, number / (grid.x * grid.y));
   for (int i = 0; i < block.size; ++i) {
-    Thread& t = block.threads[static_cast<size_t>(i)];
+    Thread& t = block.threads[i];
     const auto n = static_cast<unsigned>(i);
     t.indices = {{n % size.x, n / size.x % size.y, n / (size.x * size.y)}, where, size, grid};
     t.number = i;
@@ -196,11 +197,6 @@ void launch(dim3 grid, dim3 size, const std::function<void()>& kernel) {
     std::abort();
   }
   if (!block.arena) block.arena = static_cast<unsigned char*>(std::aligned_alloc(64, kArena));
-  block.threads.reserve(kMostThreads);
-  while (static_cast<int>(block.threads.size()) < block.size) block.threads.emplace_back();
-  block.warps.assign(static_cast<size_t>(block.size / kWarp), {});
-  block.order.resize(static_cast<size_t>(block.size));
-  block.place.resize(static_cast<size_t>(block.size));
   block.kernel = &kernel;
   const char* seed = std::getenv("CUDA_ON_HOST_SEED");
   std::mt19937 chance(seed ? static_cast<unsigned>(std::atoi(seed)) : 0);
@@ -208,16 +204,16 @@ void launch(dim3 grid, dim3 size, const std::function<void()>& kernel) {
   for (unsigned i = 0; i < blocks; ++i) turns[i] = i;
   if (seed) std::shuffle(turns.begin(), turns.end(), chance);
   for (const unsigned number : turns) {
-    for (int i = 0; i < block.size; ++i) block.order[static_cast<size_t>(i)] = i;
+    for (int i = 0; i < block.size; ++i) block.order[i] = i;
     if (seed)
-      for (auto warp = block.order.begin(); warp != block.order.end(); warp += kWarp)
+      for (int* warp = block.order; warp != block.order + block.size; warp += kWarp)
         std::shuffle(warp, warp + kWarp, chance);
-    for (int i = 0; i < block.size; ++i) block.place[static_cast<size_t>(block.order[static_cast<size_t>(i)])] = i;
+    for (int i = 0; i < block.size; ++i) block.place[block.order[i]] = i;
     begin_block(grid, size, number);
     block.shared_size = 0;
     block.launcher.adopt();
     order_release(&block.begin);
-    block.current = &block.threads[static_cast<size_t>(block.order[0])];
+    block.current = &block.threads[block.order[0]];
     block.launcher.switch_to(block.current->fiber, false);
     order_acquire(&block.end);
     if (block.shared_size > kSharedLimit) {
