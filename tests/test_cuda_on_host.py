@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from backends import EMULATOR, SOURCES, OnHost, compile_on_host, load_on_host
 from skimage import data
 
+from backends import EMULATOR, SOURCES, OnHost, compile_on_host, load_on_host
 from napari_rsmoe import fit, psnr
 from napari_rsmoe.engine import devices, operators
 from napari_rsmoe.relocation import relocate, relocate_on_device
@@ -21,11 +20,11 @@ from napari_rsmoe.settings import PRESETS
 
 
 @pytest.fixture
-def on_host(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def on_host(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The CUDA engine in place of the CPU's."""
     load_on_host(tmp_path_factory.getbasetemp())
     monkeypatch.setattr(operators, "ops", OnHost())
-    yield monkeypatch
+    return monkeypatch
 
 
 @pytest.fixture
@@ -119,7 +118,11 @@ def test_relocation_on_a_device_moves_the_same_kernels(photograph: np.ndarray) -
 MISSING_BARRIER = ("tile_pack.h", "__syncthreads();  // also", "// also")
 OUT_OF_BOUNDS = ("tile.cu", "sums[0][0][p] = dot;", "sums[0][0][p + kTilePixels * 2 * (1 + G)] = dot;")
 UNINITIALISED = ("tile_pack.h", "p.r12 = k.r12 * kRootHalfLog2E;", "")
-DIVERGENT_BARRIER = ("lists.cu", "    at += all;\n    __syncthreads();", "    at += all;\n    if (lane) __syncthreads();")
+DIVERGENT_BARRIER = (
+    "lists.cu",
+    "    at += all;\n    __syncthreads();",
+    "    at += all;\n    if (lane) __syncthreads();",
+)
 
 
 def run_program(folder: Path, bug: tuple[str, str, str] | None, *flags: str, seed: int | None = None) -> str:
