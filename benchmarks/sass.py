@@ -30,6 +30,8 @@ class Resources:
 
 def library() -> Path | None:
     """The CUDA engine of this installation, None if it was built without."""
+    import torch  # noqa: F401  (the engine finds torch's libraries when it has been imported)
+
     from napari_rsmoe import _C  # type: ignore[attr-defined]
 
     file = Path(_C.__file__).with_name("librsmoe_cuda.so")

@@ -259,7 +259,7 @@ __device__ void backward(const TileJobs& jobs, const Tile& tile, const Channels&
 }
 
 template <int G, class Packed, bool kBackward>
-__global__ void __launch_bounds__(kTileThreads) draw(const TileJobs jobs, int32_t first_channel) {
+__global__ void __launch_bounds__(kTileThreads, kTileBlocks) draw(const TileJobs jobs, int32_t first_channel) {
   RSMOE_SHARED(Packed, packed, [kChunk]);
   RSMOE_SHARED(int32_t, ids, [kChunk]);
   RSMOE_SHARED(int32_t, kept, [kTileWarps]);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kTileThreads = 128;
 constexpr int kTileWarps = kTileThreads / kWarp;
+constexpr int kTileBlocks = 3;                    // on a multiprocessor at least: 168 registers for a thread
 constexpr int kChunk = kTileThreads;              // kernels packed at once, one by each thread
 constexpr int kRows = kTilePixels / kWarp;        // pixels of a lane, in a column: lane, lane + 32, ...
 constexpr int kOwn = kTilePixels / kTileThreads;  // pixels of a thread: thread, thread + 128
