@@ -5,6 +5,7 @@
 #ifdef RSMOE_ON_HOST
 #include "../schemas.h"
 #endif
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -89,7 +90,7 @@ void with_room(Device device, int64_t kernels, int64_t height, int64_t width, fl
     if (cuda::is_capturing(queue)) return;
     const cuda::Outcome outcome = cuda::outcome(status, queue);
     if (!outcome.overflow) return;
-    done = outcome.steps;
+    done = std::max(done, outcome.steps);
     check(outcome.needed <= kMost, kTooMany);
     capacity = std::min(kMost, outcome.needed + outcome.needed / 4);
     capacities.set(key, capacity);
