@@ -104,7 +104,7 @@ def on_paper() -> list[dict[str, Any]]:
             lists = checks / 32 * 3 * 100 / rate / 5 + job["tiles"] * job["listed"] * 40 / (bandwidth * 1e9) / 5
             moved = job["tiles"] * job["listed"] * 9 * 4 * 2 + count * 9 * 4 * 6  # gradients of pairs, state
             adam = moved / (bandwidth * 1e9) + 2e-6
-            launches = (2 + 10 / 5) * LAUNCH
+            launches = (2 + 11 / 5) * LAUNCH
             step = tiles + lists + adam + launches
             parts = {"tiles": tiles, "lists": lists, "adam": adam, "launches": launches, "step": step}
             rows.append({"card": card} | job | {name: value * 1e3 for name, value in parts.items()})
