@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage import data
 
-from napari_rsmoe import engine, fit, psnr
+from napari_rsmoe import denoise, engine, fit, psnr
 from napari_rsmoe.engine import devices
 
 pytestmark = pytest.mark.skipif(bool(devices.why_not_cuda()), reason=devices.why_not_cuda() or "there is a device")
@@ -32,6 +32,12 @@ def test_a_fit_is_as_good_as_the_cpus(photograph: np.ndarray, options: dict[str,
         psnr(fit(photograph, 300, iterations=200, device=device, **options).render(device=device), photograph)  # type: ignore[arg-type]
         for device in ("cpu", "cuda")
     ]
+    assert quality[1] == pytest.approx(quality[0], abs=0.05)
+
+
+def test_denoising_is_as_good_as_the_cpus(photograph: np.ndarray) -> None:
+    noisy = photograph + np.random.default_rng(0).normal(0, 20, photograph.shape)
+    quality = [psnr(denoise(noisy, models=2, device=device).image, photograph, 255) for device in ("cpu", "cuda")]
     assert quality[1] == pytest.approx(quality[0], abs=0.05)
 
 

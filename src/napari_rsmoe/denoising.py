@@ -140,7 +140,7 @@ def denoise(
         raise ValueError(f"start={start!r} is not known; use one of {', '.join(START_METHODS)}.")
     if preset not in ITERATIONS:
         raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
-    engine.resolve_device(device)
+    engine.resolve_device(device)  # early: the name may be wrong
     pixels, layout = prepare_image(image, channel_axis)
     weights = checked_weight(weight, pixels.shape[:2])
     ends = clipped_ends(pixels if weights is None else pixels[weights > 0][None])
@@ -151,16 +151,22 @@ def denoise(
         noise_model = even_noise(pixels, known / layout.span if np.ptp(pixels) > 0 else 0.0, ends)
     sigma = noise_model.sigma
     options = {"threshold": threshold} if start == "segmentation" else {}
-    ensemble = Ensemble(
-        pixels,
-        noise_model,
-        layout,
-        replace(SETTINGS, iterations=ITERATIONS[preset]),
-        partial(_start, start, pixels, options),
-        weights,
-        seed,
-    )
-    ensemble.run(_plans(pixels.shape, models, count, sigma), callback)
+
+    def run(device: torch.device) -> Ensemble:
+        ensemble = Ensemble(
+            pixels,
+            noise_model,
+            layout,
+            replace(SETTINGS, iterations=ITERATIONS[preset]),
+            partial(_start, start, pixels, options),
+            weights,
+            seed,
+            device,
+        )
+        ensemble.run(_plans(pixels.shape, models, count, sigma), callback)
+        return ensemble
+
+    ensemble = engine.run_on(device, run)
     result, std = _finish(ensemble)
     if sigma == 0 and weights is None:
         result = pixels
