@@ -94,10 +94,31 @@ def test_states_of_cuda(monkeypatch, build, available, engine, status, words):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Fine Card")
     monkeypatch.setattr(doctor, "_has_cuda_engine", lambda: engine)
+    monkeypatch.setattr(doctor, "_cuda_problem", lambda: "")
+    monkeypatch.setattr(doctor, "_driver", lambda: "")
     check = by_name(doctor.report())["cuda"]
     assert check.status == status
     assert words in check.value
     assert bool(check.remedy) == (status != OK and build is not None)
+
+
+def test_an_old_driver_and_a_failed_check_have_remedies(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(doctor, "_driver", lambda: "470.1")
+    check = by_name(doctor.report())["cuda"]
+    assert "470.1" in check.value
+    assert "update the driver" in check.remedy
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Odd Card")
+    monkeypatch.setattr(doctor, "_has_cuda_engine", lambda: True)
+    monkeypatch.setattr(doctor, "_cuda_problem", lambda: "its image is off by 0.5")
+    check = by_name(doctor.report())["cuda"]
+    assert check.status == PROBLEM
+    assert "off by 0.5" in check.value
 
 
 def test_few_threads_and_little_memory_are_noted(monkeypatch):

@@ -25,6 +25,14 @@ RSMOE_INLINE float square_root(float v) {
 #endif
 }
 
+RSMOE_INLINE double square_root(double v) {
+#ifdef __CUDACC__
+  return sqrt(v);
+#else
+  return __builtin_sqrt(v);
+#endif
+}
+
 template <class F> struct KernelOf {
   F y, x, r11, r12, r22, logit;
 };
@@ -99,5 +107,25 @@ template <class F> RSMOE_INLINE void retract(KernelOf<F>& k, const WhitenedOf<F>
 
 using Kernel = KernelOf<float>;
 using Moments = MomentsOf<float>;
+
+// A row of the geometry.
+RSMOE_INLINE Kernel load_kernel(const float* row) {
+  return {row[kY], row[kX], row[kR11], row[kR12], row[kR22], row[kLogit]};
+}
+RSMOE_INLINE void store_kernel(float* row, const Kernel& k) {
+  row[kY] = k.y;
+  row[kX] = k.x;
+  row[kR11] = k.r11;
+  row[kR12] = k.r12;
+  row[kR22] = k.r22;
+  row[kLogit] = k.logit;
+}
+
+// Log2 of a kernel's gate, up to a constant of the pixel, (dy, dx) from its centre. In float64: far from every kernel
+// it is so large that float32 cannot tell kernels apart.
+RSMOE_INLINE double exact_exponent(const Kernel& k, double dy, double dx) {
+  const double u = k.r11 * dx + k.r12 * dy, v = k.r22 * dy;
+  return 1.4426950408889634 * (k.logit - 0.5 * (u * u + v * v));
+}
 
 }  // namespace rsmoe

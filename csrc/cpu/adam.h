@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "../common/steering.h"
+#include "../common/adam.h"
 
 namespace rsmoe::cpu {
 
@@ -19,8 +19,8 @@ struct AdamStep {
   const int64_t* kernel_start;  // [L + 1] into kernel_pairs
   const int32_t* kernel_pairs;  // [pairs] the pairs of each kernel, in tile order
   int32_t whitened;             // 1: coordinates of steering.h's Whitened; 0: y, x, r11, r12, r22, logit
-  float rate_position, rate_steering, rate_logit, rate_expert;
-  float beta1, beta2, correction1, correction2;  // corrections: 1 / (1 - beta^step)
+  AdamRates rates;
+  AdamDecay decay;
   Limits limits;
 
   int32_t expert_columns() const { return linear ? 3 * channels : channels; }

@@ -2,23 +2,22 @@
 #pragma once
 #include "simd.h"
 
+#include "../common/adam.h"
 #include "adam.h"
 
 namespace rsmoe::cpu {
 namespace {
-
-constexpr float kAdamEpsilon = 1e-10f;
 
 // Adam's move of one parameter of kernels [begin, begin + size); row is the parameter's row in the state.
 inline Vec adam_move(const AdamStep& step, int64_t row, int64_t begin, int size, Vec gradient, float rate) {
   const int64_t columns = kMoments + step.expert_columns();
   float* first = step.state + row * step.kernels + begin;
   float* second = first + columns * step.kernels;
-  const Vec m = step.beta1 * load_some(first, size) + (1.0f - step.beta1) * gradient;
-  const Vec v = step.beta2 * load_some(second, size) + (1.0f - step.beta2) * gradient * gradient;
+  Vec m = load_some(first, size), v = load_some(second, size);
+  const Vec move = rsmoe::adam_move(step.decay, m, v, gradient, rate);
   store_some(first, m, size);
   store_some(second, v, size);
-  return (-rate * step.correction1) * m / (square_root(v * step.correction2) + kAdamEpsilon);
+  return move;
 }
 
 // Column c of kernels [begin, begin + size), one in each lane; the lanes past the end repeat the last.
@@ -42,15 +41,9 @@ inline void adam_slopes(const AdamStep& step, int64_t begin, int size, const Ker
       }
     }
     Vec move_y, move_x;
-    if (step.whitened) {
-      const Vec u = adam_move(step, at_y, begin, size, k.r11 * by_x + k.r12 * by_y, step.rate_expert);
-      const Vec v = adam_move(step, at_x, begin, size, k.r22 * by_y, step.rate_expert);
-      move_y = k.r12 * u + k.r22 * v;
-      move_x = k.r11 * u;
-    } else {
-      move_y = adam_move(step, at_y, begin, size, by_y, step.rate_expert);
-      move_x = adam_move(step, at_x, begin, size, by_x, step.rate_expert);
-    }
+    slope_moves(k, by_y, by_x, step.whitened, move_y, move_x, [&](int which, Vec gradient) {
+      return adam_move(step, which ? at_x : at_y, begin, size, gradient, step.rates.expert);
+    });
     float* slope = step.experts + begin * step.expert_columns() + step.channels + c;
     for (int i = 0; i < size; ++i) {
       slope[int64_t{i} * step.expert_columns()] += move_y[i];
@@ -87,7 +80,7 @@ inline void adam_block(const AdamStep& step, int64_t begin, int size) {
         moments[c0 + c] = column;
         continue;
       }
-      const Vec move = adam_move(step, c0 + c, begin, size, column, step.rate_expert);
+      const Vec move = adam_move(step, c0 + c, begin, size, column, step.rates.expert);
       float* expert = step.experts + begin * step.expert_columns() + (c0 + c - kMoments);
       for (int i = 0; i < size; ++i) expert[int64_t{i} * step.expert_columns()] += move[i];
     }
@@ -101,23 +94,7 @@ inline void adam_block(const AdamStep& step, int64_t begin, int size) {
   const auto move = [&](int row, Vec gradient, float rate) {
     return adam_move(step, row, begin, size, gradient, rate);
   };
-  const float position = step.rate_position, steering = step.rate_steering;
-  if (step.whitened) {
-    const WhitenedOf<Vec> g = whitened_gradient(k, m);
-    retract(k,
-            {move(0, g.u, position), move(1, g.v, position), move(2, g.uu, steering), move(3, g.uv, steering),
-             move(4, g.vv, steering), move(5, g.logit, step.rate_logit)},
-            step.limits);
-  } else {
-    const KernelOf<Vec> g = gradient(k, m);
-    k.y += move(0, g.y, position);
-    k.x += move(1, g.x, position);
-    k.r11 += move(2, g.r11, steering);
-    k.r12 += move(3, g.r12, steering);
-    k.r22 += move(4, g.r22, steering);
-    k.logit += move(5, g.logit, step.rate_logit);
-    keep_within(k, step.limits);
-  }
+  move_kernel(k, m, step.whitened, step.rates, step.limits, move);
   if (step.linear) keep_planes(step, begin, size, k.y - old_y, k.x - old_x);
   const Vec moved[kGeometry] = {k.y, k.x, k.r11, k.r12, k.r22, k.logit};
   for (int c = 0; c < kGeometry; ++c)

@@ -2,33 +2,21 @@
 #pragma once
 #include "workspace_simd.h"
 
+#include "../common/culling.h"
+
 namespace rsmoe::cpu {
 namespace {
 
-// s over the box is concave: its minimum is at a corner; its maximum at the centre if that is inside, else on
-// an edge, where the best point of the edge's line is clamped into the edge.
 void box_bounds(const float* columns, int64_t stride, int64_t n, float y0, float x0, float y1, float x1, float* low,
                 float* high) {
-  const Vec ya = splat(y0), yb = splat(y1), xa = splat(x0), xb = splat(x1);
   for (int64_t i = 0; i < n; i += kLanes) {
-    auto column = [&](Column c) { return load(columns + c * stride + i); };
-    const Vec cy = column(kColY), cx = column(kColX), r11 = column(kColR11), r12 = column(kColR12);
-    const Vec r22 = column(kColR22), logit = column(kColLogit);
-    const Vec slope_x = column(kColSlopeX), slope_y = column(kColSlopeY);
-    const Vec top = ya - cy, bottom = yb - cy, left = xa - cx, right = xb - cx;
-    auto square = [&](Vec dy, Vec dx) {
-      const Vec u = r11 * dx + r12 * dy, v = r22 * dy;
-      return u * u + v * v;
-    };
-    const Vec farthest =
-        larger(larger(square(top, left), square(top, right)), larger(square(bottom, left), square(bottom, right)));
-    auto along_x = [&](Vec dy) { return square(dy, smaller(larger(-slope_x * dy, left), right)); };
-    auto along_y = [&](Vec dx) { return square(smaller(larger(-slope_y * dx, top), bottom), dx); };
-    Vec nearest = smaller(smaller(along_x(top), along_x(bottom)), smaller(along_y(left), along_y(right)));
-    const VecI inside = (top <= 0.0f) & (bottom >= 0.0f) & (left <= 0.0f) & (right >= 0.0f);
-    nearest = inside ? Vec{} : nearest;
-    store(low + i, logit - 0.5f * farthest);
-    store(high + i, logit - 0.5f * nearest);
+    const auto column = [&](Column c) { return load(columns + c * stride + i); };
+    const KernelOf<Vec> k{column(kColY),   column(kColX),   column(kColR11),
+                          column(kColR12), column(kColR22), column(kColLogit)};
+    const BoundsOf<Vec> bounds =
+        rsmoe::box_bounds(k, column(kColSlopeX), column(kColSlopeY), splat(y0), splat(x0), splat(y1), splat(x1));
+    store(low + i, bounds.low);
+    store(high + i, bounds.high);
   }
 }
 
@@ -45,16 +33,12 @@ void gather_columns(const float* geometry, const int32_t* ids, int64_t n, float 
   for (int64_t i = n; i < round_up(n); ++i)
     for (int c = 0; c < kColSlopeX; ++c) columns[c * stride + i] = columns[c * stride + n - 1];
   for (int64_t i = 0; i < n; i += kLanes) {
-    const Vec r11 = load(columns + kColR11 * stride + i), r12 = load(columns + kColR12 * stride + i);
-    const Vec r22 = load(columns + kColR22 * stride + i);
-    store(columns + kColSlopeX * stride + i, r12 / r11);
-    store(columns + kColSlopeY * stride + i, r11 * r12 / (r12 * r12 + r22 * r22));
+    const auto column = [&](Column c) { return load(columns + c * stride + i); };
+    const KernelOf<Vec> k{Vec{}, Vec{}, column(kColR11), column(kColR12), column(kColR22), Vec{}};
+    store(columns + kColSlopeX * stride + i, slope_along_x(k));
+    store(columns + kColSlopeY * stride + i, slope_along_y(k));
   }
 }
-
-// What a kernel's largest s must reach to stay: `best` is the largest, over kernels, of their smallest s. The slack
-// covers float32 rounding of a far kernel's s.
-float gate_threshold(float best, float tau) { return best - tau - 1e-5f * (best < 0 ? -best : best); }
 
 // Writes the ids that stay in a box to out, which has room for n; returns how many. scratch: 2 x stride floats.
 int64_t cull(const float* columns, int64_t stride, int64_t n, const int32_t* ids, const float* box, float tau,

@@ -2,6 +2,8 @@
 #pragma once
 #include "workspace_simd.h"
 
+#include "../common/steering.h"
+
 namespace rsmoe::cpu {
 namespace {
 
@@ -35,18 +37,11 @@ void gates(const Workspace& w, int64_t begin, int64_t end, float reference) {
   }
 }
 
-// The exponent of 2 of active kernel k at each pixel, in float64 from the kernel's own numbers: far from every
-// kernel s is so large that float32 cannot tell kernels apart.
+// The exact exponents of active kernel k at each pixel.
 void exponents(const TileJob& job, const Workspace& w, int64_t k, double* out) {
-  const float* kernel = job.geometry + int64_t{job.kernels[w.positions[k]]} * kGeometry;
-  constexpr double log2e = 1.4426950408889634;
-  const double cy = double{kernel[kY]} - job.y0, cx = double{kernel[kX]} - job.x0;
-  const double r11 = kernel[kR11], r12 = kernel[kR12], r22 = kernel[kR22], logit = kernel[kLogit];
-  for (int i = 0; i < kTilePixels; ++i) {
-    const double dy = i / kTile - cy, dx = i % kTile - cx;
-    const double u = r11 * dx + r12 * dy, v = r22 * dy;
-    out[i] = log2e * (logit - 0.5 * (u * u + v * v));
-  }
+  const Kernel kernel = load_kernel(job.geometry + int64_t{job.kernels[w.positions[k]]} * kGeometry);
+  const double cy = double{kernel.y} - job.y0, cx = double{kernel.x} - job.x0;
+  for (int i = 0; i < kTilePixels; ++i) out[i] = exact_exponent(kernel, i / kTile - cy, i % kTile - cx);
 }
 
 void find_peaks(const TileJob& job, const Workspace& w) {

@@ -1,10 +1,10 @@
 #include "lists.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <numeric>
 
+#include "../common/culling.h"
 #include "../torch_abi.h"
 #include "aligned.h"
 #include "tile.h"
@@ -38,16 +38,8 @@ struct Candidates {
     if (confidence > 0) {
       reach.reserve(stride);
       for (int64_t i = 0; i < n; ++i)
-        reach.data()[i] = confidence * longest_axis(geometry + int64_t{ids[i]} * kGeometry);
+        reach.data()[i] = confidence * longest_axis(load_kernel(geometry + int64_t{ids[i]} * kGeometry));
     }
-  }
-
-  static float longest_axis(const float* k) {  // largest standard deviation: eigenvalues of R^T R
-    const double a = double{k[kR11]} * k[kR11], b = double{k[kR11]} * k[kR12];
-    const double d = double{k[kR12]} * k[kR12] + double{k[kR22]} * k[kR22];
-    const double determinant = double{k[kR11]} * k[kR11] * k[kR22] * k[kR22];
-    const double largest = 0.5 * (a + d + std::hypot(a - d, 2 * b));
-    return static_cast<float>(std::sqrt(largest / determinant));
   }
 
   // Appends the ids that stay in the box (y0, x0, y1, x1).

@@ -7,13 +7,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace rsmoe::cpu {
+#include "../common/mixture.h"
 
-struct Culling {
-  float tau;         // margin in nats; infinity keeps every kernel (global mixture)
-  bool normalised;   // SMoE; for the RBF kernels are measured against 1 instead of against each other
-  float confidence;  // > 0: the paper's selection instead, the square around the ellipse |z| <= confidence
-};
+namespace rsmoe::cpu {
 
 struct TileLists {
   int64_t tiles_y = 0, tiles_x = 0;

@@ -126,15 +126,10 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
       for (int64_t p = of_kernel.start[j]; p < of_kernel.start[j + 1]; ++p)
         for (int32_t c = 0; c < columns; ++c) sums[c] += pairs[int64_t{of_kernel.pairs[p]} * columns + c];
       const float* k = m.geometry + j * kGeometry;
-      const Kernel g = gradient(Kernel{k[kY], k[kX], k[kR11], k[kR12], k[kR22], k[kLogit]},
-                                Moments{sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]});
-      float values[kGeometry] = {g.y, g.x, g.r11, g.r12, g.r22, g.logit};
+      Kernel g = gradient(load_kernel(k), Moments{sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]});
       const float *expert = m.experts + j * expert_columns, *by_value = sums.data() + kMoments;
-      for (int32_t c = 0; m.linear && c < m.channels; ++c) {  // the plane of a linear expert hangs on the centre
-        values[kY] -= expert[m.channels + c] * by_value[c];
-        values[kX] -= expert[2 * m.channels + c] * by_value[c];
-      }
-      std::copy_n(values, kGeometry, grad_geometry + j * kGeometry);
+      for (int32_t c = 0; m.linear && c < m.channels; ++c) hang_plane(g, expert + c, m.channels, by_value[c]);
+      store_kernel(grad_geometry + j * kGeometry, g);
       std::copy_n(by_value, expert_columns, grad_experts + j * expert_columns);
     }
   });
@@ -185,14 +180,9 @@ FitSeconds fit(const FitSteps& f, float* losses) {
                         of_kernel.start.data(),
                         of_kernel.pairs.data(),
                         f.whitened,
-                        rate[0],
-                        rate[1],
-                        rate[2],
-                        rate[3],
-                        f.beta1,
-                        f.beta2,
-                        static_cast<float>(1 / (1 - std::pow(f.beta1, step))),
-                        static_cast<float>(1 / (1 - std::pow(f.beta2, step))),
+                        {rate[0], rate[1], rate[2], rate[3]},
+                        {f.beta1, f.beta2, static_cast<float>(1 / (1 - std::pow(f.beta1, step))),
+                         static_cast<float>(1 / (1 - std::pow(f.beta2, step)))},
                         f.limits};
     torch_abi::parallel_for(f.kernels, 512, [&](int64_t begin, int64_t end) { simd().adam(adam, begin, end); });
     seconds.optimiser += watch.lap();

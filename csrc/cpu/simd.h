@@ -24,6 +24,8 @@ inline Vec splat(float v) { return Vec{} + v; }
 inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
 
+inline Vec zero_where(VecI condition, Vec otherwise) { return condition ? Vec{} : otherwise; }
+
 inline Vec clamp(Vec v, Vec low, Vec high) { return smaller(larger(v, low), high); }
 
 inline Vec square_root(Vec v) {

@@ -134,7 +134,7 @@ def denoise(
     checked_count(seed, "seed", smallest=0)
     if preset not in ITERATIONS:
         raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
-    engine.resolve_device(device)
+    engine.resolve_device(device)  # early: the name may be wrong
     pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
     ends = clipped_ends(pixels if weights is None else pixels[weights > 0][None])
     if known is None:
@@ -144,16 +144,22 @@ def denoise(
         noise_model = even_noise(pixels, known / layout.span if np.ptp(pixels) > 0 else 0.0, ends)
     sigma = noise_model.sigma
     options = {} if threshold is None else {"threshold": checked_positive(threshold, "threshold")}
-    ensemble = Ensemble(
-        pixels,
-        noise_model,
-        layout,
-        replace(SETTINGS, iterations=ITERATIONS[preset]),
-        partial(_start, start, pixels, options),
-        weights,
-        seed,
-    )
-    ensemble.run(_plans(pixels.shape, models, count, sigma), callback)
+
+    def run(device: torch.device) -> Ensemble:
+        ensemble = Ensemble(
+            pixels,
+            noise_model,
+            layout,
+            replace(SETTINGS, iterations=ITERATIONS[preset]),
+            partial(_start, start, pixels, options),
+            weights,
+            seed,
+            device,
+        )
+        ensemble.run(_plans(pixels.shape, models, count, sigma), callback)
+        return ensemble
+
+    ensemble = engine.run_on(device, run)
     result, std = _finish(ensemble)
     untouched = sigma == 0 and weights is None
     return Denoised(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -175,26 +176,58 @@ def _memory_gib() -> tuple[float | None, float | None]:
 def _cuda(engine_loaded: bool) -> Check:
     import torch
 
-    name = "cuda"
-    driver = shutil.which("nvidia-smi") is not None
+    name, driver = "cuda", _driver()
+    found = f"; driver: {driver}" if driver else ""
     if torch.version.cuda is None:
         remedy = "for the graphics card, install a CUDA build of torch: https://pytorch.org" if driver else ""
-        return Check(name, "not used: this torch is a build for the CPU", NOTE, remedy)
+        return Check(name, f"not used: this torch is a build for the CPU{found}", NOTE, remedy)
     try:
         available = torch.cuda.is_available()
         device = torch.cuda.get_device_name() if available else ""
     except Exception as error:  # a driver that does not fit
         available, device = False, str(error)
     if not available:
-        value = f"torch has CUDA {torch.version.cuda} and finds no device; the CPU is used. {device}".strip()
-        return Check(name, value, NOTE, "if there is a card, see whether nvidia-smi finds it; update its driver")
+        value = f"torch has CUDA {torch.version.cuda} and finds no device; the CPU is used{found}. {device}".strip()
+        remedy = "if there is a card, install NVIDIA's driver and see whether nvidia-smi finds it"
+        if driver:
+            remedy = f"update the driver, or install a torch for an older CUDA than {torch.version.cuda}"
+        return Check(name, value, NOTE, remedy)
     if not engine_loaded or not _has_cuda_engine():
-        value = f"{device} found, but this build of napari-rsmoe has no CUDA part; the CPU is used"
+        value = f"{device} found, but this build of napari-rsmoe has no CUDA part; the CPU is used{_why_not_loaded()}"
         return Check(name, value, NOTE, "with nvcc on the PATH: pip install --no-binary napari-rsmoe napari-rsmoe")
-    return Check(name, f"{device}, CUDA {torch.version.cuda}")
+    if problem := _cuda_problem():
+        remedy = "update the driver and torch; please report it if it stays"
+        return Check(name, f"{device} found, but it is not used: {problem}", PROBLEM, remedy)
+    return Check(name, f"{device}, CUDA {torch.version.cuda}{found}")
+
+
+def _driver() -> str:
+    """Version of NVIDIA's driver, empty if there is none."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ""
+    command = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "does not answer"
+    lines = result.stdout.strip().splitlines()
+    return lines[0] if result.returncode == 0 and lines else "does not answer"
 
 
 def _has_cuda_engine() -> bool:
     from .engine import devices
 
     return devices.has_cuda_engine()
+
+
+def _why_not_loaded() -> str:
+    from .engine import library
+
+    return f" ({library.WHY_NO_CUDA})" if library.WHY_NO_CUDA else ""
+
+
+def _cuda_problem() -> str:
+    from .engine import devices
+
+    return devices.why_not_cuda()

@@ -54,6 +54,8 @@ class Ensemble:
         Of the pixels.
     seed : int
         Model h draws from a generator seeded with (seed, h).
+    device : torch.device, optional
+        Where models are fitted; default: the CPU.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class Ensemble:
         make_start: Callable[[int, np.random.Generator], Start],
         weight: Floats | None,
         seed: int,
+        device: torch.device | None = None,
     ) -> None:
+        self.device = device or torch.device("cpu")
         self.planes = decorrelate(pixels)
         self.noise = noise
         self.variance = decorrelated_variance(noise.variance)
@@ -132,21 +136,22 @@ class Ensemble:
             ),
             self.settings,
             weight=np.pad(self.weight * self._trust, border),
+            device=self.device,
         )
 
     def _geometry(self, fitter: Fitter, plan: Plan) -> torch.Tensor:
         geometry = fitter.geometry.clone()
-        geometry[:, :2] -= torch.tensor(plan.shift)
+        geometry[:, :2] -= torch.tensor(plan.shift, device=self.device)
         return geometry
 
     def _drawn(self, fitter: Fitter, plan: Plan) -> Floats:
         """The render in decorrelated planes, not clipped."""
         image = engine.render(self._geometry(fitter, plan), fitter.experts, *self.planes.shape[1:])
-        return np.divide(image.numpy(), self._scale, dtype=np.float32)
+        return np.divide(image.cpu().numpy(), self._scale, dtype=np.float32)
 
     def _model(self, fitter: Fitter, plan: Plan, index: int) -> Model:
         """The model in the channels of the image."""
-        experts = np.divide(fitter.experts.numpy(), self._scale[:, 0, 0], dtype=np.float32)
+        experts = np.divide(fitter.experts.cpu().numpy(), self._scale[:, 0, 0], dtype=np.float32)
         mixed = np.einsum("lc,cd->ld", experts, opponent_matrix(experts.shape[1])).astype(np.float32)
         metadata = {
             "made_by": f"napari-rsmoe {version('napari-rsmoe')}",

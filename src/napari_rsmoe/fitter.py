@@ -12,7 +12,7 @@ from . import engine
 from .images import ImageFormat
 from .metrics import default_data_range
 from .model import Mode, Model, to_raster
-from .relocation import relocate
+from .relocation import relocate, relocate_on_device
 from .settings import FitSettings
 from .starts import Start
 
@@ -25,7 +25,8 @@ class Fitter:
 
     `advance` takes steps, `relocate` moves idle kernels, `chunk` does a little of both as the settings say.
     `geometry` and `experts` hold the kernels, in the pixels of the raster that is drawn: the image's, or finer by
-    `oversample`. `fraction` is the share of the fit that is done.
+    `oversample`, and live on the device, as does all that the steps need. `fraction` is the share of the fit that is
+    done.
     """
 
     def __init__(
@@ -37,19 +38,21 @@ class Fitter:
         mode: Mode = "smoe",
         weight: np.ndarray | None = None,
         rng: np.random.Generator | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self.settings = settings
+        self.device = device or torch.device("cpu")
         self.mode: Mode = mode
         self._image_shape = (pixels.shape[0], pixels.shape[1])
         self._pixels = enlarge(pixels, settings.oversample)
         self._pixel_weight = None if weight is None else enlarge(weight, settings.oversample)
         self._rng = rng or np.random.default_rng(0)
         self.shape = (self._pixels.shape[0], self._pixels.shape[1])
-        self.target = to_tiles(self._pixels)
+        self.target = to_tiles(self._pixels).to(self.device)
         self.weight = None
         total = float(self.shape[0] * self.shape[1])
         if self._pixel_weight is not None:
-            self.weight = to_tiles(self._pixel_weight[..., None])[:, 0].contiguous()
+            self.weight = to_tiles(self._pixel_weight[..., None])[:, 0].contiguous().to(self.device)
             total = float(self._pixel_weight.sum(dtype=np.float64))
         self._values = total * pixels.shape[2]
         geometry, experts = start_tensors(start, self._image_shape)
@@ -57,7 +60,8 @@ class Fitter:
             experts = torch.cat([experts, torch.zeros(len(experts), 2 * pixels.shape[2])], 1)
         step = 1 / settings.oversample
         self.geometry, self.experts = to_raster(geometry, experts, (0, 0), (step, step), linear=settings.linear)
-        self.state = torch.zeros(2, 6 + self.experts.shape[1], len(self.geometry))
+        self.geometry, self.experts = self.geometry.to(self.device), self.experts.to(self.device)
+        self.state = torch.zeros(2, 6 + self.experts.shape[1], len(self.geometry), device=self.device)
         self.step = 0
         self.fraction = 0.0
         self.mean_squared_error = math.inf
@@ -99,7 +103,7 @@ class Fitter:
             self.state,
             self.target,
             self.weight,
-            rates,
+            rates.to(self.device),
             *self.shape,
             block=s.oversample,
             first_step=self.step,
@@ -123,10 +127,16 @@ class Fitter:
             round(self.settings.relocate * len(self.geometry)), len(self.geometry) - 1, self._pixels[..., 0].size
         )
         if count > 0:
-            relocate(
+            move = relocate if self.device.type == "cpu" else relocate_on_device
+            move(
                 self.geometry, self.experts, self.state, self._pixels, self._pixel_weight, count, self.settings.tau,
                 self._rng, block=self.settings.oversample, linear=self.settings.linear,
             )  # fmt: skip
+
+    @property
+    def _steps_at_once(self) -> int:
+        """Steps between two reports. On a device each report makes it idle for a moment, so there are fewer."""
+        return CHUNK if self.device.type == "cpu" else max(CHUNK, self.settings.relocate_interval)
 
     def chunk(self, remaining: int | None = None) -> None:
         """Relocate if it is time to, then take the steps up to the next report."""
@@ -134,7 +144,7 @@ class Fitter:
         due = self.step % s.relocate_interval == 0 and self.step >= 2 * s.relocate_interval
         if self.mode == "smoe" and due and self.fraction < s.relocate_until:
             self.relocate()
-        self.advance(CHUNK, remaining)
+        self.advance(self._steps_at_once, remaining)
         if self._best is None or self.mean_squared_error < self._best[0]:
             self._best = (self.mean_squared_error, self.geometry.clone(), self.experts.clone())
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from . import engine
 from .checks import checked_count, checked_positive, prepare_weighted
@@ -81,7 +82,7 @@ def fit(
     seed : int
         Same seed, same machine: the same model to the bit, for any number of threads.
     device : {"auto", "cpu", "cuda"}
-        Where to compute.
+        Where to compute. "auto" takes CUDA if it works, and the CPU if the memory of the device does not suffice.
     channel_axis : int, None or "auto"
         Which axis holds channels; "auto" takes a last axis of length 3 or 4.
     callback : callable, optional
@@ -118,18 +119,23 @@ def fit(
         raise ValueError(f"threshold is for start='segmentation', not {settings.start!r}.")
     checked_count(seed, "seed", smallest=0)
     began = clock.perf_counter()
-    engine.resolve_device(device)
+    engine.resolve_device(device)  # early: the name may be wrong
     pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
     options = {} if threshold is None else {"threshold": checked_positive(threshold, "threshold")}
-    job = _Job(pixels, layout, settings, mode, weights, seed, options, preset)
-    if psnr is not None:
-        return job.to_quality(psnr, callback)
-    if n_kernels == "auto":
-        count, pilot = job.expected_kernels(10 ** (-AUTO_PSNR / 10), callback)
-        if pilot is not None:
-            return job.model(pilot)
-        n_kernels = count
-    return job.run(n_kernels, callback, None if time is None else (began, time))[0]
+
+    def run(device: torch.device) -> Model:
+        job = _Job(pixels, layout, settings, mode, weights, seed, options, preset, device)
+        if psnr is not None:
+            return job.to_quality(psnr, callback)
+        if n_kernels == "auto":
+            count, pilot = job.expected_kernels(10 ** (-AUTO_PSNR / 10), callback)
+            if pilot is not None:
+                return job.model(pilot)
+        else:
+            count = n_kernels
+        return job.run(count, callback, None if time is None else (began, time))[0]
+
+    return engine.run_on(device, run)
 
 
 def _settings(preset: str, start: str | None, iterations: int | None, rasterized: bool) -> FitSettings:
@@ -154,11 +160,12 @@ class _Job:
     seed: int
     start_options: dict[str, Any]
     preset: str
+    device: torch.device
 
     def fitter(self, n_kernels: int, settings: FitSettings) -> Fitter:
         rng = np.random.default_rng(self.seed)
         start = make_start(settings.start, self.pixels, n_kernels, rng, **self.start_options)
-        return Fitter(self.pixels, start, settings, mode=self.mode, weight=self.weight, rng=rng)
+        return Fitter(self.pixels, start, settings, mode=self.mode, weight=self.weight, rng=rng, device=self.device)
 
     def run(
         self, n_kernels: int, callback: Callback | None, budget: tuple[float, float] | None = None

@@ -80,7 +80,7 @@ def prepare_image(image: Any, channel_axis: ChannelAxis = "auto") -> tuple[np.nd
     _check_type(array)
     if array.size == 0:
         raise ImageError(f"The image is empty: its shape is {array.shape}. Give at least one pixel.")
-    axis = _find_channels(array, channel_axis)
+    axis = find_channels(array, channel_axis)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = int(array.size - np.isfinite(array).sum())
         raise ImageError(
@@ -123,7 +123,8 @@ def _check_type(array: np.ndarray) -> None:
         raise ImageError(f"The image has type {array.dtype}; integers and float16 to float64 are accepted.")
 
 
-def _find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:
+def find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:
+    """The axis of the channels, counted from the front, or None; an ImageError if it cannot be told."""
     shape = array.shape
     if channel_axis == "auto":
         if array.ndim == 2:

@@ -178,6 +178,7 @@ class Model:
         region: Region | None = None,
         sharpen: float = 1.0,
         dtype: Any = None,
+        device: str = "auto",
     ) -> np.ndarray:
         """Draw the image, at any size and sharpness.
 
@@ -195,6 +196,8 @@ class Model:
             the power sharpen^2, so edges stay where they are (kernel editing, paper section II-B).
         dtype : data type, optional
             Of the output; default: the image's own. Integer types are rounded.
+        device : {"auto", "cpu", "cuda"}
+            Where to compute, as for `napari_rsmoe.fit`.
 
         Returns
         -------
@@ -216,15 +219,19 @@ class Model:
             sharpen=sharpen,
             sharpen_logits=self.mode == "smoe",
         )
-        image = engine.render(
-            geometry,
-            experts,
-            height * fine_y,
-            width * fine_x,
-            normalised=self.mode == "smoe",
-            confidence=self.confidence,
-            linear=self.linear,
-        )
+
+        def draw(device: torch.device) -> torch.Tensor:
+            return engine.render(
+                geometry.to(device),
+                experts.to(device),
+                height * fine_y,
+                width * fine_x,
+                normalised=self.mode == "smoe",
+                confidence=self.confidence,
+                linear=self.linear,
+            ).cpu()
+
+        image = engine.run_on(device, draw)
         if fine_y > 1 or fine_x > 1:
             image = image.reshape(self.channels, height, fine_y, width, fine_x).mean((2, 4))
         return self.layout.restore(image.permute(1, 2, 0).numpy(), dtype)

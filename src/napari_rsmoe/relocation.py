@@ -103,3 +103,68 @@ def relocate(
     experts[moved] = 0
     experts[moved, :channels] = torch.from_numpy(pixels[y, x])
     state[:, :, moved] = 0
+
+
+def relocate_on_device(
+    geometry: torch.Tensor,
+    experts: torch.Tensor,
+    state: torch.Tensor,
+    pixels: np.ndarray,
+    weight: np.ndarray | None,
+    count: int,
+    tau: float,
+    rng: np.random.Generator,
+    *,
+    block: int = 1,
+    linear: bool = False,
+) -> None:
+    """Do what `relocate` does, with the same chances, where the tensors are; the host does not wait."""
+    device = geometry.device
+    image = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+    height, width, channels = image.shape
+    value = engine.render(geometry, experts, height, width, tau=tau, linear=linear)
+    moved = torch.argsort(needed(geometry, experts[:, :channels], value, tau), stable=True)[:count]
+
+    if block > 1:
+        means = torch.nn.functional.avg_pool2d(value, block)
+        value = means.repeat_interleave(block, 1).repeat_interleave(block, 2)
+    error = (value.permute(1, 2, 0) - image).square().sum(2)
+    if weight is not None:
+        error *= torch.from_numpy(weight).to(device)
+    likely = _blurred(_blurred(error.double()).T).T.ravel() ** ERROR_POWER
+    likely = likely + 1e-12 * likely.max().clamp_min(1e-30)
+    # The race of `draw_pixels`.
+    arrivals = torch.from_numpy(rng.standard_exponential(height * width)).to(device) / likely
+    place = torch.topk(arrivals, count, largest=False).indices.sort().values
+    y, x = place // width, place % width
+
+    neighbours = min(NEIGHBOURS, len(geometry) - count)
+    apart, nearest = [], []
+    for part in torch.stack([y, x], 1).float().split(max(1, (1 << 25) // len(geometry))):
+        distances = torch.cdist(part, geometry[:, :2], compute_mode="donot_use_mm_for_euclid_dist")
+        distances[:, moved] = torch.inf
+        closest = torch.topk(distances, neighbours, largest=False)
+        apart.append(closest.values.mean(1))
+        nearest.append(closest.indices[:, 0])
+    sigma = (SPREAD * torch.cat(apart)).clamp(*SIGMA_RANGE)
+
+    fresh = torch.zeros(count, 6, device=device)
+    fresh[:, 0], fresh[:, 1] = y, x
+    fresh[:, 2] = fresh[:, 4] = 1 / sigma
+    fresh[:, 5] = geometry[torch.cat(nearest), 5]
+    geometry[moved] = fresh
+    experts[moved] = 0
+    experts[moved, :channels] = image[y, x]
+    state[:, :, moved] = 0
+
+
+def _blurred(plane: torch.Tensor) -> torch.Tensor:
+    """Blur along the first axis as `gaussian_filter(plane, 1.0)` does."""
+    radius = 4
+    weights = np.exp(-0.5 * np.arange(-radius, radius + 1.0) ** 2)
+    rows = torch.from_numpy(np.pad(np.arange(len(plane)), radius, mode="symmetric")).to(plane.device)
+    padded = plane[rows]
+    total = torch.zeros_like(plane)
+    for offset, part in enumerate((weights / weights.sum()).tolist()):
+        total += part * padded[offset : offset + len(plane)]
+    return total

@@ -1,6 +1,16 @@
 """The compiled engine: torch operators `torch.ops.rsmoe.*` with typed wrappers, autograd and fake kernels."""
 
-from .devices import resolve_device
+from .devices import resolve_device, run_on
 from .operators import DEFAULT_TAU, fit_steps, gate_sums, render, segment, simd_level, tile_lists
 
-__all__ = ["DEFAULT_TAU", "fit_steps", "gate_sums", "render", "resolve_device", "segment", "simd_level", "tile_lists"]
+__all__ = [
+    "DEFAULT_TAU",
+    "fit_steps",
+    "gate_sums",
+    "render",
+    "resolve_device",
+    "run_on",
+    "segment",
+    "simd_level",
+    "tile_lists",
+]

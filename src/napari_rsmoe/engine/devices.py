@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
 import torch
 
+from .. import reference
 from ..errors import DeviceError
+from . import operators
+from .library import WHY_NO_CUDA
 
 DEVICES = ("auto", "cpu", "cuda")
+Result = TypeVar("Result")
 
 
 def has_cuda_engine() -> bool:
-    """Whether this build registered the operators for CUDA."""
+    """Whether the operators are registered for CUDA."""
     return bool(torch._C._dispatch_has_kernel_for_dispatch_key("rsmoe::render", "CUDA"))
 
 
@@ -20,7 +29,8 @@ def resolve_device(device: str) -> torch.device:
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
-        "auto" takes CUDA where the engine and the machine have it, else the CPU.
+        "auto" takes CUDA where the engine and the machine have it and a small check of its results passes, else the
+        CPU.
 
     Raises
     ------
@@ -31,10 +41,101 @@ def resolve_device(device: str) -> torch.device:
         raise DeviceError(f"device={device!r} is not known; use one of {', '.join(DEVICES)}.")
     if device == "cpu":
         return torch.device("cpu")
-    usable = has_cuda_engine() and torch.cuda.is_available()
-    if device == "cuda" and not usable:
-        reason = "torch finds no CUDA device" if has_cuda_engine() else "this build of the engine has no CUDA part"
+    reason = why_not_cuda()
+    if not reason:
+        return torch.device("cuda")
+    if device == "cuda":
         raise DeviceError(
             f"device='cuda' cannot be used: {reason}. Use device='cpu' or 'auto'; see `napari-rsmoe doctor`."
         )
-    return torch.device("cuda" if usable else "cpu")
+    return torch.device("cpu")
+
+
+def run_on(device: str, job: Callable[[torch.device], Result]) -> Result:
+    """Run a job on a device.
+
+    Where the device's memory does not suffice, "auto" falls back to the CPU, with a warning.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        As for `resolve_device`.
+    job : callable
+        Gets the device.
+
+    Raises
+    ------
+    DeviceError
+        As `resolve_device` does, and if the memory of "cuda" does not suffice.
+    """
+    chosen = resolve_device(device)
+    try:
+        return job(chosen)
+    except RuntimeError as error:
+        if chosen.type == "cpu" or not _out_of_memory(error):
+            raise
+        if device != "auto":
+            raise DeviceError(
+                f"The memory of the CUDA device does not suffice: {error}. Use fewer kernels, a smaller image, or "
+                "device='cpu'."
+            ) from error
+        warnings.warn(f"The memory of the CUDA device does not suffice ({error}); the CPU is used.", stacklevel=3)
+    return job(torch.device("cpu"))
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory on the device" in str(error)
+
+
+@cache
+def why_not_cuda() -> str:
+    """Why CUDA cannot be used, empty if it can. Looks once: a device is checked at its first use."""
+    if not has_cuda_engine():
+        return WHY_NO_CUDA or "this build of the engine has no CUDA part"
+    try:
+        if not torch.cuda.is_available():
+            return "torch finds no CUDA device"
+        problem = self_check(torch.device("cuda"))
+    except Exception as error:  # a driver, a card or a library that does not fit, in whatever way
+        problem = f"it failed: {error}"
+    if problem:
+        problem = f"the check of the CUDA device did not pass, {problem}"
+        warnings.warn(f"{problem}; the CPU is used where device='auto'.", RuntimeWarning, stacklevel=3)
+    return problem
+
+
+def self_check(device: torch.device) -> str:
+    """Compare a tiny image, its gradient and a step of a fit on a device with float64 on the CPU.
+
+    Returns
+    -------
+    str
+        What is wrong, empty if nothing is.
+    """
+    height, width = 21, 35
+    generator = torch.Generator().manual_seed(0)
+    geometry = torch.rand(9, 6, generator=generator) * torch.tensor([21.0, 35.0, 0.2, 0.2, 0.2, 2.0])
+    geometry[:, 2:5] += torch.tensor([0.1, -0.1, 0.1])
+    experts, upstream = torch.rand(9, 3, generator=generator), torch.rand(3, height, width, generator=generator)
+
+    exact = [geometry.double().requires_grad_(), experts.double().requires_grad_()]
+    image = reference.render(exact[0], exact[1], height, width)
+    expected = [image.detach(), *torch.autograd.grad(image, exact, upstream.double())]
+
+    inputs = [geometry.to(device), experts.to(device)]
+    drawn = operators.ops.render(*inputs, height, width, 25.0, True, 0.0, False)
+    gradients = operators.ops.render_backward(upstream.to(device), *inputs, 25.0, True, 0.0, False)
+    for name, a, e in zip(("image", "gradient", "gradient"), (drawn, *gradients), expected, strict=True):
+        error = float((a.cpu().double() - e).abs().max() / e.abs().max())
+        if not error < 1e-3:
+            return f"its {name} is off by {error:.1g}"
+    target = torch.full((6, 3, 256), 0.5, device=device)
+    losses, _ = operators.ops.fit_steps(
+        *inputs, torch.zeros(2, 9, 9, device=device), target, None, 1, torch.full((4, 4), 0.02, device=device), height,
+        width, 0, 9.0, True, 0.0, False, True, 2, 1.0, 0.9, 0.99, [20.0, 8.0, 0.25, 200.0, 8.0],
+    )  # fmt: skip
+    first, last = float(losses[0]), float(losses[-1])
+    start = float(((expected[0] - 0.5) ** 2).sum())
+    if not (abs(first - start) < 1e-3 * start and last < first):
+        return f"its fit goes from an error of {first:.4g} (should be {start:.4g}) to {last:.4g}"
+    return ""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .library import ops
+from .library import ops as ops  # re-exported: tests put other libraries in its place
 
 DEFAULT_TAU = 9.0
 """Culling margin in nats: a gate weight below exp(-9) = 1.2e-4 of the largest may be left out."""
@@ -169,7 +169,8 @@ def fit_steps(
     losses : torch.Tensor
         (steps,) float32, the weighted sum of squared errors before each step.
     seconds : torch.Tensor
-        (3,) float32, time spent on tile lists, on tiles (forward and backward) and on the optimiser.
+        (3,) float32 on the CPU, time spent on tile lists, on tiles (forward and backward) and on the optimiser;
+        zeros on CUDA, where measuring it would take waiting.
     """
     losses, seconds = ops.fit_steps(
         geometry, experts, state, target, weight, block, rates, height, width, first_step, tau, normalised, confidence,
@@ -202,28 +203,26 @@ def simd_level() -> str:
     return str(ops.simd_level())
 
 
-@torch.library.register_fake("rsmoe::render")
-def _(
+def _fake_render(
     geometry: torch.Tensor, experts: torch.Tensor, height: int, width: int, tau: float, normalised: bool,
     confidence: float, linear: bool,
 ) -> torch.Tensor:  # fmt: skip
     return experts.new_empty((experts.shape[1] // (3 if linear else 1), height, width))
 
 
-@torch.library.register_fake("rsmoe::render_backward")
-def _(grad: torch.Tensor, geometry: torch.Tensor, experts: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _fake_render_backward(
+    grad: torch.Tensor, geometry: torch.Tensor, experts: torch.Tensor, *_: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.empty_like(geometry), torch.empty_like(experts)
 
 
-@torch.library.register_fake("rsmoe::tile_lists")
-def _(geometry: torch.Tensor, height: int, width: int, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _fake_tile_lists(geometry: torch.Tensor, height: int, width: int, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
     tiles = -(-height // 16) * -(-width // 16)
     pairs = torch.library.get_ctx().new_dynamic_size()
     return geometry.new_empty(tiles + 1, dtype=torch.int64), geometry.new_empty(pairs, dtype=torch.int32)
 
 
-@torch.library.register_fake("rsmoe::fit_steps")
-def _(
+def _fake_fit_steps(
     geometry: torch.Tensor,
     experts: torch.Tensor,
     state: torch.Tensor,
@@ -233,11 +232,10 @@ def _(
     rates: torch.Tensor,
     *_: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return rates.new_empty(rates.shape[0]), rates.new_empty(3)
+    return rates.new_empty(rates.shape[0]), torch.empty(3)
 
 
-@torch.library.register_fake("rsmoe::segment")
-def _(image: torch.Tensor, threshold: float) -> torch.Tensor:
+def _fake_segment(image: torch.Tensor, threshold: float) -> torch.Tensor:
     return image.new_empty(image.shape[:2], dtype=torch.int32)
 
 
@@ -246,9 +244,23 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> N
     ctx.save_for_backward(geometry, experts)
 
 
-def _backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-    geometry, experts = ctx.saved_tensors
-    return *ops.render_backward(grad.contiguous(), geometry, experts, *ctx.options), *[None] * 6
+def register(namespace: str) -> None:
+    """Give the operators of a library autograd and fake kernels. Tests have further libraries than "rsmoe"."""
+    own = getattr(torch.ops, namespace)
+
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        geometry, experts = ctx.saved_tensors
+        return *own.render_backward(grad.contiguous(), geometry, experts, *ctx.options), *[None] * 6
+
+    for name, fake in (
+        ("render", _fake_render),
+        ("render_backward", _fake_render_backward),
+        ("tile_lists", _fake_tile_lists),
+        ("fit_steps", _fake_fit_steps),
+        ("segment", _fake_segment),
+    ):
+        torch.library.register_fake(f"{namespace}::{name}", fake)
+    torch.library.register_autograd(f"{namespace}::render", backward, setup_context=_setup_context)
 
 
-torch.library.register_autograd("rsmoe::render", _backward, setup_context=_setup_context)
+register("rsmoe")

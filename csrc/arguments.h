@@ -1,0 +1,102 @@
+// Checks of the operators' arguments, which are the same on every device.
+#pragma once
+#include "common/mixture.h"
+#include "torch_abi.h"
+
+namespace rsmoe {
+
+inline Culling checked_culling(double tau, bool normalised, double confidence) {
+  torch_abi::check(tau > 0, "tau must be positive");
+  torch_abi::check(confidence >= 0, "confidence must not be negative");
+  return {static_cast<float>(tau), normalised, static_cast<float>(confidence)};
+}
+
+inline int64_t checked_kernels(const torch_abi::Tensor& geometry, int64_t height, int64_t width) {
+  geometry.require_shape("geometry", {-1, kGeometry});
+  torch_abi::check(geometry.size(0) > 0, "a mixture needs at least one kernel");
+  torch_abi::check(height > 0 && width > 0, "height and width must be positive");
+  return geometry.size(0);
+}
+
+inline Mixture checked_mixture(const torch_abi::Tensor& geometry, const torch_abi::Tensor& experts, bool linear,
+                               int64_t height, int64_t width, const Culling& culling) {
+  geometry.require_shape("geometry", {-1, kGeometry});
+  experts.require_shape("experts", {geometry.size(0), -1});
+  experts.require_device("experts", geometry.device());
+  const int64_t kernels = checked_kernels(geometry, height, width);
+  torch_abi::check(!linear || experts.size(1) % 3 == 0, "linear experts need three columns for each channel");
+  const int64_t channels = linear ? experts.size(1) / 3 : experts.size(1);
+  torch_abi::check(channels > 0, "experts need at least one channel");
+  return {geometry.data<float>("geometry"),
+          experts.data<float>("experts"),
+          kernels,
+          static_cast<int32_t>(channels),
+          linear,
+          height,
+          width,
+          culling};
+}
+
+// The same for a gradient by the image, (channels, height, width).
+inline Mixture checked_mixture(const torch_abi::Tensor& grad, const torch_abi::Tensor& geometry,
+                               const torch_abi::Tensor& experts, bool linear, const Culling& culling) {
+  experts.require_shape("experts", {-1, -1});
+  grad.require_shape("grad", {linear ? experts.size(1) / 3 : experts.size(1), -1, -1});
+  grad.require_device("grad", geometry.device());
+  return checked_mixture(geometry, experts, linear, grad.size(1), grad.size(2), culling);
+}
+
+inline FitSteps checked_fit(const torch_abi::Tensor& geometry, const torch_abi::Tensor& experts,
+                            const torch_abi::Tensor& state, const torch_abi::Tensor& target,
+                            const std::optional<torch_abi::Tensor>& weight, int64_t block,
+                            const torch_abi::Tensor& rates, int64_t height, int64_t width, int64_t first_step,
+                            const Culling& culling, bool linear, bool whitened, int64_t list_interval,
+                            double list_margin, double beta1, double beta2, const std::vector<double>& limits) {
+  using torch_abi::check;
+  const Mixture m = checked_mixture(geometry, experts, linear, height, width, culling);
+  const int64_t tiles = (height + kTile - 1) / kTile * ((width + kTile - 1) / kTile);
+  const torch_abi::Device device = geometry.device();
+  state.require_shape("state", {2, kMoments + experts.size(1), m.kernels});
+  state.require_device("state", device);
+  target.require_shape("target", {tiles, m.channels, kTilePixels});
+  target.require_device("target", device);
+  if (weight) {
+    weight->require_shape("weight", {tiles, kTilePixels});
+    weight->require_device("weight", device);
+  }
+  check(block > 0 && kTile % block == 0 && height % block == 0 && width % block == 0,
+        "block must divide 16, height and width");
+  rates.require_shape("rates", {-1, 4});
+  rates.require_device("rates", device);
+  check(first_step >= 0, "first_step must not be negative");
+  check(list_interval > 0, "list_interval must be positive");
+  check(list_margin >= 0, "list_margin must not be negative");
+  check(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "beta1 and beta2 must lie in [0, 1)");
+  check(limits.size() == 5, "limits must be border, move, scale_min, scale_max, logit");
+  const auto border = static_cast<float>(limits[0]);
+  return {geometry.mutable_data<float>("geometry"),
+          experts.mutable_data<float>("experts"),
+          state.mutable_data<float>("state"),
+          m.kernels,
+          m.channels,
+          linear,
+          height,
+          width,
+          target.data<float>("target"),
+          weight ? weight->data<float>("weight") : nullptr,
+          static_cast<int32_t>(block),
+          rates.data<float>("rates"),
+          first_step,
+          rates.size(0),
+          list_interval,
+          static_cast<float>(list_margin),
+          static_cast<float>(beta1),
+          static_cast<float>(beta2),
+          whitened,
+          culling,
+          {-border, static_cast<float>(height - 1) + border, -border, static_cast<float>(width - 1) + border,
+           static_cast<float>(limits[1]), static_cast<float>(limits[2]), static_cast<float>(limits[3]),
+           static_cast<float>(limits[4])}};
+}
+
+}  // namespace rsmoe

@@ -1,0 +1,116 @@
+"""The engines that tests run over: the CPU's, the CUDA source run on the CPU, and CUDA where there is one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from napari_rsmoe.engine import devices, operators
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "csrc"
+EMULATOR = ROOT / "tests" / "cuda_on_host"
+UNITS = ("lists.cu", "tile.cu", "adam.cu", "mixture.cu")
+BACKENDS = ("cpu", "cuda-on-host") + (() if devices.why_not_cuda() else ("cuda",))  # test_gpu.py says why not
+MUTATED = {"fit_steps": (0, 1, 2)}
+_current = "cpu"
+
+
+def compiler() -> str:
+    """The C++ compiler; without one the test is skipped."""
+    for name in (os.environ.get("CXX"), "c++", "g++", "clang++"):
+        if name and (found := shutil.which(name)):
+            return found
+    pytest.skip("no C++ compiler found (set CXX)")
+
+
+def compile_on_host(folder: Path, output: Path, *flags: str, csrc: Path = SOURCES, program: Path | None = None) -> None:
+    """Compile the CUDA engine for the CPU: as a library of operators, or together with a program."""
+    common = ["-std=c++20", "-fPIC", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-DRSMOE_ON_HOST"]
+    common += ["-I", str(EMULATOR), "-I", str(csrc), *flags]
+    own = program or csrc / "cuda" / "operators.cpp"
+    objects = []
+    for source in [*(csrc / "cuda" / unit for unit in UNITS), own, EMULATOR / "cuda_on_host.cpp"]:
+        objects.append(folder / f"{source.stem}.o")
+        run(compiler(), *common, "-x", "c++", "-c", str(source), "-o", str(objects[-1]))
+    torch_library = ["-L", str(Path(torch.__file__).parent / "lib"), "-Wl,--no-as-needed", "-ltorch_cpu"]
+    link = [] if program else ["-shared", "-Wl,--allow-shlib-undefined", *torch_library]
+    run(compiler(), *flags, *map(str, objects), *link, "-o", str(output))
+
+
+def run(*command: str) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "warning" not in result.stderr, result.stderr
+
+
+@cache
+def load_on_host(folder: Path) -> None:
+    """Build and register torch.ops.rsmoe_cuda_on_host."""
+    library = folder / "librsmoe_cuda_on_host.so"
+    compile_on_host(folder, library, "-O2", "-fvisibility=hidden")
+    register = ctypes.CDLL(str(library)).rsmoe_register_cuda_operators
+    register.restype = ctypes.c_char_p
+    error = register()
+    assert error is None, error
+    operators.register("rsmoe_cuda_on_host")
+
+
+class OnHost:
+    """The operators of the CUDA source run on the CPU; those that have no CUDA version as they are."""
+
+    def __getattr__(self, name: str) -> Any:
+        alone = name in ("segment", "simd_level")
+        return getattr(torch.ops.rsmoe if alone else torch.ops.rsmoe_cuda_on_host, name)
+
+
+class OnDevice:
+    """The operators of CUDA for tensors of the CPU: copies there, and back again."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        operator = getattr(torch.ops.rsmoe, name)
+
+        def call(*arguments: Any) -> Any:
+            moved = on_device(arguments)
+            results = operator(*moved)
+            for position in MUTATED.get(name, ()):
+                arguments[position].copy_(moved[position])
+            return results.cpu() if isinstance(results, torch.Tensor) else tuple(r.cpu() for r in results)
+
+        return call
+
+
+def on_device(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments with their tensors on the device of the backend in use."""
+    device = "cuda" if in_use() == "cuda" else "cpu"
+    return tuple(a.to(device) if isinstance(a, torch.Tensor) else a for a in arguments)
+
+
+def in_use() -> str:
+    """Name of the backend that the running test has."""
+    return _current
+
+
+@pytest.fixture(scope="module", params=BACKENDS, autouse=True)
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run every test of the module that imports this over all engines."""
+    global _current
+    name: str = request.param
+    with pytest.MonkeyPatch.context() as patch:
+        if name == "cuda-on-host":
+            load_on_host(tmp_path_factory.getbasetemp())
+            patch.setattr(operators, "ops", OnHost())
+        elif name == "cuda":
+            patch.setattr(operators, "ops", OnDevice())
+        _current = name
+        yield name
+        _current = "cpu"

@@ -1,0 +1,147 @@
+"""The CUDA engine as it was built, for every architecture: no spills, bounded resources; and how it is loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from benchmarks import sass
+
+from napari_rsmoe.engine import library
+
+ARCHITECTURES = {"75", "80", "86", "89", "90", "100", "120"}
+
+
+@pytest.fixture(scope="module")
+def built() -> Path:
+    """The library."""
+    file = sass.library()
+    if file is None:
+        pytest.skip("built without nvcc")
+    if not sass.has_tools():
+        pytest.skip("no cuobjdump and nvdisasm: pip install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm")
+    return file
+
+
+def test_no_kernel_takes_too_much(built: Path) -> None:
+    found = sass.resources(built)
+    assert {kernel.architecture for kernel in found} == ARCHITECTURES
+    assert len(found) == len(ARCHITECTURES) * (16 + 6 + 2)
+    for kernel in found:
+        assert kernel.stack == 0, f"spills: {kernel}"
+        assert kernel.registers <= 168, kernel  # three blocks of 128 threads on a multiprocessor
+        assert kernel.shared <= 25 * 1024, kernel
+
+
+def test_no_bank_conflicts(built: Path, tmp_path: Path) -> None:
+    cuxray = Path(sys.executable).with_name("cuxray")
+    if not cuxray.is_file():
+        pytest.skip("no cuxray: pip install cuxray")
+    checked = 0
+    for cubin in sass.cubins(built, tmp_path):
+        if cubin.suffixes[-2] == ".sm_86" and sass.resources(cubin):
+            sass.run(str(cuxray), "gate", str(cubin), "spill_instrs==0, bank_ways<=2")
+            checked += 1
+    assert checked == 3
+
+
+def test_inner_loops_stay_short(built: Path) -> None:
+    """The figures of docs/cuda.md."""
+    forward, backward = sass.instructions_per_evaluation(built, "86", "drawILi3ENS1_6PackedELb1E")
+    assert forward <= 11
+    assert backward <= 27
+
+
+# ---------------------------------------------------------------------- loading
+
+
+def test_a_torch_for_the_cpu_does_not_load_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert "build for the CPU" in library.load_cuda(tmp_path / "librsmoe_cuda.so")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no library"], ids=["missing", "empty", "garbage"])
+def test_a_library_that_does_not_load_is_a_reason_not_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    file = tmp_path / "librsmoe_cuda.so"
+    if content is not None:
+        file.write_bytes(content)
+    reason = library.load_cuda(file)
+    assert ("no CUDA part" if content is None else "does not fit torch") in reason
+
+
+def test_this_builds_library_beside_a_torch_without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libtorch_cuda is missing: that must be a reason, not a crash."""
+    if torch.version.cuda is not None:
+        pytest.skip("this torch has CUDA")
+    file = Path(sys.modules["napari_rsmoe._C"].__file__ or "").with_name("librsmoe_cuda.so")
+    if not file.is_file():
+        pytest.skip("built without nvcc")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    code = (
+        "import torch; torch.version.cuda = '13.0'\n"
+        "from napari_rsmoe.engine import library, devices\n"
+        "print(library.WHY_NO_CUDA); print(devices.resolve_device('auto'))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "cpu"
+
+
+def unusable(reason: str) -> Callable[[], str]:
+    return lambda: reason
+
+
+@pytest.mark.parametrize("reason", ["torch finds no CUDA device", "the check of the CUDA device did not pass"])
+def test_auto_takes_the_cpu_and_cuda_says_why_not(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    from napari_rsmoe.engine import devices
+    from napari_rsmoe.errors import DeviceError
+
+    monkeypatch.setattr(devices, "why_not_cuda", unusable(reason))
+    assert devices.resolve_device("auto").type == "cpu"
+    with pytest.raises(DeviceError, match=reason):
+        devices.resolve_device("cuda")
+
+
+@pytest.mark.parametrize("wrong", ["its image is off by 0.5", RuntimeError("no kernel image is available")], ids=str)
+def test_a_device_that_fails_its_check_is_never_taken(monkeypatch: pytest.MonkeyPatch, wrong: object) -> None:
+    from napari_rsmoe.engine import devices
+
+    def check(device: torch.device) -> str:
+        if isinstance(wrong, Exception):
+            raise wrong
+        return str(wrong)
+
+    monkeypatch.setattr(devices, "has_cuda_engine", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(devices, "self_check", check)
+    devices.why_not_cuda.cache_clear()
+    try:
+        with pytest.warns(RuntimeWarning, match="the CPU is used"):
+            assert devices.resolve_device("auto").type == "cpu"
+        assert str(wrong) in devices.why_not_cuda()
+    finally:
+        devices.why_not_cuda.cache_clear()
+
+
+def test_too_little_memory_falls_back_where_the_user_left_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_rsmoe.engine import devices
+    from napari_rsmoe.errors import DeviceError
+
+    monkeypatch.setattr(devices, "why_not_cuda", lambda: "")
+
+    def job(device: torch.device) -> str:
+        if device.type == "cuda":
+            raise RuntimeError("rsmoe: not enough memory on the device for another 9000 MiB")
+        return device.type
+
+    with pytest.warns(UserWarning, match="9000 MiB"):
+        assert devices.run_on("auto", job) == "cpu"
+    with pytest.raises(DeviceError, match="9000 MiB"):
+        devices.run_on("cuda", job)
