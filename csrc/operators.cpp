@@ -21,12 +21,13 @@ cpu::Culling culling(double tau, bool normalised, double confidence) {
 }
 
 // Checks what every operator needs of a mixture on a raster.
-cpu::Mixture mixture(const Tensor& geometry, const Tensor& experts, int64_t height, int64_t width,
+cpu::Mixture mixture(const Tensor& geometry, const Tensor& experts, bool linear, int64_t height, int64_t width,
                      const cpu::Culling& culling) {
   geometry.require_shape("geometry", {-1, kGeometry});
   const int64_t kernels = geometry.size(0);
   experts.require_shape("experts", {kernels, -1});
-  const int64_t channels = experts.size(1);
+  check(!linear || experts.size(1) % 3 == 0, "linear experts need three columns for each channel");
+  const int64_t channels = linear ? experts.size(1) / 3 : experts.size(1);
   check(kernels > 0, "a mixture needs at least one kernel");
   check(channels > 0, "experts need at least one channel");
   check(height > 0 && width > 0, "height and width must be positive");
@@ -34,23 +35,25 @@ cpu::Mixture mixture(const Tensor& geometry, const Tensor& experts, int64_t heig
           experts.data<float>("experts"),
           kernels,
           static_cast<int32_t>(channels),
+          linear,
           height,
           width,
           culling};
 }
 
 Tensor render(const Tensor& geometry, const Tensor& experts, int64_t height, int64_t width, double tau, bool normalised,
-              double confidence) {
-  const cpu::Mixture m = mixture(geometry, experts, height, width, culling(tau, normalised, confidence));
+              double confidence, bool linear) {
+  const cpu::Mixture m = mixture(geometry, experts, linear, height, width, culling(tau, normalised, confidence));
   Tensor image = empty<float>({m.channels, height, width});
   cpu::render(m, image.mutable_data<float>("image"));
   return image;
 }
 
 std::tuple<Tensor, Tensor> render_backward(const Tensor& grad, const Tensor& geometry, const Tensor& experts,
-                                           double tau, bool normalised, double confidence) {
-  grad.require_shape("grad", {experts.size(1), -1, -1});
-  const cpu::Mixture m = mixture(geometry, experts, grad.size(1), grad.size(2), culling(tau, normalised, confidence));
+                                           double tau, bool normalised, double confidence, bool linear) {
+  grad.require_shape("grad", {linear ? experts.size(1) / 3 : experts.size(1), -1, -1});
+  const cpu::Mixture m =
+      mixture(geometry, experts, linear, grad.size(1), grad.size(2), culling(tau, normalised, confidence));
   Tensor grad_geometry = empty<float>(geometry.sizes());
   Tensor grad_experts = empty<float>(experts.sizes());
   cpu::render_backward(m, grad.data<float>("grad"), grad_geometry.mutable_data<float>("grad_geometry"),
@@ -74,12 +77,12 @@ std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, in
 std::tuple<Tensor, Tensor> fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& state,
                                      const Tensor& target, const std::optional<Tensor>& weight, int64_t block,
                                      const Tensor& rates, int64_t height, int64_t width, int64_t first_step, double tau,
-                                     bool normalised, double confidence, bool whitened, int64_t list_interval,
-                                     double list_margin, double beta1, double beta2,
+                                     bool normalised, double confidence, bool linear, bool whitened,
+                                     int64_t list_interval, double list_margin, double beta1, double beta2,
                                      const std::vector<double>& limits) {
-  const cpu::Mixture m = mixture(geometry, experts, height, width, culling(tau, normalised, confidence));
+  const cpu::Mixture m = mixture(geometry, experts, linear, height, width, culling(tau, normalised, confidence));
   const int64_t tiles = (height + kTile - 1) / kTile * ((width + kTile - 1) / kTile);
-  state.require_shape("state", {2, kMoments + m.channels, m.kernels});
+  state.require_shape("state", {2, kMoments + experts.size(1), m.kernels});
   target.require_shape("target", {tiles, m.channels, kTilePixels});
   if (weight) weight->require_shape("weight", {tiles, kTilePixels});
   check(block > 0 && kTile % block == 0 && height % block == 0 && width % block == 0,
@@ -98,6 +101,7 @@ std::tuple<Tensor, Tensor> fit_steps(const Tensor& geometry, const Tensor& exper
                 state.mutable_data<float>("state"),
                 m.kernels,
                 m.channels,
+                m.linear,
                 height,
                 width,
                 target.data<float>("target"),
@@ -134,16 +138,17 @@ std::string simd_level() { return cpu::simd().name; }
 void register_operators() {
   Library::define("rsmoe")
       .def("render(Tensor geometry, Tensor experts, int height, int width, float tau, bool normalised, "
-           "float confidence) -> Tensor")
+           "float confidence, bool linear) -> Tensor")
       .def("render_backward(Tensor grad, Tensor geometry, Tensor experts, float tau, bool normalised, "
-           "float confidence) -> (Tensor, Tensor)")
+           "float confidence, bool linear) -> (Tensor, Tensor)")
       .def("tile_lists(Tensor geometry, int height, int width, float tau, bool normalised, float confidence) "
            "-> (Tensor, Tensor)")
-      .def("fit_steps(Tensor(a!) geometry, Tensor(b!) experts, Tensor(c!) state, Tensor target, Tensor? weight, "
-           "int block, Tensor rates, int height, int width, int first_step, float tau, bool normalised, float "
-           "confidence, "
-           "bool whitened, int list_interval, float list_margin, float beta1, float beta2, float[] limits) "
-           "-> (Tensor, Tensor)")
+      .def(
+          "fit_steps(Tensor(a!) geometry, Tensor(b!) experts, Tensor(c!) state, Tensor target, Tensor? weight, "
+          "int block, Tensor rates, int height, int width, int first_step, float tau, bool normalised, float "
+          "confidence, "
+          "bool linear, bool whitened, int list_interval, float list_margin, float beta1, float beta2, float[] limits) "
+          "-> (Tensor, Tensor)")
       .def("segment(Tensor image, float threshold) -> Tensor")
       .def("simd_level() -> str");
   Library::implement("rsmoe", "CPU")

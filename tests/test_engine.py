@@ -23,6 +23,7 @@ def random_mixture(
     seed: int,
     *,
     scales: tuple[float, float] = (0.5, 30.0),
+    linear: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Steered kernels of mixed scales, a third of them outside the image."""
     rng = torch.Generator().manual_seed(seed)
@@ -34,7 +35,10 @@ def random_mixture(
     r12 = (uniform(kernels) - 0.5) * 2 * (r11 + r22)
     logit = 4 * uniform(kernels) - 2
     geometry = torch.stack([centers[:, 0], centers[:, 1], r11, r12, r22, logit], 1)
-    return geometry.contiguous(), uniform(kernels, channels)
+    experts = uniform(kernels, channels)
+    if linear:
+        experts = torch.cat([experts, (uniform(kernels, 2 * channels) - 0.5) / scale.amax(1, keepdim=True)], 1)
+    return geometry.contiguous(), experts.contiguous()
 
 
 def relative_error_per_kernel(actual: torch.Tensor, expected: torch.Tensor, floor: float = 1e-4) -> float:
@@ -54,6 +58,32 @@ def test_the_error_measure_sees_one_wrong_kernel() -> None:
     assert relative_error_per_kernel(actual, expected) == pytest.approx(0.01)
 
 
+def compare_with_reference(
+    geometry: torch.Tensor,
+    experts: torch.Tensor,
+    shape: tuple[int, int],
+    *,
+    tau: float,
+    normalised: bool,
+    linear: bool = False,
+    floor: float = 1e-4,
+) -> None:
+    """Values within 1e-4 of the range, every kernel's gradient within 1e-3 of its norm."""
+    actual_in = [geometry.clone().requires_grad_(), experts.clone().requires_grad_()]
+    actual = engine.render(*actual_in, *shape, tau=tau, normalised=normalised, linear=linear)
+    upstream = torch.rand(actual.shape, generator=torch.Generator().manual_seed(1)) - 0.5
+    actual_grads = torch.autograd.grad(actual, actual_in, upstream)
+
+    expected_in = [geometry.double().requires_grad_(), experts.double().requires_grad_()]
+    expected = reference.render(*expected_in, *shape, normalised=normalised, linear=linear)
+    expected_grads = torch.autograd.grad(expected, expected_in, upstream.double())
+
+    scale = max(1.0, float(expected.detach().abs().max()))
+    assert float((actual - expected).detach().abs().max()) < 1e-4 * scale
+    for a, e in zip(actual_grads, expected_grads, strict=True):
+        assert relative_error_per_kernel(a, e, floor) < 1e-3
+
+
 @pytest.mark.parametrize("normalised", [True, False], ids=["smoe", "rbf"])
 @pytest.mark.parametrize("tau", [EXACT, 20.0], ids=["global", "rasterized"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 16, 18])
@@ -61,20 +91,17 @@ def test_the_error_measure_sees_one_wrong_kernel() -> None:
 def test_values_and_gradients(shape: tuple[int, int], channels: int, tau: float, normalised: bool) -> None:
     kernels = 1 + 7 * channels if shape != (1, 1) else channels
     geometry, experts = random_mixture(kernels, channels, shape, seed=channels)
-    upstream = torch.rand(channels, *shape, generator=torch.Generator().manual_seed(1)) - 0.5
+    compare_with_reference(geometry, experts, shape, tau=tau, normalised=normalised)
 
-    actual_in = [geometry.clone().requires_grad_(), experts.clone().requires_grad_()]
-    actual = engine.render(*actual_in, *shape, tau=tau, normalised=normalised)
-    actual_grads = torch.autograd.grad(actual, actual_in, upstream)
 
-    expected_in = [geometry.double().requires_grad_(), experts.double().requires_grad_()]
-    expected = reference.render(*expected_in, *shape, normalised=normalised)
-    expected_grads = torch.autograd.grad(expected, expected_in, upstream.double())
-
-    scale = max(1.0, float(expected.detach().abs().max()))
-    assert float((actual - expected).detach().abs().max()) < 1e-4 * scale
-    for a, e in zip(actual_grads, expected_grads, strict=True):
-        assert relative_error_per_kernel(a, e) < 1e-3
+@pytest.mark.parametrize("normalised", [True, False], ids=["smoe", "rbf"])
+@pytest.mark.parametrize("tau", [EXACT, 20.0], ids=["global", "rasterized"])
+@pytest.mark.parametrize("channels", [1, 3, 4, 6, 9])
+@pytest.mark.parametrize("shape", SIZES, ids=str)
+def test_linear_experts(shape: tuple[int, int], channels: int, tau: float, normalised: bool) -> None:
+    kernels = 1 + 7 * channels if shape != (1, 1) else channels
+    geometry, experts = random_mixture(kernels, channels, shape, seed=channels, linear=True)
+    compare_with_reference(geometry, experts, shape, tau=tau, normalised=normalised, linear=True)
 
 
 @pytest.mark.parametrize("scales", [(0.1, 0.5), (100.0, 3000.0), (0.1, 3000.0)], ids=["tiny", "huge", "mixed"])
@@ -82,18 +109,8 @@ def test_values_and_gradients(shape: tuple[int, int], channels: int, tau: float,
 def test_extreme_scales(scales: tuple[float, float], normalised: bool) -> None:
     """Far from tiny kernels every gate underflows; the image must still be exact, and without holes."""
     geometry, experts = random_mixture(40, 3, (60, 50), seed=3, scales=scales)
-    actual_in = [geometry.clone().requires_grad_(), experts.clone().requires_grad_()]
-    actual = engine.render(*actual_in, 60, 50, tau=20.0, normalised=normalised)
-    upstream = torch.rand(3, 60, 50, generator=torch.Generator().manual_seed(1)) - 0.5
-    actual_grads = torch.autograd.grad(actual, actual_in, upstream)
-    expected_in = [geometry.double().requires_grad_(), experts.double().requires_grad_()]
-    expected = reference.render(*expected_in, 60, 50, normalised=normalised)
-    expected_grads = torch.autograd.grad(expected, expected_in, upstream.double())
-    scale = max(1.0, float(expected.detach().abs().max()))
-    assert float((actual - expected).detach().abs().max()) < 1e-4 * scale
-    for a, e in zip(actual_grads, expected_grads, strict=True):
-        # Gates near 1 leave expert - value as the difference of near-equal float32 numbers: a higher floor.
-        assert relative_error_per_kernel(a, e, floor=1e-3) < 1e-3
+    # Gates near 1 leave expert - value as the difference of near-equal float32 numbers: a higher floor.
+    compare_with_reference(geometry, experts, (60, 50), tau=20.0, normalised=normalised, floor=1e-3)
 
 
 def test_one_kernel_fills_the_image() -> None:
@@ -253,6 +270,32 @@ def test_blocks_compare_means() -> None:
     assert relative_error_per_kernel(state[0, 6:].T / 0.1 * 2, grad_experts) < 1e-3
 
 
+@pytest.mark.parametrize("whitened", [False, True])
+def test_linear_steps_go_down_the_twins_gradient(whitened: bool) -> None:
+    """Adam's first moments of the slopes are the gradient with the plane held in space; a small step goes down."""
+    height, width, channels = 20, 37, 2
+    geometry, experts = random_mixture(12, channels, (height, width), 11, scales=(2.0, 20.0), linear=True)
+    target = torch.rand(channels, height, width, generator=torch.Generator().manual_seed(4))
+    inputs = [geometry.double(), experts.double().requires_grad_()]
+    loss = ((reference.render(*inputs, height, width, linear=True) - target) ** 2).sum()
+    (gradient,) = torch.autograd.grad(loss, inputs[1:])
+    _, by_y, by_x = gradient.chunk(3, 1)
+    if whitened:  # by u and v, with (u, v) = R (dx, dy)
+        r11, r12, r22 = geometry[:, 2:5].double().T[:, :, None]
+        by_y, by_x = r11 * by_x + r12 * by_y, r22 * by_y
+    moved, moved_experts, state = geometry.clone(), experts.clone(), torch.zeros(2, 6 + 3 * channels, 12)
+    losses, _ = engine.fit_steps(
+        moved, moved_experts, state, tiled(target), None, torch.full((1, 4), 1e-4), height, width, first_step=0,
+        tau=EXACT, normalised=True, confidence=0.0, linear=True, whitened=whitened, list_interval=1, list_margin=0.0,
+        betas=(0.9, 0.99), limits=(100.0, 8.0, 0.01, 5000.0, 8.0),
+    )  # fmt: skip
+    assert losses.item() == pytest.approx(loss.item(), rel=1e-5)
+    # The engine leaves out the 2 of the square; Adam's first moment is (1 - beta1) times the gradient.
+    assert relative_error_per_kernel(state[0, 8:].T / 0.1 * 2, torch.cat([by_y, by_x], 1)) < 1e-3
+    after = reference.render(moved.double(), moved_experts.double(), height, width, linear=True)
+    assert ((after - target) ** 2).sum() < loss
+
+
 def tiled(image: torch.Tensor) -> torch.Tensor:
     from napari_rsmoe.fitting import to_tiles
 
@@ -315,12 +358,12 @@ def test_pixels_of_weight_zero_do_not_matter() -> None:
 
 
 OPERATORS = {
-    "render": lambda g, e: (g, e, 20, 33, 9.0, True, 0.0),
-    "render_backward": lambda g, e: (torch.rand(2, 20, 33), g, e, 9.0, True, 0.0),
+    "render": lambda g, e: (g, e, 20, 33, 9.0, True, 0.0, False),
+    "render_backward": lambda g, e: (torch.rand(2, 20, 33), g, e, 9.0, True, 0.0, False),
     "tile_lists": lambda g, e: (g, 20, 33, 9.0, True, 0.0),
     "fit_steps": lambda g, e: (
-        g, e, torch.zeros(2, 8, 5), torch.rand(6, 2, 256), None, 1, torch.full((3, 4), 0.01), 20, 33, 0, 7.0, True, 0.0,
-        True, 1, 0.0, 0.9, 0.99, [20.0, 8.0, 0.25, 200.0, 8.0],
+        g, e, torch.zeros(2, 8, 5), torch.rand(6, 2, 256), None, 1, torch.full((3, 4), 0.01), 20, 33,
+        0, 7.0, True, 0.0, False, True, 1, 0.0, 0.9, 0.99, [20.0, 8.0, 0.25, 200.0, 8.0],
     ),
 }  # fmt: skip
 

@@ -71,6 +71,55 @@ def test_ignored_pixels_take_after_their_neighbours() -> None:
     assert psnr(kept[hole], image[hole], 1) < 15
 
 
+def test_linear_experts_need_fewer_kernels_on_shading() -> None:
+    y, x = np.mgrid[:64, :80] / 64
+    shaded = np.where(x > 0.6 + 0.1 * y, 0.2 + 0.5 * y, 0.9 - 0.4 * x * y).astype(np.float32)
+    constant = psnr(fit(shaded, 25, iterations=300).render(), shaded)
+    linear = psnr(fit(shaded, 15, iterations=300, experts="linear").render(), shaded)  # 9 values against 6 a kernel
+    assert linear > constant + 3
+
+
+def test_linear_experts_fit_photographs_and_enlarge(photograph: np.ndarray) -> None:
+    model = fit(photograph, 100, iterations=150, experts="linear")
+    assert psnr(model.render(), photograph) > 24
+    assert model.linear
+    assert fit(photograph, 100, iterations=20, experts="linear", preset="enlarge").render(scale=2).shape == (
+        192,
+        240,
+        3,
+    )
+
+
+# ---------------------------------------------------------------------- how many kernels, how long
+
+
+def test_a_target_is_reached_with_about_as_few_kernels_as_can(photograph: np.ndarray) -> None:
+    model = fit(photograph, psnr=30, preset="fast")
+    assert psnr(model.render(), photograph) >= 29.95  # rendering rounds to integers
+    fewer = fit(photograph, round(0.85 * model.n_kernels), preset="fast")
+    assert psnr(fewer.render(), photograph) < 30
+
+
+def test_an_impossible_target_warns_and_returns_the_best(photograph: np.ndarray) -> None:
+    noise = np.random.default_rng(0).random((24, 24)).astype(np.float32)
+    with pytest.warns(UserWarning, match="No 90 dB"):
+        model = fit(noise, psnr=90.0, iterations=30)
+    assert model.n_kernels == 24 * 24 // 2
+
+
+def test_the_automatic_number_follows_the_content(photograph: np.ndarray) -> None:
+    y, x = np.mgrid[:96, :120]
+    smooth = fit((x + y).astype(np.float32), preset="fast").n_kernels
+    rough = fit(photograph, preset="fast").n_kernels
+    assert 96 * 120 // 1000 <= smooth < rough <= 96 * 120 // 20
+    assert fit(np.full((50, 50), 3.0), preset="fast").n_kernels <= 3
+
+
+def test_the_time_is_kept(photograph: np.ndarray) -> None:
+    short, long = (fit(photograph, 200, time=seconds).metadata["steps"] for seconds in (0.1, 0.5))
+    assert 10 <= short < long
+
+
 # ---------------------------------------------------------------------- sizes and types
 
 
@@ -167,6 +216,13 @@ def test_bad_images_are_refused_with_a_way_out(image: np.ndarray, message: str) 
         ({"preset": "magic"}, "default, fast, best, paper|use one of"),
         ({"start": "magic"}, "start"),
         ({"mode": "magic"}, "smoe"),
+        ({"experts": "magic"}, "constant"),
+        ({"n_kernels": "many"}, "n_kernels='many'"),
+        ({"psnr": 30.0}, "not both"),
+        ({"n_kernels": "auto", "psnr": -3.0}, "psnr=-3"),
+        ({"time": 0.0}, "time=0"),
+        ({"time": 1.0, "iterations": 5}, "time alone"),
+        ({"start": "random", "threshold": 10.0}, "threshold is for"),
         ({"device": "magic"}, "auto, cpu, cuda"),
         ({"channel_axis": 2}, "3-D"),
         ({"channel_axis": True}, "axis number"),

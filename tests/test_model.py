@@ -100,6 +100,20 @@ def test_render_agrees_with_sample_everywhere() -> None:
         np.testing.assert_allclose(image[i, j], model.sample([point])[0].clip(low, high), atol=0.05)
 
 
+def test_linear_experts_scale_and_sample() -> None:
+    """A ramp from one linear kernel, at any scale; slopes are per pixel of the image."""
+    kernels = Kernels([[10.0, 20.0]], [[5.0, 5.0]], [0.0], [1.0], [[100.0]], [[[2.0, -1.0]]])
+    model = Model.from_kernels(kernels, (21, 41), value_range=(0, 200))
+    y, x = np.mgrid[:21, :41]
+    np.testing.assert_allclose(model.render(), 100 + 2.0 * (y - 10) - (x - 20), atol=1e-3)
+    fine = model.render(scale=(2, 4))
+    np.testing.assert_allclose(fine[1, 6], 100 + 2.0 * (0.25 - 10) - (1.125 - 20), atol=1e-3)
+    np.testing.assert_allclose(model.sample([[3.0, 7.0]]), [[100 - 14 + 13]], atol=1e-4)
+    back = model.kernels()
+    np.testing.assert_allclose(back.slope, kernels.slope, rtol=1e-6)
+    np.testing.assert_allclose(model.with_kernels(back).render(), model.render(), atol=1e-3)
+
+
 def test_a_region_is_a_crop() -> None:
     model = some_model()
     np.testing.assert_allclose(model.render(region=(5, 10, 21, 43)), model.render()[5:21, 10:43], atol=0.05)
@@ -165,21 +179,30 @@ def test_edited_kernels_change_the_image() -> None:
 @given(
     st.integers(0, 10_000), st.integers(1, 50), st.integers(1, 5), st.sampled_from(["smoe", "rbf"]),
     st.sampled_from(["|u1", "<u2", ">i4", "<f4", "<f8"]),
-    st.dictionaries(st.text(max_size=8), st.one_of(st.integers(-9, 9), st.text(max_size=8)), max_size=3),
+    st.booleans(), st.dictionaries(st.text(max_size=8), st.one_of(st.integers(-9, 9), st.text(max_size=8)), max_size=3),
 )  # fmt: skip
 def test_a_file_holds_the_model_exactly(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, n: int, channels: int, mode: str, dtype: str, extra: dict
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    n: int,
+    channels: int,
+    mode: str,
+    dtype: str,
+    linear: bool,
+    extra: dict,
 ) -> None:
     rng = torch.Generator().manual_seed(seed)
     geometry = torch.rand(n, 6, generator=rng) + 0.1
     layout = ImageFormat(dtype, None if channels == 1 else seed % 3, seed / 7, seed / 7 + 1 / 3)
-    model = Model(geometry, torch.rand(n, channels, generator=rng), (5, 7), layout, mode=mode, metadata=extra)
+    experts = torch.rand(n, (3 if linear else 1) * channels, generator=rng)
+    model = Model(geometry, experts, (5, 7), layout, mode=mode, linear=linear, metadata=extra)
     path = tmp_path_factory.mktemp("models") / "a.rsmoe"
     model.save(path)
     loaded = Model.load(path)
     assert torch.equal(loaded.geometry, model.geometry)
     assert torch.equal(loaded.experts, model.experts)
-    assert (loaded.shape, loaded.layout, loaded.mode, loaded.metadata) == ((5, 7), layout, mode, extra)
+    assert (loaded.shape, loaded.layout, loaded.metadata) == ((5, 7), layout, extra)
+    assert (loaded.mode, loaded.linear) == (mode, linear)
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
@@ -213,7 +236,7 @@ def damage(path: Path, how: str) -> None:
     elif how == "no version":
         save_file({"a": torch.zeros(1)}, path, {"format": "napari-rsmoe model"})
     elif how == "not finite":
-        header = {"shape": [3, 3], "mode": "smoe", "confidence": 0.0, "metadata": {},
+        header = {"shape": [3, 3], "mode": "smoe", "linear": False, "confidence": 0.0, "metadata": {},
                   "image": {"dtype": "|u1", "channel_axis": None, "low": 0, "high": 1}}  # fmt: skip
         save_file({"geometry": torch.full((2, 6), math.nan), "experts": torch.zeros(2, 1)}, path,
                   {"format": "napari-rsmoe model", "version": "1", "model": json.dumps(header)})  # fmt: skip

@@ -10,17 +10,20 @@ constexpr int kPairPadding = 16;  // floats that may be read behind the last pai
 
 struct AdamStep {
   float* geometry;  // [L, 6], updated
-  float* experts;   // [L, channels], updated
-  float* state;     // [2, 6 + channels, L]: first and second moments
+  float* experts;   // [L, channels] or, linear, [L, 3 channels], updated
+  float* state;     // [2, 6 + expert columns, L]: first and second moments
   int64_t kernels;
   int32_t channels;
-  const float* pair_gradients;  // [pairs, 6 + channels]
+  int32_t linear;
+  const float* pair_gradients;  // [pairs, 6 + expert columns]
   const int64_t* kernel_start;  // [L + 1] into kernel_pairs
   const int32_t* kernel_pairs;  // [pairs] the pairs of each kernel, in tile order
   int32_t whitened;             // 1: coordinates of steering.h's Whitened; 0: y, x, r11, r12, r22, logit
   float rate_position, rate_steering, rate_logit, rate_expert;
   float beta1, beta2, correction1, correction2;  // corrections: 1 / (1 - beta^step)
   Limits limits;
+
+  int32_t expert_columns() const { return linear ? 3 * channels : channels; }
 };
 
 }  // namespace rsmoe::cpu

@@ -11,7 +11,7 @@ constexpr float kAdamEpsilon = 1e-10f;
 
 // Adam's move of one parameter of kernels [begin, begin + size); row is the parameter's row in the state.
 inline Vec adam_move(const AdamStep& step, int64_t row, int64_t begin, int size, Vec gradient, float rate) {
-  const int64_t columns = kMoments + step.channels;
+  const int64_t columns = kMoments + step.expert_columns();
   float* first = step.state + row * step.kernels + begin;
   float* second = first + columns * step.kernels;
   const Vec m = step.beta1 * load_some(first, size) + (1.0f - step.beta1) * gradient;
@@ -21,8 +21,55 @@ inline Vec adam_move(const AdamStep& step, int64_t row, int64_t begin, int size,
   return (-rate * step.correction1) * m / (square_root(v * step.correction2) + kAdamEpsilon);
 }
 
+// Column c of kernels [begin, begin + size), one in each lane; the lanes past the end repeat the last.
+inline Vec load_column(const float* rows, int64_t columns, int64_t c, int size) {
+  Vec v;
+  for (int i = 0; i < kLanes; ++i) v[i] = rows[(i < size ? i : size - 1) * columns + c];
+  return v;
+}
+
+// Moves the slopes of linear experts, in the kernels' whitened frames as long as those are what Adam works in.
+inline void adam_slopes(const AdamStep& step, int64_t begin, int size, const KernelOf<Vec>& k) {
+  const int64_t columns = kMoments + step.expert_columns();
+  for (int32_t c = 0; c < step.channels; ++c) {
+    const int64_t at_y = kMoments + step.channels + c, at_x = at_y + step.channels;
+    Vec by_y{}, by_x{};
+    for (int i = 0; i < size; ++i) {
+      for (int64_t p = step.kernel_start[begin + i]; p < step.kernel_start[begin + i + 1]; ++p) {
+        const float* pair = step.pair_gradients + int64_t{step.kernel_pairs[p]} * columns;
+        by_y[i] += pair[at_y];
+        by_x[i] += pair[at_x];
+      }
+    }
+    Vec move_y, move_x;
+    if (step.whitened) {
+      const Vec u = adam_move(step, at_y, begin, size, k.r11 * by_x + k.r12 * by_y, step.rate_expert);
+      const Vec v = adam_move(step, at_x, begin, size, k.r22 * by_y, step.rate_expert);
+      move_y = k.r12 * u + k.r22 * v;
+      move_x = k.r11 * u;
+    } else {
+      move_y = adam_move(step, at_y, begin, size, by_y, step.rate_expert);
+      move_x = adam_move(step, at_x, begin, size, by_x, step.rate_expert);
+    }
+    float* slope = step.experts + begin * step.expert_columns() + step.channels + c;
+    for (int i = 0; i < size; ++i) {
+      slope[int64_t{i} * step.expert_columns()] += move_y[i];
+      slope[int64_t{i} * step.expert_columns() + step.channels] += move_x[i];
+    }
+  }
+}
+
+// A linear expert is a plane through space: when the centre moves, the plane stays.
+inline void keep_planes(const AdamStep& step, int64_t begin, int size, Vec dy, Vec dx) {
+  for (int i = 0; i < size; ++i) {
+    float* expert = step.experts + (begin + i) * step.expert_columns();
+    for (int32_t c = 0; c < step.channels; ++c)
+      expert[c] += expert[step.channels + c] * dy[i] + expert[2 * step.channels + c] * dx[i];
+  }
+}
+
 inline void adam_block(const AdamStep& step, int64_t begin, int size) {
-  const int32_t columns = kMoments + step.channels;
+  const int32_t stride = kMoments + step.expert_columns(), columns = kMoments + step.channels;
   Vec moments[kMoments];
   alignas(64) float sums[kLanes][kLanes] = {};
   for (int32_t c0 = 0; c0 < columns; c0 += kLanes) {
@@ -30,7 +77,7 @@ inline void adam_block(const AdamStep& step, int64_t begin, int size) {
     for (int i = 0; i < size; ++i) {
       Vec sum{};  // reads past a pair's end into the next one; kPairPadding keeps the last pair safe
       for (int64_t p = step.kernel_start[begin + i]; p < step.kernel_start[begin + i + 1]; ++p)
-        sum += load_some(step.pair_gradients + int64_t{step.kernel_pairs[p]} * columns + c0, kLanes);
+        sum += load_some(step.pair_gradients + int64_t{step.kernel_pairs[p]} * stride + c0, kLanes);
       store(sums[i], sum);
     }
     for (int c = 0; c < width; ++c) {
@@ -41,15 +88,15 @@ inline void adam_block(const AdamStep& step, int64_t begin, int size) {
         continue;
       }
       const Vec move = adam_move(step, c0 + c, begin, size, column, step.rate_expert);
-      float* expert = step.experts + begin * step.channels + (c0 + c - kMoments);
-      for (int i = 0; i < size; ++i) expert[int64_t{i} * step.channels] += move[i];
+      float* expert = step.experts + begin * step.expert_columns() + (c0 + c - kMoments);
+      for (int i = 0; i < size; ++i) expert[int64_t{i} * step.expert_columns()] += move[i];
     }
   }
   float* geometry = step.geometry + begin * kGeometry;
-  Vec fields[kGeometry];
-  for (int c = 0; c < kGeometry; ++c)  // lanes past the end repeat the last kernel: no arithmetic on garbage
-    for (int i = 0; i < kLanes; ++i) fields[c][i] = geometry[(i < size ? i : size - 1) * kGeometry + c];
-  KernelOf<Vec> k{fields[0], fields[1], fields[2], fields[3], fields[4], fields[5]};
+  const auto field = [&](int c) { return load_column(geometry, kGeometry, c, size); };
+  KernelOf<Vec> k{field(kY), field(kX), field(kR11), field(kR12), field(kR22), field(kLogit)};
+  if (step.linear) adam_slopes(step, begin, size, k);
+  const Vec old_y = k.y, old_x = k.x;
   const MomentsOf<Vec> m{moments[0], moments[1], moments[2], moments[3], moments[4], moments[5]};
   const auto move = [&](int row, Vec gradient, float rate) {
     return adam_move(step, row, begin, size, gradient, rate);
@@ -71,6 +118,7 @@ inline void adam_block(const AdamStep& step, int64_t begin, int size) {
     k.logit += move(5, g.logit, step.rate_logit);
     keep_within(k, step.limits);
   }
+  if (step.linear) keep_planes(step, begin, size, k.y - old_y, k.x - old_x);
   const Vec moved[kGeometry] = {k.y, k.x, k.r11, k.r12, k.r22, k.logit};
   for (int c = 0; c < kGeometry; ++c)
     for (int i = 0; i < size; ++i) geometry[i * kGeometry + c] = moved[c][i];

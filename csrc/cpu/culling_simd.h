@@ -70,6 +70,25 @@ int64_t cull(const float* columns, int64_t stride, int64_t n, const int32_t* ids
   return kept;
 }
 
+// The experts of the active kernels, less a base colour, which makes equal experts exact. Linear ones are brought
+// from the kernel's centre to the tile's first pixel.
+void gather_experts(const TileJob& job, Workspace& w) {
+  const int32_t kept = *w.active_count, channels = job.channels, columns = w.expert_columns;
+  const auto expert = [&](int64_t k) { return job.experts + int64_t{job.kernels[w.positions[k]]} * columns; };
+  for (int32_t c = 0; c < channels; ++c) {
+    w.base[c] = job.normalised && kept ? expert(0)[c] : 0.0f;
+    for (int64_t k = 0; k < kept; ++k) w.experts[k * columns + c] = expert(k)[c] - w.base[c];
+    if (!job.linear) continue;
+    for (int64_t k = 0; k < kept; ++k) {
+      const float slope_y = expert(k)[channels + c], slope_x = expert(k)[2 * channels + c];
+      w.experts[k * columns + c] -=
+          slope_y * w.columns[kColY * w.capacity + k] + slope_x * w.columns[kColX * w.capacity + k];
+      w.experts[k * columns + channels + c] = slope_y;
+      w.experts[k * columns + 2 * channels + c] = slope_x;
+    }
+  }
+}
+
 // Culls the job's kernels by quadrant and packs the survivors. Returns what their s is to be measured from.
 float prepare(const TileJob& job, Workspace& w) {
   const int64_t n = job.count, stride = w.capacity;
@@ -96,12 +115,7 @@ float prepare(const TileJob& job, Workspace& w) {
     ++kept;
   }
   *w.active_count = static_cast<int32_t>(kept);
-  for (int32_t c = 0; c < job.channels; ++c) {  // a base colour makes equal experts exact
-    w.base[c] = job.normalised && kept ? job.experts[int64_t{job.kernels[w.positions[0]]} * job.channels + c] : 0.0f;
-    for (int64_t k = 0; k < kept; ++k)
-      w.experts[k * job.channels + c] =
-          job.experts[int64_t{job.kernels[w.positions[k]]} * job.channels + c] - w.base[c];
-  }
+  gather_experts(job, w);
   return job.normalised ? reference : 0.0f;
 }
 

@@ -28,8 +28,13 @@ class Workspaces {
  public:
   Workspaces() : memory_(static_cast<size_t>(torch_abi::num_threads())) {}
 
-  void fit(int32_t longest, int32_t channels) {
-    const int64_t floats = simd().workspace(longest, channels);
+  // Makes room for any tile of these lists.
+  void fit(const Mixture& m, const TileLists& lists) {
+    TileJob largest{};
+    largest.count = lists.longest();
+    largest.channels = m.channels;
+    largest.linear = m.linear;
+    const int64_t floats = simd().workspace(largest);
     for (AlignedFloats& m : memory_) m.reserve(floats);
   }
   float* operator[](int64_t worker) { return memory_[worker].data(); }
@@ -63,7 +68,8 @@ TileJob tile_job(const Mixture& m, const TileLists& lists, int64_t tile, float t
           static_cast<int32_t>(std::min<int64_t>(kTile, m.height - y)),
           static_cast<int32_t>(std::min<int64_t>(kTile, m.width - x)),
           tau,
-          m.culling.normalised};
+          m.culling.normalised,
+          m.linear};
 }
 
 // The paper's selection is final; gate culling goes on within the tile.
@@ -84,12 +90,12 @@ template <class Copy> void for_rows(const Mixture& m, const TileJob& job, Copy&&
 void render(const Mixture& m, float* image) {
   const TileLists lists = build_lists(m.geometry, m.kernels, m.height, m.width, m.culling);
   Workspaces workspaces;
-  workspaces.fit(lists.longest(), m.channels);
+  workspaces.fit(m, lists);
   for_each_tile(lists, [&](int64_t tile, int64_t worker) {
     const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
     float* memory = workspaces[worker];
     simd().forward(job, memory);
-    const float* value = simd().view(memory, job.count, job.channels).value;
+    const float* value = simd().view(job, memory).value;
     for_rows(m, job,
              [&](int64_t plane, int64_t at, size_t n) { std::memcpy(image + at, value + plane, n * sizeof(float)); });
   });
@@ -98,15 +104,15 @@ void render(const Mixture& m, float* image) {
 void render_backward(const Mixture& m, const float* grad_image, float* grad_geometry, float* grad_experts) {
   const TileLists lists = build_lists(m.geometry, m.kernels, m.height, m.width, m.culling);
   const KernelPairs of_kernel = invert(lists, m.kernels);
-  const int32_t columns = kMoments + m.channels;
+  const int32_t expert_columns = m.linear ? 3 * m.channels : m.channels, columns = kMoments + expert_columns;
   std::vector<float> pairs(static_cast<size_t>(lists.pairs() * columns));
   Workspaces workspaces;
-  workspaces.fit(lists.longest(), m.channels);
+  workspaces.fit(m, lists);
   for_each_tile(lists, [&](int64_t tile, int64_t worker) {
     const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
     float* memory = workspaces[worker];
     simd().forward(job, memory);
-    float* residual = simd().view(memory, job.count, job.channels).residual;
+    float* residual = simd().view(job, memory).residual;
     std::fill_n(residual, int64_t{m.channels} * kTilePixels, 0.0f);
     for_rows(m, job, [&](int64_t plane, int64_t at, size_t n) {
       std::memcpy(residual + plane, grad_image + at, n * sizeof(float));
@@ -122,9 +128,14 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
       const float* k = m.geometry + j * kGeometry;
       const Kernel g = gradient(Kernel{k[kY], k[kX], k[kR11], k[kR12], k[kR22], k[kLogit]},
                                 Moments{sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]});
-      const float values[kGeometry] = {g.y, g.x, g.r11, g.r12, g.r22, g.logit};
+      float values[kGeometry] = {g.y, g.x, g.r11, g.r12, g.r22, g.logit};
+      const float *expert = m.experts + j * expert_columns, *by_value = sums.data() + kMoments;
+      for (int32_t c = 0; m.linear && c < m.channels; ++c) {  // the plane of a linear expert hangs on the centre
+        values[kY] -= expert[m.channels + c] * by_value[c];
+        values[kX] -= expert[2 * m.channels + c] * by_value[c];
+      }
       std::copy_n(values, kGeometry, grad_geometry + j * kGeometry);
-      std::copy_n(sums.data() + kMoments, m.channels, grad_experts + j * m.channels);
+      std::copy_n(by_value, expert_columns, grad_experts + j * expert_columns);
     }
   });
 }
@@ -132,8 +143,8 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
 FitSeconds fit(const FitSteps& f, float* losses) {
   FitSeconds seconds;
   Stopwatch watch;
-  const Mixture m{f.geometry, f.experts, f.kernels, f.channels, f.height, f.width, f.culling};
-  const int32_t columns = kMoments + f.channels;
+  const Mixture m{f.geometry, f.experts, f.kernels, f.channels, f.linear, f.height, f.width, f.culling};
+  const int32_t columns = kMoments + (f.linear ? 3 * f.channels : f.channels);
   Culling with_margin = f.culling;
   with_margin.tau += f.list_margin;
   TileLists lists;
@@ -146,7 +157,7 @@ FitSeconds fit(const FitSteps& f, float* losses) {
       lists = build_lists(f.geometry, f.kernels, f.height, f.width, with_margin);
       of_kernel = invert(lists, f.kernels);
       pairs.reserve(lists.pairs() * columns + kPairPadding);
-      workspaces.fit(lists.longest(), f.channels);
+      workspaces.fit(m, lists);
       tile_loss.resize(static_cast<size_t>(lists.tiles()));
       seconds.lists += watch.lap();
     }
@@ -169,6 +180,7 @@ FitSeconds fit(const FitSteps& f, float* losses) {
                         f.state,
                         f.kernels,
                         f.channels,
+                        f.linear,
                         pairs.data(),
                         of_kernel.start.data(),
                         of_kernel.pairs.data(),

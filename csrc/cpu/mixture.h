@@ -10,9 +10,10 @@ namespace rsmoe::cpu {
 
 struct Mixture {
   const float* geometry;  // [kernels, 6]
-  const float* experts;   // [kernels, channels]
+  const float* experts;   // [kernels, channels], or when linear [kernels, 3 channels]: values, slopes along y and x
   int64_t kernels;
   int32_t channels;
+  bool linear;
   int64_t height, width;
   Culling culling;
 };
@@ -25,10 +26,11 @@ void render_backward(const Mixture&, const float* grad_image, float* grad_geomet
 
 struct FitSteps {
   float* geometry;  // [kernels, 6], updated
-  float* experts;   // [kernels, channels], updated
-  float* state;     // [2, 6 + channels, kernels], updated
+  float* experts;   // [kernels, expert columns], updated
+  float* state;     // [2, 6 + expert columns, kernels], updated
   int64_t kernels;
   int32_t channels;
+  bool linear;
   int64_t height, width;
   const float* target;  // [tiles, channels, 256]
   const float* weight;  // [tiles, 256] or null

@@ -12,7 +12,7 @@ namespace rsmoe::cpu {
 
 struct TileJob {
   const float* geometry;   // [L, 6] all kernels
-  const float* experts;    // [L, channels]
+  const float* experts;    // [L, channels], or [L, 3 channels] when linear: values, slopes along y, slopes along x
   const int32_t* kernels;  // ids of this tile's kernels, ascending
   int32_t count;           // how many
   int32_t channels;
@@ -20,6 +20,9 @@ struct TileJob {
   int32_t rows, cols;  // pixels of the tile that lie in the image
   float tau;           // culling margin in nats; infinity keeps every kernel
   int32_t normalised;  // 1: SMoE, gates sum to one; 0: RBF, plain sum
+  int32_t linear;      // 1: experts are affine in position, about the kernel's centre
+
+  int32_t expert_columns() const { return linear ? 3 * channels : channels; }
 };
 
 // Planes of a tile, each kTilePixels floats, owned by a workspace.
@@ -32,9 +35,9 @@ struct SimdTable {
   const char* name;
   int32_t lanes;
 
-  // Floats of workspace for `count` kernels and `channels`; the pointer handed over is 64-byte aligned.
-  int64_t (*workspace)(int64_t count, int32_t channels);
-  TileView (*view)(float* workspace, int64_t count, int32_t channels);
+  // Floats of workspace for a job; the pointer handed over is 64-byte aligned.
+  int64_t (*workspace)(const TileJob&);
+  TileView (*view)(const TileJob&, float* workspace);
 
   void (*forward)(const TileJob&, float* workspace);
 
@@ -44,7 +47,8 @@ struct SimdTable {
   float (*residual_from_target)(const TileJob&, float* workspace, const float* target, const float* weight,
                                 int32_t block);
 
-  // Call after `residual` was filled. gradients: [count, 6 + channels], raw moments of dLoss/ds, then dLoss/dm.
+  // Call after `residual` was filled. gradients: [count, 6 + expert columns], raw moments of dLoss/ds, then
+  // dLoss/d(expert).
   void (*backward)(const TileJob&, float* workspace, float* gradients);
 
   // Kernels `ids` (null: the first n) as 8 columns of `stride` floats, a multiple of 16 and at least n:

@@ -11,11 +11,18 @@
 namespace rsmoe::cpu {
 namespace {
 
+// A linear expert at the pixels of the plane from `at` on; values and slopes stand `channels` apart.
+inline Vec affine(const float* expert, int32_t channels, int at, Vec lane) {
+  const float row = static_cast<float>(at / kTile), column = static_cast<float>(at % kTile);
+  return expert[2 * channels] * (lane + column) + (expert[0] + expert[channels] * row);
+}
+
 // ---------------------------------------------------------------- forward
 
 // Adds gates * experts of kernels [begin, end) to G channels, and the gates to gate_sum when kSum.
-template <int G, bool kSum>
+template <int G, bool kSum, bool kLinear>
 void accumulate(const Workspace& w, int64_t begin, int64_t end, int32_t channel) {
+  const Vec lane = lane_index();
   for (int block = 0; block < kVectors; block += kBlock) {
     Vec sum[kBlock], value[G][kBlock];
     for (int i = 0; i < kBlock; ++i) {
@@ -24,13 +31,18 @@ void accumulate(const Workspace& w, int64_t begin, int64_t end, int32_t channel)
       for (int c = 0; c < G; ++c) value[c][i] = load(w.value + (channel + c) * kTilePixels + at);
     }
     const float* gate = w.gates + block * kLanes;
-    const float* expert = w.experts + begin * w.channels + channel;
-    for (int64_t k = begin; k < end; ++k, gate += kTilePixels, expert += w.channels) {
+    const float* expert = w.experts + begin * w.expert_columns + channel;
+    for (int64_t k = begin; k < end; ++k, gate += kTilePixels, expert += w.expert_columns) {
 #pragma GCC unroll 4
       for (int i = 0; i < kBlock; ++i) {
         const Vec e = load(gate + i * kLanes);
         if constexpr (kSum) sum[i] += e;
-        for (int c = 0; c < G; ++c) value[c][i] += e * expert[c];
+        for (int c = 0; c < G; ++c) {
+          if constexpr (kLinear)
+            value[c][i] += e * affine(expert + c, w.channels, (block + i) * kLanes, lane);
+          else
+            value[c][i] += e * expert[c];
+        }
       }
     }
     for (int i = 0; i < kBlock; ++i) {
@@ -41,13 +53,13 @@ void accumulate(const Workspace& w, int64_t begin, int64_t end, int32_t channel)
   }
 }
 
-template <bool kSum>
+template <bool kSum, bool kLinear>
 void accumulate_group(const Workspace& w, int64_t begin, int64_t end, int32_t channel, int32_t group) {
   switch (group) {
-    case 1: return accumulate<1, kSum>(w, begin, end, channel);
-    case 2: return accumulate<2, kSum>(w, begin, end, channel);
-    case 3: return accumulate<3, kSum>(w, begin, end, channel);
-    default: return accumulate<4, kSum>(w, begin, end, channel);
+    case 1: return accumulate<1, kSum, kLinear>(w, begin, end, channel);
+    case 2: return accumulate<2, kSum, kLinear>(w, begin, end, channel);
+    case 3: return accumulate<3, kSum, kLinear>(w, begin, end, channel);
+    default: return accumulate<4, kSum, kLinear>(w, begin, end, channel);
   }
 }
 
@@ -78,7 +90,12 @@ void accumulate_all(const TileJob& job, const Workspace& w, const Reference& ref
     chunk_gates(job, w, begin, end, reference);
     for (int32_t c = 0; c < w.channels; c += kGroup) {
       const int32_t group = group_at(w, c);
-      c == 0 ? accumulate_group<true>(w, begin, end, c, group) : accumulate_group<false>(w, begin, end, c, group);
+      if (job.linear)
+        c == 0 ? accumulate_group<true, true>(w, begin, end, c, group)
+               : accumulate_group<false, true>(w, begin, end, c, group);
+      else
+        c == 0 ? accumulate_group<true, false>(w, begin, end, c, group)
+               : accumulate_group<false, false>(w, begin, end, c, group);
     }
   }
 }
@@ -87,8 +104,7 @@ void accumulate_all(const TileJob& job, const Workspace& w, const Reference& ref
 Reference& reference_of(const Workspace& w) { return *reinterpret_cast<Reference*>(w.active_count + 4); }
 
 void forward(const TileJob& job, float* memory) {
-  Workspace w;
-  lay_out(memory, job.count, job.channels, &w);
+  Workspace w = workspace_at(job, memory);
   Reference& reference = reference_of(w);
   reference = {0.0f, false};
   if (job.count == 0) {  // only the RBF has tiles without kernels
@@ -139,8 +155,7 @@ void average_blocks(float* plane, int32_t block) {
 }
 
 float residual_from_target(const TileJob& job, float* memory, const float* target, const float* weight, int32_t block) {
-  Workspace w;
-  lay_out(memory, job.count, job.channels, &w);
+  const Workspace w = workspace_at(job, memory);
   const float* value = w.value;
   if (block > 1) {  // the values themselves are still needed for the gradient
     memcpy(w.residual, w.value, static_cast<size_t>(w.channels) * kTilePixels * sizeof(float));
@@ -167,16 +182,17 @@ float residual_from_target(const TileJob& job, float* memory, const float* targe
 
 // ---------------------------------------------------------------- backward
 
-// Moments of dLoss/ds about the kernel's centre, and dLoss/dm, for kernels [begin, end) of the active list.
+// Moments of dLoss/ds about the kernel's centre, and dLoss/d(expert), for kernels [begin, end) of the active list.
 // dLoss/ds = gate * (residual . expert - residual . value); `dot` starts as the second product and, when the
-// channels come in several groups, carries the sum from group to group.
-template <int G, bool kFirst, bool kLast>
+// channels come in several groups, `partial` carries the sum from group to group.
+template <int G, bool kFirst, bool kLast, bool kLinear>
 void moments(const Workspace& w, int64_t begin, int64_t end, int32_t channel, float* gradients) {
+  constexpr int kParts = kLinear ? 3 : 1;  // of an expert: value, slope along y, slope along x
   const Vec lane = lane_index();
-  const int64_t stride = w.capacity, columns = kMoments + w.channels;
+  const int64_t stride = w.capacity, columns = kMoments + w.expert_columns;
   for (int64_t k = begin; k < end; ++k) {
     const float cy = w.columns[kColY * stride + k], cx = w.columns[kColX * stride + k];
-    const float* expert = w.experts + k * w.channels + channel;
+    const float* expert = w.experts + k * w.expert_columns + channel;
     const float* residual = w.residual + channel * kTilePixels;
     float* out = gradients + w.positions[k] * columns;
     alignas(64) float dy[kTile], dy2[kTile];
@@ -185,11 +201,11 @@ void moments(const Workspace& w, int64_t begin, int64_t end, int32_t channel, fl
       store(dy + i, y);
       store(dy2 + i, y * y);
     }
-    Vec total[kMoments + G] = {};
+    Vec total[kMoments + kParts * G] = {};
     for (int g = 0; g < kRowVectors; ++g) {
       const int offset = g * kLanes;
       const float* gate = w.gates + (k - begin) * kTilePixels + offset;
-      Vec m0{}, m1{}, m2{}, expert_gradient[G] = {};
+      Vec m0{}, m1{}, m2{}, by_value[G] = {}, by_slope[G] = {};
 #pragma GCC unroll 4
       for (int r = 0; r < kTile; ++r) {
         const int at = r * kTile;
@@ -197,8 +213,15 @@ void moments(const Workspace& w, int64_t begin, int64_t end, int32_t channel, fl
         Vec q = kFirst ? -load(w.dot + offset + at) : load(w.partial + offset + at);
         for (int c = 0; c < G; ++c) {
           const Vec res = load(residual + c * kTilePixels + offset + at);
-          q += res * expert[c];
-          expert_gradient[c] += res * e;
+          if constexpr (kLinear) {
+            const Vec weighted = res * e;
+            q += res * affine(expert + c, w.channels, offset + at, lane);
+            by_value[c] += weighted;
+            by_slope[c] += weighted * dy[r];
+          } else {
+            q += res * expert[c];
+            by_value[c] += res * e;
+          }
         }
         if constexpr (kLast) {
           q *= e;
@@ -216,35 +239,50 @@ void moments(const Workspace& w, int64_t begin, int64_t end, int32_t channel, fl
       total[3] += m2;
       total[4] += m1 * dx;
       total[5] += m0 * (dx * dx);
-      for (int c = 0; c < G; ++c) total[kMoments + c] += expert_gradient[c];
+      for (int c = 0; c < G; ++c) {
+        total[kMoments + c] += by_value[c];
+        if constexpr (kLinear) {
+          total[kMoments + G + c] += by_slope[c];
+          total[kMoments + 2 * G + c] += by_value[c] * dx;
+        }
+      }
     }
-    alignas(64) float sums[kMoments + G];
-    sum_lanes<kMoments + G>(total, sums);
+    alignas(64) float sums[kMoments + kParts * G];
+    sum_lanes<kMoments + kParts * G>(total, sums);
     if constexpr (kLast) memcpy(out, sums, kMoments * sizeof(float));
-    memcpy(out + kMoments + channel, sums + kMoments, G * sizeof(float));
+    for (int part = 0; part < kParts; ++part)
+      memcpy(out + kMoments + part * w.channels + channel, sums + kMoments + part * G, G * sizeof(float));
   }
 }
 
-template <bool kFirst, bool kLast>
+template <bool kFirst, bool kLast, bool kLinear>
 void moments_group(const Workspace& w, int64_t begin, int64_t end, int32_t channel, float* gradients) {
   switch (group_at(w, channel)) {
-    case 1: return moments<1, kFirst, kLast>(w, begin, end, channel, gradients);
-    case 2: return moments<2, kFirst, kLast>(w, begin, end, channel, gradients);
-    case 3: return moments<3, kFirst, kLast>(w, begin, end, channel, gradients);
-    default: return moments<4, kFirst, kLast>(w, begin, end, channel, gradients);
+    case 1: return moments<1, kFirst, kLast, kLinear>(w, begin, end, channel, gradients);
+    case 2: return moments<2, kFirst, kLast, kLinear>(w, begin, end, channel, gradients);
+    case 3: return moments<3, kFirst, kLast, kLinear>(w, begin, end, channel, gradients);
+    default: return moments<4, kFirst, kLast, kLinear>(w, begin, end, channel, gradients);
   }
 }
 
-Workspace with_gates_at(Workspace w, int64_t kernel) {
-  w.gates += kernel * kTilePixels;
-  return w;
+// All channels of kernels [begin, end), whose gates are at hand.
+template <bool kLinear> void chunk_moments(const Workspace& w, int64_t begin, int64_t end, float* gradients) {
+  if (w.channels <= kGroup) return moments_group<true, true, kLinear>(w, begin, end, 0, gradients);
+  const int32_t last = (w.channels - 1) / kGroup * kGroup;
+  for (int64_t k = begin; k < end; ++k) {
+    Workspace one = w;
+    one.gates += (k - begin) * kTilePixels;
+    moments<kGroup, true, false, kLinear>(one, k, k + 1, 0, gradients);
+    for (int32_t c = kGroup; c < last; c += kGroup) moments<kGroup, false, false, kLinear>(one, k, k + 1, c, gradients);
+    moments_group<false, true, kLinear>(one, k, k + 1, last, gradients);
+  }
 }
 
 void backward(const TileJob& job, float* memory, float* gradients) {
-  Workspace w;
-  lay_out(memory, job.count, job.channels, &w);
+  const Workspace w = workspace_at(job, memory);
   const int64_t n = *w.active_count;
-  if (n < job.count) memset(gradients, 0, static_cast<size_t>(job.count) * (kMoments + job.channels) * sizeof(float));
+  if (n < job.count)
+    memset(gradients, 0, static_cast<size_t>(job.count) * (kMoments + w.expert_columns) * sizeof(float));
   const Reference reference = reference_of(w);
   for (int i = 0; i < kTilePixels; i += kLanes) {
     const Vec inverse = load(w.inverse + i);
@@ -260,17 +298,7 @@ void backward(const TileJob& job, float* memory, float* gradients) {
   for (int64_t begin = 0; begin < n; begin += kChunk) {
     const int64_t end = begin + kChunk < n ? begin + kChunk : n;
     if (n > kChunk) chunk_gates(job, w, begin, end, reference);  // else forward's are still there
-    if (w.channels <= kGroup) {
-      moments_group<true, true>(w, begin, end, 0, gradients);
-      continue;
-    }
-    const int32_t last = (w.channels - 1) / kGroup * kGroup;
-    for (int64_t k = begin; k < end; ++k) {
-      const Workspace one = with_gates_at(w, k - begin);
-      moments<kGroup, true, false>(one, k, k + 1, 0, gradients);
-      for (int32_t c = kGroup; c < last; c += kGroup) moments<kGroup, false, false>(one, k, k + 1, c, gradients);
-      moments_group<false, true>(one, k, k + 1, last, gradients);
-    }
+    job.linear ? chunk_moments<true>(w, begin, end, gradients) : chunk_moments<false>(w, begin, end, gradients);
   }
 }
 

@@ -18,12 +18,12 @@ enum Column { kColY, kColX, kColR11, kColR12, kColR22, kColLogit, kColSlopeX, kC
 
 struct Workspace {
   int64_t capacity;  // kernels, rounded up to a vector
-  int32_t channels;
+  int32_t channels, expert_columns;
   int32_t* active_count;
   int32_t* positions;  // [capacity] position in the job's list of each active kernel
   float* columns;      // [kColumns, capacity]
   float* bounds;       // [8, capacity] low and high of the four quadrants
-  float* experts;      // [capacity, channels] less the tile's base colour
+  float* experts;      // [capacity, expert_columns] less the tile's base colour, at the tile's first pixel
   float* base;         // [channels]
   float* gates;        // [min(capacity, kChunk), 256] relative to a common or a per-pixel reference
   float* dot;          // [256] residual . value
@@ -37,8 +37,9 @@ struct Workspace {
 
 constexpr int64_t round_up(int64_t n) { return (n + 15) / 16 * 16; }
 
-int64_t lay_out(float* memory, int64_t count, int32_t channels, Workspace* w) {
-  const int64_t capacity = round_up(count > 0 ? count : 1);
+int64_t lay_out(float* memory, const TileJob& job, Workspace* w) {
+  const int64_t capacity = round_up(job.count > 0 ? job.count : 1);
+  const int32_t channels = job.channels;
   int64_t floats = 0;
   auto take = [&](int64_t n) {
     float* here = memory ? memory + floats : nullptr;
@@ -47,11 +48,12 @@ int64_t lay_out(float* memory, int64_t count, int32_t channels, Workspace* w) {
   };
   w->capacity = capacity;
   w->channels = channels;
+  w->expert_columns = job.expert_columns();
   w->active_count = reinterpret_cast<int32_t*>(take(16));
   w->positions = reinterpret_cast<int32_t*>(take(capacity));
   w->columns = take(kColumns * capacity);
   w->bounds = take(8 * capacity);
-  w->experts = take(capacity * channels);
+  w->experts = take(capacity * w->expert_columns);
   w->base = take(channels);
   w->gates = take((capacity < kChunk ? capacity : kChunk) * kTilePixels);
   w->dot = take(kTilePixels);
@@ -64,14 +66,19 @@ int64_t lay_out(float* memory, int64_t count, int32_t channels, Workspace* w) {
   return floats;
 }
 
-int64_t workspace_floats(int64_t count, int32_t channels) {
+int64_t workspace_floats(const TileJob& job) {
   Workspace w;
-  return lay_out(nullptr, count, channels, &w);
+  return lay_out(nullptr, job, &w);
 }
 
-TileView view(float* memory, int64_t count, int32_t channels) {
+Workspace workspace_at(const TileJob& job, float* memory) {
   Workspace w;
-  lay_out(memory, count, channels, &w);
+  lay_out(memory, job, &w);
+  return w;
+}
+
+TileView view(const TileJob& job, float* memory) {
+  const Workspace w = workspace_at(job, memory);
   return {w.value, w.residual};
 }
 

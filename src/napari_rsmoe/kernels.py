@@ -23,7 +23,9 @@ class Kernels:
     weight : numpy.ndarray
         (L,) float64, pi_j of the paper's eq. 4, positive. In an SMoE only ratios matter.
     expert : numpy.ndarray
-        (L, C) float64, colour in the units of the image.
+        (L, C) float64, colour in the units of the image; of a linear expert, the one at the centre.
+    slope : numpy.ndarray or None
+        (L, C, 2) float64, how a linear expert's colour changes along (y, x), per pixel; None for constant experts.
     """
 
     center: np.ndarray
@@ -31,11 +33,12 @@ class Kernels:
     angle: np.ndarray
     weight: np.ndarray
     expert: np.ndarray
+    slope: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and values, and hold everything as float64."""
-        for field in fields(self):
-            object.__setattr__(self, field.name, np.asarray(getattr(self, field.name), np.float64))
+        for name in self._columns():
+            object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
         n = len(self.center)
         shapes = {"center": (n, 2), "axes": (n, 2), "angle": (n,), "weight": (n,)}
         for name, shape in shapes.items():
@@ -43,20 +46,25 @@ class Kernels:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}; {n} kernels need {shape}.")
         if self.expert.ndim != 2 or len(self.expert) != n:
             raise ValueError(f"expert has shape {self.expert.shape}; {n} kernels need ({n}, channels).")
+        if self.slope is not None and self.slope.shape != (*self.expert.shape, 2):
+            raise ValueError(f"slope has shape {self.slope.shape}; these experts need {(*self.expert.shape, 2)}.")
         if n == 0:
             raise ValueError("There are no kernels; a model needs at least one.")
-        for field in fields(self):
-            if not np.isfinite(getattr(self, field.name)).all():
-                raise ValueError(f"{field.name} holds NaN or infinity.")
+        for name in self._columns():
+            if not np.isfinite(getattr(self, name)).all():
+                raise ValueError(f"{name} holds NaN or infinity.")
         if (self.axes <= 0).any() or (self.weight <= 0).any():
             raise ValueError("axes and weight must be positive.")
+
+    def _columns(self) -> list[str]:
+        return [field.name for field in fields(self) if getattr(self, field.name) is not None]
 
     def __len__(self) -> int:
         return len(self.center)
 
     def __getitem__(self, which: slice | np.ndarray) -> Kernels:
         """Kernels chosen by a slice, a mask or an index array."""
-        return Kernels(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+        return Kernels(**{name: getattr(self, name)[which] for name in self._columns()})
 
     def covariance(self) -> np.ndarray:
         """Covariance matrices, (L, 2, 2), rows and columns in the order (y, x), px^2."""
@@ -79,7 +87,7 @@ class Kernels:
         return np.column_stack([self.center, r11, r12, r22, np.log(self.weight)])
 
     @classmethod
-    def from_geometry(cls, geometry: np.ndarray, expert: np.ndarray) -> Kernels:
+    def from_geometry(cls, geometry: np.ndarray, expert: np.ndarray, slope: np.ndarray | None = None) -> Kernels:
         """Kernels of the engine's rows (y, x, r11, r12, r22, logit), (L, 6), and experts in image units."""
         g = np.asarray(geometry, np.float64)
         y, x, r11, r12, r22, logit = g.T
@@ -90,4 +98,4 @@ class Kernels:
         long = np.sqrt(middle + half)
         short = a * d / long  # by the determinant: no cancellation for thin kernels
         angle = np.arctan2(c_xy, (c_xx - c_yy) / 2) / 2
-        return cls(np.column_stack([y, x]), np.column_stack([long, short]), angle, np.exp(logit), expert)
+        return cls(np.column_stack([y, x]), np.column_stack([long, short]), angle, np.exp(logit), expert, slope)

@@ -123,7 +123,9 @@ def paper_ssim(
     return float(np.mean(_similarity_map(image, reference, data_range, channel_axis)))
 
 
-def flops_per_pixel(kernels_per_tile: float, channels: int = 3, *, counting: Literal["all", "paper"] = "all") -> float:
+def flops_per_pixel(
+    kernels_per_tile: float, channels: int = 3, *, linear: bool = False, counting: Literal["all", "paper"] = "all"
+) -> float:
     """Floating-point operations to render one pixel of a steered mixture of experts.
 
     Parameters
@@ -132,6 +134,8 @@ def flops_per_pixel(kernels_per_tile: float, channels: int = 3, *, counting: Lit
         Kernels evaluated per pixel: the mean over the tiles of the kernels in their lists.
     channels : int
         Channels of the image.
+    linear : bool
+        Experts are affine in position: four operations more for each kernel and channel.
     counting : {"all", "paper"}
         * "all": every operation on the way from the kernels' parameters to the pixel. For each kernel the
           offset from its centre (2), whitening it with the triangular factor (4), its squared length (3), the
@@ -158,7 +162,7 @@ def flops_per_pixel(kernels_per_tile: float, channels: int = 3, *, counting: Lit
     if counting == "paper":
         return 2.0 * kernels_per_tile
     if counting == "all":
-        return float(kernels_per_tile * (13 + 2 * channels) + channels)
+        return float(kernels_per_tile * (13 + (6 if linear else 2) * channels) + channels)
     raise ValueError(f'counting must be "all" or "paper", not {counting!r}')
 
 

@@ -19,7 +19,7 @@ Region = tuple[float, float, float, float]
 
 
 class Model:
-    """An image as L steered Gaussian kernels with constant experts.
+    """An image as L steered Gaussian kernels with constant or linear experts.
 
     Build one with `napari_rsmoe.fit`, `Model.load` or `Model.from_kernels`.
 
@@ -28,13 +28,16 @@ class Model:
     geometry : torch.Tensor
         (L, 6) float32, rows (y, x, r11, r12, r22, logit) as `napari_rsmoe.engine` describes; pixels.
     experts : torch.Tensor
-        (L, C) float32, in units of the image's range: 0 is its smallest value, 1 its largest.
+        (L, C) float32, in units of the image's range: 0 is its smallest value, 1 its largest. Linear: (L, 3 C), the
+        colours at the kernels' centres, then slopes along y, then along x, per pixel.
     shape : tuple of int
         (H, W) of the image.
     layout : ImageFormat
         Type, range and channel axis of the image.
     mode : {"smoe", "rbf"}
         Soft gates that sum to one (paper eq. 3), or a plain sum (eq. 1).
+    linear : bool
+        Whether experts are affine in position.
     confidence : float
         0: gate culling. Positive: tiles are picked by the paper's confidence ellipse of this radius.
     metadata : dict
@@ -49,6 +52,7 @@ class Model:
         layout: ImageFormat,
         *,
         mode: Mode = "smoe",
+        linear: bool = False,
         confidence: float = 0.0,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
@@ -57,17 +61,21 @@ class Model:
         self.shape = (int(shape[0]), int(shape[1]))
         self.layout = layout
         self.mode: Mode = mode
+        self.linear = bool(linear)
         self.confidence = float(confidence)
         self.metadata = dict(metadata or {})
         self._check()
 
     def _check(self) -> None:
-        kernels, channels = len(self.geometry), self.experts.shape[-1]
-        if self.geometry.shape != (kernels, 6) or self.experts.shape != (kernels, channels):
+        kernels, columns = len(self.geometry), self.experts.shape[-1]
+        if self.geometry.shape != (kernels, 6) or self.experts.shape != (kernels, columns):
             raise ValueError(
                 f"geometry {tuple(self.geometry.shape)} and experts {tuple(self.experts.shape)} must have shapes "
                 "(L, 6) and (L, C)."
             )
+        if self.linear and columns % 3:
+            raise ValueError(f"Linear experts need three columns for each channel, not {columns} in all.")
+        channels = self.channels
         if kernels == 0 or channels == 0 or min(self.shape) < 1:
             raise ValueError("A model needs at least one kernel, one channel and one pixel.")
         if self.mode not in ("smoe", "rbf"):
@@ -87,7 +95,7 @@ class Model:
     @property
     def channels(self) -> int:
         """Number of channels C."""
-        return int(self.experts.shape[1])
+        return int(self.experts.shape[1]) // (3 if self.linear else 1)
 
     def __repr__(self) -> str:
         height, width = self.shape
@@ -97,22 +105,27 @@ class Model:
 
     def kernels(self) -> Kernels:
         """The kernels in user terms, a copy."""
-        expert = self.experts.double().numpy() * self.layout.span + self.layout.low
-        return Kernels.from_geometry(self.geometry.double().numpy(), expert)
+        experts, span = self.experts.double().numpy(), self.layout.span
+        value = experts[:, : self.channels] * span + self.layout.low
+        slope = None
+        if self.linear:
+            slope = experts[:, self.channels :].reshape(-1, 2, self.channels).swapaxes(1, 2) * span
+        return Kernels.from_geometry(self.geometry.double().numpy(), value, slope)
 
     def with_kernels(self, kernels: Kernels) -> Model:
         """The same image with other kernels, for example edited, filtered or recoloured ones."""
         if kernels.expert.shape[1] != self.channels:
             raise ValueError(f"The kernels have {kernels.expert.shape[1]} channels, the model {self.channels}.")
-        geometry = torch.from_numpy(kernels.geometry())
-        experts = torch.from_numpy((kernels.expert - self.layout.low) / self.layout.span)
-        return self._replace(geometry, experts)
-
-    def _replace(self, geometry: torch.Tensor, experts: torch.Tensor) -> Model:
         return Model(
-            geometry, experts, self.shape, self.layout,
-            mode=self.mode, confidence=self.confidence, metadata=self.metadata,
-        )  # fmt: skip
+            torch.from_numpy(kernels.geometry()),
+            _experts(kernels, self.layout),
+            self.shape,
+            self.layout,
+            mode=self.mode,
+            linear=kernels.slope is not None,
+            confidence=self.confidence,
+            metadata=self.metadata,
+        )
 
     @classmethod
     def from_kernels(
@@ -145,8 +158,15 @@ class Model:
         low, high = (kernels.expert.min(), kernels.expert.max()) if value_range is None else value_range
         channel_axis = None if kernels.expert.shape[1] == 1 else 2
         layout = ImageFormat(np.dtype(dtype).str, channel_axis, float(low), float(high))
-        experts = torch.from_numpy((kernels.expert - layout.low) / layout.span)
-        return cls(torch.from_numpy(kernels.geometry()), experts, shape, layout, mode=mode, metadata=metadata)
+        return cls(
+            torch.from_numpy(kernels.geometry()),
+            _experts(kernels, layout),
+            shape,
+            layout,
+            mode=mode,
+            linear=kernels.slope is not None,
+            metadata=metadata,
+        )
 
     # ------------------------------------------------------------------ drawing
 
@@ -187,22 +207,27 @@ class Model:
         step_y, step_x = (y1 - y0) / height, (x1 - x0) / width
         # Shrinking samples between pixels would alias: draw finer, then average.
         fine_y, fine_x = math.ceil(step_y - 1e-9), math.ceil(step_x - 1e-9)
-        geometry = raster_geometry(
-            self.geometry, (y0, x0), (step_y / fine_y, step_x / fine_x), self._sharpened_logits, sharpen
+        geometry, experts = to_raster(
+            self.geometry,
+            self.experts,
+            (y0, x0),
+            (step_y / fine_y, step_x / fine_x),
+            linear=self.linear,
+            sharpen=sharpen,
+            sharpen_logits=self.mode == "smoe",
         )
-        image = self._draw(geometry, height * fine_y, width * fine_x)
+        image = engine.render(
+            geometry,
+            experts,
+            height * fine_y,
+            width * fine_x,
+            normalised=self.mode == "smoe",
+            confidence=self.confidence,
+            linear=self.linear,
+        )
         if fine_y > 1 or fine_x > 1:
             image = image.reshape(self.channels, height, fine_y, width, fine_x).mean((2, 4))
         return self.layout.restore(image.permute(1, 2, 0).numpy(), dtype)
-
-    def _draw(self, geometry: torch.Tensor, height: int, width: int) -> torch.Tensor:
-        return engine.render(
-            geometry, self.experts, height, width, normalised=self.mode == "smoe", confidence=self.confidence
-        )
-
-    @property
-    def _sharpened_logits(self) -> bool:
-        return self.mode == "smoe"
 
     def sample(self, points: np.ndarray) -> np.ndarray:
         """Values at any points, computed in float64 with every kernel.
@@ -223,7 +248,8 @@ class Model:
         geometry, experts = self.geometry.double(), self.experts.double()
         block = max(1, 4_000_000 // self.n_kernels)
         values = [
-            reference.evaluate(geometry, experts, part, normalised=self.mode == "smoe") for part in where.split(block)
+            reference.evaluate(geometry, experts, part, normalised=self.mode == "smoe", linear=self.linear)
+            for part in where.split(block)
         ]
         sampled: np.ndarray = torch.cat(values).numpy() * self.layout.span + self.layout.low
         return sampled
@@ -239,7 +265,7 @@ class Model:
 
     def flops_per_pixel(self) -> float:
         """Arithmetic operations to draw one pixel, by the rule of `metrics.flops_per_pixel`."""
-        return metrics.flops_per_pixel(self.kernels_per_tile(), self.channels)
+        return metrics.flops_per_pixel(self.kernels_per_tile(), self.channels, linear=self.linear)
 
     # ------------------------------------------------------------------ files
 
@@ -257,14 +283,17 @@ class Model:
         return load(path)
 
 
-def raster_geometry(
+def to_raster(
     geometry: torch.Tensor,
+    experts: torch.Tensor,
     origin: tuple[float, float],
     step: tuple[float, float],
-    sharpen_logits: bool = True,
+    *,
+    linear: bool = False,
     sharpen: float = 1.0,
-) -> torch.Tensor:
-    """Geometry in the pixels of another raster.
+    sharpen_logits: bool = True,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Geometry and experts in the pixels of another raster.
 
     Output pixel (i, j) covers the image from ``origin + (i, j) * step`` on (edges; y, x). `sharpen` shrinks kernels
     by that factor; with `sharpen_logits` logits grow by its square, which leaves the places where two gates are
@@ -281,7 +310,19 @@ def raster_geometry(
         r22 * step[0] * sharpen,
         logit * sharpen**2 if sharpen_logits else logit,
     )
-    return torch.stack(columns, 1).float().contiguous()
+    if linear:
+        value, slope_y, slope_x = experts.chunk(3, dim=1)
+        experts = torch.cat([value, slope_y * step[0], slope_x * step[1]], 1)
+    return torch.stack(columns, 1).float().contiguous(), experts.contiguous()
+
+
+def _experts(kernels: Kernels, layout: ImageFormat) -> torch.Tensor:
+    """Experts in the engine's units and order."""
+    value = (kernels.expert - layout.low) / layout.span
+    if kernels.slope is None:
+        return torch.from_numpy(value)
+    slope = kernels.slope.swapaxes(1, 2).reshape(len(kernels), -1) / layout.span
+    return torch.from_numpy(np.concatenate([value, slope], 1))
 
 
 def _checked_region(region: Region) -> Region:

@@ -1,8 +1,9 @@
 """The `.rsmoe` file: a safetensors file with two tensors and a versioned header. No pickle, nothing executable.
 
-Tensors ``geometry`` (L, 6) and ``experts`` (L, C), both float32, as `napari_rsmoe.model.Model` describes them.
+Tensors ``geometry`` (L, 6) and ``experts`` (L, C) or, linear, (L, 3 C), both float32, as `napari_rsmoe.model.Model`
+describes them.
 Header entries ``format`` ("napari-rsmoe model"), ``version`` and ``model``, a JSON object with shape, mode,
-confidence, image format and metadata.
+linear, confidence, image format and metadata.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def save(model: Model, path: str | PathLike[str]) -> None:
     description = {
         "shape": model.shape,
         "mode": model.mode,
+        "linear": model.linear,
         "confidence": model.confidence,
         "image": asdict(model.layout),
         "metadata": model.metadata,
@@ -96,6 +98,7 @@ def _build(tensors: Mapping[str, Any], description: Mapping[str, Any]) -> Model:
         (height, width),
         ImageFormat(**description["image"]),
         mode=description["mode"],
+        linear=description["linear"],
         confidence=description["confidence"],
         metadata=description["metadata"],
     )

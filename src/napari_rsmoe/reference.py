@@ -35,19 +35,38 @@ def gates(geometry: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
 
 
 def evaluate(
-    geometry: torch.Tensor, experts: torch.Tensor, points: torch.Tensor, *, normalised: bool = True
+    geometry: torch.Tensor,
+    experts: torch.Tensor,
+    points: torch.Tensor,
+    *,
+    normalised: bool = True,
+    linear: bool = False,
 ) -> torch.Tensor:
-    """Values y(x) at points, (N, C): SMoE (paper eq. 3) or, not normalised, RBF (eq. 1)."""
+    """Values y(x) at points, (N, C): SMoE (paper eq. 3) or, not normalised, RBF (eq. 1).
+
+    Experts are (L, C); or, linear, (L, 3 C): colours at the kernel's centre, slopes along y, slopes along x.
+    """
     weights = gates(geometry, points) if normalised else exponents(geometry, points).exp()
-    return weights @ experts
+    if not linear:
+        return weights @ experts
+    value, slope_y, slope_x = experts.chunk(3, dim=1)
+    dy, dx = points[:, :1] - geometry[:, 0], points[:, 1:] - geometry[:, 1]
+    return weights @ value + (weights * dy) @ slope_y + (weights * dx) @ slope_x
 
 
 def render(
-    geometry: torch.Tensor, experts: torch.Tensor, height: int, width: int, *, normalised: bool = True
+    geometry: torch.Tensor,
+    experts: torch.Tensor,
+    height: int,
+    width: int,
+    *,
+    normalised: bool = True,
+    linear: bool = False,
 ) -> torch.Tensor:
     """The twin of `napari_rsmoe.engine.render`: (C, height, width), every kernel at every pixel."""
     y, x = torch.meshgrid(
         torch.arange(height, dtype=geometry.dtype), torch.arange(width, dtype=geometry.dtype), indexing="ij"
     )
     points = torch.stack([y.ravel(), x.ravel()], dim=1)
-    return evaluate(geometry, experts, points, normalised=normalised).T.reshape(-1, height, width)
+    values = evaluate(geometry, experts, points, normalised=normalised, linear=linear)
+    return values.T.reshape(-1, height, width)

@@ -52,6 +52,7 @@ def relocate(
     rng: np.random.Generator,
     *,
     block: int = 1,
+    linear: bool = False,
 ) -> None:
     """Give the `count` least needed kernels of an SMoE new places, drawn by the squared error; all in place.
 
@@ -71,10 +72,13 @@ def relocate(
         Draws the places.
     block : int
         Side of the squares whose means are compared with the image; see `engine.fit_steps`.
+    linear : bool
+        Whether experts are affine in position. New ones begin flat; idle ones are found by their value at the centre.
     """
-    height, width, _ = pixels.shape
-    value = engine.render(geometry, experts, height, width, tau=tau)
-    moved = torch.argsort(needed(geometry, experts, value, tau), stable=True)[:count].numpy()
+    height, width, channels = pixels.shape
+    value = engine.render(geometry, experts, height, width, tau=tau, linear=linear)
+    need = needed(geometry, experts[:, :channels], value, tau)
+    moved = torch.argsort(need, stable=True)[:count].numpy()
 
     if block > 1:
         means = torch.nn.functional.avg_pool2d(value, block)
@@ -96,5 +100,6 @@ def relocate(
     fresh[:, [2, 4]] = 1 / sigma[:, None]
     fresh[:, 5] = geometry[stay[nearest[:, 0]], 5]
     geometry[moved] = torch.from_numpy(fresh)
-    experts[moved] = torch.from_numpy(pixels[y, x])
+    experts[moved] = 0
+    experts[moved, :channels] = torch.from_numpy(pixels[y, x])
     state[:, :, moved] = 0

@@ -16,6 +16,8 @@ class FitSettings:
         Name of the start, one of `napari_rsmoe.starts.START_METHODS`.
     iterations : int
         Optimiser steps.
+    linear : bool
+        Experts are affine in position, not constant.
     whitened : bool
         Adam works in each kernel's own whitened frame, so that one rate serves small and large kernels; else on the
         plain parameters y, x, r11, r12, r22, logit.
@@ -41,6 +43,7 @@ class FitSettings:
 
     start: str = "segmentation"
     iterations: int = 1000
+    linear: bool = False
     whitened: bool = True
     rate_position: float = 0.2
     rate_steering: float = 0.2

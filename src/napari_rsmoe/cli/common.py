@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -124,6 +125,40 @@ def file_options(function: Function) -> Function:
         ),
         click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG files."),
     )
+
+
+class Positive(click.FloatRange):
+    """A finite number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+POSITIVE = Positive()
+
+
+class AutoOr(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
+    """``auto``, or what another type accepts."""
+
+    def __init__(self, other: Any, name: str, meaning: str) -> None:
+        self.other, self.meaning = other, meaning
+        self.name = f"{name}|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return "auto" or the other type's value."""
+        if value == "auto":
+            return value
+        try:
+            return self.other.convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither 'auto' nor {self.meaning}.", param, ctx)
 
 
 seed_option = click.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +9,10 @@ import click
 import numpy as np
 
 from .batch import Report, planes_text, run_batch
-from .common import DENOISE_PRESETS, Common, Files, file_options, run_options, seed_option
+from .common import DENOISE_PRESETS, POSITIVE, AutoOr, Common, Files, file_options, run_options, seed_option
 from .files import ARGUMENT, Pair, pair_up
 from .program import Verb
 from .stack import Job, Output, Result, process_file
-
-
-class NoiseLevel(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
-    """``auto``, or a positive number."""
-
-    name = "VALUE|auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        """Return "auto" or the number."""
-        if value == "auto":
-            return "auto"
-        try:
-            level = float(value)
-        except ValueError:
-            level = math.nan
-        if not 0 < level < math.inf:
-            self.fail(f"{value!r} is neither 'auto' nor a positive number.", param, ctx)
-        return level
 
 
 @click.command("denoise", cls=Verb, options_metavar="[options]")
@@ -46,7 +27,7 @@ class NoiseLevel(click.ParamType):  # type: ignore[type-arg]  # generic in new v
 )
 @click.option(
     "--noise",
-    type=NoiseLevel(),
+    type=AutoOr(POSITIVE, "VALUE", "a positive number"),
     default="auto",
     show_default=True,
     help="Standard deviation of the noise in the units of the image; auto estimates it.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..settings import PRESETS
 from .batch import Report, planes_text, run_batch
-from .common import STARTS, Common, Files, file_options, iterations_option, run_options, seed_option
+from .common import POSITIVE, STARTS, AutoOr, Common, Files, file_options, iterations_option, run_options, seed_option
 from .files import ARGUMENT, Pair, pair_up
 from .program import Verb
 from .stack import Job, Output, Result, process_file
@@ -21,9 +21,31 @@ from .stack import Job, Output, Result, process_file
 @click.command("fit", cls=Verb, options_metavar="[options]")
 @click.argument("source", metavar="INPUT", type=ARGUMENT)
 @click.argument("target", metavar="OUTPUT", type=ARGUMENT)
-@click.option("--kernels", type=click.IntRange(min=1), default=2000, show_default=True, help="For each plane.")
+@click.option(
+    "--kernels",
+    type=AutoOr(click.IntRange(min=1), "N", "a whole number of at least 1"),
+    default="auto",
+    show_default=True,
+    help="For each plane; auto takes as many as are expected to reach 32 dB.",
+)
+@click.option(
+    "--psnr", type=POSITIVE, help="Instead of --kernels: as few as reach this PSNR in dB. Takes several fits."
+)
+@click.option("--time", type=POSITIVE, help="Instead of --iterations: seconds that each plane may take.")
 @click.option("--model", type=ARGUMENT, help="Save the model too: a .rsmoe file, or a folder if INPUT is one.")
 @click.option("--start", type=click.Choice(STARTS), help="Where kernels begin.  [default: the preset's]")
+@click.option(
+    "--experts",
+    type=click.Choice(("constant", "linear")),
+    default="constant",
+    show_default=True,
+    help="One colour for each kernel, or one that changes linearly across it.",
+)
+@click.option(
+    "--threshold",
+    type=POSITIVE,
+    help="Of the segmentation start: largest step of colour within a segment, of 255.  [default: 20]",
+)
 @click.option(
     "--preset",
     type=click.Choice(tuple(PRESETS)),
@@ -38,9 +60,13 @@ from .stack import Job, Output, Result, process_file
 def command(
     source: Path,
     target: Path,
-    kernels: int,
+    kernels: int | Literal["auto"],
+    psnr: float | None,
+    time: float | None,
     model: Path | None,
     start: str | None,
+    experts: Literal["constant", "linear"],
+    threshold: float | None,
     preset: str,
     iterations: int | None,
     seed: int,
@@ -53,6 +79,8 @@ def command(
     Examples
       napari-rsmoe fit photo.png drawn.png
       napari-rsmoe fit photo.png drawn.png --kernels 10000 --model photo.rsmoe
+      napari-rsmoe fit photo.png drawn.png --psnr 35 --model photo.rsmoe
+      napari-rsmoe fit photo.png drawn.png --kernels 2000 --time 5
       napari-rsmoe fit photo.png drawn.png --preset paper --seed 3
       napari-rsmoe fit folder/ drawn/ --model models/ --format tif
 
@@ -80,8 +108,12 @@ def command(
             fitted = fit(
                 job.pixels,
                 kernels,
+                psnr=psnr,
+                time=time,
                 preset=preset,
                 start=start,
+                threshold=threshold,
+                experts=experts,
                 iterations=iterations,
                 seed=seed,
                 device=common.device,

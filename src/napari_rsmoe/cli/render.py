@@ -9,10 +9,9 @@ import click
 
 from ..io import DTYPES, ImageFile, PixelSize, write_image
 from .batch import Report, run_batch
-from .common import Common, run_options
+from .common import POSITIVE, Common, run_options
 from .files import ARGUMENT, Pair
 from .program import Verb
-from .upscale import POSITIVE
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only

@@ -8,12 +8,10 @@ from typing import Any
 import click
 
 from .batch import Report, planes_text, run_batch
-from .common import Common, Files, file_options, iterations_option, run_options, seed_option
+from .common import POSITIVE, Common, Files, file_options, iterations_option, run_options, seed_option
 from .files import ARGUMENT, Pair, pair_up
 from .program import Verb
 from .stack import Job, Output, Result, process_file
-
-POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 @click.command("upscale", cls=Verb, options_metavar="[options]")

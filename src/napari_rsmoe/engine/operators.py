@@ -4,7 +4,8 @@ Every function takes a mixture as two tensors:
 
 * geometry, (L, 6) float32: rows (y, x, r11, r12, r22, logit). The whitened coordinates of a pixel are
   ``u = r11 dx + r12 dy`` and ``v = r22 dy`` with (dy, dx) = pixel - centre, and ``s = logit - (u^2 + v^2) / 2``.
-* experts, (L, C) float32: the colour of each kernel.
+* experts, float32: (L, C), the colour of each kernel; or, with ``linear=True``, (L, 3 C), for each kernel C colours
+  at its centre, then their slopes along y, then along x, per pixel.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ def render(
     tau: float = DEFAULT_TAU,
     normalised: bool = True,
     confidence: float = 0.0,
+    linear: bool = False,
 ) -> torch.Tensor:
     """Draw a mixture on the raster of pixel centres 0..height-1 by 0..width-1. Differentiable.
 
     Parameters
     ----------
     geometry, experts : torch.Tensor
-        The mixture, (L, 6) and (L, C), float32, contiguous, L >= 1, C >= 1, r11 and r22 positive.
+        The mixture, (L, 6) and (L, C) or (L, 3 C), float32, contiguous, L >= 1, C >= 1, r11 and r22 positive.
     height, width : int
         Size of the raster in pixels.
     tau : float
@@ -48,6 +50,8 @@ def render(
     confidence : float
         0: gate culling. Positive: the paper's selection, the square around the ellipse |z| <= confidence picks the
         tiles; tiles without any keep their best kernel.
+    linear : bool
+        Whether experts are affine in position.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def render(
     RuntimeError
         If shapes, types or values do not fit.
     """
-    image: torch.Tensor = ops.render(geometry, experts, height, width, tau, normalised, confidence)
+    image: torch.Tensor = ops.render(geometry, experts, height, width, tau, normalised, confidence, linear)
     return image
 
 
@@ -85,7 +89,7 @@ def gate_sums(
     """
     # An image's gradient by an expert is the sum of the upstream gradient times that kernel's gate.
     experts = maps.new_zeros(len(geometry), len(maps))
-    sums: torch.Tensor = ops.render_backward(maps, geometry, experts, tau, normalised, confidence)[1]
+    sums: torch.Tensor = ops.render_backward(maps, geometry, experts, tau, normalised, confidence, False)[1]
     return sums
 
 
@@ -126,6 +130,7 @@ def fit_steps(
     tau: float,
     normalised: bool,
     confidence: float,
+    linear: bool = False,
     whitened: bool,
     list_interval: int,
     list_margin: float,
@@ -137,7 +142,7 @@ def fit_steps(
     Parameters
     ----------
     state : torch.Tensor
-        (2, 6 + C, L) float32, Adam's moments; zeros at the start.
+        (2, 6 + columns of experts, L) float32, Adam's moments; zeros at the start.
     target : torch.Tensor
         (tiles, C, 256) float32, the image in tiles (`napari_rsmoe.fitting.to_tiles`).
     weight : torch.Tensor or None
@@ -168,7 +173,7 @@ def fit_steps(
     """
     losses, seconds = ops.fit_steps(
         geometry, experts, state, target, weight, block, rates, height, width, first_step, tau, normalised, confidence,
-        whitened, list_interval, list_margin, *betas, list(limits),
+        linear, whitened, list_interval, list_margin, *betas, list(limits),
     )  # fmt: skip
     return losses, seconds
 
@@ -198,8 +203,11 @@ def simd_level() -> str:
 
 
 @torch.library.register_fake("rsmoe::render")
-def _(geometry: torch.Tensor, experts: torch.Tensor, height: int, width: int, *_: Any) -> torch.Tensor:
-    return experts.new_empty((experts.shape[1], height, width))
+def _(
+    geometry: torch.Tensor, experts: torch.Tensor, height: int, width: int, tau: float, normalised: bool,
+    confidence: float, linear: bool,
+) -> torch.Tensor:  # fmt: skip
+    return experts.new_empty((experts.shape[1] // (3 if linear else 1), height, width))
 
 
 @torch.library.register_fake("rsmoe::render_backward")
@@ -240,7 +248,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> N
 
 def _backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     geometry, experts = ctx.saved_tensors
-    return *ops.render_backward(grad.contiguous(), geometry, experts, *ctx.options), *[None] * 5
+    return *ops.render_backward(grad.contiguous(), geometry, experts, *ctx.options), *[None] * 6
 
 
 torch.library.register_autograd("rsmoe::render", _backward, setup_context=_setup_context)
