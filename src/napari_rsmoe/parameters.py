@@ -50,6 +50,8 @@ class Parameter:
         The number to begin with when the user wants one.
     advanced : bool
         Whether to fold it away.
+    excludes : tuple of str
+        Parameters that must be left to the program when this one is not.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Parameter:
     automatic: Any = None
     number: float = 0
     advanced: bool = False
+    excludes: tuple[str, ...] = ()
 
     def check(self, value: Any) -> Any:
         """Return `value` in the parameter's type. Raises ValueError that says what is accepted."""
@@ -112,7 +115,7 @@ DENOISE = (
     Parameter(
         "models", "int", "Models",
         "How many models are averaged: more take longer and are smoother; with one there is no uncertainty.",
-        8, low=1, high=256,
+        20, low=1, high=256,
     ),
     Parameter(
         "n_kernels", "int", "Kernels per model",
@@ -121,7 +124,7 @@ DENOISE = (
         advanced=True,
     ),
     Parameter(
-        "start", "choice", "Start", "Where kernels begin.", "segmentation", choices=STARTS, advanced=True,
+        "start", "choice", "Start", "Where kernels begin.", "content", choices=STARTS, advanced=True,
     ),
     Parameter(
         "threshold", "float", "Segmentation threshold",
@@ -135,8 +138,18 @@ DENOISE = (
 
 FIT = (
     Parameter(
-        "n_kernels", "int", "Kernels", "How many kernels: more show finer detail and take longer.", 2000,
-        low=1, high=1_000_000, step=100,
+        "n_kernels", "int", "Kernels",
+        "How many kernels: more show finer detail and take longer. By itself as many as are expected to reach 32 dB.",
+        "auto", low=1, high=1_000_000, step=100, automatic_label="choose", automatic="auto", number=2000,
+        excludes=("psnr",),
+    ),
+    Parameter(
+        "psnr", "float", "Target PSNR", "Use as few kernels as reach this quality; takes several fits.", None,
+        low=1.0, high=120.0, unit="dB", automatic_label="off", number=32.0, excludes=("n_kernels", "time"),
+    ),
+    Parameter(
+        "time", "float", "Time", "Take as many steps as fit into this time, for each plane.", None,
+        low=0.05, high=86_400.0, unit="s", automatic_label="off", number=5.0, excludes=("psnr", "iterations"),
     ),
     Parameter(
         "preset", "choice", "Quality",
@@ -144,12 +157,23 @@ FIT = (
         "default", choices=tuple(PRESETS),
     ),
     Parameter(
+        "experts", "choice", "Colour of a kernel",
+        "One colour for each kernel, or one that changes linearly across it: fewer kernels on smooth shading.",
+        "constant", choices=("constant", "linear"), advanced=True,
+    ),
+    Parameter(
         "start", "choice", "Start", "Where kernels begin; by itself as the quality says.", None, choices=STARTS,
         automatic_label="as the quality says", advanced=True,
     ),
     Parameter(
+        "threshold", "float", "Segmentation threshold",
+        "Largest step of colour within a segment of the segmentation start, in 0 to 255 of the image's range.",
+        None, low=1.0, high=255.0, decimals=1, automatic_label="20", number=20.0, advanced=True,
+    ),
+    Parameter(
         "iterations", "int", "Steps", "Steps of the optimiser; by itself as the quality says.", None,
         low=0, high=1_000_000, step=100, automatic_label="as the quality says", number=1000, advanced=True,
+        excludes=("time",),
     ),
     Parameter(
         "mode", "choice", "Gates",

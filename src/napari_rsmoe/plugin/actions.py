@@ -120,7 +120,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     metrics = planes.metrics(started) | {name: float(np.mean(all_)) for name, all_ in figures.items() if all_}
     metrics["kernels"] = sum(plane.models[0].n_kernels for plane in fitted)
     record = make_record("fit", source, settings, metrics)
-    name = f"{source.name} fit {settings['n_kernels']} kernels"
+    name = f"{source.name} fit {metrics['kernels']} kernels"
     outputs = [image_output(source, image, name, "image", record)]
     if show.get("kernels", True) and fitted:
         leads = [source.lead(plane.index) for plane in fitted]

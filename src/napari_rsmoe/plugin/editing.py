@@ -21,7 +21,7 @@ class _State:
     """The kernels of one plane; the arrays are never written to."""
 
     geometry: np.ndarray  # (L, 6) float32, as Model.geometry
-    experts: np.ndarray  # (L, C) float32, in the range 0 to 1 of the image
+    experts: np.ndarray  # (L, C) or linear (L, 3 C) float32, as Model.experts
     alive: np.ndarray  # (L,) bool, False for deleted ones
 
 
@@ -47,9 +47,7 @@ class EditableKernels:
         self._models = list(models)
         self.planes = list(planes)
         self.errors = [np.full(m.n_kernels, np.nan) for m in models] if errors is None else list(errors)
-        self._states = [
-            _State(m.geometry.numpy(), m.experts.numpy(), np.ones(m.n_kernels, bool)) for m in self._models
-        ]
+        self._states = [_State(m.geometry.numpy(), m.experts.numpy(), np.ones(m.n_kernels, bool)) for m in self._models]
         self.drawn: list[np.ndarray] = [self.rows(plane) for plane in range(len(self._models))]
         """Rows that the layer shows, for each plane."""
         self._undo: list[list[_State]] = []
@@ -92,18 +90,23 @@ class EditableKernels:
         geometry = state.geometry if trial is None else _placed(state.geometry, *trial)
         return Model(
             torch.tensor(geometry[state.alive]), torch.tensor(state.experts[state.alive]), base.shape,
-            base.layout, mode=base.mode, confidence=base.confidence,
+            base.layout, mode=base.mode, linear=base.linear, confidence=base.confidence,
             metadata=base.metadata | ({"edited": True} if self._undo else {}),
         )  # fmt: skip
 
     def kernels(self, plane: int) -> Kernels:
         """All rows of a plane in user terms, dead ones included."""
-        state, layout = self._states[plane], self._models[plane].layout
-        return Kernels.from_geometry(state.geometry, state.experts.astype(np.float64) * layout.span + layout.low)
+        state, base = self._states[plane], self._models[plane]
+        experts, span = state.experts.astype(np.float64), base.layout.span
+        slope = None
+        if base.linear:
+            slope = experts[:, base.channels :].reshape(-1, 2, base.channels).swapaxes(1, 2) * span
+        value = experts[:, : base.channels] * span + base.layout.low
+        return Kernels.from_geometry(state.geometry, value, slope)
 
     def colours(self, plane: int) -> np.ndarray:
         """RGB of each row, (L, 3) in [0, 1]: three or more channels as they are, else grey."""
-        experts = np.clip(self._states[plane].experts, 0, 1)
+        experts = np.clip(self._states[plane].experts[:, : self.channels], 0, 1)
         if experts.shape[1] >= 3:
             return experts[:, :3]
         return np.repeat(experts.mean(1, keepdims=True), 3, 1)
@@ -126,11 +129,11 @@ class EditableKernels:
         """
         self._edit(plane, geometry=_placed(self._states[plane].geometry, rows, center, covariance))
 
-    def recolour(self, plane: int, rows: np.ndarray, expert: Sequence[float]) -> None:
+    def recolour(self, plane: int, rows: np.ndarray, expert: Sequence[float] | np.ndarray) -> None:
         """Give kernels another expert, in the units of the image, one value for each channel."""
         layout = self._models[plane].layout
         experts = self._states[plane].experts.copy()
-        experts[rows] = (np.asarray(expert, float) - layout.low) / layout.span
+        experts[rows, : self.channels] = (np.asarray(expert, float) - layout.low) / layout.span
         self._edit(plane, experts=experts)
 
     def expert_of_colour(self, plane: int, colour: Sequence[float]) -> np.ndarray:
@@ -156,7 +159,8 @@ class EditableKernels:
         count, before = len(center), len(state.geometry)
         logit = np.median(state.geometry[state.alive, 5])
         fresh = np.column_stack([_steering(center, covariance), np.full(count, logit)]).astype(np.float32)
-        expert = ((self.expert_of_colour(plane, colour) - layout.low) / layout.span).astype(np.float32)
+        expert = np.zeros(state.experts.shape[1], np.float32)  # the slopes of a linear one stay 0
+        expert[: self.channels] = (self.expert_of_colour(plane, colour) - layout.low) / layout.span
         self.errors[plane] = np.concatenate([self.errors[plane][:before], np.full(count, np.nan)])
         self._edit(
             plane,

@@ -24,7 +24,9 @@ def kernel_count(settings: Mapping[str, Any], image: np.ndarray) -> int:
     return max(1, image.shape[0] * image.shape[1] // PIXELS_PER_KERNEL)
 
 
-def draw(models: Sequence[Model], scale: float, sharpen: float, box: PixelBox | None = None, step: int = 1) -> np.ndarray:
+def draw(
+    models: Sequence[Model], scale: float, sharpen: float, box: PixelBox | None = None, step: int = 1
+) -> np.ndarray:
     """Draw the mean of models.
 
     Parameters

@@ -69,10 +69,8 @@ def _place(metadata: Mapping[str, Any]) -> Place:
     scale, units = np.ones(2), ["pixel", "pixel"]
     kept = metadata.get("napari_place")
     if isinstance(kept, Mapping):
-        return Place(
-            *(np.array(kept[name], float) for name in ("scale", "translate", "rotate", "shear", "affine")),
-            tuple(kept["units"]), tuple(kept["axis_labels"]),
-        )  # fmt: skip
+        values = {name: np.array(kept[name], float) for name in ("scale", "translate", "rotate", "shear", "affine")}
+        return Place(**values, units=tuple(kept["units"]), axis_labels=tuple(kept["axis_labels"]))
     for k, axis in enumerate("YX"):
         if axis in metadata.get("pixel_size", {}):
             size, unit = metadata["pixel_size"][axis]
@@ -136,8 +134,7 @@ def write_kernels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     if changes:  # edited while the Kernels widget was closed
         apply_changes(table, changes, data, kinds, np.asarray(meta["face_color"]))
     place = {
-        name: np.asarray(meta[name], float).tolist()
-        for name in ("scale", "translate", "rotate", "shear", "affine")
+        name: np.asarray(meta[name], float).tolist() for name in ("scale", "translate", "rotate", "shear", "affine")
     } | {"units": [str(unit) for unit in meta["units"]], "axis_labels": [str(label) for label in meta["axis_labels"]]}
     return write_table(path, table, meta["metadata"].get(METADATA_KEY, {}), place)
 

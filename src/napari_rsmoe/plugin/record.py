@@ -101,9 +101,7 @@ def command_line(record: Mapping[str, Any]) -> str:
     words = ["napari-rsmoe", action, path, f"{action}.tif"]
     from ..cli import main
 
-    known = {
-        name for option in _command(main, action).params for name in (*option.opts, *option.secondary_opts)
-    }
+    known = {name for option in _command(main, action).params for name in (*option.opts, *option.secondary_opts)}
     given = dict(record["parameters"])
     if action == "upscale":
         words += ["--scale", _word(given.pop("scale"))]

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import METADATA_KEY
 
+ORDER = {"image": 1, "kernels": 2}
 KEPT_LOOK = ("visible", "opacity", "blending", "colormap", "gamma")
 
 
@@ -23,7 +24,8 @@ def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool) -> list[Any
         Take away the layer of the same action, source and role first; the new one gets its position and look.
     """
     added = []
-    for layer in layers:
+    # what only accompanies the result goes below it, and kernels above
+    for layer in sorted(layers, key=lambda each: ORDER.get(each.metadata[METADATA_KEY]["role"], 0)):
         old = earlier(viewer, layer.metadata[METADATA_KEY]) if replace else None
         if old is not None:
             position = viewer.layers.index(old)
@@ -32,8 +34,8 @@ def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool) -> list[Any
             viewer.layers.insert(position, layer)
         else:
             viewer.add_layer(layer)
-        added.append(viewer.layers[layer.name])
-    return added
+        added.append(layer)
+    return [viewer.layers[layer.name] for layer in layers if layer in added]
 
 
 def earlier(viewer: Any, record: Any) -> Any:

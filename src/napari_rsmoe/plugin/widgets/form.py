@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
@@ -21,7 +22,7 @@ class OptionalField(Container):
         self.own = _plain_field(parameter, parameter.choices[0] if parameter.choices else parameter.number)
         super().__init__(
             widgets=[self.automatic, self.own], layout="horizontal", labels=False, name=parameter.name,
-            label=parameter.label, tooltip=parameter.help,
+            label=parameter.label + (f" ({parameter.unit})" if parameter.unit else ""), tooltip=parameter.help,
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
         self.automatic.changed.connect(self._show_state)
@@ -49,22 +50,40 @@ class Form(Container):
     ----------
     parameters : sequence of Parameter
         What to show, in this order.
-    extra : sequence of magicgui widgets
+    before, after : sequence of magicgui widgets
+        Further fields around the basic ones.
+    folded : sequence of magicgui widgets
         Further fields that are folded away with the advanced ones.
     """
 
-    def __init__(self, parameters: Sequence[Parameter], extra: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        before: Sequence[Any] = (),
+        after: Sequence[Any] = (),
+        folded: Sequence[Any] = (),
+    ) -> None:
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._fields = {parameter.name: _field(parameter) for parameter in parameters}
-        folded = [self._fields[p.name] for p in parameters if p.advanced] + list(extra)
-        self.toggle = PushButton(text=SHOW, tooltip="Settings that are rarely needed.")
-        self.advanced = Container(widgets=folded, labels=True)
-        self.advanced.margins = (0, 0, 0, 0)
         basic = [self._fields[p.name] for p in parameters if not p.advanced]
-        super().__init__(widgets=[*basic, self.toggle, self.advanced], labels=True)
-        self.margins = (0, 0, 0, 0)
+        advanced = [self._fields[p.name] for p in parameters if p.advanced]
+        self.basic = Container(widgets=[*before, *basic, *after], labels=True)
+        self.toggle = PushButton(text=SHOW, tooltip="Settings that are rarely needed.")
+        self.advanced = Container(widgets=[*advanced, *folded], labels=True)
+        super().__init__(widgets=[self.basic, self.toggle, self.advanced], labels=False)
+        for container in (self, self.basic, self.advanced):
+            container.margins = (0, 0, 0, 0)
         self.toggle.changed.connect(lambda: self.unfold(self.toggle.text == SHOW))
         self.unfold(False)
+        for parameter in parameters:
+            if parameter.excludes:
+                self._fields[parameter.name].automatic.changed.connect(partial(self._exclude, parameter))
+
+    def _exclude(self, parameter: Parameter, automatic: bool) -> None:
+        """Leave to the program what cannot be given together with this."""
+        for name in parameter.excludes if not automatic else ():
+            if name in self._fields:
+                self._fields[name].set(self._parameters[name].automatic)
 
     def unfold(self, open_: bool) -> None:
         """Show the advanced fields, or fold them away."""
@@ -116,4 +135,5 @@ def _plain_field(parameter: Parameter, value: Any) -> Any:
         return SpinBox(
             value=int(value), min=int(parameter.low), max=int(parameter.high), step=int(parameter.step), **common
         )
-    return FloatSpinBox(value=float(value), min=parameter.low, max=parameter.high, step=parameter.step, **common)
+    unit = {"label": f"{parameter.label} ({parameter.unit})"} if parameter.unit else {}
+    return FloatSpinBox(value=float(value), min=parameter.low, max=parameter.high, step=parameter.step, **common | unit)

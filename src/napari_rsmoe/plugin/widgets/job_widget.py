@@ -79,14 +79,19 @@ class JobWidget(Container):
         }
         self.again = ComboBox(choices=[REPLACE, ADD], label="Run again", tooltip="What becomes of earlier results.")
         self.previews = CheckBox(value=True, text="Live preview", tooltip="Show the result while it grows.")
-        self.form = Form([p for p in parameters if p.name not in hidden], [self.again, self.previews])
+        self.form = Form(
+            [p for p in parameters if p.name not in hidden],
+            before=[self.layer, self.planes, self.channels],
+            after=self.more_fields(),
+            folded=[self.again, self.previews],
+        )
         self.run = PushButton(text=run_label)
         self.cancel = PushButton(text="Cancel", enabled=False, tooltip="Stop, and keep what is there.")
         self.progress = ProgressBar(value=0, min=0, max=1000)
         self.status = Label(value=" ")
         self.copy_python = PushButton(text="Copy as Python", tooltip="Python that does the same.")
         self.copy_command = PushButton(text="Copy as command line", tooltip="A shell command that does the same.")
-        super().__init__(widgets=[self.layer, self.planes, self.channels, self.form], labels=True)
+        super().__init__(widgets=[self.form], labels=False)
         for row in (list(self.outputs.values()), [self.run, self.cancel]):
             if row:
                 self.append(row_of(*row))
@@ -106,6 +111,10 @@ class JobWidget(Container):
         self._show_axes()
 
     # ------------------------------------------------------------------ for the widgets to fill in
+
+    def more_fields(self) -> list[Any]:
+        """Further fields below the basic settings."""
+        return []
 
     def given(self) -> dict[str, Any]:
         """The settings as they stand. Raises ValueError."""

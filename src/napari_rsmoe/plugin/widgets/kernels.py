@@ -46,7 +46,7 @@ class KernelsWidget(Container):
             tooltip=f"Up to {MOST_ELLIPSES} are ellipses, more are polygons; {MOST_FEWER} are quickest to edit.",
         )  # fmt: skip
         self.redraw = PushButton(text="Draw", tooltip="Show these kernels; the others stay in the model.")
-        self.feature = ComboBox(choices=["weight"], label="Feature", tooltip="What to filter by.")
+        self.feature = ComboBox(choices=self._columns, label="Feature", tooltip="What to filter by.")
         self.low = FloatSpinBox(value=0, min=-1e12, max=1e12, label="From")
         self.high = FloatSpinBox(value=0, min=-1e12, max=1e12, label="To")
         self.select = PushButton(text="Select", tooltip="Select the drawn kernels that pass the filter.")
@@ -93,6 +93,10 @@ class KernelsWidget(Container):
     def _layers(self, _widget: Any) -> list[Any]:
         return [layer for layer in self._viewer.layers if TABLE_KEY in layer.metadata and hasattr(layer, "shape_type")]
 
+    def _columns(self, _widget: Any) -> list[str]:
+        layer = self._watched
+        return ["weight"] if layer is None else [name for name in layer.features if name not in ("plane", "kernel")]
+
     def _layer(self) -> Any:
         layer = self.layer.value
         return layer if layer is not None and layer in self._viewer.layers else None
@@ -111,8 +115,7 @@ class KernelsWidget(Container):
             layer.mouse_drag_callbacks.append(self._on_drag)
             layer.bind_key("Control-Z", lambda _: self.step_back(), overwrite=True)
             layer.bind_key("Control-Shift-Z", lambda _: self.step_forward(), overwrite=True)
-            columns = [name for name in layer.features if name not in ("plane", "kernel")]
-            self.feature.choices = columns or ["weight"]
+            self.feature.reset_choices()
             self._show_range()
         self._show_state()
 

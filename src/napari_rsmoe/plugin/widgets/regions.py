@@ -12,8 +12,10 @@ Box = tuple[int, int, int, int]
 
 def box_in_view(layer: Any) -> Box:
     """Pixels (y0, x0, y1, x1) of an image layer that the canvas shows, at full resolution, as in slices."""
-    corners = np.asarray(layer.corner_pixels, float)[:, -2 - bool(layer.rgb) :][:, :2] if layer.rgb else (
-        np.asarray(layer.corner_pixels, float)[:, -2:]
+    corners = (
+        np.asarray(layer.corner_pixels, float)[:, -2 - bool(layer.rgb) :][:, :2]
+        if layer.rgb
+        else (np.asarray(layer.corner_pixels, float)[:, -2:])
     )
     if layer.multiscale:
         corners = corners * np.asarray(layer.downsample_factors[layer.data_level], float)[-2:]

@@ -43,9 +43,6 @@ class UpscaleWidget(JobWidget):
             choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip="Add a cubic interpolation for comparison."
         )
         super().__init__(napari_viewer, "upscale", UPSCALE, {}, "Enlarge", hidden=("device", "sharpen"))
-        position = list(self).index(self.form) + 1
-        for offset, field in enumerate((self.sharpen, self.region, self.shapes, self.compare)):
-            self.insert(position + offset, field)
         self._live = Latest(self._show_live)
         self._result_layer: Any = None
         self._settle = QTimer(self.native)
@@ -56,6 +53,10 @@ class UpscaleWidget(JobWidget):
         self.region.changed.connect(self._show_region)
         self.native.destroyed.connect(self._live.close)
         self._show_region()
+
+    def more_fields(self) -> list[Any]:
+        """What this widget has besides the settings of the job."""
+        return [self.sharpen, self.region, self.shapes, self.compare]
 
     def given(self) -> dict[str, Any]:
         """The settings of the form and the slider."""
@@ -147,7 +148,9 @@ class UpscaleWidget(JobWidget):
         shown = plane_in_view(self._result_layer, self._viewer.dims.point)
         for plane in result.planes:
             lead = result.source.lead(plane.index)
-            if all(a == b for k, (a, b) in enumerate(zip(lead, shown, strict=False)) if isinstance(plane.index[k], int)):
+            if all(
+                a == b for k, (a, b) in enumerate(zip(lead, shown, strict=False)) if isinstance(plane.index[k], int)
+            ):
                 return plane
         return None
 

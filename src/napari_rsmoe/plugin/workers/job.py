@@ -57,9 +57,11 @@ class Job:
         self._preview: Preview | None = None
         self._started = time.monotonic()
         self.progress: Progress | None = None
+        self.done = False
         self.history: list[tuple[float, float]] = []  # (fraction, PSNR)
         self._worker = FunctionWorker(self._run)
-        self._worker.returned.connect(finished)
+        self._worker.returned.connect(self._end)
+        self._finished = finished
 
     def start(self) -> None:
         """Begin."""
@@ -100,6 +102,10 @@ class Job:
             self._preview_wanted.clear()
             self._preview = Preview(progress, progress.preview())
         return self._stop.is_set() or bool(self._worker.abort_requested)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.done = True
+        self._finished(outcome)
 
     def _run(self) -> Outcome:
         try:
