@@ -53,6 +53,7 @@ class Gaps:
         time.sleep(0.002)  # leave the processor to the job, as an idle window does
 
     def text(self) -> str:
+        """The figures, for people."""
         ms = 1000 * np.sort(self.gaps)
         return f"longest {ms[-1]:.0f} ms, 99.9 % below {np.quantile(ms, 0.999):.0f} ms, median {np.median(ms):.1f} ms"
 
@@ -87,8 +88,7 @@ def start_up() -> None:
     cases = {
         "discovery (manifest, reader, commands, samples)": base
         + "import napari_rsmoe.plugin.commands, napari_rsmoe.plugin.files, napari_rsmoe.plugin.samples",
-        "the four widget modules": base
-        + "from napari_rsmoe.plugin.widgets import denoise, fit, kernels, upscale",
+        "the four widget modules": base + "from napari_rsmoe.plugin.widgets import denoise, fit, kernels, upscale",
     }
     for name, code in cases.items():
         done = subprocess.run(
@@ -162,20 +162,27 @@ def draw_kernels(viewer: Any, count: int) -> None:
     viewer.layers.clear()
 
 
-def main() -> None:
-    """Measure everything."""
+PARTS: dict[str, Callable[[Any], None]] = {
+    "kernels": lambda viewer: [draw_kernels(viewer, count) for count in (100, 2000, 10_000, 20_000)] and None,
+    "slider": slider,
+    "fit": fit_gap,
+}
+
+
+def main(part: str = "") -> None:
+    """Measure everything, each part in a window of a fresh process."""
+    if part:
+        viewer = napari.Viewer()
+        viewer.window.resize(1300, 850)
+        pause(1.0)
+        PARTS[part](viewer)
+        viewer.close()
+        return
     print(facts())
     start_up()
-    viewer = napari.Viewer()
-    viewer.window.resize(1300, 850)
-    pause(1.0)
-    draw_kernels(viewer, 100)  # what the first shapes layer costs is not counted
-    for count in (2000, 10_000, 20_000):
-        draw_kernels(viewer, count)
-    slider(viewer)
-    fit_gap(viewer)
-    viewer.close()
+    for name in PARTS:
+        subprocess.run([sys.executable, "-m", "benchmarks.napari_plugin", name], check=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

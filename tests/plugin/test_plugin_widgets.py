@@ -183,7 +183,7 @@ def test_preview_grows_and_cancel_keeps_it(viewer: Any, run_until: Wait, noisy: 
     widget = open_widget(viewer, "Fit kernels")
     quick_fit(widget, steps=LONG)
     press(widget.run)
-    run_until(lambda: "cells (preview)" in names(viewer))
+    run_until(lambda: viewer.layers["cells (preview)"].visible)
     first = viewer.layers["cells (preview)"].data
     run_until(lambda: not np.array_equal(viewer.layers["cells (preview)"].data, first))
     assert "left" in widget.status.value
@@ -209,7 +209,7 @@ def test_deleting_layers_during_the_run(viewer: Any, run_until: Wait, noisy: np.
     run_until(lambda: "cells (preview)" in names(viewer))
     viewer.layers.remove(viewer.layers["cells (preview)"])
     viewer.layers.remove(viewer.layers["cells"])
-    run_until(lambda: not widget.previews.value)
+    run_until(lambda: widget._preview is None)
     press(widget.cancel)
     run_until(lambda: not widget.busy)
     assert names(viewer) == ["cells fit 30 kernels", "cells fit 30 kernels: kernels"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import METADATA_KEY
 
 ORDER = {"image": 1, "kernels": 2}
-KEPT_LOOK = ("visible", "opacity", "blending", "colormap", "gamma")
 
 
-def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool) -> list[Any]:
+def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool, preview: Any = None) -> list[Any]:
     """Add layers that `Output.layer` made.
 
     Parameters
@@ -21,21 +22,53 @@ def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool) -> list[Any
     layers : sequence of napari.layers.Layer
         New ones, with a record in their metadata.
     replace : bool
-        Take away the layer of the same action, source and role first; the new one gets its position and look.
+        They take the place and the look of the layers of the same action, source and role.
+    preview : napari.layers.Image, optional
+        A layer in the viewer that becomes the one of role "image".
+
+    Returns
+    -------
+    list of napari.layers.Layer
+        In the order of `layers`.
     """
-    added = []
+    added = {}
     # what only accompanies the result goes below it, and kernels above
     for layer in sorted(layers, key=lambda each: ORDER.get(each.metadata[METADATA_KEY]["role"], 0)):
-        old = earlier(viewer, layer.metadata[METADATA_KEY]) if replace else None
-        if old is not None:
-            position = viewer.layers.index(old)
-            _take_look(layer, old)
-            viewer.layers.remove(old)
-            viewer.layers.insert(position, layer)
-        else:
-            viewer.add_layer(layer)
-        added.append(layer)
-    return [viewer.layers[layer.name] for layer in layers if layer in added]
+        record = layer.metadata[METADATA_KEY]
+        old = preview if record["role"] == "image" and preview is not None else None
+        if old is None and replace:
+            old = earlier(viewer, record)
+        below = preview is not None and record["role"] not in ORDER
+        added[id(layer)] = _put(viewer, layer, old, viewer.layers.index(preview) if below else len(viewer.layers))
+    return [added[id(layer)] for layer in layers]
+
+
+def _put(viewer: Any, layer: Any, old: Any, position: int) -> Any:
+    """Add a layer at a position, or let an old one show its data: taking layers away is slow in napari."""
+    if old is None:
+        viewer.layers.insert(position, layer)
+        return viewer.layers[position]
+    if type_name(old) == type_name(layer) == "Image" and old.ndim == layer.ndim and old.rgb == layer.rgb:
+        show_in(old, layer.data, layer)
+        old.metadata = layer.metadata
+        old.name = layer.name
+        if layer.metadata[METADATA_KEY]["role"] not in ("image", "bicubic"):
+            old.contrast_limits = layer.contrast_limits
+        return old
+    position = viewer.layers.index(old)
+    if type_name(old) == type_name(layer):
+        layer.visible, layer.opacity, layer.blending = old.visible, old.opacity, str(old.blending)
+    viewer.layers.remove(old)
+    viewer.layers.insert(position, layer)
+    return viewer.layers[position]
+
+
+def show_in(layer: Any, data: Any, place: Any) -> None:
+    """Let an image layer show other data, which lies where `place` (a layer or a `Place`) lies."""
+    layer.data = data
+    for name in ("scale", "translate"):
+        if not np.array_equal(getattr(layer, name), getattr(place, name)):
+            setattr(layer, name, getattr(place, name))
 
 
 def earlier(viewer: Any, record: Any) -> Any:
@@ -55,13 +88,6 @@ def _get(record: Any, *path: str) -> Any:
     return record
 
 
-def _take_look(layer: Any, old: Any) -> None:
-    if type(layer).__name__ != _type_name(old):
-        return
-    for name in KEPT_LOOK:
-        if hasattr(old, name) and hasattr(layer, name):
-            setattr(layer, name, getattr(old, name))
-
-
-def _type_name(layer: Any) -> str:
+def type_name(layer: Any) -> str:
+    """Type of a layer, behind a proxy too."""
     return type(getattr(layer, "__wrapped__", layer)).__name__

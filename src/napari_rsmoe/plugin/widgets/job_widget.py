@@ -15,16 +15,15 @@ from qtpy.QtWidgets import QApplication
 
 from ...parameters import Parameter
 from ...progress import Callback
-from .. import METADATA_KEY
-from ..actions import ACTIONS, PlaneProgress, Result
+from ..actions import ACTIONS, Result
 from ..layers.adding import add_layers
-from ..layers.outputs import Output, fitted_place
 from ..preferences import preferences
 from ..record import command_line, make_record, python_call
 from ..source import Source, from_layer, plane_in_view
-from ..workers.job import Job, Outcome, Preview, plain_text
+from ..workers.job import Job, Outcome, plain_text
 from .form import Form
 from .memory import remember, remembered
+from .preview import PreviewLayer
 
 TICK = 50  # ms between two looks at the job
 REPLACE, ADD = "replace the last result", "add layers"
@@ -62,8 +61,7 @@ class JobWidget(Container):
     ) -> None:
         self._viewer, self._action = viewer, action
         self._job: Job | None = None
-        self._source: Source | None = None
-        self._preview_layer: Any = None
+        self._preview: PreviewLayer | None = None
         self._preview_due = 0.0
         self._closed = False
         self.result: Result | None = None
@@ -167,7 +165,8 @@ class JobWidget(Container):
             return
         self._remember()
         show = self.shown_outputs()
-        self._source = source
+        if self.previews.value:
+            self._preview = PreviewLayer(self._viewer, source, self._action, replace=self.again.value == REPLACE)
         self._job = Job(partial(_run, self._action, source, given, show), self._finished)
         self._preview_due = 0.0
         self._show_running(True)
@@ -194,10 +193,12 @@ class JobWidget(Container):
             eta = f", {duration(left)} left" if left is not None else ""
             self.status.value = f"{progress.stage}{quality}{eta}"
         preview = job.take_preview()
-        if preview is not None:
-            self._show_preview(preview)
+        if self._preview is not None and self._preview.layer is None:
+            self._preview = None  # the user has deleted it: no more of them
+        if preview is not None and self._preview is not None:
+            self._preview.show(preview)
         self._preview_due -= TICK / 1000
-        if self.previews.value and self._preview_due <= 0:
+        if self._preview is not None and self._preview_due <= 0:
             self._preview_due = preferences().preview_interval
             job.ask_for_preview()
         self.on_progress(job)
@@ -207,8 +208,10 @@ class JobWidget(Container):
         if self._closed:
             return
         self._timer.stop()
-        self._remove_preview()
+        preview, self._preview = self._preview, None
         self._show_running(False)
+        if outcome.error is not None and preview is not None:
+            preview.take_back()
         if outcome.error is not None:
             self.status.value = "Failed"
             text = plain_text(outcome.error)
@@ -221,7 +224,10 @@ class JobWidget(Container):
         result, layers = outcome.result
         if job is not None:
             self.on_progress(job)
-        added = add_layers(self._viewer, layers, replace=self.again.value == REPLACE)
+        shown = preview.layer if preview is not None else None
+        added = add_layers(self._viewer, layers, replace=self.again.value == REPLACE, preview=shown)
+        if shown is not None:
+            shown.visible = True
         self.result = result
         self.progress.value = 1000 if not result.record["metrics"]["stopped"] else self.progress.value
         self.status.value = summary(result.record)
@@ -229,29 +235,6 @@ class JobWidget(Container):
         if metrics["planes_done"] < metrics["planes"]:
             show_info(f"Stopped after {metrics['planes_done']} of {metrics['planes']} planes; the others are zero.")
         self.on_result(result, added)
-
-    # ------------------------------------------------------------------ preview
-
-    def _show_preview(self, preview: Preview) -> None:
-        source, progress = self._source, preview.progress
-        if source is None or not isinstance(progress, PlaneProgress):
-            return
-        output = preview_output(source, progress.plane, preview.image)
-        if self._preview_layer is None:
-            self._preview_layer = self._viewer.add_layer(output.layer())
-            return
-        layer = self._preview_layer
-        if layer not in self._viewer.layers:
-            self.previews.value = False  # the user has deleted it: no more of them
-            return
-        if layer.data.shape == output.data.shape:
-            layer.data = output.data
-            layer.translate = output.options["translate"]
-
-    def _remove_preview(self) -> None:
-        if self._preview_layer is not None and self._preview_layer in self._viewer.layers:
-            self._viewer.layers.remove(self._preview_layer)
-        self._preview_layer = None
 
     # ------------------------------------------------------------------ the rest of the window
 
@@ -300,22 +283,6 @@ def _run(action: str, source: Source, given: dict[str, Any], show: dict[str, boo
     """Do the job and make the layers, on the thread."""
     result = ACTIONS[action](source, given, callback, **show)
     return result, [output.layer() for output in result.outputs]
-
-
-def preview_output(source: Source, index: tuple[int | slice, ...], image: np.ndarray) -> Output:
-    """A layer that shows one plane of a source on the way; opacity is left out."""
-    part = source.plane_at(index)
-    lead = part.data.shape[: part.ndim - 2]
-    if part.channel_axis is not None:
-        order = (2, 0, 1)
-        image = image.transpose(order) if image.ndim == 3 else image
-    data = image.reshape(*lead, *(image.shape[1:] if part.channel_axis is not None else image.shape))
-    place = fitted_place(part, data.shape)
-    options = {
-        "name": f"{source.name} (preview)", "rgb": source.rgb, **place.options(), **source.look,
-        "metadata": {METADATA_KEY: {"role": "preview"}},
-    }  # fmt: skip
-    return Output("image", data, "preview", options)
 
 
 def duration(seconds: float) -> str:

@@ -25,6 +25,7 @@ from .regions import box_in_view, box_of_shape
 WHOLE, VIEW, RECTANGLE = "the whole image", "the current view", "a rectangle of a shapes layer"
 ALONE, BESIDE, OVER = "nothing", "bicubic beside it", "bicubic in its place"
 LIVE_PIXELS = 512 * 512  # drawn at once while the slider moves; a larger view is drawn coarser first
+LIVE_MODELS = 2  # of those that are averaged in the end
 SETTLE = 300  # ms without a move after which all is drawn
 
 
@@ -142,7 +143,8 @@ class UpscaleWidget(JobWidget):
                 rows, columns = result.source.axes.index("Y"), result.source.axes.index("X")
                 index[rows], index[columns] = slice(box[0], box[2]), slice(box[1], box[3])
             layout.store(colours, Plane(0, tuple(index), image, ""), image)
-        layer.refresh()
+        whole = all(box is None for _, box, _ in outcome.result)
+        layer.refresh(thumbnail=whole, extent=whole)  # while the slider moves only what is quick
 
     def _plane_in_view(self, result: Result) -> PlaneModels | None:
         shown = plane_in_view(self._result_layer, self._viewer.dims.point)
@@ -168,8 +170,9 @@ class UpscaleWidget(JobWidget):
 def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int, int, int]) -> np.ndarray:
     """Draw pixels of the result; of a large box every few and repeat them, as it will be drawn in full soon."""
     y0, x0, y1, x1 = box
+    models = plane.models[:LIVE_MODELS]
     step = int(np.ceil(np.sqrt((y1 - y0) * (x1 - x0) / LIVE_PIXELS)))
     if step <= 1:
-        return draw(plane.models, scale, sharpen, box)
-    coarse = draw(plane.models, scale, sharpen, box, step=step)
+        return draw(models, scale, sharpen, box)
+    coarse = draw(models, scale, sharpen, box, step=step)
     return coarse.repeat(step, 0).repeat(step, 1)[: y1 - y0, : x1 - x0]
