@@ -74,8 +74,8 @@ def denoise(viewer: Any) -> None:
     """Source and result side by side."""
     add(viewer, samples.micrograph()[1:])
     widget = opened(viewer, "Denoise", models=8)
+    widget.outputs["residual"].value = True
     run(widget)
-    viewer.layers["noisy micrograph uncertainty"].visible = True
     viewer.grid.enabled = True
     viewer.grid.shape = (2, 2)
     viewer.reset_view()
@@ -118,7 +118,10 @@ def upscale(viewer: Any) -> None:
 def kernels(viewer: Any) -> None:
     """Kernels selected by a feature."""
     add(viewer, samples.small_photograph())
-    run(opened(viewer, "Fit kernels", n_kernels=500))
+    dock, fit_widget = viewer.window.add_plugin_dock_widget("napari-rsmoe", "Fit kernels")
+    fit_widget.form.set({"n_kernels": 500})
+    run(fit_widget)
+    viewer.window.remove_dock_widget(dock)
     widget = opened(viewer, "Kernels")
     widget.feature.value = "long axis"
     widget.low.value = 8

@@ -174,7 +174,7 @@ def shape_style(colours: np.ndarray, edge_width: float) -> dict[str, Any]:
 
 def shapes_edge(table: EditableKernels) -> float:
     """Width of outlines in pixels, by the size of the kernels."""
-    return float(np.clip(0.04 * np.median(table.kernels(0).axes), 0.08, 1.0))
+    return float(np.clip(0.08 * np.median(table.kernels(0).axes), 0.12, 1.0))
 
 
 def _surface_output(

@@ -67,12 +67,11 @@ class Form(Container):
         self._fields = {parameter.name: _field(parameter) for parameter in parameters}
         basic = [self._fields[p.name] for p in parameters if not p.advanced]
         advanced = [self._fields[p.name] for p in parameters if p.advanced]
-        self.basic = Container(widgets=[*before, *basic, *after], labels=True)
+        self.basic = column_of(*before, *basic, *after)
         self.toggle = PushButton(text=SHOW, tooltip="Settings that are rarely needed.")
-        self.advanced = Container(widgets=[*advanced, *folded], labels=True)
+        self.advanced = column_of(*advanced, *folded)
         super().__init__(widgets=[self.basic, self.toggle, self.advanced], labels=False)
-        for container in (self, self.basic, self.advanced):
-            container.margins = (0, 0, 0, 0)
+        self.margins = (0, 0, 0, 0)
         self.toggle.changed.connect(lambda: self.unfold(self.toggle.text == SHOW))
         self.unfold(False)
         for parameter in parameters:
@@ -119,6 +118,22 @@ class Form(Container):
     def reset(self) -> None:
         """Show the defaults."""
         self.set({name: parameter.default for name, parameter in self._parameters.items()})
+
+
+def column_of(*widgets: Any) -> Container:
+    """Widgets below each other, their labels as wide as the widest."""
+    column = Container(labels=True)
+    column.margins = (0, 0, 0, 0)
+    for widget in widgets:
+        column.append(widget)  # one by one: magicgui aligns the labels only then
+    return column
+
+
+def row_of(*widgets: Any) -> Container:
+    """Widgets side by side."""
+    row = Container(widgets=list(widgets), layout="horizontal", labels=False)
+    row.margins = (0, 0, 0, 0)
+    return row
 
 
 def _field(parameter: Parameter) -> Any:

@@ -15,13 +15,15 @@ from qtpy.QtWidgets import QApplication
 
 from ...parameters import Parameter
 from ...progress import Callback
+from .. import METADATA_KEY
 from ..actions import ACTIONS, Result
 from ..layers.adding import add_layers
 from ..preferences import preferences
 from ..record import command_line, make_record, python_call
 from ..source import Source, from_layer, plane_in_view
-from ..workers.job import Job, Outcome, plain_text
-from .form import Form
+from ..workers.job import Job, plain_text
+from ..workers.thread import Outcome
+from .form import Form, row_of
 from .memory import remember, remembered
 from .preview import PreviewLayer
 
@@ -234,6 +236,8 @@ class JobWidget(Container):
         metrics = result.record["metrics"]
         if metrics["planes_done"] < metrics["planes"]:
             show_info(f"Stopped after {metrics['planes_done']} of {metrics['planes']} planes; the others are zero.")
+        main = [layer for layer in added if layer.metadata[METADATA_KEY]["role"] in ("image", "kernels")]
+        self._viewer.layers.selection = {main[-1]}
         self.on_result(result, added)
 
     # ------------------------------------------------------------------ the rest of the window
@@ -302,10 +306,3 @@ def summary(record: dict[str, Any]) -> str:
     if "kernels" in metrics:
         parts.append(f"{metrics['kernels']} kernels")
     return ", ".join(parts)
-
-
-def row_of(*widgets: Any) -> Container:
-    """Widgets side by side."""
-    row = Container(widgets=list(widgets), layout="horizontal", labels=False)
-    row.margins = (0, 0, 0, 0)
-    return row

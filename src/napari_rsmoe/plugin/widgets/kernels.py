@@ -19,9 +19,9 @@ from ..files import write_table
 from ..layers.following import apply_changes, find_changes, recoloured, redraw
 from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features, heaviest, in_box
 from ..preferences import preferences
-from ..workers.job import Outcome
 from ..workers.latest import Latest
-from .job_widget import row_of
+from ..workers.thread import Outcome
+from .form import column_of, row_of
 
 HEAVIEST, VIEW, FILTER = "the heaviest", "those in view", "those that pass the filter"
 MOST_FEWER = 500  # kernels of a small layer that is quick to edit
@@ -59,11 +59,12 @@ class KernelsWidget(Container):
         self.save = PushButton(text="Save model…", tooltip="Write a .rsmoe file.")
         super().__init__(
             widgets=[
-                self.layer, row_of(self.info), self.draw, self.most, row_of(self.redraw), self.feature, self.low,
-                self.high, row_of(self.select, self.delete), self.expert, row_of(self.recolour),
-                row_of(self.undo, self.redo), row_of(self.follow, self.save),
+                column_of(self.layer), row_of(self.info), column_of(self.draw, self.most), row_of(self.redraw),
+                column_of(self.feature, self.low, self.high), row_of(self.select, self.delete),
+                column_of(self.expert), row_of(self.recolour), row_of(self.undo, self.redo),
+                row_of(self.follow, self.save),
             ],
-            labels=True,
+            labels=False,
         )  # fmt: skip
         self._latest = Latest(self._show_image)
         self.layer.changed.connect(self._watch)

@@ -17,8 +17,8 @@ from .. import METADATA_KEY
 from ..actions import PlaneModels, Result
 from ..enlarging import draw
 from ..source import Source, plane_in_view
-from ..workers.job import Outcome
 from ..workers.latest import Latest
+from ..workers.thread import Outcome
 from .job_widget import JobWidget
 from .regions import box_in_view, box_of_shape
 

@@ -11,7 +11,8 @@ from qtpy.QtCore import QTimer
 
 from ..actions import Result
 from ..layers.adding import add_layers
-from .job import Job, Outcome, plain_text
+from .job import Job, plain_text
+from .thread import Outcome
 
 PARTS = 1000
 

@@ -13,21 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from napari.qt.threading import FunctionWorker
 
 from ...errors import DeviceError, EngineError
 from ...progress import Callback, Progress
+from .thread import Outcome, Task
 
 PLAIN_ERRORS = (ValueError, TypeError, DeviceError, EngineError, MemoryError, OSError)
 """What goes wrong through the image, the settings or the machine: the message is enough for the user."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a job ended: with a result or with an error."""
-
-    result: Any = None
-    error: BaseException | None = None
 
 
 @dataclass(frozen=True)
@@ -51,31 +43,28 @@ class Job:
     """
 
     def __init__(self, function: Callable[[Callback], Any], finished: Callable[[Outcome], None]) -> None:
-        self._function = function
-        self._stop = threading.Event()
         self._preview_wanted = threading.Event()
         self._preview: Preview | None = None
         self._started = time.monotonic()
         self.progress: Progress | None = None
         self.done = False
         self.history: list[tuple[float, float]] = []  # (fraction, PSNR)
-        self._worker = FunctionWorker(self._run)
-        self._worker.returned.connect(self._end)
+        self._task = Task(lambda: function(self._report), self._end)
         self._finished = finished
 
     def start(self) -> None:
         """Begin."""
         self._started = time.monotonic()
-        self._worker.start()
+        self._task.start()
 
     def cancel(self) -> None:
         """Ask to stop; the job then ends with what it has."""
-        self._stop.set()
+        self._task.stop.set()
 
     @property
     def cancelled(self) -> bool:
         """Whether it was asked to stop."""
-        return self._stop.is_set()
+        return self._task.stop.is_set()
 
     @property
     def seconds_left(self) -> float | None:
@@ -98,20 +87,14 @@ class Job:
         self.progress = progress
         if progress.psnr is not None and np.isfinite(progress.psnr):
             self.history.append((progress.fraction, progress.psnr))
-        if self._preview_wanted.is_set() and not self._stop.is_set():
+        if self._preview_wanted.is_set() and not self.cancelled:
             self._preview_wanted.clear()
             self._preview = Preview(progress, progress.preview())
-        return self._stop.is_set() or bool(self._worker.abort_requested)
+        return self.cancelled
 
     def _end(self, outcome: Outcome) -> None:
         self.done = True
         self._finished(outcome)
-
-    def _run(self) -> Outcome:
-        try:
-            return Outcome(self._function(self._report))
-        except Exception as error:
-            return Outcome(error=error)
 
 
 def plain_text(error: BaseException) -> str | None:

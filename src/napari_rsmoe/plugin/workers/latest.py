@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from napari.qt.threading import FunctionWorker
-
-from .job import Outcome
+from .thread import Outcome, Task
 
 
 class Latest:
@@ -22,18 +20,18 @@ class Latest:
     def __init__(self, show: Callable[[Outcome], None]) -> None:
         self._show = show
         self._waiting: Callable[[], Any] | None = None
-        self._worker: FunctionWorker | None = None
+        self._task: Task | None = None
         self._closed = False
 
     @property
     def busy(self) -> bool:
         """Whether a task runs or waits."""
-        return self._worker is not None
+        return self._task is not None
 
     def ask(self, task: Callable[[], Any]) -> None:
         """Run `task` as soon as the thread is free."""
         self._waiting = task
-        if self._worker is None:
+        if self._task is None:
             self._next()
 
     def close(self) -> None:
@@ -43,18 +41,11 @@ class Latest:
     def _next(self) -> None:
         task, self._waiting = self._waiting, None
         if task is None or self._closed:
-            self._worker = None
+            self._task = None
             return
 
-        def run() -> Outcome:
-            try:
-                return Outcome(task())
-            except Exception as error:
-                return Outcome(error=error)
-
-        self._worker = FunctionWorker(run)
-        self._worker.returned.connect(self._done)
-        self._worker.start()
+        self._task = Task(task, self._done)
+        self._task.start()
 
     def _done(self, outcome: Outcome) -> None:
         if not self._closed:
