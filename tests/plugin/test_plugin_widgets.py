@@ -183,7 +183,6 @@ def test_preview_grows_and_cancel_keeps_it(viewer: Any, run_until: Wait, noisy: 
     widget = open_widget(viewer, "Fit kernels")
     quick_fit(widget, steps=LONG)
     press(widget.run)
-    run_until(lambda: viewer.layers["cells (preview)"].visible)
     first = viewer.layers["cells (preview)"].data
     run_until(lambda: not np.array_equal(viewer.layers["cells (preview)"].data, first))
     assert "left" in widget.status.value

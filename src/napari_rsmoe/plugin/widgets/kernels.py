@@ -38,7 +38,7 @@ class KernelsWidget(Container):
         self._watched: Any = None
         self._own = False
         self._image: Any = None
-        self.layer = ComboBox(choices=self._layers, label="Kernels", tooltip="A layer that Fit or a file has made.")
+        self.layer = ComboBox(choices=self._layers, label="Layer", tooltip="A layer that Fit or a file has made.")
         self.info = Label(value=" ")
         self.draw = ComboBox(choices=[HEAVIEST, VIEW, FILTER], label="Draw", tooltip="Which kernels to draw.")
         self.most = SpinBox(

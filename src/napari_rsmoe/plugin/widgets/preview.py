@@ -55,9 +55,10 @@ class PreviewLayer:
         else:
             index = [0] * (source.ndim - 2) + [slice(None), slice(None)]
             part = source.plane_at(index)
-            empty = np.zeros(part.data.shape, part.data.dtype)
-            self._layer = viewer.add_layer(_output(source, part, empty).layer())
-            self._layer.visible = False
+            ready = isinstance(part.data, np.ndarray)  # a lazy array would have to be computed here
+            first = part.data.copy() if ready else np.zeros(part.data.shape, part.data.dtype)
+            self._layer = viewer.add_layer(_output(source, part, first).layer())
+            self._layer.visible = ready
 
     @property
     def layer(self) -> Any:
@@ -75,7 +76,11 @@ class PreviewLayer:
             return
         show_in(layer, output.data, fitted_place(part, output.data.shape))
         if not self._shown:
-            self._shown, layer.name, layer.visible = True, output.options["name"], True
+            self._shown = True
+            if layer.name != output.options["name"]:
+                layer.name = output.options["name"]
+            if not layer.visible:
+                layer.visible = True
 
     def take_back(self) -> None:
         """The job has failed: show what was there before."""
