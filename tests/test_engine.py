@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 
 import pytest
 import torch
@@ -355,6 +357,21 @@ def test_pixels_of_weight_zero_do_not_matter() -> None:
         results.append((g, e, losses))
     for a, b in zip(*results, strict=True):
         assert torch.equal(a, b)
+
+
+def test_python_goes_on_while_the_engine_works() -> None:
+    """The interpreter is free during a long call, so that a window can repaint and Cancel can be pressed."""
+    geometry, experts = random_mixture(400, 3, (256, 256), 1)
+    target = torch.rand(256, 3, 256)
+    worker = threading.Thread(
+        target=fit_a_little, args=(geometry, experts, torch.zeros(2, 9, 400), target, 256, 256), kwargs={"steps": 6}
+    )
+    turns = 0
+    worker.start()
+    while worker.is_alive():
+        turns += 1
+        time.sleep(0.001)
+    assert turns > 10
 
 
 OPERATORS = {

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import engine
     from .denoising import Denoised, denoise
     from .errors import ImageError, ModelFileError
     from .fitting import fit
@@ -36,6 +37,7 @@ __all__ = [
     "Progress",
     "__version__",
     "denoise",
+    "engine",
     "fit",
     "psnr",
     "ssim",
@@ -58,11 +60,13 @@ _MODULE_OF = {
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     value: object
     if name in _MODULE_OF:
-        from importlib import import_module
-
         value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    elif name == "engine":
+        value = import_module(f"{__name__}.engine")
     elif name == "__version__":
         from importlib.metadata import version
 

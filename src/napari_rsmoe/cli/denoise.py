@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from .batch import Report, planes_text, run_batch
-from .common import DENOISE_PRESETS, POSITIVE, AutoOr, Common, Files, file_options, run_options, seed_option
+from .common import DENOISE_PRESETS, POSITIVE, STARTS, AutoOr, Common, Files, file_options, run_options, seed_option
 from .files import ARGUMENT, Pair, pair_up
 from .program import Verb
 from .stack import Job, Output, Result, process_file
@@ -21,7 +21,7 @@ from .stack import Job, Output, Result, process_file
 @click.option(
     "--models",
     type=click.IntRange(min=1),
-    default=8,
+    default=20,
     show_default=True,
     help="Models that are averaged for each plane: more take longer and are smoother.",
 )
@@ -31,6 +31,21 @@ from .stack import Job, Output, Result, process_file
     default="auto",
     show_default=True,
     help="Standard deviation of the noise in the units of the image; auto estimates it.",
+)
+@click.option(
+    "--kernels",
+    type=AutoOr(click.IntRange(min=1), "N", "a whole number of at least 1"),
+    default="auto",
+    show_default=True,
+    help="Of each model; auto fits several counts, and each place takes those that suit it.",
+)
+@click.option("--start", type=click.Choice(STARTS), default="content", show_default=True, help="Where kernels begin.")
+@click.option(
+    "--threshold",
+    type=POSITIVE,
+    default=20.0,
+    show_default=True,
+    help="Of the segmentation start: largest step of colour within a segment, of 255.",
 )
 @click.option(
     "--std",
@@ -53,6 +68,9 @@ def command(
     target: Path,
     models: int,
     noise: float | str,
+    kernels: int | str,
+    start: str,
+    threshold: float,
     std: Path | None,
     preset: str,
     seed: int,
@@ -86,6 +104,9 @@ def command(
                 job.pixels,
                 models=models,
                 noise=noise,
+                n_kernels=kernels,
+                start=start,
+                threshold=threshold,
                 preset=preset,
                 seed=seed,
                 device=common.device,

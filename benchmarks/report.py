@@ -1,0 +1,151 @@
+"""Make docs/benchmarks.md from the figures in benchmarks/results: ``python -m benchmarks.report``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import REPOSITORY
+
+RESULTS = REPOSITORY / "benchmarks" / "results"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def load(name: str) -> dict[str, Any] | None:
+    """A file of results, if it was measured."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def machine_line(facts: dict[str, Any]) -> str:
+    """Where it was measured."""
+    return (
+        f"{facts['processor']}, {facts['threads']} threads of {facts['cores']} cores, {facts['simd']}, "
+        f"torch {facts['torch']}, Python {facts['python']}, {facts['date'][:10]}, load {facts['load']} at the end."
+    )
+
+
+def speed(found: dict[str, Any]) -> list[str]:
+    """Sections of `benchmarks.speed`."""
+    evaluations = [
+        [
+            str(r["threads"]), str(r["kernels_per_tile"]), str(r["channels"]), f"{r['forward_ns']:.3f}",
+            f"{r['forward_backward_ns']:.3f}", str(r["vector_operations"]), f"{r['floor_ns']:.3f}",
+            f"{r['forward_backward_ns'] / r['floor_ns']:.1f}",
+        ]
+        for r in found["results"]["evaluation"]
+    ]  # fmt: skip
+    fits = [
+        [
+            str(r["threads"]), str(r["kernels"]), f"{r['kernels_per_tile']:.1f}", f"{r['step_ms']:.2f}",
+            f"{r['lists_ms']:.2f}", f"{r['tiles_ms']:.2f}", f"{r['optimiser_ms']:.2f}", f"{r['frames_per_second']:.0f}",
+        ]
+        for r in found["results"]["fit"]
+    ]  # fmt: skip
+    return [
+        "## Engine\n",
+        "`python -m benchmarks.speed --json benchmarks/results/speed.json`  ",
+        machine_line(found["machine"]) + "\n",
+        "Nanoseconds for one kernel at one pixel; with several threads, of the clock. The floor counts vector "
+        "operations at two a cycle of the stated clock.\n",
+        table(
+            [
+                "threads",
+                "kernels/tile",
+                "channels",
+                "forward",
+                "forward + backward",
+                "operations",
+                "floor, ns",
+                "of the floor",
+            ],
+            evaluations,
+        ),
+        "A fit of a 768x512 RGB photograph, milliseconds a step, and frames per second of its rendering:\n",
+        table(["threads", "kernels", "kernels/tile", "step", "lists", "tiles", "optimiser", "frames/s"], fits),
+    ]
+
+
+def regression(found: dict[str, Any]) -> list[list[str]]:
+    """Rows of `benchmarks.regression`."""
+    return [
+        [
+            kernels,
+            str(r["settings"]["iterations"] or "1000 (default)"),
+            f"{r['mean']['psnr']:.2f}",
+            f"{r['mean']['ssim']:.4f}",
+            f"{r['mean']['seconds']:.2f}",
+            f"{r['mean']['kernels_per_tile']:.1f}",
+        ]
+        for kernels, r in found["results"].items()
+    ]
+
+
+def main() -> None:
+    """Write the page."""
+    parts = ["# Benchmarks\n", "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`.\n"]
+    found = load("speed")
+    if found:
+        parts += speed(found)
+    runs = [r for name in ("regression-2000", "regression-10000") if (r := load(name))]
+    if runs:
+        parts += [
+            "## Fits\n",
+            "`python -m benchmarks.regression --kernels 2000` and `--kernels 10000 --iterations 500`; mean of the 12 "
+            "Kodak images with odd numbers.  ",
+            machine_line(runs[0]["machine"]) + "\n",
+            table(
+                ["kernels", "steps", "PSNR, dB", "SSIM", "seconds", "kernels/tile"],
+                [row for run in runs for row in regression(run)],
+            ),
+        ]
+    found = load("time")
+    if found:
+        rows = []
+        for kernels, traces in found["results"].items():
+            cells = []
+            for level in ("28", "30", "32", "34"):
+                times = [t[level] for t in traces.values() if level in t]
+                cells.append(f"{np.median(times):.2f} s ({len(times)})" if times else "-")
+            rows.append([kernels, *cells])
+        parts += [
+            "## Time to a quality\n",
+            "`python -m benchmarks.time_to_quality --json benchmarks/results/time.json`; median over the Kodak images "
+            "that reach it, and how many of 12 do.  ",
+            machine_line(found["machine"]) + "\n",
+            table(["kernels", "28 dB", "30 dB", "32 dB", "34 dB"], rows),
+        ]
+    found = load("scaling")
+    if found:
+        rows = [
+            [
+                r["size"], str(r["kernels"]), str(r["steps"]), f"{r['seconds']:.2f}",
+                f"{r['ns_per_pixel_and_step']:.1f}",
+                f"{r['render_seconds']:.3f}", f"{r['peak_mb']:.0f}",
+            ]
+            for r in found["results"]
+        ]  # fmt: skip
+        parts += [
+            "## Size\n",
+            "`python -m benchmarks.scaling --largest --json benchmarks/results/scaling.json`; start included.  ",
+            machine_line(found["machine"]) + "\n",
+            table(
+                ["width x height x channels", "kernels", "steps", "seconds", "ns/pixel/step", "render, s", "peak, MB"],
+                rows,
+            ),
+        ]
+    page = Path(REPOSITORY / "docs" / "benchmarks.md")
+    page.write_text("\n".join(parts))
+    print(f"wrote {page}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Time and memory against the size of the image: ``python -m benchmarks.scaling [--largest] [--json FILE]``.
+
+A photograph is repeated, turned and mirrored to the wanted size, with the same density of kernels everywhere; 40
+steps each, one of them with relocation. ``--largest`` adds 16384 x 16384 grey with 500 000 kernels, which takes
+some 8 GB. Memory is the peak of the process above what it held before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from skimage import color, data
+
+CASES = [
+    (64, 64, 3, 21), (768, 512, 3, 1900), (1536, 1024, 3, 7600), (3840, 2160, 3, 40_000), (768, 512, 1, 1900),
+    (4096, 4096, 1, 81_000),
+]  # fmt: skip
+LARGEST = (16_384, 16_384, 1, 500_000)
+STEPS = 40
+
+
+def photograph(width: int, height: int, channels: int) -> np.ndarray:
+    """A large image without large flat parts: coffee, mirrored again and again."""
+    tile = data.coffee() if channels == 3 else (255 * color.rgb2gray(data.coffee())).astype(np.uint8)
+    mirrored = np.concatenate([tile, tile[::-1]])
+    mirrored = np.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
+    repeats = (-(-height // mirrored.shape[0]), -(-width // mirrored.shape[1])) + (1,) * (tile.ndim - 2)
+    return np.ascontiguousarray(np.tile(mirrored, repeats)[:height, :width])
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has held."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def measure(width: int, height: int, channels: int, kernels: int) -> dict[str, Any]:
+    """One fit, in this process."""
+    from napari_rsmoe import fit
+
+    image = photograph(width, height, channels)
+    fit(image[:64, :64], 10, iterations=5)  # loads everything
+    before = peak_bytes()
+    start = time.perf_counter()
+    steps = STEPS if width * height <= 1e8 else STEPS // 4
+    model = fit(image, kernels, iterations=steps, start="content")
+    seconds = time.perf_counter() - start
+    frame = time.perf_counter()
+    model.render()
+    return {
+        "size": f"{width}x{height}x{channels}",
+        "kernels": kernels,
+        "steps": steps,
+        "seconds": seconds,
+        "ns_per_pixel_and_step": seconds / steps / (width * height) * 1e9,
+        "render_seconds": time.perf_counter() - frame,
+        "peak_mb": (peak_bytes() - before) / 1e6,
+    }
+
+
+def main() -> None:
+    """Measure each case in a process of its own, print, and on request write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--largest", action="store_true")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--case", nargs=4, type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(*options.case)))
+        return
+    rows = []
+    print("              size  kernels  steps  seconds  ns/pixel/step  render s  peak MB", flush=True)
+    for case in [*CASES, *([LARGEST] if options.largest else [])]:
+        command = [sys.executable, "-m", "benchmarks.scaling", "--case", *map(str, case)]
+        row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        rows.append(row)
+        print(
+            "{size:>18s} {kernels:8d} {steps:6d} {seconds:8.2f} {ns_per_pixel_and_step:14.2f} {render_seconds:9.3f} "
+            "{peak_mb:8.0f}".format(**row),
+            flush=True,
+        )
+    if options.json:
+        from benchmarks import machine
+
+        machine.write(options.json, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Denoise an image with many models that err differently."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import engine
+from .colours import recorrelate, recorrelated_variance
+from .ensemble import Ensemble, Plan
+from .fitting import checked_count, checked_weight
+from .fusion import Floats, fuse
+from .images import ChannelAxis, prepare_image
+from .model import Model
+from .noise import clipped_ends, straighten
+from .noise_model import even_noise, measure_noise
+from .progress import Callback
+from .settings import FitSettings
+from .starts import START_METHODS, Start, make_start
+from .texture import SIDE, refine
+
+ITERATIONS = {"fast": 50, "balanced": 100, "best": 200}
+"""Optimiser steps of each model, by preset."""
+SETTINGS = FitSettings(
+    rate_position=0.2, rate_steering=0.2, rate_logit=0.2, rate_expert=0.02,
+    final_position=0.1, final_steering=0.1, final_logit=0.1, final_expert=0.1,
+    betas=(0.85, 0.95), tau=7.0, list_interval=10, list_margin=2.0, relocate=0.0,
+)  # fmt: skip
+COARSEST, FINEST = 655.0, 19.0  # pixels for each kernel, at noise REFERENCE_NOISE
+REFERENCE_NOISE = 0.1 / math.sqrt(3)  # of the range, in the mean of the channels
+NOISE_POWER = 0.5  # the kernel counts fall with this power of the noise
+MOST_COUNTS = 5  # different kernel counts
+# Share of the fused models in the result for brightness and for colour differences; the rest is the filter's.
+KEPT = (0.25, 0.4)
+TILE = 16
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """What `denoise` returns.
+
+    Attributes
+    ----------
+    image : ndarray
+        The denoised image: shape, type, range and axis order of the input.
+    std : ndarray of float32
+        Shape of the image, in its units: how far the models are from each other, scaled so that its mean square is the
+        estimated mean squared error (before texture is brought back). Zero for one model.
+    noise : float
+        Standard deviation of the noise, in units of the image, as given or estimated.
+    models : list of Model
+        The models, in the order they were fitted. They see the noisy image, so each is noisier than `image`.
+    """
+
+    image: np.ndarray
+    std: np.ndarray
+    noise: float
+    models: list[Model]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One model to be fitted: the group it joins, its kernels, and how its tiles are shifted (y, x)."""
+
+    group: int
+    n_kernels: int
+    shift: tuple[int, int]
+
+
+def denoise(
+    image: Any,
+    *,
+    models: int = 20,
+    noise: float | str = "auto",
+    n_kernels: int | str = "auto",
+    start: str = "content",
+    threshold: float = 20.0,
+    preset: str = "balanced",
+    weight: Any = None,
+    seed: int = 0,
+    device: str = "auto",
+    channel_axis: ChannelAxis = "auto",
+    callback: Callback | None = None,
+) -> Denoised:
+    """Remove noise by averaging steered mixtures of experts that were fitted from different starts.
+
+    The models are fused place by place, and a filter guided by them brings back fine texture; see `docs/denoising.md`.
+
+    Parameters
+    ----------
+    image : array-like
+        (Y, X), or (Y, X, C) with colour last; see `channel_axis`. Integers or floats of any size, finite.
+    models : int
+        How many models are fitted, at least 1. More is better and takes longer; below 4 all have one kernel count.
+    noise : float or "auto"
+        Standard deviation of the noise in units of the image, positive; "auto" estimates it. An image in which it
+        finds none is returned as it is.
+    n_kernels : int or "auto"
+        Kernels of each model. "auto" fits models of up to 5 counts in turn, by the noise and the size of the image,
+        and lets each place of each colour channel take the counts with the lowest estimated risk.
+    start : {"content", "segmentation", "random"}
+        Where kernels begin.
+    threshold : float
+        Of the segmentation start: largest step of colour within a segment, in 0..255 of the image's range; the paper
+        takes 10 and 20.
+    preset : {"fast", "balanced", "best"}
+        How long each model is fitted: 50, 100 or 200 steps.
+    weight : array-like, optional
+        (Y, X) non-negative weights of the pixels; 0 ignores a pixel, such as a dead one, and fills it in.
+    seed : int
+        Same seed, same machine: the same result to the bit, for any number of threads.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute.
+    channel_axis : int, None or "auto"
+        Which axis holds channels; "auto" takes a last axis of length 3 or 4.
+    callback : callable, optional
+        Called with a `Progress` every few steps; returning True stops, and the result is made of the models that are
+        finished, or of the unfinished first one.
+
+    Returns
+    -------
+    Denoised
+
+    Raises
+    ------
+    ImageError
+        If the image or the weights cannot be used.
+    ValueError
+        If a parameter is out of range.
+    """
+    models = checked_count(models, "models")
+    count = _checked_kernels(n_kernels)
+    known = None if isinstance(noise, str) and noise == "auto" else _checked_noise(noise)
+    if start not in START_METHODS:
+        raise ValueError(f"start={start!r} is not known; use one of {', '.join(START_METHODS)}.")
+    if preset not in ITERATIONS:
+        raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
+    engine.resolve_device(device)
+    pixels, layout = prepare_image(image, channel_axis)
+    weights = checked_weight(weight, pixels.shape[:2])
+    ends = clipped_ends(pixels if weights is None else pixels[weights > 0][None])
+    if known is None:
+        noise_model = measure_noise(pixels, ends)
+    else:
+        # A constant image has no noise, whatever is said.
+        noise_model = even_noise(pixels, known / layout.span if np.ptp(pixels) > 0 else 0.0, ends)
+    sigma = noise_model.sigma
+    options = {"threshold": threshold} if start == "segmentation" else {}
+    ensemble = Ensemble(
+        pixels,
+        noise_model,
+        layout,
+        replace(SETTINGS, iterations=ITERATIONS[preset]),
+        partial(_start, start, pixels, options),
+        weights,
+        seed,
+    )
+    ensemble.run(_plans(pixels.shape, models, count, sigma), callback)
+    result, std = _finish(ensemble)
+    if sigma == 0 and weights is None:
+        result = pixels
+    return Denoised(
+        layout.restore(result),
+        layout.place_channels(std * np.float32(layout.span)),
+        sigma * layout.span if known is None else known,
+        ensemble.models,
+    )
+
+
+def _finish(ensemble: Ensemble) -> tuple[Floats, Floats]:
+    """Result and error bar, (H, W, C) in the engine's range."""
+    used = (ensemble.weight > 0).astype(np.float32)
+    all_used = bool(used.all())
+    variance, noise = ensemble.variance, ensemble.noise
+    groups = [ensemble.groups[count] for count in sorted(ensemble.groups)]
+    fused = fuse(groups, ensemble.planes, variance, ensemble.strength, None if all_used else used)
+    planes = fused.image
+    if noise.sigma > 0:
+        noisy = ensemble.planes if all_used else np.where(used > 0, ensemble.planes, planes)
+        colour = np.arange(len(planes)) > 0 if len(planes) == 3 else np.zeros(len(planes), bool)
+        spectrum = noise.window_spectrum(SIDE)
+        refined = refine(noisy, planes, variance, spectrum, threads=torch.get_num_threads())
+        kept = np.where(colour, *KEPT[::-1])[:, None, None].astype(np.float32)
+        planes = kept * planes + (1 - kept) * refined
+    image = straighten(recorrelate(planes), noise.sigma, noise.ends)
+    # The models share the noise of the image, so their spread alone is too narrow or too wide by some factor.
+    spread = float(fused.spread.mean(dtype=np.float64))
+    factor = min(max(fused.error / spread, 0.25), 4.0) if fused.error > 0 and spread > 0 else 1.0
+    return image, np.sqrt(recorrelated_variance(fused.spread) * np.float32(factor))
+
+
+def _plans(shape: tuple[int, ...], models: int, n_kernels: int | None, sigma: float) -> list[Plan]:
+    """What to fit: kernel counts in turn, tile grids spread over the tile (a lattice of the golden ratio)."""
+    pixels, channels = shape[0] * shape[1], shape[2]
+    if n_kernels is None:
+        # At least two models of each count, as their risk is told from how they differ.
+        steps = min(MOST_COUNTS, max(1, models // 2))
+        noise = min(max(sigma / math.sqrt(channels) / REFERENCE_NOISE, 0.25), 4.0) ** NOISE_POWER
+        # With all counts the ends are taken, with fewer the middles of as many parts.
+        inside = (np.arange(steps) + 0.5) / steps if steps < MOST_COUNTS else np.linspace(0, 1, steps)
+        ladder = COARSEST * (FINEST / COARSEST) ** inside
+        # From the middle outwards, so that the first few models already serve most images.
+        ladder = ladder[np.argsort(np.abs(np.arange(steps) - (steps - 1) / 2 - 0.1), kind="stable")]
+        counts = [max(1, round(pixels / (each * noise))) for each in ladder]
+    else:
+        counts = [n_kernels]
+    golden = (math.sqrt(5) - 1) / 2
+    shifts = [(TILE * h // models, int(TILE * (h * golden % 1))) for h in range(models)]
+    return [Plan(counts[h % len(counts)], shift) for h, shift in enumerate(shifts)]
+
+
+def _start(name: str, pixels: Floats, options: dict[str, Any], n_kernels: int, rng: np.random.Generator) -> Start:
+    return make_start(name, pixels, n_kernels, rng, **options)
+
+
+def _checked_kernels(n_kernels: Any) -> int | None:
+    if not isinstance(n_kernels, str):
+        return checked_count(n_kernels, "n_kernels")
+    if n_kernels != "auto":
+        raise ValueError(f"n_kernels={n_kernels!r} must be 'auto' or a whole number of at least 1.")
+    return None
+
+
+def _checked_noise(noise: Any) -> float:
+    number = isinstance(noise, (int, float, np.integer, np.floating)) and not isinstance(noise, bool)
+    if not number or not math.isfinite(noise) or noise <= 0:
+        raise ValueError(f"noise={noise!r} must be 'auto' or a positive standard deviation in units of the image.")
+    return float(noise)

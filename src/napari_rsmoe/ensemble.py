@@ -1,0 +1,171 @@
+"""Fit many models to one noisy image, each from its own start, tile grid and small disturbance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+
+import numpy as np
+import torch
+
+from . import engine
+from .colours import decorrelate, decorrelated_variance, opponent_matrix, recorrelate
+from .fitting import Fitter
+from .fusion import Floats, Group
+from .images import ImageFormat
+from .model import Model
+from .noise_model import NoiseModel
+from .progress import Callback, Progress
+from .settings import FitSettings
+from .starts import Start
+
+DISTURBANCE = 0.35  # of the noise, added to what each model sees
+COLOUR_WEIGHT = 0.5  # of colour differences against brightness when kernels are fitted
+TRUST = (0.2, 5.0)  # least and most weight of a pixel by its noise
+REPORT_EVERY = 20  # steps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One model to be fitted: its number of kernels, and how many px (y, x) its tiles begin before the image."""
+
+    n_kernels: int
+    shift: tuple[int, int]
+
+
+class Ensemble:
+    """Models of one image, and what `fusion.fuse` needs of them, by kernel count.
+
+    Parameters
+    ----------
+    pixels : ndarray of float32, shape (H, W, C)
+        The noisy image in the engine's range.
+    noise : NoiseModel
+        Of the image.
+    layout : ImageFormat
+        Of the image.
+    settings : FitSettings
+        Of every model.
+    make_start : callable
+        Takes a number of kernels and a random generator.
+    weight : ndarray of float32, shape (H, W), or None
+        Of the pixels.
+    seed : int
+        Model h draws from a generator seeded with (seed, h).
+    """
+
+    def __init__(
+        self,
+        pixels: Floats,
+        noise: NoiseModel,
+        layout: ImageFormat,
+        settings: FitSettings,
+        make_start: Callable[[int, np.random.Generator], Start],
+        weight: Floats | None,
+        seed: int,
+    ) -> None:
+        self.planes = decorrelate(pixels)
+        self.noise = noise
+        self.variance = decorrelated_variance(noise.variance)
+        self._deviation = np.sqrt(self.variance)
+        self.layout = layout
+        self.settings = settings
+        self.make_start = make_start
+        self.weight = np.ones(pixels.shape[:2], np.float32) if weight is None else weight
+        # Noisier pixels say less.
+        ratio = noise.variance.mean() / np.maximum(noise.variance.mean(2), np.float32(1e-12))
+        self._trust = np.clip(ratio, *TRUST) if noise.variance.any() else np.ones_like(self.weight)
+        self.seed = seed
+        self.strength = DISTURBANCE
+        self.groups: dict[int, Group] = {}
+        self.models: list[Model] = []
+        # Gates follow all channels; colour differences have little content and as much noise, so they count less.
+        self._scale = np.ones((pixels.shape[2], 1, 1), np.float32)
+        if pixels.shape[2] == 3:
+            self._scale[1:] = COLOUR_WEIGHT
+
+    def run(self, plans: list[Plan], callback: Callback | None) -> None:
+        """Fit the models one after the other; on request stop, keeping the finished ones or the first as it is."""
+        size = self.planes[0].size
+        costs = [plan.n_kernels + size // 100 + 1 for plan in plans]  # time falls no further than that of the pixels
+        steps = self.settings.iterations
+        before = 0
+        for index, (plan, cost) in enumerate(zip(plans, costs, strict=True)):
+            rng = np.random.default_rng([self.seed, index])
+            disturbance = self._deviation * self.noise.sample(self.planes.shape, rng)
+            fitter = self._fitter(plan, disturbance, rng)
+            stop = False
+            while fitter.step < steps and not stop:
+                fitter.advance(REPORT_EVERY)
+                if callback is not None:
+                    progress = Progress(
+                        f"model {index + 1} of {len(plans)}",
+                        before + cost * fitter.step,
+                        sum(costs) * steps,
+                        None,
+                        partial(self._preview, fitter, plan),
+                    )
+                    stop = bool(callback(progress))
+            if self.models and fitter.step < steps:
+                return
+            self.models.append(self._model(fitter, plan, index))
+            group = self.groups.setdefault(plan.n_kernels, Group(self.planes.shape))
+            group.add(self._drawn(fitter, plan), disturbance)
+            before += cost * steps
+            if stop:
+                return
+
+    def _fitter(self, plan: Plan, disturbance: Floats, rng: np.random.Generator) -> Fitter:
+        start = self.make_start(plan.n_kernels, rng)
+        experts = decorrelate(start.experts[None]) * self._scale
+        target = (self.planes + np.float32(self.strength) * disturbance) * self._scale
+        # Tiles begin `shift` px above and left of the image, in a border of no weight.
+        border = ((plan.shift[0], 0), (plan.shift[1], 0))
+        return Fitter(
+            np.pad(np.moveaxis(target, 0, -1), (*border, (0, 0)), mode="edge"),
+            replace(
+                start,
+                centers=start.centers + np.array(plan.shift, np.float32),
+                experts=np.ascontiguousarray(np.moveaxis(experts, 0, -1)[0]),
+            ),
+            self.settings,
+            weight=np.pad(self.weight * self._trust, border),
+        )
+
+    def _geometry(self, fitter: Fitter, plan: Plan) -> torch.Tensor:
+        geometry = fitter.geometry.clone()
+        geometry[:, :2] -= torch.tensor(plan.shift)
+        return geometry
+
+    def _drawn(self, fitter: Fitter, plan: Plan) -> Floats:
+        """The render in decorrelated planes, not clipped."""
+        image = engine.render(self._geometry(fitter, plan), fitter.experts, *self.planes.shape[1:])
+        return np.divide(image.numpy(), self._scale, dtype=np.float32)
+
+    def _model(self, fitter: Fitter, plan: Plan, index: int) -> Model:
+        """The model in the channels of the image."""
+        experts = np.divide(fitter.experts.numpy(), self._scale[:, 0, 0], dtype=np.float32)
+        mixed = np.einsum("lc,cd->ld", experts, opponent_matrix(experts.shape[1])).astype(np.float32)
+        metadata = {
+            "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
+            "job": "denoise",
+            "model": index,
+            "seed": self.seed,
+            "tile_shift": list(plan.shift),
+            "settings": asdict(self.settings),
+            "steps": fitter.step,
+        }
+        shape = (self.planes.shape[1], self.planes.shape[2])
+        return Model(self._geometry(fitter, plan), torch.from_numpy(mixed), shape, self.layout, metadata=metadata)
+
+    def _preview(self, fitter: Fitter, plan: Plan) -> np.ndarray:
+        """The average of the finished models, or the first as it is."""
+        if not self.groups:
+            return self.layout.restore(recorrelate(self._drawn(fitter, plan)))
+        groups = list(self.groups.values())
+        counts = np.array([group.count for group in groups], np.float32)
+        shares = counts / counts.sum()
+        mean = sum(share * group.mean for share, group in zip(shares, groups, strict=True))
+        return self.layout.restore(recorrelate(np.asarray(mean, np.float32)))

@@ -1,0 +1,135 @@
+"""One image from models of several kernel counts: each place takes the counts of the lowest estimated risk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+Floats = NDArray[np.float32]
+
+RISK_BLUR = 6.0  # px, standard deviation of the window in which squared differences are compared
+LEVERAGE_BLUR = 12.0  # px, of the window for the share of the noise that a model follows, which varies less
+SELECTIVITY = 8.0  # weights fall by exp(-SELECTIVITY * excess risk / noise variance)
+LEAST_SHARE = np.float32(0.01)  # of the mean noise variance, that counts as noise where there is less
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A fused image and how far its models are apart.
+
+    Attributes
+    ----------
+    image : ndarray of float32, shape (C, H, W)
+    spread : ndarray of float32, shape (C, H, W)
+        Variance of the models around the fused image, with the weights of the fusion.
+    error : float
+        Estimated mean squared error of the fused image, not negative.
+    """
+
+    image: Floats
+    spread: Floats
+    error: float
+
+
+class Group:
+    """Renders of the models of one kernel count, kept as running sums; arrays are (C, H, W).
+
+    Each model is fitted to the noisy image plus a small known disturbance. How much of it comes back in
+    the render tells how much of the noise itself the model follows (Monte Carlo divergence: Ramani, Blu and
+    Unser, IEEE Trans. Image Processing 2008).
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.count = 0
+        self._sum, self._squares, self._product, self._disturbances = np.zeros((4, *shape), np.float32)
+
+    def add(self, render: Floats, disturbance: Floats) -> None:
+        """Take in a model's render and the disturbance that was added to the image it was fitted to."""
+        self.count += 1
+        self._sum += render
+        self._squares += render * render
+        self._product += render * disturbance
+        self._disturbances += disturbance
+
+    @property
+    def mean(self) -> Floats:
+        """Average render."""
+        mean: Floats = self._sum / np.float32(self.count)
+        return mean
+
+    @property
+    def variance(self) -> Floats:
+        """Sample variance of the models at each pixel; zero for one model."""
+        if self.count < 2:
+            return np.zeros_like(self._sum)
+        spread = self._squares - self._sum * self.mean
+        return np.maximum(spread, 0).astype(np.float32) / np.float32(self.count - 1)
+
+    @property
+    def response(self) -> Floats:
+        """Covariance of render and disturbance at each pixel, noisy; for two models at least."""
+        product: Floats = self._product - self.mean * self._disturbances
+        return product / np.float32(self.count - 1)
+
+
+def fuse(groups: list[Group], noisy: Floats, variance: Floats, strength: float, used: Floats | None) -> Fused:
+    """Weigh the groups, place by place and channel by channel, by Stein's unbiased estimate of their risk.
+
+    The squared difference of the noisy image and an estimate is, on average, the risk plus the variance of the noise
+    minus twice the covariance of noise and estimate. The last comes from the models' response to disturbances.
+
+    Parameters
+    ----------
+    groups : list of Group
+        Each of at least one model. Those of one model are left out where others have more; if all have one, they
+        weigh the same.
+    noisy : ndarray of float32, shape (C, H, W)
+        The noisy image.
+    variance : ndarray of float32, shape (C, H, W)
+        Variance of its noise.
+    strength : float
+        Disturbances are so many times the noise.
+    used : ndarray of float32, shape (H, W), or None
+        1 where the pixel counts, 0 where it does not; None: all count.
+    """
+    if max(group.count for group in groups) > 1:
+        groups = [group for group in groups if group.count > 1]
+    means = [group.mean for group in groups]
+    noise = float(variance.mean(dtype=np.float64))
+    if groups[0].count < 2 or noise <= 0:
+        image: Floats = np.stack(means).mean(0)
+        return Fused(image, _spread(groups, means, np.ones((len(groups), 1, 1, 1)) / len(groups), image), 0.0)
+    least: Floats = np.maximum(variance, LEAST_SHARE * np.float32(noise)).astype(np.float32)
+    risks = np.empty((len(groups), *noisy.shape), np.float32)
+    for risk, group, mean in zip(risks, groups, means, strict=True):
+        # As a share of the noise, which varies less than the covariance itself.
+        share = np.clip(_blur(np.divide(group.response, least * strength, dtype=np.float32), used, LEVERAGE_BLUR), 0, 1)
+        risk[:] = _blur(np.square(noisy - mean), used, RISK_BLUR) + 2 * share * variance
+    weights = np.exp((risks.min(0) - risks) * (np.float32(SELECTIVITY) / least))
+    weights /= weights.sum(0)
+    image = np.zeros(noisy.shape, np.float32)
+    error = -variance
+    for weight, mean, risk in zip(weights, means, risks, strict=True):
+        image += weight * mean
+        error += weight * risk  # convex: not less than the risk of the weighted mean
+    return Fused(image, _spread(groups, means, weights, image), max(float(error.mean(dtype=np.float64)), 0.0))
+
+
+def _spread(groups: list[Group], means: list[Floats], weights: NDArray[np.floating], image: Floats) -> Floats:
+    spread = np.zeros_like(image)
+    for weight, mean, group in zip(weights, means, groups, strict=True):
+        spread += weight * (group.variance + np.square(mean - image))
+    return spread
+
+
+def _blur(planes: Floats, used: Floats | None, width: float) -> Floats:
+    """Gaussian average over the pixels that count."""
+    sigma = (0, width, width)
+    if used is None:
+        return gaussian_filter(planes, sigma, truncate=3.0)
+    share = gaussian_filter(used, width, truncate=3.0)
+    blurred: Floats = gaussian_filter(planes * used, sigma, truncate=3.0) / np.maximum(share, np.float32(1e-6))
+    return blurred

@@ -1,0 +1,271 @@
+"""Denoising: gain, error bars, repeatability, cancelling, types and refusals; and the noise estimate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+from skimage import data
+
+from napari_rsmoe import ImageError, Progress, denoise, psnr
+from napari_rsmoe.noise import clipped_ends, clipped_moments, estimate_noise, straighten
+from napari_rsmoe.noise_model import measure_noise
+from napari_rsmoe.texture import refine
+
+
+def scene(height: int = 96, width: int = 112, channels: int = 3) -> np.ndarray:
+    """A disc and a bar on a smooth ground, float32 in [0, 1], shape (H, W, C)."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    image = 0.3 + 0.3 * np.stack([x / width, y / height, 1 - x / width], -1)
+    image[(y - 40) ** 2 + (x - 50) ** 2 < 25**2] = (0.9, 0.7, 0.2)
+    image[70:80] = (0.1, 0.2, 0.6)
+    return np.ascontiguousarray(image[..., :channels])
+
+
+def noisy_of(image: np.ndarray, sigma: float = 0.1, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
+    return np.clip(image + noise, 0, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def noisy() -> np.ndarray:
+    return noisy_of(scene())
+
+
+def test_piecewise_smooth_image_gains_ten_decibels(noisy: np.ndarray) -> None:
+    result = denoise(noisy)
+    assert psnr(result.image, scene()) > psnr(noisy, scene()) + 10
+    assert result.noise == pytest.approx(0.1, rel=0.1)
+    assert len(result.models) == 20
+
+
+def test_photograph_gains_seven_decibels() -> None:
+    clean = data.astronaut()[20:180, 150:310].astype(np.float32) / 255
+    grainy = noisy_of(clean)
+    assert psnr(denoise(grainy).image, clean) > psnr(grainy, clean) + 7
+
+
+def test_more_models_are_better(noisy: np.ndarray) -> None:
+    one, few = (denoise(noisy, models=m, n_kernels=150, preset="fast") for m in (1, 4))
+    assert psnr(few.image, scene()) > psnr(one.image, scene()) + 0.3
+    assert one.std.max() == 0
+
+
+def test_spread_is_an_error_bar(noisy: np.ndarray) -> None:
+    result = denoise(noisy)
+    assert result.std.shape == noisy.shape
+    assert result.std.dtype == np.float32
+    error = np.abs(result.image - scene())
+    assert 0.5 < np.sqrt(np.mean(error**2) / np.mean(result.std**2)) < 2
+    # Where the models disagree most, the error is largest.
+    wide = result.std > np.quantile(result.std, 0.9)
+    assert error[wide].mean() > 1.5 * error[~wide].mean()
+
+
+def test_spread_is_in_units_of_the_image(noisy: np.ndarray) -> None:
+    unit = denoise(noisy, models=2, preset="fast")
+    scaled = denoise(noisy * 1000 - 300, models=2, preset="fast")
+    np.testing.assert_allclose(scaled.std, 1000 * unit.std, rtol=0.02, atol=1.5)
+    assert scaled.noise == pytest.approx(1000 * unit.noise, rel=1e-3)
+
+
+def test_same_seed_same_bits_for_any_number_of_threads(noisy: np.ndarray) -> None:
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            results.append(denoise(noisy, models=4, preset="fast", seed=5))
+    finally:
+        torch.set_num_threads(before)
+    for other in results[1:]:
+        np.testing.assert_array_equal(other.image, results[0].image)
+        np.testing.assert_array_equal(other.std, results[0].std)
+    assert not np.array_equal(denoise(noisy, models=4, preset="fast", seed=6).image, results[0].image)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, ">u2", np.float16, np.float64])
+def test_type_range_and_axes_are_kept(noisy: np.ndarray, dtype: str) -> None:
+    kind = np.dtype(dtype)
+    scale, offset = (255, 0) if kind == np.uint8 else (4000, 100)
+    image = (noisy[:40, :48] * scale + offset).astype(kind)
+    result = denoise(image, models=2, preset="fast")
+    assert result.image.dtype == kind
+    assert result.image.shape == image.shape
+    assert image.min() <= result.image.min()
+    assert result.image.max() <= image.max()
+    moved = denoise(np.moveaxis(image, -1, 0), models=2, preset="fast", channel_axis=0)
+    np.testing.assert_array_equal(np.moveaxis(moved.image, 0, -1), result.image)
+    assert moved.std.shape == (3, 40, 48)
+
+
+def test_grey_image(noisy: np.ndarray) -> None:
+    grey = noisy[..., 0]
+    result = denoise(grey, models=4)
+    assert result.image.shape == grey.shape == result.std.shape
+    assert psnr(result.image, scene()[..., 0]) > psnr(grey, scene()[..., 0]) + 8
+
+
+def test_constant_image_stays_constant() -> None:
+    for dtype, value in ((np.uint8, 77), (np.float32, 0.3), (np.float64, -1e9)):
+        image = np.full((20, 30), value, dtype)
+        for noise in ("auto", 0.1):
+            result = denoise(image, models=2, noise=noise)
+            np.testing.assert_array_equal(result.image, image)
+            assert result.std.max() == 0
+    assert denoise(image, models=2).noise == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (1, 9), (2, 2), (5, 3), (17, 16, 4)])
+def test_tiny_images(shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).random(shape).astype(np.float32)
+    result = denoise(image, preset="fast")
+    assert result.image.shape == shape
+    assert np.isfinite(result.image).all()
+    assert np.isfinite(result.std).all()
+
+
+def test_progress_grows_to_the_end_and_previews(noisy: np.ndarray) -> None:
+    seen: list[Progress] = []
+    denoise(noisy, models=3, preset="fast", callback=seen.append)
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    assert fractions[0] < 0.2
+    for progress in (seen[0], seen[-1]):
+        assert progress.preview().shape == noisy.shape
+
+
+def test_cancel_returns_what_the_finished_models_give(noisy: np.ndarray) -> None:
+    def stop_at(fraction: float) -> int:
+        result = denoise(noisy, models=6, n_kernels=100, preset="fast", callback=lambda p: p.fraction > fraction)
+        assert psnr(result.image, scene()) > psnr(noisy, scene())
+        return len(result.models)
+
+    assert stop_at(0.6) == 3
+    assert stop_at(0.05) == 1
+
+
+def test_pixels_without_weight_are_filled_in(noisy: np.ndarray) -> None:
+    broken, weight = noisy.copy(), np.ones(noisy.shape[:2])
+    broken[10:60:7, 10:100:7] = 1
+    weight[10:60:7, 10:100:7] = 0
+    result = denoise(broken, weight=weight, models=4)
+    assert psnr(result.image[weight == 0], scene()[weight == 0]) > 24
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"models": 0},
+        {"models": 1.5},
+        {"n_kernels": 0},
+        {"n_kernels": "many"},
+        {"noise": 0},
+        {"noise": -0.1},
+        {"noise": np.nan},
+        {"noise": "loud"},
+        {"noise": True},
+        {"start": "nowhere"},
+        {"preset": "slow"},
+    ],
+)
+def test_bad_options_are_refused(noisy: np.ndarray, options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        denoise(noisy, **options)
+
+
+def test_bad_images_are_refused() -> None:
+    for bad in (np.zeros((4, 4), bool), np.zeros((0, 4)), np.full((4, 4), np.nan), np.zeros((4, 4, 7))):
+        with pytest.raises(ImageError):
+            denoise(bad)
+    with pytest.raises(ImageError):
+        denoise(np.zeros((4, 4)), weight=np.zeros((4, 4)))
+
+
+# ---------------------------------------------------------------- the level of the noise
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.1, 0.2])
+@pytest.mark.parametrize("picture", ["scene", "photograph"])
+def test_noise_is_estimated_within_ten_percent(sigma: float, picture: str) -> None:
+    clean = scene(200, 220) if picture == "scene" else data.astronaut()[:300, :300] / 255
+    noise = np.random.default_rng(1).normal(0, sigma, clean.shape)
+    assert estimate_noise((clean + noise).astype(np.float32)) == pytest.approx(sigma, rel=0.1)
+    clipped = np.clip(clean + noise, 0, 1).astype(np.float32)
+    assert estimate_noise(clipped) == pytest.approx(sigma, rel=0.1)
+
+
+def test_noise_of_channels_that_do_not_vary_is_left_out() -> None:
+    image = np.random.default_rng(0).normal(0.5, 0.05, (64, 64, 3)).astype(np.float32)
+    image[..., 1] = 0.25
+    assert estimate_noise(image) == pytest.approx(0.05, rel=0.1)
+    assert estimate_noise(np.ones((8, 8, 1), np.float32)) == 0
+    assert estimate_noise(np.ones((1, 1, 1), np.float32)) == 0
+
+
+def test_moments_of_clipped_noise_and_their_inverse() -> None:
+    values = np.array([0.0, 0.1, 0.5, 0.95, 1.0])
+    draws = values + 0.2 * np.random.default_rng(0).normal(size=(200_000, 5))
+    for ends in ((True, True), (True, False), (False, True)):
+        cut = np.clip(draws, 0 if ends[0] else None, 1 if ends[1] else None)
+        mean, variance = clipped_moments(values, 0.2, ends)
+        np.testing.assert_allclose(mean, cut.mean(0), atol=2e-3)
+        np.testing.assert_allclose(variance, cut.var(0), rtol=0.02)
+        np.testing.assert_allclose(straighten(mean.astype(np.float32), 0.2, ends), values, atol=2e-3)
+
+
+def test_white_noise_is_found_white_and_even() -> None:
+    for clean in (scene(160, 176), data.camera()[:200, :200, None] / 255):
+        noisy = noisy_of(clean)
+        model = measure_noise(noisy, clipped_ends(noisy))
+        assert model.spectrum is None
+        assert model.sigma == pytest.approx(0.1, rel=0.1)
+
+
+def test_photon_noise_is_found_to_grow_with_the_signal() -> None:
+    clean = 0.02 + 0.9 * scene(160, 176)[..., :1] ** 2
+    counts = np.random.default_rng(2).poisson(60 * clean).astype(np.uint16)
+    top = float(counts.max())
+    model = measure_noise((counts / top).astype(np.float32), (False, False))
+    for low, high in ((0.1, 0.2), (0.6, 0.8)):
+        inside = (clean > low) & (clean < high)
+        expected = 60 * clean[inside].mean() / top**2
+        assert model.variance[inside].mean() == pytest.approx(expected, rel=0.35)
+    result = denoise(counts[..., 0], models=6)
+    before, after = (psnr(image / 60, clean[..., 0], 1.0) for image in (counts[..., 0], result.image.astype(float)))
+    assert after > before + 8
+
+
+def test_correlated_noise_is_found_and_removed() -> None:
+    clean = gaussian_filter(scene(160, 176)[..., 0], 2)
+    noise = gaussian_filter(np.random.default_rng(3).normal(size=clean.shape), 1.2)
+    noisy = (clean + 0.06 * noise / noise.std()).astype(np.float32)
+    model = measure_noise(noisy[..., None], (False, False))
+    assert model.spectrum is not None
+    assert model.sigma == pytest.approx(0.06, rel=0.3)
+    drawn = model.sample((1, 200, 200), np.random.default_rng(0))[0]
+    assert drawn.std() == pytest.approx(1, rel=0.1)
+    assert np.mean(drawn[:, 1:] * drawn[:, :-1]) > 0.5
+    assert psnr(denoise(noisy, models=6).image, clean, 1.0) > psnr(noisy, clean, 1.0) + 4
+
+
+# ---------------------------------------------------------------- the texture filter
+
+
+def test_texture_filter_brings_back_what_the_guide_lost() -> None:
+    y, x = np.mgrid[:96, :112]
+    clean = (0.5 + 0.2 * np.sin(x * 1.3) * np.sin(y * 0.9)).astype(np.float32)[None]
+    noisy = clean + np.random.default_rng(0).normal(0, 0.1, clean.shape).astype(np.float32)
+    variance = np.full(clean.shape, 0.01, np.float32)
+    guide = 0.5 + 0.4 * (clean - 0.5)
+    errors = [np.mean(np.square(image - clean)) for image in (noisy, guide, refine(noisy, guide, variance))]
+    assert errors[2] < 0.25 * min(errors[:2])
+    np.testing.assert_array_equal(refine(noisy, guide, variance, threads=3), refine(noisy, guide, variance))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 40), (1, 33, 7)])
+def test_texture_filter_keeps_a_constant_and_takes_any_size(shape: tuple[int, int, int]) -> None:
+    flat = np.full(shape, 0.25, np.float32)
+    np.testing.assert_allclose(refine(flat, flat, np.full(shape, 0.01, np.float32)), flat, atol=1e-6)
