@@ -68,3 +68,11 @@ def run_until(qtbot: Any) -> Callable[[Callable[[], bool]], None]:
             qtbot.wait(20)
 
     return wait
+
+
+@pytest.fixture(autouse=True)
+def no_old_words() -> None:
+    """Notifications of earlier tests are gone."""
+    from napari.utils.notifications import notification_manager
+
+    notification_manager.records.clear()

@@ -52,3 +52,8 @@ def use_threads(count: int) -> None:
     import torch
 
     torch.set_num_threads(count or os.cpu_count() or 1)
+
+
+def load_engine() -> None:
+    """Load torch and the engine, which takes seconds the first time."""
+    from .. import engine  # noqa: F401

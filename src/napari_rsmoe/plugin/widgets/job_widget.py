@@ -18,11 +18,11 @@ from ...progress import Callback
 from .. import METADATA_KEY
 from ..actions import ACTIONS, Result
 from ..layers.adding import add_layers
-from ..preferences import preferences
+from ..preferences import load_engine, preferences
 from ..record import command_line, make_record, python_call
 from ..source import Source, from_layer, plane_in_view
 from ..workers.job import Job, plain_text
-from ..workers.thread import Outcome
+from ..workers.thread import Outcome, Task
 from .form import Form, row_of
 from .memory import remember, remembered
 from .preview import PreviewLayer
@@ -109,6 +109,9 @@ class JobWidget(Container):
         self.native.destroyed.connect(self._on_destroyed)
         self._restore()
         self._show_axes()
+        # Loading torch stops the window for a moment: rather now than in the first job.
+        self._loading = Task(load_engine, lambda _: None)
+        self._loading.start()
 
     # ------------------------------------------------------------------ for the widgets to fill in
 

@@ -49,7 +49,7 @@ class Job:
         self.progress: Progress | None = None
         self.done = False
         self.history: list[tuple[float, float]] = []  # (fraction, PSNR)
-        self._task = Task(lambda: function(self._report), self._end)
+        self._task = Task(lambda: function(self._report), self._end, background=True)
         self._finished = finished
 
     def start(self) -> None:
@@ -70,7 +70,7 @@ class Job:
     def seconds_left(self) -> float | None:
         """Estimate from the speed so far; None at the beginning."""
         progress = self.progress
-        if progress is None or progress.fraction < 0.01:
+        if progress is None or progress.fraction <= 0:
             return None
         return (time.monotonic() - self._started) * (1 - progress.fraction) / progress.fraction
 

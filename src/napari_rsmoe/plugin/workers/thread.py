@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
+NICENESS = 5
 PATIENCE = 20  # seconds to wait for a thread when the program ends
 
 
@@ -36,12 +39,16 @@ class Task:
         Without arguments.
     done : callable
         Gets the `Outcome`, on the thread that made the task, as long as there is a window.
+    background : bool
+        A long one, that lets the window's thread go first.
     """
 
-    def __init__(self, function: Callable[[], Any], done: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self, function: Callable[[], Any], done: Callable[[Outcome], None], *, background: bool = False
+    ) -> None:
         self.stop = threading.Event()
         """Set when the function should come to an end."""
-        self._function = function
+        self._function, self._background = function, background
         self._bridge = _Bridge()
         self._bridge.done.connect(done)
         self._thread = threading.Thread(target=self._run, name="napari-rsmoe", daemon=True)
@@ -52,6 +59,8 @@ class Task:
         self._thread.start()
 
     def _run(self) -> None:
+        if self._background:
+            _step_back()
         try:
             outcome = Outcome(self._function())
         except Exception as error:
@@ -63,6 +72,13 @@ class Task:
         """Wait for the thread, if it runs."""
         if self._thread.is_alive():
             self._thread.join(PATIENCE)
+
+
+def _step_back() -> None:
+    """Let the window's thread go first where processors are scarce; torch's threads inherit it. Linux only."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 _running: weakref.WeakSet[Task] = weakref.WeakSet()
