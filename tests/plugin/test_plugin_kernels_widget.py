@@ -115,6 +115,12 @@ def test_draw_fewer_and_by_the_filter(viewer: Any, fitted: Any) -> None:
     fitted.most.value = 2000
     press(fitted.redraw)
     assert len(kernels.data) == 30
+    fitted.draw.value = "those selected"
+    press(fitted.redraw)
+    assert "No kernel is selected" in last_words()
+    kernels.selected_data = {3, 5, 8}
+    press(fitted.redraw)
+    assert list(kernels.features["kernel"]) == [3, 5, 8]
     fitted.draw.value = "those in view"
     viewer.camera.zoom *= 6
     viewer.window._qt_window.repaint()

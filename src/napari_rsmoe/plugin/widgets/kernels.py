@@ -12,10 +12,10 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, Label,
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
-from ...planes import Plane, Planes
 from .. import METADATA_KEY
 from ..editing import EditableKernels
 from ..files import write_table
+from ..layers.drawn import store_plane, value_range
 from ..layers.following import apply_changes, find_changes, recoloured, redraw
 from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features, heaviest, in_box
 from ..preferences import preferences
@@ -23,7 +23,7 @@ from ..workers.latest import Latest
 from ..workers.thread import Outcome
 from .form import column_of, row_of
 
-HEAVIEST, VIEW, FILTER = "the heaviest", "those in view", "those that pass the filter"
+HEAVIEST, VIEW, FILTER, SELECTED = "the heaviest", "those in view", "those that pass the filter", "those selected"
 MOST_FEWER = 500  # kernels of a small layer that is quick to edit
 
 
@@ -40,7 +40,7 @@ class KernelsWidget(Container):
         self._image: Any = None
         self.layer = ComboBox(choices=self._layers, label="Layer", tooltip="A layer that Fit or a file has made.")
         self.info = Label(value=" ")
-        self.draw = ComboBox(choices=[HEAVIEST, VIEW, FILTER], label="Draw", tooltip="Which kernels to draw.")
+        self.draw = ComboBox(choices=[HEAVIEST, VIEW, FILTER, SELECTED], label="Draw", tooltip="Which kernels to draw.")
         self.most = SpinBox(
             value=min(preferences().drawn_kernels, MOST_POLYGONS), min=1, max=MOST_POLYGONS, step=100, label="At most",
             tooltip=f"Up to {MOST_ELLIPSES} are ellipses, more are polygons; {MOST_FEWER} are quickest to edit.",
@@ -205,7 +205,14 @@ class KernelsWidget(Container):
             return
         most = int(self.most.value)
         chosen = heaviest(table, most)
-        if self.draw.value != HEAVIEST:
+        if self.draw.value == SELECTED:
+            picked = sorted(layer.selected_data)[: min(most, MOST_FEWER)]
+            if not picked:
+                show_info("No kernel is selected.")
+                return
+            planes, rows = (np.asarray(layer.features[name], int)[picked] for name in ("plane", "kernel"))
+            chosen = [np.sort(rows[planes == plane]) for plane in range(len(table))]
+        elif self.draw.value != HEAVIEST:
             plane = self._plane_in_view(layer, table)
             if self.draw.value == VIEW:
                 rows = in_box(table, plane, self._view_box(layer))
@@ -325,7 +332,7 @@ class KernelsWidget(Container):
         return self._viewer.add_image(
             np.zeros(shape, drawn.dtype), rgb="S" in axes, name=f"{layer.name} drawn", scale=layer.scale,
             translate=layer.translate, rotate=layer.rotate, shear=layer.shear, affine=layer.affine,
-            units=layer.units, axis_labels=layer.axis_labels, contrast_limits=_limits(drawn),
+            units=layer.units, axis_labels=layer.axis_labels, contrast_limits=value_range(drawn),
         )  # fmt: skip
 
     # ------------------------------------------------------------------ small things
@@ -377,18 +384,6 @@ class KernelsWidget(Container):
 
     def _on_destroyed(self) -> None:
         self._latest.close()
-
-
-def store_plane(data: np.ndarray, axes: str, lead: tuple[int, ...], drawn: np.ndarray) -> None:
-    """Write a plane (Y, X) or (Y, X, C) into an image of these axes; opacity stays as it is."""
-    colours = data[..., : drawn.shape[-1]] if "S" in axes else data
-    index = tuple(slice(None) if letter in "YXCS" else lead[k] for k, letter in enumerate(axes))
-    Planes(colours, axes).store(colours, Plane(0, index, drawn, ""), drawn)
-
-
-def _limits(drawn: np.ndarray) -> tuple[float, float]:
-    low, high = float(drawn.min()), float(drawn.max())
-    return low, high if high > low else low + 1
 
 
 def _drawn(
