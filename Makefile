@@ -27,8 +27,9 @@ CXX_FILES := $(shell find csrc tests -type f \( -name '*.c' -o -name '*.h' -o -n
 
 setup: $(VENV)/.built
 
-$(VENV)/.created: scripts/system_packages.sh
+$(VENV)/.created: scripts/system_packages.sh scripts/display_packages.sh
 	@scripts/system_packages.sh $(PYTHON)
+	@scripts/display_packages.sh
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip $(BUILD_TOOLS)
 	@touch $@
@@ -41,7 +42,7 @@ demo: setup
 	$(BIN)/python -m napari_rsmoe.demo
 
 test: lint
-	@$(BIN)/python -m pytest
+	@scripts/with_display.sh $(BIN)/python -m pytest
 
 lint: setup
 	$(BIN)/ruff check .

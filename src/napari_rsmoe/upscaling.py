@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .fitting import checked_count, fit
+from .checks import checked_count
+from .fitting import fit
 from .images import ChannelAxis, prepare_image, to_type
 from .progress import Callback, Parts
 

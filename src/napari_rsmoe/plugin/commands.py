@@ -1,0 +1,128 @@
+"""Commands without a widget: for the menu, the command palette and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .actions import ACTIONS, Result
+from .source import from_layer
+
+if TYPE_CHECKING:
+    from ..progress import Callback
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def process_layer(
+    action: str, layer: Any, callback: Callback | None = None, *, show: dict[str, bool] | None = None, **given: Any
+) -> list[LayerData]:
+    """Do a job on an image layer, here and now, without a window.
+
+    Parameters
+    ----------
+    action : {"denoise", "fit", "upscale"}
+        Which.
+    layer : napari.layers.Image
+        Of any number of axes.
+    callback : callable, optional
+        As for `napari_rsmoe.fit`.
+    show : dict, optional
+        Which layers to make besides the first: ``{"uncertainty": True}``; see `actions`.
+    **given
+        Parameters that differ from their defaults; see `napari_rsmoe.parameters`.
+
+    Returns
+    -------
+    list of (data, options, type)
+        New layers, as ``viewer.add_layer(napari.layers.Layer.create(*each))`` takes them.
+    """
+    result: Result = ACTIONS[action](from_layer(layer), given, callback, **(show or {}))
+    return [output.as_tuple() for output in result.outputs]
+
+
+def denoise_layer(layer: Any, **given: Any) -> list[LayerData]:
+    """Denoise an image layer; see `process_layer`."""
+    return process_layer("denoise", layer, **given)
+
+
+def fit_layer(layer: Any, **given: Any) -> list[LayerData]:
+    """Fit an image layer; see `process_layer`."""
+    return process_layer("fit", layer, **given)
+
+
+def upscale_layer(layer: Any, **given: Any) -> list[LayerData]:
+    """Enlarge an image layer; see `process_layer`."""
+    return process_layer("upscale", layer, **given)
+
+
+def denoise_selected(napari_viewer: Any = None) -> Any:
+    """Denoise the selected image layers in the background, as set in the Denoise widget last."""
+    return _in_background("denoise", _viewer(napari_viewer), {"uncertainty": False})
+
+
+def fit_selected(napari_viewer: Any = None) -> Any:
+    """Fit the selected image layers in the background."""
+    return _in_background("fit", _viewer(napari_viewer), {"kernels": True})
+
+
+def upscale_selected(napari_viewer: Any = None) -> Any:
+    """Enlarge the selected image layers in the background."""
+    return _in_background("upscale", _viewer(napari_viewer), {})
+
+
+def _viewer(viewer: Any) -> Any:
+    if viewer is not None:
+        return viewer
+    from napari import current_viewer
+
+    return current_viewer()
+
+
+def _in_background(action: str, viewer: Any, show: dict[str, bool]) -> Sequence[Any]:
+    """Start a job for each selected image layer; the activity dock shows progress and cancels. Returns the jobs."""
+    from napari.utils.notifications import show_error
+
+    from .widgets.memory import remembered
+    from .workers.background import BackgroundJob
+
+    layers = [] if viewer is None else [each for each in viewer.layers if each in viewer.layers.selection]
+    images = [each for each in layers if hasattr(each, "contrast_limits") and hasattr(each, "rgb")]
+    if not images:
+        show_error("Select an image layer in the list of layers first.")
+        return []
+    given = {k: v for k, v in remembered(action).get("parameters", {}).items() if k != "device"}
+    jobs = []
+    for layer in images:
+        source = from_layer(layer)
+        jobs.append(BackgroundJob(viewer, f"{action} {layer.name}", partial(ACTIONS[action], source, given, **show)))
+        jobs[-1].start()
+    return jobs
+
+
+def copy_python(napari_viewer: Any = None) -> str:
+    """Copy the Python that repeats the selected result."""
+    return _copy(_viewer(napari_viewer), "python")
+
+
+def copy_command_line(napari_viewer: Any = None) -> str:
+    """Copy the shell command that repeats the selected result."""
+    return _copy(_viewer(napari_viewer), "shell")
+
+
+def _copy(viewer: Any, language: str) -> str:
+    from napari.utils.notifications import show_error, show_info
+    from qtpy.QtWidgets import QApplication
+
+    from .record import PARAMETERS, command_line, python_call, record_of
+
+    layer = None if viewer is None else viewer.layers.selection.active
+    record = None if layer is None else record_of(layer)
+    if record is None or record.get("action") not in PARAMETERS:
+        show_error("Select a layer that Denoise, Fit or Super-resolution has made.")
+        return ""
+    text = python_call(record) if language == "python" else command_line(record)
+    QApplication.clipboard().setText(text)
+    show_info(f"On the clipboard:\n{text}")
+    return text

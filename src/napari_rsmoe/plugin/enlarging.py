@@ -1,0 +1,77 @@
+"""Draw the models of an enlargement again, at any sharpness, and the comparison with cubic interpolation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..images import to_type
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+PixelBox = tuple[int, int, int, int]
+
+
+def kernel_count(settings: Mapping[str, Any], image: np.ndarray) -> int:
+    """Kernels of each model, by the rule of `napari_rsmoe.upscale` where the user leaves it open."""
+    from ..upscaling import PIXELS_PER_KERNEL
+
+    if settings["n_kernels"] is not None:
+        return int(settings["n_kernels"])
+    return max(1, image.shape[0] * image.shape[1] // PIXELS_PER_KERNEL)
+
+
+def draw(
+    models: Sequence[Model], scale: float, sharpen: float, box: PixelBox | None = None, step: int = 1
+) -> np.ndarray:
+    """Draw the mean of models.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        Of one image.
+    scale, sharpen : float
+        As for `napari_rsmoe.upscale`.
+    box : (y0, x0, y1, x1), optional
+        Pixels of the result to draw, as in slices; default: all.
+    step : int
+        One pixel for so many of the result along each axis, rounded up; for a first impression.
+
+    Returns
+    -------
+    numpy.ndarray
+        In the type of the image.
+    """
+    height, width = models[0].shape
+    rows, columns = output_size((height, width), scale)
+    y0, x0, y1, x1 = box or (0, 0, rows, columns)
+    tall, wide = -(-(y1 - y0) // step), -(-(x1 - x0) // step)
+    y1, x1 = y0 + tall * step, x0 + wide * step
+    region = (y0 * height / rows, x0 * width / columns, y1 * height / rows, x1 * width / columns)
+    drawn = [m.render(region=region, shape=(tall, wide), sharpen=sharpen, dtype=np.float64) for m in models]
+    return to_type(np.mean(drawn, axis=0), models[0].layout.dtype)
+
+
+def output_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(height, width) of an image of `size` enlarged by `scale`, as `Model.render` rounds it."""
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Cubic interpolation of (Y, X) or (Y, X, C) to `size`, kept in the range and the type of the image."""
+    from skimage.transform import resize
+
+    large = resize(image.astype(np.float64), size, order=3, mode="edge", anti_aliasing=False)
+    return to_type(np.clip(large, image.min(), image.max()), image.dtype)
+
+
+def resize_linear(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Linear interpolation of (Y, X) to `size` (height, width); integers are rounded."""
+    if image.shape == tuple(size):
+        return image
+    from skimage.transform import resize
+
+    return to_type(resize(image.astype(np.float64), tuple(size), order=1, mode="edge"), image.dtype)

@@ -1,0 +1,161 @@
+"""Model files in napari: reader and writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelFileError
+from . import METADATA_KEY
+from .editing import EditableKernels
+from .preferences import preferences
+from .source import Place
+
+SUFFIX = ".rsmoe"
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
+    """The reader, if all paths are model files."""
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    return read if paths and all(str(each).lower().endswith(SUFFIX) for each in paths) else None
+
+
+def read(path: str | Sequence[str]) -> list[LayerData]:
+    """Read model files: an image and a kernels layer for each.
+
+    Raises
+    ------
+    ModelFileError
+        If a file is none, damaged or too new.
+    """
+    layers: list[LayerData] = []
+    for each in [path] if isinstance(path, str | Path) else path:
+        layers += read_model(Path(each))
+    return layers
+
+
+def read_model(path: Path) -> list[LayerData]:
+    """The image and the kernels of one file."""
+    from ..model import Model
+    from .layers.kernels import kernels_output
+    from .record import make_record
+    from .source import Source
+
+    model = Model.load(path)
+    place = _place(model.metadata)
+    drawn = model.render()
+    colour = model.channels == 3 and model.layout.channel_axis == 2
+    if model.layout.channel_axis is not None and not colour:
+        drawn = np.moveaxis(drawn, model.layout.channel_axis, 0)
+        place = _with_channel_axis(place)
+    joined = 0 if drawn.ndim == 3 and not colour else None
+    source = Source(data=drawn, rgb=colour, name=path.stem, place=place, channel_axis=joined, path=str(path))
+    record = make_record("model", source, model.metadata.get("settings", {}), {"kernels": model.n_kernels})
+    image = {
+        "name": path.stem, "rgb": colour, **place.options(), "metadata": {METADATA_KEY: {**record, "role": "image"}}
+    }  # fmt: skip
+    table = EditableKernels([model], [(0,) * (len(place.scale) - 2)])
+    kernels = kernels_output(table, place, f"{path.stem} kernels", record, preferences().drawn_kernels)
+    return [(drawn, image, "image"), kernels.as_tuple()]
+
+
+def _place(metadata: Mapping[str, Any]) -> Place:
+    """Where the image of a model lies: as its layer lay, or by the pixel size of its file."""
+    scale, units = np.ones(2), ["pixel", "pixel"]
+    kept = metadata.get("napari_place")
+    if isinstance(kept, Mapping):
+        values = {name: np.array(kept[name], float) for name in ("scale", "translate", "rotate", "shear", "affine")}
+        return Place(**values, units=tuple(kept["units"]), axis_labels=tuple(kept["axis_labels"]))
+    for k, axis in enumerate("YX"):
+        if axis in metadata.get("pixel_size", {}):
+            size, unit = metadata["pixel_size"][axis]
+            scale[k], units[k] = float(size), str(unit or "pixel")
+    if units[0] != units[1] or not _known_unit(units[0]):
+        units = ["pixel", "pixel"]
+    return Place(scale, np.zeros(2), np.eye(2), np.zeros(1), np.eye(3), (units[0], units[1]), ("y", "x"))
+
+
+def _known_unit(unit: str) -> bool:
+    import pint
+
+    try:
+        pint.get_application_registry().Unit(unit)
+    except (pint.PintError, AttributeError, ValueError):
+        return False
+    return True
+
+
+def _with_channel_axis(place: Place) -> Place:
+    """The same place with one more axis in front."""
+    n = len(place.scale) + 1
+    rotate, affine = np.eye(n), np.eye(n + 1)
+    rotate[1:, 1:], affine[1:, 1:] = place.rotate, place.affine
+    return replace(
+        place, scale=np.r_[1.0, place.scale], translate=np.r_[0.0, place.translate], rotate=rotate,
+        shear=np.zeros(n * (n - 1) // 2), affine=affine, units=("pixel", *place.units),
+        axis_labels=("channel", *place.axis_labels),
+    )  # fmt: skip
+
+
+def write_kernels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
+    """Write a kernels layer to a model file, as its shapes are now.
+
+    Parameters
+    ----------
+    path : str
+        Of the file.
+    data : sequence of numpy.ndarray
+        The shapes.
+    meta : mapping
+        The layer's state.
+
+    Raises
+    ------
+    ModelFileError
+        If the layer holds no kernels of a model.
+    """
+    from .layers.following import apply_changes, find_changes
+    from .layers.kernels import TABLE_KEY
+
+    table = meta.get("metadata", {}).get(TABLE_KEY)
+    if not isinstance(table, EditableKernels):
+        raise ModelFileError(
+            f"The layer {meta.get('name', '')!r} holds no kernels of a model. Choose a kernels layer that Fit or a "
+            ".rsmoe file has made; other shapes are saved as .csv."
+        )
+    kinds = meta["shape_type"]
+    kinds = [kinds] * len(data) if isinstance(kinds, str) else list(kinds)
+    changes = find_changes(table, data, meta["features"], kinds)
+    if changes:  # edited while the Kernels widget was closed
+        apply_changes(table, changes, data, kinds, np.asarray(meta["face_color"]))
+    place = {
+        name: np.asarray(meta[name], float).tolist() for name in ("scale", "translate", "rotate", "shear", "affine")
+    } | {"units": [str(unit) for unit in meta["units"]], "axis_labels": [str(label) for label in meta["axis_labels"]]}
+    return write_table(path, table, meta["metadata"].get(METADATA_KEY, {}), place)
+
+
+def write_table(
+    path: str | Path, table: EditableKernels, record: Mapping[str, Any], place: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Write each plane's model: to `path`, or with several to ``name_0.rsmoe``, ``name_1.rsmoe``, ...
+
+    Returns the paths written. Raises ModelFileError for another suffix, OSError where it cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != SUFFIX:
+        raise ModelFileError(f"{path.name}: model files end in {SUFFIX}.")
+    written = []
+    for plane in range(len(table)):
+        target = path if len(table) == 1 else path.with_name(f"{path.stem}_{plane}{SUFFIX}")
+        model = table.model(plane)
+        model.metadata["napari"] = {key: record[key] for key in ("parameters", "source") if key in record}
+        if place is not None and len(table.planes[plane]) == 0:
+            model.metadata["napari_place"] = dict(place)
+        model.save(target)
+        written.append(str(target))
+    return written

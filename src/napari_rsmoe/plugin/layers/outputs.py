@@ -1,0 +1,110 @@
+"""New layers as plain values, made on a thread and added in the window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import METADATA_KEY
+from ..source import Place, Source
+
+
+@dataclass(frozen=True)
+class Output:
+    """A layer to be.
+
+    Attributes
+    ----------
+    kind : {"image", "shapes", "surface"}
+        Type of the layer.
+    data : Any
+        As napari takes it.
+    role : str
+        What it is among the results of its job; a repeated job replaces the layer of the same role.
+    options : dict
+        Keywords of the layer, its name and metadata among them.
+    """
+
+    kind: str
+    data: Any
+    role: str
+    options: dict[str, Any]
+
+    def layer(self) -> Any:
+        """Make the napari layer; allowed on any thread."""
+        from napari.layers import Layer
+
+        return Layer.create(self.data, self.options, self.kind)
+
+    def as_tuple(self) -> tuple[Any, dict[str, Any], str]:
+        """The layer as napari's readers and commands return it."""
+        return self.data, self.options, self.kind
+
+
+def metadata(record: Mapping[str, Any], role: str) -> dict[str, Any]:
+    """Metadata of a result layer."""
+    return {METADATA_KEY: {**record, "role": role}}
+
+
+def image_output(source: Source, data: np.ndarray, name: str, role: str, record: Mapping[str, Any]) -> Output:
+    """An image that looks like its source and lies where it lies, whatever its size."""
+    place = fitted_place(source, data.shape)
+    options = {"name": name, "rgb": source.rgb, **place.options(), **source.look, "metadata": metadata(record, role)}
+    return Output("image", data, role, options)
+
+
+def fitted_place(source: Source, shape: tuple[int, ...]) -> Place:
+    """The place of an image of `shape` that covers just what the source covers."""
+    sizes = shape[: source.ndim]
+    factors = [new / old for new, old in zip(sizes, source.data.shape, strict=False)]
+    return source.place.part([0.0] * source.ndim, factors)
+
+
+def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any]) -> Output:
+    """How far the models are apart; of colours the root mean square, and no opacity."""
+    values = _channels_joined(source, np.square(std.astype(np.float32)))
+    values = np.sqrt(values)
+    options = {
+        "name": f"{source.name} uncertainty", **source.place.options(), "colormap": "inferno",
+        "contrast_limits": (0.0, _high(values)), "metadata": metadata(record, "uncertainty"),
+    }  # fmt: skip
+    return Output("image", values, "uncertainty", options)
+
+
+def residual_output(source: Source, result: np.ndarray, record: Mapping[str, Any]) -> Output:
+    """What was taken away: source minus result; of colours the mean."""
+    values = np.zeros(result.shape, np.float32)
+    layout = source.planes()
+    for plane in layout:
+        # by planes, as the source may be a lazy array
+        layout.store(values, plane, plane.image.astype(np.float32) - _plane_of(layout, result, plane))
+    values = _channels_joined(source, values)
+    limit = _high(np.abs(values))
+    options = {
+        "name": f"{source.name} residual", **source.place.options(), "colormap": "RdBu",
+        "contrast_limits": (-limit, limit), "metadata": metadata(record, "residual"),
+    }  # fmt: skip
+    return Output("image", values, "residual", options)
+
+
+def _plane_of(layout: Any, result: np.ndarray, plane: Any) -> np.ndarray:
+    from ...planes import Planes
+
+    same = Planes(result[tuple(slice(i, i + 1) if isinstance(i, int) else i for i in plane.index)], layout.axes)
+    return next(iter(same)).image.astype(np.float32)
+
+
+def _channels_joined(source: Source, values: np.ndarray) -> np.ndarray:
+    if not source.rgb:
+        return values
+    joined: np.ndarray = values[..., :3].mean(axis=-1, dtype=np.float32)
+    return joined
+
+
+def _high(values: np.ndarray) -> float:
+    """A sensible end of the contrast: few pixels lie above, and it is never 0."""
+    sample = values.ravel()[:: max(1, values.size // 1_000_000)]
+    return max(float(np.percentile(sample, 99.5)), float(np.finfo(np.float32).tiny) * 1e10)

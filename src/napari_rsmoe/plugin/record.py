@@ -1,0 +1,149 @@
+"""How a result was made: kept in the layer's metadata, and turned into the Python or command line that repeats it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from uuid import uuid4
+
+from ..parameters import DENOISE, FIT, UPSCALE, Parameter, changed
+from . import METADATA_KEY
+from .source import Source
+
+PARAMETERS: dict[str, tuple[Parameter, ...]] = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE}
+_OPTION_OF = {"n_kernels": "--kernels"}  # where the command line's name is another
+_PACKAGES = ("napari-rsmoe", "torch", "numpy", "napari")
+
+
+def make_record(
+    action: str, source: Source, parameters: Mapping[str, Any], metrics: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Describe a job, in values that JSON can hold.
+
+    Parameters
+    ----------
+    action : {"denoise", "fit", "upscale"}
+        What was done.
+    source : Source
+        To what.
+    parameters : mapping
+        All keywords of the function, the seed among them.
+    metrics : mapping, optional
+        What came out, in figures.
+    """
+    return {
+        "action": action,
+        "run": uuid4().hex,
+        "parameters": dict(parameters),
+        "metrics": dict(metrics or {}),
+        "source": {
+            "layer": source.name,
+            "id": source.layer_id,
+            "path": source.path,
+            "part": source.part,
+            "shape": [int(n) for n in source.data.shape],
+            "dtype": str(source.data.dtype),
+            "axes": source.axes,
+            "alpha": source.has_alpha,
+        },
+        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+        "made": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def record_of(layer: Any) -> dict[str, Any] | None:
+    """The record in a layer's metadata, if it is a result of ours."""
+    found = layer.metadata.get(METADATA_KEY)
+    return dict(found) if isinstance(found, Mapping) else None
+
+
+def python_call(record: Mapping[str, Any]) -> str:
+    """Python that repeats a job on the image as the layer held it."""
+    action, source = record["action"], record["source"]
+    axes, alpha = source["axes"], source["alpha"]
+    colour = axes.endswith("S")
+    call = _positional(record) + "".join(f", {word}" for word in _keywords(record))
+    plain = set(axes) <= set("YXS")  # neither planes to loop over nor channels
+    lines = [f"from napari_rsmoe import {action}"]
+    if not plain:
+        lines.append("from napari_rsmoe.planes import map_planes")
+    if source["path"]:
+        lines += ["from napari_rsmoe.io import read_image", "", f"image = read_image({source['path']!r}).data"]
+    else:
+        lines += ["", f"image = viewer.layers[{source['layer']!r}].data  # in napari's console"]
+    if source["part"]:
+        lines.append(f"image = image[{source['part']}]")
+    if alpha:
+        lines.append("image = image[..., :3]  # opacity is kept out")
+    tail = {"denoise": ".image", "fit": ".render()", "upscale": ""}[action]
+    if plain:
+        name = {"denoise": "result", "fit": "model", "upscale": "result"}[action]
+        lines.append(f"{name} = {action}(image{call})")
+        lines.append(f"image = {name}{tail}" if tail else "image = result")
+    else:
+        channels = ", channel_axis=2" if "C" in axes or colour else ""
+        lines.append(f"image = map_planes(lambda plane: {action}(plane{call}{channels}){tail}, image, {axes!r})")
+    return "\n".join(lines) + "\n"
+
+
+def command_line(record: Mapping[str, Any]) -> str:
+    """The shell command that repeats a job on the file; what it cannot say stands in comments before it."""
+    action, source = record["action"], record["source"]
+    notes = []
+    if not source["path"]:
+        notes.append(f"save the layer {source['layer']!r} to image.tif first")
+    if source["part"]:
+        notes.append(f"the result is of a part only: image[{source['part']}]; cut it out of the file first")
+    path = source["path"] or "image.tif"
+    words = ["napari-rsmoe", action, path, f"{action}.tif"]
+    from ..cli import main
+
+    known = {name for option in _command(main, action).params for name in (*option.opts, *option.secondary_opts)}
+    given = dict(record["parameters"])
+    if action == "upscale":
+        words += ["--scale", _word(given.pop("scale"))]
+    for name, value in changed(PARAMETERS[action], given).items():
+        option = _OPTION_OF.get(name, f"--{name.replace('_', '-')}")
+        if option not in known or isinstance(value, bool):
+            notes.append(f"the command line has no option for {name}={value!r}; Python has")
+        else:
+            words += [option, _word(value)]
+    axes = source["axes"]
+    if not set(axes) <= set("YXS"):
+        words += ["--axes", axes]
+    return "".join(f"# {note}\n" for note in notes) + shlex.join(words) + "\n"
+
+
+def _command(group: Any, name: str) -> Any:
+    import click
+
+    return group.get_command(click.Context(group), name)
+
+
+def _positional(record: Mapping[str, Any]) -> str:
+    given = record["parameters"]
+    first: Sequence[str] = {"denoise": (), "fit": ("n_kernels",), "upscale": ("scale",)}[record["action"]]
+    return "".join(f", {name}={given[name]!r}" for name in first)
+
+
+def _keywords(record: Mapping[str, Any]) -> list[str]:
+    skipped = {"fit": {"n_kernels"}, "upscale": {"scale"}}.get(record["action"], set())
+    given = record["parameters"]
+    shown = changed(PARAMETERS[record["action"]], given)
+    if "seed" in given:
+        shown["seed"] = given["seed"]
+    return [f"{name}={value!r}" for name, value in shown.items() if name not in skipped]
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,223 @@
+"""An image layer as a job sees it: its pixels, its axes and its place in the world, and no napari object."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import ImageError
+from ..planes import Planes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer lies in the world; what every output layer carries on.
+
+    Attributes
+    ----------
+    scale, translate : numpy.ndarray
+        (N,) for N axes without colour.
+    rotate, shear, affine : numpy.ndarray
+        As napari gives them: (N, N), (N (N - 1) / 2,), (N + 1, N + 1).
+    units : tuple of str
+        One for each axis.
+    axis_labels : tuple of str
+        One for each axis.
+    """
+
+    scale: np.ndarray
+    translate: np.ndarray
+    rotate: np.ndarray
+    shear: np.ndarray
+    affine: np.ndarray
+    units: tuple[str, ...]
+    axis_labels: tuple[str, ...]
+
+    def options(self) -> dict[str, Any]:
+        """Keywords for a new layer."""
+        return {
+            "scale": self.scale, "translate": self.translate, "rotate": self.rotate, "shear": self.shear,
+            "affine": self.affine, "units": self.units, "axis_labels": self.axis_labels,
+        }  # fmt: skip
+
+    def part(self, offset: Sequence[float], factor: Sequence[float]) -> Place:
+        """The place of a part that is drawn finer.
+
+        Parameters
+        ----------
+        offset : sequence of float
+            Where the part begins: the edge of its first pixel, in pixels of the whole, counted as in slices.
+        factor : sequence of float
+            Pixels of the part for each pixel of the whole.
+        """
+        factors = np.asarray(factor, float)
+        first = np.asarray(offset, float) - 0.5 + 0.5 / factors  # centre of the first new pixel, in old pixels
+        return replace(self, scale=self.scale / factors, translate=self.translate + self._linear() @ first)
+
+    def _linear(self) -> np.ndarray:
+        from napari.utils.transforms import Affine
+
+        linear: np.ndarray = Affine(scale=self.scale, rotate=self.rotate, shear=self.shear).linear_matrix
+        return linear
+
+
+@dataclass(frozen=True)
+class Source:
+    """The image a job works on.
+
+    Attributes
+    ----------
+    data : array-like
+        All pixels at full resolution; a lazy array stays lazy.
+    rgb : bool
+        Whether the last axis is colour.
+    name : str
+        Of the layer.
+    place : Place
+        In the world.
+    channel_axis : int or None
+        An axis besides colour whose entries are channels that share kernels.
+    layer_id : str
+        Tells layers of one name apart.
+    path : str
+        The file it was read from; empty where unknown, or where the layer holds only a part of the file.
+    look : dict
+        How the layer is shown: keywords for a new image layer of the same kind of values.
+    part : str
+        What was taken of the layer, as Python's index without brackets; empty for all.
+    """
+
+    data: Any
+    rgb: bool
+    name: str
+    place: Place
+    channel_axis: int | None = None
+    layer_id: str = ""
+    path: str = ""
+    look: dict[str, Any] = field(default_factory=dict)
+    part: str = ""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes without colour."""
+        return len(self.data.shape) - self.rgb
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return int(self.data.shape[self.ndim - 2]), int(self.data.shape[self.ndim - 1])
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last colour is opacity, which is kept out of the work."""
+        return self.rgb and self.data.shape[-1] == 4
+
+    @property
+    def axes(self) -> str:
+        """A letter for each axis of `data`, as `napari_rsmoe.planes` wants them."""
+        letters = ["S"] if self.rgb else []
+        letters = ["Y", "X", *letters]
+        free = [letter for letter in "ZTQPRUVWABDEFGHIJKLMNO" if letter not in letters]
+        for axis in reversed(range(self.ndim - 2)):
+            label = self.place.axis_labels[axis].upper()[:1]
+            if axis == self.channel_axis:
+                letter = "C"
+            elif label in string.ascii_uppercase and label not in (*letters, "C", "S", "Y", "X", ""):
+                letter = label
+            else:
+                letter = next(each for each in free if each not in letters)
+            letters.insert(0, letter)
+        return "".join(letters)
+
+    def planes(self) -> Planes:
+        """The planes to be worked on, one by one."""
+        return Planes(self.data, self.axes)
+
+    def lead(self, index: Sequence[int | slice]) -> tuple[int, ...]:
+        """Where the plane at `index` lies along the axes before Y and X; joined channels count as their first."""
+        return tuple(i if isinstance(i, int) else 0 for i in list(index)[: self.ndim - 2])
+
+    def plane_at(self, index: Sequence[int | slice]) -> Source:
+        """The plane at `index` of the axes before Y and X, which keep a length of one; channels stay whole."""
+        where: list[slice] = []
+        offset = [0.0] * self.ndim
+        for axis, i in enumerate(list(index)[: self.ndim - 2]):
+            if axis == self.channel_axis or isinstance(i, slice):
+                where.append(slice(None))
+            else:
+                where.append(slice(int(i), int(i) + 1))
+                offset[axis] = float(i)
+        return self._cut([*where, slice(None), slice(None)], offset)
+
+    def crop(self, y0: int, x0: int, y1: int, x1: int) -> Source:
+        """The part of all planes within these edges, counted as in slices, cut to the image.
+
+        Raises
+        ------
+        ImageError
+            If nothing is left.
+        """
+        height, width = self.size
+        y0, x0, y1, x1 = max(0, y0), max(0, x0), min(height, y1), min(width, x1)
+        if y1 <= y0 or x1 <= x0:
+            raise ImageError(f"The region lies outside of {self.name!r}; move it onto the image.")
+        if (y0, x0, y1, x1) == (0, 0, height, width):
+            return self
+        where = [slice(None)] * (self.ndim - 2) + [slice(y0, y1), slice(x0, x1)]
+        return self._cut(where, [0.0] * (self.ndim - 2) + [float(y0), float(x0)])
+
+    def _cut(self, where: list[slice], offset: list[float]) -> Source:
+        index = tuple(where)
+        if all(part == slice(None) for part in index):
+            return self
+        text = ", ".join(":" if p == slice(None) else f"{p.start}:{p.stop}" for p in index)
+        place = self.place.part(offset, [1.0] * self.ndim)
+        return replace(self, data=self.data[index], place=place, part=f"{self.part}][{text}" if self.part else text)
+
+
+def from_layer(layer: Any, channel_axis: int | None = None) -> Source:
+    """Describe an image layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Of any number of axes, with or without colour, multiscale or dask.
+    channel_axis : int, optional
+        An axis before Y and X whose entries are channels that share kernels.
+
+    Raises
+    ------
+    ImageError
+        If the layer is no image, or the axis is none of it.
+    """
+    kind = type(layer).__name__ if not hasattr(layer, "__wrapped__") else type(layer.__wrapped__).__name__
+    if kind != "Image":
+        raise ImageError(f"{getattr(layer, 'name', layer)!r} is a layer of type {kind}; choose an image layer.")
+    data = layer.data[0] if layer.multiscale else layer.data
+    ndim = len(data.shape) - bool(layer.rgb)
+    if channel_axis is not None and not 0 <= channel_axis < ndim - 2:
+        raise ImageError(f"Axis {channel_axis} of {layer.name!r} cannot hold channels; its last two are Y and X.")
+    place = Place(
+        np.asarray(layer.scale, float), np.asarray(layer.translate, float), np.asarray(layer.rotate, float),
+        np.asarray(layer.shear, float), np.asarray(layer.affine, float),
+        tuple(str(unit) for unit in layer.units), tuple(layer.axis_labels),
+    )  # fmt: skip
+    look: dict[str, Any] = {"blending": str(layer.blending), "interpolation2d": str(layer.interpolation2d)}
+    if not layer.rgb:
+        look |= {"colormap": layer.colormap.name, "contrast_limits": tuple(layer.contrast_limits)}
+        look |= {"gamma": float(layer.gamma)}
+    return Source(
+        data=data, rgb=bool(layer.rgb), name=str(layer.name), place=place, channel_axis=channel_axis,
+        layer_id=str(getattr(layer, "unique_id", "")), path=str(layer.source.path or ""), look=look,
+    )  # fmt: skip
+
+
+def plane_in_view(layer: Any, point: Sequence[float]) -> tuple[int, ...]:
+    """Index along the axes before Y and X of the plane of `layer` that is shown when the sliders stand at `point`."""
+    where = layer.world_to_data(np.asarray(point, float)[-layer.ndim :])
+    lengths = (layer.data[0] if layer.multiscale else layer.data).shape
+    return tuple(int(np.clip(round(w), 0, n - 1)) for w, n in zip(where[:-2], lengths, strict=False))

@@ -1,0 +1,1 @@
+"""The widgets. napari imports them when the user opens one."""

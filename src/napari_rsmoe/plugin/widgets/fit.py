@@ -1,0 +1,32 @@
+"""The Fit widget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...parameters import FIT
+from ..workers.job import Job
+from .curve import Curve
+from .job_widget import JobWidget
+
+
+class FitWidget(JobWidget):
+    """Model an image layer with steered kernels, and show the kernels."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        self.curve = Curve()
+        super().__init__(
+            napari_viewer,
+            "fit",
+            FIT,
+            {
+                "kernels": ("Kernels", "A shapes layer with an ellipse for each kernel.", True),
+                "residual": ("Residual", "A layer with image minus model.", False),
+            },
+            "Fit",
+        )
+        self.native.layout().addWidget(self.curve)
+
+    def on_progress(self, job: Job) -> None:
+        """Let the curve grow."""
+        self.curve.show_points(list(job.history))

@@ -1,0 +1,311 @@
+"""What the widgets with long jobs share: image, settings, run, progress, preview, cancel, results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, ProgressBar, PushButton, create_widget
+from napari.layers import Image
+from napari.utils.notifications import notification_manager, show_error, show_info
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
+
+from ...parameters import Parameter
+from ...progress import Callback
+from .. import METADATA_KEY
+from ..actions import ACTIONS, Result
+from ..layers.adding import add_layers
+from ..preferences import load_engine, preferences
+from ..record import command_line, make_record, python_call
+from ..source import Source, from_layer, plane_in_view
+from ..workers.job import Job, plain_text
+from ..workers.thread import Outcome, Task
+from .form import Form, row_of
+from .memory import remember, remembered
+from .preview import PreviewLayer
+
+TICK = 50  # ms between two looks at the job
+REPLACE, ADD = "replace the last result", "add layers"
+ALL_PLANES, ONE_PLANE = "all planes", "the plane in view"
+SEPARATE = "each by itself"
+
+
+class JobWidget(Container):
+    """A job on an image layer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where layers come from and go to.
+    action : {"denoise", "fit", "upscale"}
+        Which job.
+    parameters : sequence of Parameter
+        Its settings; the device is set in napari's preferences.
+    outputs : dict
+        Names of the options of the action that add layers, with label, help and default.
+    run_label : str
+        Of the button.
+    hidden : sequence of str
+        Parameters without a field in the form.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        action: str,
+        parameters: Sequence[Parameter],
+        outputs: dict[str, tuple[str, str, bool]],
+        run_label: str,
+        hidden: Sequence[str] = ("device",),
+    ) -> None:
+        self._viewer, self._action = viewer, action
+        self._job: Job | None = None
+        self._preview: PreviewLayer | None = None
+        self._preview_due = 0.0
+        self._closed = False
+        self.result: Result | None = None
+        self.layer = create_widget(annotation=Image, label="Image", options={"tooltip": "The layer to work on."})
+        self.planes = ComboBox(choices=[ALL_PLANES, ONE_PLANE], label="Planes", tooltip="Of a stack.")
+        self.channels = ComboBox(
+            choices=[SEPARATE], label="Channels",
+            tooltip="An axis whose entries are channels of one image: they share kernels.",
+        )  # fmt: skip
+        self.outputs = {
+            name: CheckBox(value=default, text=label, tooltip=help_)
+            for name, (label, help_, default) in outputs.items()
+        }
+        self.again = ComboBox(choices=[REPLACE, ADD], label="Run again", tooltip="What becomes of earlier results.")
+        self.previews = CheckBox(value=True, text="Live preview", tooltip="Show the result while it grows.")
+        self.form = Form(
+            [p for p in parameters if p.name not in hidden],
+            before=[self.layer, self.planes, self.channels],
+            after=self.more_fields(),
+            folded=[self.again, self.previews],
+        )
+        self.run = PushButton(text=run_label)
+        self.cancel = PushButton(text="Cancel", enabled=False, tooltip="Stop, and keep what is there.")
+        self.progress = ProgressBar(value=0, min=0, max=1000)
+        self.status = Label(value=" ")
+        self.copy_python = PushButton(text="Copy as Python", tooltip="Python that does the same.")
+        self.copy_command = PushButton(text="Copy as command line", tooltip="A shell command that does the same.")
+        super().__init__(widgets=[self.form], labels=False)
+        for row in (list(self.outputs.values()), [self.run, self.cancel]):
+            if row:
+                self.append(row_of(*row))
+        self.append(row_of(self.progress))
+        self.append(row_of(self.status))
+        self.append(row_of(self.copy_python, self.copy_command))
+        self._timer = QTimer(self.native)
+        self._timer.setInterval(TICK)
+        self._timer.timeout.connect(self._tick)
+        self.run.changed.connect(self.start)
+        self.cancel.changed.connect(self.stop)
+        self.copy_python.changed.connect(lambda: self._copy(python_call, "Python"))
+        self.copy_command.changed.connect(lambda: self._copy(command_line, "The command line"))
+        self.layer.changed.connect(self._show_axes)
+        self.native.destroyed.connect(self._on_destroyed)
+        self._restore()
+        self._show_axes()
+        # Loading torch stops the window for a moment: rather now than in the first job.
+        self._loading = Task(load_engine, lambda _: None)
+        self._loading.start()
+
+    # ------------------------------------------------------------------ for the widgets to fill in
+
+    def more_fields(self) -> list[Any]:
+        """Further fields below the basic settings."""
+        return []
+
+    def given(self) -> dict[str, Any]:
+        """The settings as they stand. Raises ValueError."""
+        return self.form.get()
+
+    def show_given(self, given: dict[str, Any]) -> None:
+        """Show these settings."""
+        self.form.set(given)
+
+    def prepare(self, source: Source) -> Source:
+        """The part of the image to work on."""
+        return source
+
+    def shown_outputs(self) -> dict[str, bool]:
+        """Which layers to make besides the first."""
+        return {name: bool(box.value) for name, box in self.outputs.items()}
+
+    def on_progress(self, job: Job) -> None:
+        """Called with every look at the job."""
+
+    def on_result(self, result: Result, layers: list[Any]) -> None:
+        """Called when the layers are there."""
+
+    # ------------------------------------------------------------------ the job
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs."""
+        return self._job is not None
+
+    def source(self) -> Source:
+        """The image as chosen. Raises ImageError, or ValueError where nothing is chosen."""
+        layer = self.layer.value
+        if layer is None:
+            raise ValueError("There is no image layer; open an image first.")
+        axis = None if self.channels.value in (SEPARATE, None) else int(str(self.channels.value).split()[1])
+        source = from_layer(layer, axis)
+        if self.planes.value == ONE_PLANE and source.ndim > 2:
+            source = source.plane_at(plane_in_view(layer, self._viewer.dims.point))
+        return self.prepare(source)
+
+    def start(self) -> None:
+        """Begin the job, unless one runs."""
+        if self.busy:
+            return
+        try:
+            source, given = self.source(), self.given()
+        except (ValueError, RuntimeError) as error:
+            show_error(str(error))
+            return
+        self._remember()
+        show = self.shown_outputs()
+        if self.previews.value:
+            self._preview = PreviewLayer(self._viewer, source, self._action, replace=self.again.value == REPLACE)
+        self._job = Job(partial(_run, self._action, source, given, show), self._finished)
+        self._preview_due = 0.0
+        self._show_running(True)
+        self.status.value = "Starting"
+        self._timer.start()
+        self._job.start()
+
+    def stop(self) -> None:
+        """Ask the job to end with what it has."""
+        if self._job is not None:
+            self._job.cancel()
+            self.cancel.enabled = False
+            self.status.value = "Stopping"
+
+    def _tick(self) -> None:
+        job = self._job
+        if job is None:
+            return
+        progress = job.progress
+        if progress is not None and not job.cancelled:
+            self.progress.value = round(1000 * progress.fraction)
+            left = job.seconds_left
+            quality = f", {progress.psnr:.2f} dB" if progress.psnr is not None and np.isfinite(progress.psnr) else ""
+            eta = f", {duration(left)} left" if left is not None else ""
+            self.status.value = f"{progress.stage}{quality}{eta}"
+        preview = job.take_preview()
+        if self._preview is not None and self._preview.layer is None:
+            self._preview = None  # the user has deleted it: no more of them
+        if preview is not None and self._preview is not None:
+            self._preview.show(preview)
+        self._preview_due -= TICK / 1000
+        if self._preview is not None and self._preview_due <= 0:
+            self._preview_due = preferences().preview_interval
+            job.ask_for_preview()
+        self.on_progress(job)
+
+    def _finished(self, outcome: Outcome) -> None:
+        job, self._job = self._job, None
+        if self._closed:
+            return
+        self._timer.stop()
+        preview, self._preview = self._preview, None
+        self._show_running(False)
+        if outcome.error is not None and preview is not None:
+            preview.take_back()
+        if outcome.error is not None:
+            self.status.value = "Failed"
+            text = plain_text(outcome.error)
+            if text is None:
+                error = outcome.error
+                notification_manager.receive_error(type(error), error, error.__traceback__)
+            else:
+                show_error(text)
+            return
+        result, layers = outcome.result
+        if job is not None:
+            self.on_progress(job)
+        shown = preview.layer if preview is not None else None
+        added = add_layers(self._viewer, layers, replace=self.again.value == REPLACE, preview=shown)
+        if shown is not None:
+            shown.visible = True
+        self.result = result
+        self.progress.value = 1000 if not result.record["metrics"]["stopped"] else self.progress.value
+        self.status.value = summary(result.record)
+        metrics = result.record["metrics"]
+        if metrics["planes_done"] < metrics["planes"]:
+            show_info(f"Stopped after {metrics['planes_done']} of {metrics['planes']} planes; the others are zero.")
+        main = [layer for layer in added if layer.metadata[METADATA_KEY]["role"] in ("image", "kernels")]
+        self._viewer.layers.selection = {main[-1]}
+        self.on_result(result, added)
+
+    # ------------------------------------------------------------------ the rest of the window
+
+    def _show_running(self, running: bool) -> None:
+        self.run.enabled = not running
+        self.cancel.enabled = running
+        if running:
+            self.progress.value = 0
+
+    def _show_axes(self) -> None:
+        layer = self.layer.value
+        lead = max(0, layer.ndim - 2) if layer is not None else 0
+        labels = layer.axis_labels if layer is not None else ()
+        self.channels.choices = [SEPARATE, *(f"axis {k} ({labels[k]})" for k in range(lead))]
+        self.planes.visible = self.channels.visible = lead > 0
+
+    def _restore(self) -> None:
+        kept = remembered(self._action)
+        self.show_given(kept.get("parameters", {}))
+        for name, value in kept.get("outputs", {}).items():
+            if name in self.outputs:
+                self.outputs[name].value = bool(value)
+        if kept.get("again") in (REPLACE, ADD):
+            self.again.value = kept["again"]
+
+    def _remember(self) -> None:
+        remember(self._action, {"parameters": self.given(), "outputs": self.shown_outputs(), "again": self.again.value})
+
+    def _copy(self, write: Callable[[dict[str, Any]], str], what: str) -> None:
+        try:
+            given = {**self.given(), "device": preferences().device}
+            text = write(make_record(self._action, self.source(), given))
+        except ValueError as error:
+            show_error(str(error))
+            return
+        QApplication.clipboard().setText(text)
+        show_info(f"{what} is on the clipboard:\n{text}")
+
+    def _on_destroyed(self) -> None:
+        self._closed = True
+        if self._job is not None:
+            self._job.cancel()
+
+
+def _run(action: str, source: Source, given: dict[str, Any], show: dict[str, bool], callback: Callback) -> Any:
+    """Do the job and make the layers, on the thread."""
+    result = ACTIONS[action](source, given, callback, **show)
+    return result, [output.layer() for output in result.outputs]
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    whole = max(1, round(seconds))
+    return f"{whole} s" if whole < 90 else f"{round(whole / 60)} min"
+
+
+def summary(record: dict[str, Any]) -> str:
+    """One line on what came out."""
+    metrics = record["metrics"]
+    parts = ["Stopped" if metrics["stopped"] else "Done", f"{metrics['seconds']:.1f} s"]
+    if "psnr" in metrics:
+        parts.append(f"{metrics['psnr']:.2f} dB")
+    if "noise" in metrics:
+        parts.append(f"noise {metrics['noise']:.4g}")
+    if "kernels" in metrics:
+        parts.append(f"{metrics['kernels']} kernels")
+    return ", ".join(parts)

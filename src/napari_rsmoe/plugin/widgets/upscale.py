@@ -1,0 +1,178 @@
+"""The Super-resolution & sharpen widget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from magicgui.widgets import ComboBox, FloatSlider, create_widget
+from napari.layers import Shapes
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
+
+from ...parameters import UPSCALE
+from ...planes import Plane, Planes
+from .. import METADATA_KEY
+from ..actions import PlaneModels, Result
+from ..enlarging import draw
+from ..source import Source, plane_in_view
+from ..workers.latest import Latest
+from ..workers.thread import Outcome
+from .job_widget import JobWidget
+from .regions import box_in_view, box_of_shape
+
+WHOLE, VIEW, RECTANGLE = "the whole image", "the current view", "a rectangle of a shapes layer"
+ALONE, BESIDE, OVER = "nothing", "bicubic beside it", "bicubic in its place"
+LIVE_PIXELS = 512 * 512  # drawn at once while the slider moves; a larger view is drawn coarser first
+LIVE_MODELS = 2  # of those that are averaged in the end
+SETTLE = 300  # ms without a move after which all is drawn
+
+
+class UpscaleWidget(JobWidget):
+    """Enlarge an image layer by any factor; its sharpness can be changed afterwards, without a new fit."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        sharpen = next(p for p in UPSCALE if p.name == "sharpen")
+        self.sharpen = FloatSlider(
+            value=1.0, min=sharpen.low, max=sharpen.high, step=sharpen.step, label=sharpen.label,
+            tooltip=f"{sharpen.help} It may be moved after the run too: the result follows at once.",
+        )  # fmt: skip
+        self.region = ComboBox(choices=[WHOLE, VIEW, RECTANGLE], label="Region", tooltip="What to enlarge.")
+        self.shapes = create_widget(annotation=Shapes, label="Shapes layer")
+        self.compare = ComboBox(
+            choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip="Add a cubic interpolation for comparison."
+        )
+        super().__init__(napari_viewer, "upscale", UPSCALE, {}, "Enlarge", hidden=("device", "sharpen"))
+        self._live = Latest(self._show_live)
+        self._result_layer: Any = None
+        self._settle = QTimer(self.native)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE)
+        self._settle.timeout.connect(self._draw_all)
+        self.sharpen.changed.connect(self._on_sharpen)
+        self.region.changed.connect(self._show_region)
+        self.native.destroyed.connect(self._live.close)
+        self._show_region()
+
+    def more_fields(self) -> list[Any]:
+        """What this widget has besides the settings of the job."""
+        return [self.sharpen, self.region, self.shapes, self.compare]
+
+    def given(self) -> dict[str, Any]:
+        """The settings of the form and the slider."""
+        return {**self.form.get(), "sharpen": float(self.sharpen.value)}
+
+    def show_given(self, given: dict[str, Any]) -> None:
+        """Show settings; the slider keeps to its range."""
+        self.form.set(given)
+        value = given.get("sharpen")
+        if isinstance(value, int | float) and self.sharpen.min <= value <= self.sharpen.max:
+            self.sharpen.value = value
+
+    def prepare(self, source: Source) -> Source:
+        """Cut the region out."""
+        layer = self.layer.value
+        if self.region.value == VIEW:
+            return source.crop(*box_in_view(layer))
+        if self.region.value == RECTANGLE:
+            if self.shapes.value is None:
+                raise ValueError("There is no shapes layer; add one and draw a rectangle, or choose another region.")
+            return source.crop(*box_of_shape(self.shapes.value, layer, self._viewer.dims.point))
+        return source
+
+    def shown_outputs(self) -> dict[str, bool]:
+        """The comparison is chosen from a list."""
+        return {"bicubic": self.compare.value != ALONE}
+
+    def on_result(self, result: Result, layers: list[Any]) -> None:
+        """Remember what the slider redraws, and put the comparison in its place."""
+        self._result_layer = layers[0]
+        if len(layers) > 1 and self.compare.value == BESIDE:
+            shift = np.zeros(layers[1].ndim)
+            shift[-1] = layers[1].data.shape[-1 - bool(layers[1].rgb)] * 1.02
+            layers[1].translate = result.outputs[1].options["translate"]
+            layers[1].translate = np.asarray(layers[1].data_to_world(shift))[-layers[1].ndim :]
+        if result.record["parameters"]["sharpen"] != self.sharpen.value:
+            self._on_sharpen()  # moved meanwhile
+
+    # ------------------------------------------------------------------ the slider
+
+    def _on_sharpen(self) -> None:
+        if self.result is None or self._result_layer is None or self._result_layer not in self._viewer.layers:
+            return
+        plane = self._plane_in_view(self.result)
+        if plane is None:
+            return
+        scale, sharpen = self._scale(), float(self.sharpen.value)
+        height, width = self._result_layer.data.shape[-2 - self._rgb : -1 if self._rgb else None]
+        y0, x0, y1, x1 = box_in_view(self._result_layer)
+        box = (max(0, y0), max(0, x0), min(height, y1), min(width, x1))
+        if box[2] <= box[0] or box[3] <= box[1]:
+            box = (0, 0, height, width)
+        self._live.ask(lambda: [(plane, box, _quick(plane, scale, sharpen, box))])
+        self._settle.start()
+
+    def _draw_all(self) -> None:
+        result = self.result
+        if result is None:
+            return
+        scale, sharpen = self._scale(), float(self.sharpen.value)
+        self._live.ask(lambda: [(plane, None, draw(plane.models, scale, sharpen)) for plane in result.planes])
+        record = {**result.record, "parameters": {**result.record["parameters"], "sharpen": sharpen}}
+        self.result = replace(result, record=record)
+        layer = self._result_layer
+        if layer in self._viewer.layers:
+            layer.metadata = {**layer.metadata, METADATA_KEY: {**record, "role": "image"}}
+            ending = f" sharpened {sharpen:g}" if sharpen != 1 else ""
+            layer.name = f"{result.source.name} x{scale:g}{ending}"
+
+    def _show_live(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            show_error(str(outcome.error))
+            return
+        layer, result = self._result_layer, self.result
+        if layer is None or result is None or layer not in self._viewer.layers:
+            return
+        data = layer.data
+        colours = data[..., :3] if result.source.has_alpha else data
+        layout = Planes(colours, result.source.axes)
+        for plane, box, image in outcome.result:
+            index = list(plane.index)
+            if box is not None:
+                rows, columns = result.source.axes.index("Y"), result.source.axes.index("X")
+                index[rows], index[columns] = slice(box[0], box[2]), slice(box[1], box[3])
+            layout.store(colours, Plane(0, tuple(index), image, ""), image)
+        whole = all(box is None for _, box, _ in outcome.result)
+        layer.refresh(thumbnail=whole, extent=whole)  # while the slider moves only what is quick
+
+    def _plane_in_view(self, result: Result) -> PlaneModels | None:
+        shown = plane_in_view(self._result_layer, self._viewer.dims.point)
+        for plane in result.planes:
+            lead = result.source.lead(plane.index)
+            if all(
+                a == b for k, (a, b) in enumerate(zip(lead, shown, strict=False)) if isinstance(plane.index[k], int)
+            ):
+                return plane
+        return None
+
+    def _scale(self) -> float:
+        return float(self.result.record["parameters"]["scale"]) if self.result is not None else 1.0
+
+    @property
+    def _rgb(self) -> bool:
+        return bool(self._result_layer.rgb)
+
+    def _show_region(self) -> None:
+        self.shapes.visible = self.region.value == RECTANGLE
+
+
+def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int, int, int]) -> np.ndarray:
+    """Draw pixels of the result; of a large box every few and repeat them, as it will be drawn in full soon."""
+    y0, x0, y1, x1 = box
+    models = plane.models[:LIVE_MODELS]
+    step = int(np.ceil(np.sqrt((y1 - y0) * (x1 - x0) / LIVE_PIXELS)))
+    if step <= 1:
+        return draw(models, scale, sharpen, box)
+    coarse = draw(models, scale, sharpen, box, step=step)
+    return coarse.repeat(step, 0).repeat(step, 1)[: y1 - y0, : x1 - x0]

@@ -1,0 +1,71 @@
+"""A job without a widget: the activity dock shows its progress and cancels it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from napari.utils import cancelable_progress
+from napari.utils.notifications import notification_manager, show_error, show_info
+from qtpy.QtCore import QTimer
+
+from ..actions import Result
+from ..layers.adding import add_layers
+from .job import Job, plain_text
+from .thread import Outcome
+
+PARTS = 1000
+
+
+class BackgroundJob:
+    """Runs ``function(callback=...)`` on a thread and adds the layers of its `Result`.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Gets the layers.
+    title : str
+        For the activity dock.
+    function : callable
+        Returns a `Result`.
+    """
+
+    def __init__(self, viewer: Any, title: str, function: Callable[..., Result]) -> None:
+        self._viewer = viewer
+        self.done = False
+        self.job = Job(lambda callback: _with_layers(function(callback=callback)), self._finished)
+        self._bar = cancelable_progress(total=PARTS, desc=title, cancel_callback=self.job.cancel)
+        self._timer = QTimer()
+        self._timer.setInterval(100)
+        self._timer.timeout.connect(self._tick)
+
+    def start(self) -> None:
+        """Begin."""
+        self._timer.start()
+        self.job.start()
+
+    def _tick(self) -> None:
+        progress = self.job.progress
+        if progress is not None:
+            self._bar.update(round(PARTS * progress.fraction) - self._bar.n)
+
+    def _finished(self, outcome: Outcome) -> None:
+        self.done = True
+        self._timer.stop()
+        self._bar.close()
+        error = outcome.error
+        if error is not None:
+            text = plain_text(error)
+            if text is None:
+                notification_manager.receive_error(type(error), error, error.__traceback__)
+            else:
+                show_error(text)
+            return
+        result, layers = outcome.result
+        add_layers(self._viewer, layers, replace=False)
+        if result.record["metrics"]["stopped"]:
+            show_info("Stopped; what was there is kept.")
+
+
+def _with_layers(result: Result) -> tuple[Result, list[Any]]:
+    return result, [output.layer() for output in result.outputs]

@@ -1,0 +1,78 @@
+"""Fixtures of the napari plugin's tests. Windows need a display: `make test` starts Xvfb where there is none."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+os.environ["NAPARI_CONFIG"] = ""  # napari keeps its settings in memory
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+pytest.importorskip("napari", reason="napari is not installed: pip install 'napari-rsmoe[test]'")
+
+HAS_DISPLAY = sys.platform != "linux" or bool(os.environ.get("DISPLAY"))
+needs_window = pytest.mark.skipif(
+    not HAS_DISPLAY, reason="no display: run xvfb-run -a -s '-screen 0 1400x900x24 +extension GLX' pytest"
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "viewer" in getattr(item, "fixturenames", ()):
+            item.add_marker(needs_window)
+
+
+@pytest.fixture(autouse=True)
+def own_memory(tmp_path: Path) -> None:
+    """What widgets remember goes to a fresh folder."""
+    from qtpy.QtCore import QSettings
+
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path))
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    """Smooth shapes and an edge, uint8 (48, 64)."""
+    y, x = np.mgrid[:48, :64]
+    values = 90 + 60 * np.sin(x / 9) * np.cos(y / 7) + 60 * (x + y > 60)
+    return np.rint(values).astype(np.uint8)
+
+
+@pytest.fixture
+def noisy(picture: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 12, picture.shape)
+    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Callable[..., Any]) -> Any:
+    """A real window, with napari's check that layers are touched on the main thread only."""
+    return make_napari_viewer_proxy(show=True)
+
+
+@pytest.fixture
+def run_until(qtbot: Any) -> Callable[[Callable[[], bool]], None]:
+    """Let the window live until something is true; generous, as machines may be slow."""
+
+    def wait(condition: Callable[[], bool], seconds: float = 120) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "it did not happen in time"
+            qtbot.wait(20)
+
+    return wait
+
+
+@pytest.fixture(autouse=True)
+def no_old_words() -> None:
+    """Notifications of earlier tests are gone."""
+    from napari.utils.notifications import notification_manager
+
+    notification_manager.records.clear()
