@@ -51,6 +51,12 @@ def test_output_must_not_be_the_input(tmp_path, picture):
         (["fit", "{}/a.png", "{}/b.png", "--model", "{}/b.txt"], ".rsmoe"),
         (["fit", "{}/a.png", "{}/b.png", "--model", "{}/b.rsmoe", "--independent-channels"], "leave out"),
         (["fit", "{}/a.png", "{}/b.png", "--format", "tif"], "for folders"),
+        (["fit", "{}/a.png", "{}/b.png", "--psnr", "30", "--kernels", "9"], "--kernels"),
+        (["fit", "{}/a.png", "{}/b.png", "--time", "1", "--iterations", "9"], "--iterations"),
+        (["fit", "{}/a.png", "{}/b.png", "--time", "1", "--psnr", "30"], "--psnr"),
+        (["fit", "{}/a.png", "{}/b.png", "--threshold", "9", "--start", "random"], "--start segmentation"),
+        (["fit", "{}/a.png", "{}/b.png", "--threshold", "9", "--preset", "paper"], "--start segmentation"),
+        (["denoise", "{}/a.png", "{}/b.png", "--threshold", "9"], "--start segmentation"),
         (["upscale", "{}/a.png", "{}/b.png"], "--scale"),
         (["upscale", "{}/a.png", "{}/b.png", "--scale", "-2"], "--scale"),
         (["denoise", "{}/a.png", "{}/b.png", "--noise", "much"], "neither 'auto' nor a positive number"),
@@ -87,17 +93,64 @@ def test_wrong_usage_is_exit_code_2(tmp_path, picture, arguments, words):
         (["info", "{}/missing.png"], "no file"),
         (["info", "{}/missing.rsmoe"], "no file"),
         (["fit", "{}/nan.npy", "{}/b.npy"], "NaN"),
+        (["fit", "{}/a.png", "{}/b.png", "--model", "{}/no/b.rsmoe"], "folder"),
+        (["upscale", "{}/a.png", "{}/b.png", "--scale", "1e9"], "at most"),
+        (["upscale", "{}/a.png", "{}/b.png", "--scale", "1e308"], "at most"),
+        (["info", "{}/objects.npy"], "Python objects, which are not accepted"),
     ],
 )
 def test_failures_are_exit_code_1(tmp_path, picture, arguments, words):
     write_image(tmp_path / "a.png", picture)
     np.save(tmp_path / "nan.npy", np.full((8, 9), np.nan))
+    np.save(tmp_path / "objects.npy", np.array([[None, 1], [2, 3]], object), allow_pickle=True)
     result = run(*[argument.format(tmp_path) for argument in arguments])
     assert result.exit_code == 1
     assert any(word in result.stderr for word in words.split("|"))
     assert result.stderr.startswith("Error: ")
     assert "Traceback" not in result.stderr
-    assert names(tmp_path) == ["a.png", "nan.npy"]
+    assert names(tmp_path) == ["a.png", "nan.npy", "objects.npy"]
+
+
+def test_outputs_are_checked_before_the_work(tmp_path, picture, monkeypatch):
+    write_image(tmp_path / "a.png", picture)
+    model = tmp_path / "a.rsmoe"
+    assert run("fit", tmp_path / "a.png", tmp_path / "b.png", *FEW, "--model", model).exit_code == 0
+    before = names(tmp_path)
+    monkeypatch.setattr(napari_rsmoe, "fit", lambda *_, **__: pytest.fail("it has begun to fit"), raising=False)
+    monkeypatch.setattr(napari_rsmoe.Model, "render", lambda *_, **__: pytest.fail("it has begun to draw"))
+    for arguments in (
+        ("fit", tmp_path / "a.png", tmp_path / "c.png", "--model", tmp_path / "no" / "c.rsmoe"),
+        ("fit", tmp_path / "a.png", tmp_path / "no" / "c.png", "--model", tmp_path / "c.rsmoe"),
+        ("render", model, tmp_path / "no" / "c.png"),
+        ("render", model, tmp_path / "c.xyz"),
+        ("render", model, tmp_path / "c.png", "--dtype", "float32"),
+        ("render", model, tmp_path / "c.tif", "--scale", "1e9"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 1, result.stderr
+        assert result.stderr.startswith("Error: ")
+        assert "begun" not in result.stderr
+    assert names(tmp_path) == before
+
+
+def test_a_failed_output_leaves_no_model(tmp_path, picture, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("napari_rsmoe.cli.stack.create_image", full)
+    write_image(tmp_path / "a.png", picture)
+    result = run("fit", tmp_path / "a.png", tmp_path / "b.png", *FEW, "--model", tmp_path / "b.rsmoe")
+    assert (result.exit_code, names(tmp_path)) == (1, ["a.png"])
+
+
+def test_info_prints_valid_json(tmp_path, picture):
+    model = napari_rsmoe.fit(picture, 9, iterations=5, rasterized=False)  # tau is infinite
+    model.save(tmp_path / "a.rsmoe")
+    result = run("info", tmp_path / "a.rsmoe", "--json")
+    assert result.exit_code == 0, result.stderr
+    facts = json.loads(result.stdout, parse_constant=pytest.fail)
+    assert facts["metadata"]["settings"]["tau"] == "inf"
+    assert run("info", tmp_path / "a.rsmoe").exit_code == 0
 
 
 def test_a_defect_shows_its_traceback(tmp_path, picture, monkeypatch):

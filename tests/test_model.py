@@ -1,21 +1,17 @@
-"""Models: drawing at any size, kernels in user terms, files."""
+"""Models: drawing at any size, kernels in user terms."""
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import save_file
 
 import napari_rsmoe
-from napari_rsmoe import Kernels, Model, ModelFileError
-from napari_rsmoe.images import ImageFormat
+from napari_rsmoe import Kernels, Model, reference
 
 
 def some_kernels(n: int = 40, channels: int = 3, extent: float = 50.0, seed: int = 0) -> Kernels:
@@ -84,7 +80,124 @@ def test_impossible_kernels_are_refused(change: dict[str, list[object]], message
         Kernels(**(good | change))  # type: ignore[arg-type]
 
 
+def test_kernels_are_chosen_like_rows() -> None:
+    kernels = some_kernels(5)
+    for index in (0, np.int64(3), -1):
+        one = kernels[index]
+        assert len(one) == 1
+        np.testing.assert_array_equal(one.center[0], kernels.center[index])
+    assert len(kernels[1:4]) == 3
+    with pytest.raises(IndexError):
+        kernels[5]
+
+
+@pytest.mark.parametrize(
+    ("experts", "options", "message"),
+    [
+        ([[1.0], [2.0]], {"value_range": (9, 1)}, "smaller one first"),
+        ([[1.0], [2.0]], {"value_range": (0, math.inf)}, "value_range"),
+        ([[1.0], [2.0]], {"dtype": bool}, "data type"),
+        ([[1.0], [1e300]], {}, "more than float32"),
+        ([[1.0], [1e300]], {"mode": "rbf", "dtype": np.float64}, "infinity"),
+        ([[-1.7e308], [1.7e308]], {"dtype": np.float64}, "too far apart"),
+    ],
+)
+def test_impossible_experts_are_refused(experts: list, options: dict, message: str) -> None:
+    kernels = Kernels([[1, 2], [3, 4]], [[2, 1], [2, 1]], [0, 0], [1, 1], experts)
+    with pytest.raises(ValueError, match=message):
+        Model.from_kernels(kernels, (8, 8), **options)
+
+
 # ---------------------------------------------------------------------- drawing
+
+
+@pytest.mark.parametrize("linear", [False, True])
+def test_an_rbf_model_is_the_plain_sum_in_user_units(linear: bool) -> None:
+    """The paper's eq. 1: sums of weight times Gaussian times expert, with no offset, and not clipped."""
+    kernels = some_kernels(12)
+    slope = np.random.default_rng(1).normal(0, 3, (12, 3, 2)) if linear else None
+    kernels = Kernels(kernels.center, kernels.axes, kernels.angle, kernels.weight, kernels.expert - 40, slope)
+    model = Model.from_kernels(kernels, (37, 52), mode="rbf")
+    columns = [kernels.expert] if slope is None else [kernels.expert, slope[..., 0], slope[..., 1]]
+    experts = torch.from_numpy(np.concatenate(columns, 1))
+    expected = reference.render(
+        torch.from_numpy(kernels.geometry()), experts, 37, 52, normalised=False, linear=linear
+    ).permute(1, 2, 0)
+    assert expected.max() > kernels.expert.max()
+    np.testing.assert_allclose(model.render(), expected, atol=0.1)
+    y, x = np.mgrid[:37, :52]
+    sampled = model.sample(np.column_stack([y.ravel(), x.ravel()])).reshape(37, 52, 3)
+    np.testing.assert_allclose(sampled, expected, atol=1e-2)
+    np.testing.assert_allclose(model.kernels().expert, kernels.expert, rtol=1e-6)
+    np.testing.assert_allclose(model.with_kernels(model.kernels()).render(), model.render(), atol=0.01)
+    clipped = Model.from_kernels(kernels, (37, 52), mode="rbf", value_range=(5, 90)).render()
+    np.testing.assert_allclose(clipped, model.render().clip(5, 90), atol=0.01)
+
+
+def test_experts_of_a_fitted_rbf_model_add_to_its_lowest_value() -> None:
+    y, x = np.mgrid[:24, :30]
+    image = 100 + 50 * np.exp(-((y - 12.0) ** 2 + (x - 15) ** 2) / 60)
+    model = napari_rsmoe.fit(image, 20, mode="rbf", iterations=30)
+    kernels = model.kernels()
+    drawn = reference.render(
+        torch.from_numpy(kernels.geometry()), torch.from_numpy(kernels.expert), 24, 30, normalised=False
+    )[0]
+    low, high = model.layout.low, model.layout.high
+    np.testing.assert_allclose(model.render(), (drawn.numpy() + low).clip(low, high), atol=0.05)
+    np.testing.assert_allclose(model.with_kernels(kernels).render(), model.render(), atol=1e-3)
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array])
+def test_sizes_may_be_any_sequence(make: type) -> None:
+    model = some_model()
+    assert model.render(shape=make([10, 20])).shape == (10, 20, 3)
+    assert model.render(scale=make([0.5, 2.0])).shape == (18, 104, 3)
+    assert model.render(region=make([0, 0, 5, 6])).shape == (5, 6, 3)
+    assert model.render(scale=np.float32(2)).shape == (74, 104, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scale": 1e9}, "at most"),
+        ({"scale": 1e300}, "at most"),
+        ({"scale": (1e300, 1e-300)}, "at most"),
+        ({"shape": (2**20, 2**20)}, "at most"),
+        ({"region": (0, 0, 1e9, 1e9), "shape": (4, 4)}, "before averaging"),
+        ({"region": (0, 0, 1e-300, 1e-300), "shape": (4, 4)}, "too fine"),
+        ({"region": (-1.7e308, 0, 1.7e308, 1)}, "four numbers"),
+        ({"region": (0, 0, 4)}, "four numbers"),
+        ({"region": "abcd"}, "four numbers"),
+        ({"shape": (4.5, 4)}, "whole numbers"),
+        ({"shape": (4, 4, 3)}, "whole numbers"),
+        ({"shape": 4}, "whole numbers"),
+        ({"shape": (True, False)}, "whole numbers"),
+        ({"shape": (math.inf, 4)}, "whole numbers"),
+        ({"scale": "2"}, "positive numbers"),
+        ({"scale": [1, [2, 3]]}, "positive numbers"),
+        ({"scale": (1, 2, 3)}, "positive numbers"),
+        ({"sharpen": 1e30}, "sharpen"),
+        ({"sharpen": "2"}, "sharpen"),
+        ({"dtype": bool}, "data type"),
+        ({"dtype": complex}, "data type"),
+        ({"dtype": object}, "data type"),
+    ],
+    ids=str,
+)
+def test_extreme_drawings_are_refused_before_any_work(
+    options: dict, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = some_model()
+    monkeypatch.setattr("napari_rsmoe.engine.render", lambda *_, **__: pytest.fail("it has begun to draw"))
+    with pytest.raises(ValueError, match=message):
+        model.render(**options)
+
+
+def test_the_finest_drawing_works() -> None:
+    model = some_model()
+    image = model.render(region=(10, 10, 10 + 4e-6, 10 + 4e-6), shape=(4, 4), sharpen=50)
+    expected = np.broadcast_to(model.render(region=(10, 10, 10.001, 10.001), shape=(1, 1), sharpen=50), image.shape)
+    np.testing.assert_allclose(image, expected, atol=1)
 
 
 def test_render_agrees_with_sample_everywhere() -> None:
@@ -170,99 +283,6 @@ def test_edited_kernels_change_the_image() -> None:
     fewer = model.with_kernels(kernels[kernels.weight > 1])
     assert 0 < fewer.n_kernels < model.n_kernels
     assert np.abs(fewer.render() - model.render()).max() > 1
-
-
-# ---------------------------------------------------------------------- files
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    st.integers(0, 10_000), st.integers(1, 50), st.integers(1, 5), st.sampled_from(["smoe", "rbf"]),
-    st.sampled_from(["|u1", "<u2", ">i4", "<f4", "<f8"]),
-    st.booleans(), st.dictionaries(st.text(max_size=8), st.one_of(st.integers(-9, 9), st.text(max_size=8)), max_size=3),
-)  # fmt: skip
-def test_a_file_holds_the_model_exactly(
-    tmp_path_factory: pytest.TempPathFactory,
-    seed: int,
-    n: int,
-    channels: int,
-    mode: str,
-    dtype: str,
-    linear: bool,
-    extra: dict,
-) -> None:
-    rng = torch.Generator().manual_seed(seed)
-    geometry = torch.rand(n, 6, generator=rng) + 0.1
-    layout = ImageFormat(dtype, None if channels == 1 else seed % 3, seed / 7, seed / 7 + 1 / 3)
-    experts = torch.rand(n, (3 if linear else 1) * channels, generator=rng)
-    model = Model(geometry, experts, (5, 7), layout, mode=mode, linear=linear, metadata=extra)
-    path = tmp_path_factory.mktemp("models") / "a.rsmoe"
-    model.save(path)
-    loaded = Model.load(path)
-    assert torch.equal(loaded.geometry, model.geometry)
-    assert torch.equal(loaded.experts, model.experts)
-    assert (loaded.shape, loaded.layout, loaded.metadata) == ((5, 7), layout, extra)
-    assert (loaded.mode, loaded.linear) == (mode, linear)
-
-
-def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.rsmoe"
-    model = some_model()
-    model.save(path)
-    before = path.read_bytes()
-    model.metadata["bad"] = object()
-    with pytest.raises(TypeError):
-        model.save(path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def damage(path: Path, how: str) -> None:
-    content = path.read_bytes()
-    if how == "empty":
-        path.write_bytes(b"")
-    elif how == "cut":
-        path.write_bytes(content[: len(content) // 2])
-    elif how == "text":
-        path.write_bytes(b"this is not a model\n" * 20)
-    elif how == "foreign":
-        save_file({"weight": torch.zeros(3)}, path)
-    elif how == "no kernels":
-        save_file(
-            {"geometry": torch.zeros(3, 6)}, path, {"format": "napari-rsmoe model", "version": "1", "model": "{}"}
-        )
-    elif how == "bad header":
-        save_file({"a": torch.zeros(1)}, path, {"format": "napari-rsmoe model", "version": "1", "model": "{"})
-    elif how == "no version":
-        save_file({"a": torch.zeros(1)}, path, {"format": "napari-rsmoe model"})
-    elif how == "not finite":
-        header = {"shape": [3, 3], "mode": "smoe", "linear": False, "confidence": 0.0, "metadata": {},
-                  "image": {"dtype": "|u1", "channel_axis": None, "low": 0, "high": 1}}  # fmt: skip
-        save_file({"geometry": torch.full((2, 6), math.nan), "experts": torch.zeros(2, 1)}, path,
-                  {"format": "napari-rsmoe model", "version": "1", "model": json.dumps(header)})  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "how", ["empty", "cut", "text", "foreign", "no kernels", "bad header", "no version", "not finite"]
-)
-def test_damaged_files_get_a_clear_error(tmp_path: Path, how: str) -> None:
-    path = tmp_path / "a.rsmoe"
-    some_model().save(path)
-    damage(path, how)
-    with pytest.raises(ModelFileError, match=r"a\.rsmoe"):
-        Model.load(path)
-
-
-def test_newer_files_ask_for_an_upgrade(tmp_path: Path) -> None:
-    path = tmp_path / "a.rsmoe"
-    save_file({"a": torch.zeros(1)}, path, {"format": "napari-rsmoe model", "version": "99", "model": "{}"})
-    with pytest.raises(ModelFileError, match="upgrade"):
-        Model.load(path)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        Model.load(tmp_path / "nowhere.rsmoe")
 
 
 def test_figures_of_a_model() -> None:

@@ -66,7 +66,7 @@ struct SimdTable {
   int64_t (*cull)(const float* columns, int64_t stride, int64_t n, const int32_t* ids, const float* box, float tau,
                   int32_t normalised, float* scratch, int32_t* out);
 
-  // One Adam step on kernels [begin, end); see optimizer.h.
+  // One Adam step on kernels [begin, end); see adam.h.
   void (*adam)(const struct AdamStep&, int64_t begin, int64_t end);
 };
 

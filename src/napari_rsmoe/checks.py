@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from .errors import ImageError
-from .images import ChannelAxis, ImageFormat, find_channels, prepare_image
+from .images import ChannelAxis, ImageFormat, find_channels, prepare_image, refuse_mask
 
 
 def is_number(value: Any) -> bool:
@@ -57,6 +57,7 @@ def prepare_weighted(
     """
     if weight is None:
         return *prepare_image(image, channel_axis), None
+    refuse_mask(image)
     array = np.asarray(image)
     axis = find_channels(array, channel_axis)
     last = array[..., None] if axis is None else np.moveaxis(array, axis, -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +25,40 @@ class ImageFormat:
         Where the channels were, counted from the front; None for an image without a channel axis.
     low, high : float
         Smallest and largest value. The engine works on (value - low) / (high - low).
+    limits : (float, float) or None
+        What results are clipped to; infinite: not at all. None: low and high.
+
+    Raises
+    ------
+    ValueError
+        If a value is not as described.
     """
 
     dtype: str
     channel_axis: int | None
     low: float
     high: float
+    limits: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Check everything; it may come from a file."""
+        if not isinstance(self.dtype, str):
+            raise ValueError(f"dtype={self.dtype!r} must be the name of a type.")
+        real_type(self.dtype)
+        if self.channel_axis is not None and (type(self.channel_axis) is not int or not 0 <= self.channel_axis <= 2):
+            raise ValueError(f"channel_axis={self.channel_axis!r} must be None, 0, 1 or 2.")
+        low, high = _number("low", self.low), _number("high", self.high)
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise ValueError(f"The range from {low} to {high} must be finite, the smaller value first.")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        if self.limits is not None:
+            if not isinstance(self.limits, tuple | list) or len(self.limits) != 2:
+                raise ValueError(f"limits={self.limits!r} must be None or two numbers.")
+            limits = (_number("limits", self.limits[0]), _number("limits", self.limits[1]))
+            if not limits[0] <= limits[1]:
+                raise ValueError(f"limits={limits} must be two numbers, the smaller one first.")
+            object.__setattr__(self, "limits", limits)
 
     @property
     def span(self) -> float:
@@ -37,12 +66,12 @@ class ImageFormat:
         return self.high - self.low if self.high > self.low else 1.0
 
     def restore(self, image: np.ndarray, dtype: Any = None) -> np.ndarray:
-        """Bring engine values (H, W, C) back to image units, clipped to the image's range.
+        """Bring engine values (H, W, C) back to image units, clipped to `limits`.
 
         Integer types are rounded; `dtype` None means the image's own.
         """
         exact = image.astype(_exact_type(np.dtype(self.dtype)))
-        values = np.clip(exact * self.span + self.low, self.low, self.high)
+        values = np.clip(exact * self.span + self.low, *(self.limits or (self.low, self.high)))
         return self.place_channels(to_type(values, self.dtype if dtype is None else dtype))
 
     def place_channels(self, image: np.ndarray) -> np.ndarray:
@@ -76,6 +105,7 @@ def prepare_image(image: Any, channel_axis: ChannelAxis = "auto") -> tuple[np.nd
     ImageError
         If the image cannot be used.
     """
+    refuse_mask(image)
     array = np.asarray(image)
     _check_type(array)
     if array.size == 0:
@@ -97,12 +127,45 @@ def prepare_image(image: Any, channel_axis: ChannelAxis = "auto") -> tuple[np.nd
 
 
 def to_type(values: np.ndarray, dtype: Any) -> np.ndarray:
-    """Convert to a type; integers are rounded and kept within the type's range."""
-    kind = np.dtype(dtype)
-    if kind.kind in "iu":
-        limits = np.iinfo(kind)
-        values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(kind)
+    """Convert to a type; integers are rounded, and all values kept within the type's range."""
+    kind = real_type(dtype)
+    if kind.kind == "f":
+        if kind.itemsize < values.dtype.itemsize:
+            values = np.clip(values, np.finfo(kind).min, np.finfo(kind).max)
+        return values.astype(kind)
+    limits = np.iinfo(kind)
+    values = np.rint(values if values.dtype.itemsize > 2 else values.astype(np.float32))
+    # The largest number of 64 bits, as a float, is one too large for the type: it would wrap around.
+    over = values >= float(limits.max)
+    converted: np.ndarray = np.where(over, 0, np.maximum(values, float(limits.min))).astype(kind)
+    converted[over] = limits.max
+    return converted
+
+
+def real_type(dtype: Any) -> np.dtype[Any]:
+    """NumPy's type for `dtype` if it is an integer or float of at most 64 bits, else a ValueError."""
+    try:
+        kind = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise ValueError(f"{dtype!r} is not a data type; give one such as 'uint8' or 'float32'.") from error
+    if kind.kind not in "iuf" or kind.itemsize > 8:
+        raise ValueError(f"The data type is {kind}; integers and float16 to float64 are accepted.")
+    return kind
+
+
+def refuse_mask(image: Any) -> None:
+    """Raise an ImageError for a masked array that hides pixels: as a plain array they would count like others."""
+    if isinstance(image, np.ma.MaskedArray) and np.ma.getmaskarray(image).any():
+        raise ImageError(
+            "The image is a masked array with masked pixels. Pass image.filled(0), and to fit also "
+            "weight=~numpy.ma.getmaskarray(image), which leaves the masked pixels out."
+        )
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise ValueError(f"{name}={value!r} must be a number.")
+    return float(value)
 
 
 def _exact_type(dtype: np.dtype[Any]) -> Any:

@@ -23,7 +23,8 @@ class Kernels:
     weight : numpy.ndarray
         (L,) float64, pi_j of the paper's eq. 4, positive. In an SMoE only ratios matter.
     expert : numpy.ndarray
-        (L, C) float64, colour in the units of the image; of a linear expert, the one at the centre.
+        (L, C) float64, colour in the units of the image; of a linear expert, the one at the centre. Of an RBF model,
+        see `Model.kernels`.
     slope : numpy.ndarray or None
         (L, C, 2) float64, how a linear expert's colour changes along (y, x), per pixel; None for constant experts.
     """
@@ -62,8 +63,10 @@ class Kernels:
     def __len__(self) -> int:
         return len(self.center)
 
-    def __getitem__(self, which: slice | np.ndarray) -> Kernels:
-        """Kernels chosen by a slice, a mask or an index array."""
+    def __getitem__(self, which: int | slice | np.ndarray) -> Kernels:
+        """Kernels chosen by an index (a table of one), a slice, a mask or an index array."""
+        if isinstance(which, int | np.integer) and not isinstance(which, bool):
+            which = np.array([which])
         return Kernels(**{name: getattr(self, name)[which] for name in self._columns()})
 
     def covariance(self) -> np.ndarray:

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from . import engine, metrics, reference
-from .images import ImageFormat
+from .images import ImageFormat, real_type
 from .kernels import Kernels
+from .raster import Numbers, Raster, checked_sharpen
 
 Mode = Literal["smoe", "rbf"]
-Region = tuple[float, float, float, float]
 
 
 class Model:
@@ -28,7 +28,7 @@ class Model:
     geometry : torch.Tensor
         (L, 6) float32, rows (y, x, r11, r12, r22, logit) as `napari_rsmoe.engine` describes; pixels.
     experts : torch.Tensor
-        (L, C) float32, in units of the image's range: 0 is its smallest value, 1 its largest. Linear: (L, 3 C), the
+        (L, C) float32, in units of the image's range: 0 is ``layout.low``, 1 ``layout.high``. Linear: (L, 3 C), the
         colours at the kernels' centres, then slopes along y, then along x, per pixel.
     shape : tuple of int
         (H, W) of the image.
@@ -58,11 +58,17 @@ class Model:
     ) -> None:
         self.geometry = geometry.detach().to("cpu", torch.float32).contiguous()
         self.experts = experts.detach().to("cpu", torch.float32).contiguous()
-        self.shape = (int(shape[0]), int(shape[1]))
+        self.shape = _image_shape(shape)
         self.layout = layout
         self.mode: Mode = mode
+        if not isinstance(linear, bool | np.bool_):
+            raise ValueError(f"linear={linear!r} must be True or False.")
         self.linear = bool(linear)
+        if isinstance(confidence, str | bool) or not (math.isfinite(confidence) and confidence >= 0):
+            raise ValueError(f"confidence={confidence!r} must be a finite number of at least 0.")
         self.confidence = float(confidence)
+        if not (metadata is None or isinstance(metadata, Mapping)):
+            raise ValueError(f"metadata={metadata!r} must be a dictionary.")
         self.metadata = dict(metadata or {})
         self._check()
 
@@ -76,8 +82,8 @@ class Model:
         if self.linear and columns % 3:
             raise ValueError(f"Linear experts need three columns for each channel, not {columns} in all.")
         channels = self.channels
-        if kernels == 0 or channels == 0 or min(self.shape) < 1:
-            raise ValueError("A model needs at least one kernel, one channel and one pixel.")
+        if kernels == 0 or channels == 0:
+            raise ValueError("A model needs at least one kernel and one channel.")
         if self.mode not in ("smoe", "rbf"):
             raise ValueError(f"mode={self.mode!r} is not known; use 'smoe' or 'rbf'.")
         if not (torch.isfinite(self.geometry).all() and torch.isfinite(self.experts).all()):
@@ -86,6 +92,8 @@ class Model:
             raise ValueError("r11 and r22 must be positive.")
         if self.layout.channel_axis is None and channels != 1:
             raise ValueError(f"{channels} channels need a channel axis in the layout.")
+        if not math.isfinite(self.layout.span):
+            raise ValueError(f"The range from {self.layout.low} to {self.layout.high} is too wide.")
 
     @property
     def n_kernels(self) -> int:
@@ -104,21 +112,25 @@ class Model:
     # ------------------------------------------------------------------ kernels in user terms
 
     def kernels(self) -> Kernels:
-        """The kernels in user terms, a copy."""
+        """The kernels in user terms, a copy.
+
+        An SMoE mixes the experts' colours. An RBF model (mode="rbf") adds them up, on top of ``layout.low``: the
+        lowest value of the image that was fitted, 0 for a model from `from_kernels`.
+        """
         experts, span = self.experts.double().numpy(), self.layout.span
-        value = experts[:, : self.channels] * span + self.layout.low
+        value = experts[:, : self.channels] * span + _offset(self.mode, self.layout)
         slope = None
         if self.linear:
             slope = experts[:, self.channels :].reshape(-1, 2, self.channels).swapaxes(1, 2) * span
         return Kernels.from_geometry(self.geometry.double().numpy(), value, slope)
 
     def with_kernels(self, kernels: Kernels) -> Model:
-        """The same image with other kernels, for example edited, filtered or recoloured ones."""
+        """The same image with other kernels, for example edited, filtered or recoloured ones; as in `kernels`."""
         if kernels.expert.shape[1] != self.channels:
             raise ValueError(f"The kernels have {kernels.expert.shape[1]} channels, the model {self.channels}.")
         return Model(
             torch.from_numpy(kernels.geometry()),
-            _experts(kernels, self.layout),
+            _experts(kernels, self.mode, self.layout),
             self.shape,
             self.layout,
             mode=self.mode,
@@ -147,20 +159,33 @@ class Model:
         shape : tuple of int
             (H, W) of the image.
         mode : {"smoe", "rbf"}
-            Soft gates or plain sum.
+            Soft gates that sum to one (paper eq. 3), or the plain sum of weight times Gaussian times expert (eq. 1).
         dtype : data type
-            Of rendered images.
+            Of rendered images: integer or float.
         value_range : tuple of float, optional
-            Rendered values are clipped to it; default: the range of the experts.
+            Smallest and largest value; what is rendered is clipped to it. Default: the range of the experts; for an
+            RBF model no clipping, as its sums have no range of their own.
         metadata : mapping, optional
             Kept with the model.
+
+        Raises
+        ------
+        ValueError
+            If the data type cannot hold the experts, or an argument is not as described.
         """
-        low, high = (kernels.expert.min(), kernels.expert.max()) if value_range is None else value_range
+        kind = real_type(dtype)
+        if kind.kind == "f" and np.abs(kernels.expert).max() > np.finfo(kind).max:
+            raise ValueError(f"The experts reach {np.abs(kernels.expert).max():g}, more than {kind.name} holds.")
+        span = _value_range((kernels.expert.min(), kernels.expert.max()) if value_range is None else value_range)
         channel_axis = None if kernels.expert.shape[1] == 1 else 2
-        layout = ImageFormat(np.dtype(dtype).str, channel_axis, float(low), float(high))
+        if mode == "rbf":  # no offset: 0 and 1 mean the same to the engine and the user
+            limits = (-math.inf, math.inf) if value_range is None else span
+            layout = ImageFormat(kind.str, channel_axis, 0.0, 1.0, limits)
+        else:
+            layout = ImageFormat(kind.str, channel_axis, *span)
         return cls(
             torch.from_numpy(kernels.geometry()),
-            _experts(kernels, layout),
+            _experts(kernels, mode, layout),
             shape,
             layout,
             mode=mode,
@@ -173,9 +198,9 @@ class Model:
     def render(
         self,
         *,
-        scale: float | tuple[float, float] | None = None,
-        shape: tuple[int, int] | None = None,
-        region: Region | None = None,
+        scale: float | Numbers | None = None,
+        shape: Numbers | None = None,
+        region: Numbers | None = None,
         sharpen: float = 1.0,
         dtype: Any = None,
         device: str = "auto",
@@ -186,7 +211,7 @@ class Model:
         ----------
         scale : float or (float, float), optional
             Output pixels per image pixel (along y and x), positive; the output shape is rounded. Default 1.
-        shape : tuple of int, optional
+        shape : (int, int), optional
             (height, width) of the output instead of a scale.
         region : (y0, x0, y1, x1), optional
             Part of the plane to draw, in image pixels, with edges counted as in slices: pixel i covers
@@ -195,7 +220,7 @@ class Model:
             Factor by which kernels shrink before drawing, positive; above 1 edges get sharper. Gates are raised to
             the power sharpen^2, so edges stay where they are (kernel editing, paper section II-B).
         dtype : data type, optional
-            Of the output; default: the image's own. Integer types are rounded.
+            Of the output, integer or float; default: the image's own. Integer types are rounded.
         device : {"auto", "cpu", "cuda"}
             Where to compute, as for `napari_rsmoe.fit`.
 
@@ -203,18 +228,21 @@ class Model:
         -------
         numpy.ndarray
             (Y, X), or with channels where the image had them; in the units and the range of the image.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or the output would have more than 2^31 values; before any work.
         """
-        area = (0.0, 0.0, float(self.shape[0]), float(self.shape[1])) if region is None else _checked_region(region)
-        y0, x0, y1, x1 = area
-        height, width = _output_shape(area, scale, shape)
-        step_y, step_x = (y1 - y0) / height, (x1 - x0) / width
-        # Shrinking samples between pixels would alias: draw finer, then average.
-        fine_y, fine_x = math.ceil(step_y - 1e-9), math.ceil(step_x - 1e-9)
+        sharpen = checked_sharpen(sharpen)
+        kind = real_type(self.layout.dtype if dtype is None else dtype)
+        raster = Raster.plan(self.shape, self.channels, scale=scale, shape=shape, region=region)
+        (height, width), (fine_y, fine_x) = raster.shape, raster.fine
         geometry, experts = to_raster(
             self.geometry,
             self.experts,
-            (y0, x0),
-            (step_y / fine_y, step_x / fine_x),
+            raster.origin,
+            (raster.step[0] / fine_y, raster.step[1] / fine_x),
             linear=self.linear,
             sharpen=sharpen,
             sharpen_logits=self.mode == "smoe",
@@ -234,7 +262,7 @@ class Model:
         image = engine.run_on(device, draw)
         if fine_y > 1 or fine_x > 1:
             image = image.reshape(self.channels, height, fine_y, width, fine_x).mean((2, 4))
-        return self.layout.restore(image.permute(1, 2, 0).numpy(), dtype)
+        return self.layout.restore(image.permute(1, 2, 0).numpy(), kind)
 
     def sample(self, points: np.ndarray) -> np.ndarray:
         """Values at any points, computed in float64 with every kernel.
@@ -306,8 +334,6 @@ def to_raster(
     by that factor; with `sharpen_logits` logits grow by its square, which leaves the places where two gates are
     equal unchanged.
     """
-    if not (math.isfinite(sharpen) and sharpen > 0):
-        raise ValueError(f"sharpen={sharpen} must be a positive number; 1 leaves the image as it is.")
     y, x, r11, r12, r22, logit = geometry.double().unbind(1)
     columns = (
         (y + 0.5 - origin[0]) / step[0] - 0.5,
@@ -323,34 +349,30 @@ def to_raster(
     return torch.stack(columns, 1).float().contiguous(), experts.contiguous()
 
 
-def _experts(kernels: Kernels, layout: ImageFormat) -> torch.Tensor:
+def _offset(mode: Mode, layout: ImageFormat) -> float:
+    """What experts in user terms are larger by: gates that sum to one carry the image's lowest value along."""
+    return layout.low if mode == "smoe" else 0.0
+
+
+def _experts(kernels: Kernels, mode: Mode, layout: ImageFormat) -> torch.Tensor:
     """Experts in the engine's units and order."""
-    value = (kernels.expert - layout.low) / layout.span
+    value = (kernels.expert - _offset(mode, layout)) / layout.span
     if kernels.slope is None:
         return torch.from_numpy(value)
     slope = kernels.slope.swapaxes(1, 2).reshape(len(kernels), -1) / layout.span
     return torch.from_numpy(np.concatenate([value, slope], 1))
 
 
-def _checked_region(region: Region) -> Region:
-    y0, x0, y1, x1 = (float(edge) for edge in region)
-    if not all(map(math.isfinite, (y0, x0, y1, x1))) or y1 <= y0 or x1 <= x0:
-        raise ValueError(f"region={region} must be (y0, x0, y1, x1) with y0 < y1 and x0 < x1.")
-    return y0, x0, y1, x1
+def _image_shape(shape: Any) -> tuple[int, int]:
+    sides = tuple(shape)
+    whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side >= 1 for side in sides)
+    if len(sides) != 2 or not whole:
+        raise ValueError(f"shape={shape!r} must be two positive whole numbers (H, W).")
+    return int(sides[0]), int(sides[1])
 
 
-def _output_shape(
-    area: Region, scale: float | tuple[float, float] | None, shape: tuple[int, int] | None
-) -> tuple[int, int]:
-    if scale is not None and shape is not None:
-        raise ValueError("Give scale or shape, not both.")
-    if shape is not None:
-        height, width = (int(n) for n in shape)
-        if height < 1 or width < 1:
-            raise ValueError(f"shape={shape} must be two positive integers.")
-        return height, width
-    factors = (1.0, 1.0) if scale is None else scale if isinstance(scale, tuple) else (scale, scale)
-    if len(factors) != 2 or not all(math.isfinite(f) and f > 0 for f in factors):
-        raise ValueError(f"scale={scale} must be one or two positive numbers.")
-    y0, x0, y1, x1 = area
-    return max(1, round((y1 - y0) * factors[0])), max(1, round((x1 - x0) * factors[1]))
+def _value_range(value_range: Any) -> tuple[float, float]:
+    low, high = map(float, value_range)
+    if not (math.isfinite(high - low) and low <= high):
+        raise ValueError(f"value_range={low, high} must be two numbers not too far apart, the smaller one first.")
+    return low, high

@@ -3,14 +3,13 @@
 Tensors ``geometry`` (L, 6) and ``experts`` (L, C) or, linear, (L, 3 C), both float32, as `napari_rsmoe.model.Model`
 describes them.
 Header entries ``format`` ("napari-rsmoe model"), ``version`` and ``model``, a JSON object with shape, mode,
-linear, confidence, image format and metadata.
+linear, confidence, image format and metadata. Numbers that JSON lacks stand there as {"non-finite": "inf"}.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from os import PathLike
@@ -22,14 +21,22 @@ from safetensors.torch import save as serialise
 
 from .errors import ModelFileError
 from .images import ImageFormat
+from .io.atomic import replacing_file
 from .model import Model
 
 FORMAT = "napari-rsmoe model"
 VERSION = 1
+NON_FINITE = "non-finite"
 
 
 def save(model: Model, path: str | PathLike[str]) -> None:
-    """Write a model. The file appears whole or not at all; an older one stays until then."""
+    """Write a model. The file appears whole or not at all; an older one stays until then.
+
+    Raises FileNotFoundError if the folder does not exist, IsADirectoryError if `path` is a folder, TypeError if the
+    metadata hold something that JSON cannot.
+    """
+    path = Path(path)
+    check_target(path)
     description = {
         "shape": model.shape,
         "mode": model.mode,
@@ -38,24 +45,35 @@ def save(model: Model, path: str | PathLike[str]) -> None:
         "image": asdict(model.layout),
         "metadata": model.metadata,
     }
-    header = {"format": FORMAT, "version": str(VERSION), "model": json.dumps(description)}
+    text = json.dumps(_encoded(description), allow_nan=False)
+    header = {"format": FORMAT, "version": str(VERSION), "model": text}
     content = serialise({"geometry": model.geometry, "experts": model.experts}, metadata=header)
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def check_target(path: Path) -> None:
+    """Raise the OSError that saving to `path` would raise, before any work is done."""
+    if not path.resolve().parent.is_dir():
+        raise FileNotFoundError(f"cannot save {path}: the folder {path.parent} does not exist; create it first.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a .rsmoe file to write.")
+
+
+def _encoded(value: Any) -> Any:
+    """Replace infinity and NaN, which JSON lacks."""
+    if isinstance(value, Mapping):
+        return {key: _encoded(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encoded(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {NON_FINITE: str(value)}
+    return value
+
+
+def _decoded(entries: dict[str, Any]) -> Any:
+    """Undo `_encoded`, for one JSON object."""
+    return float(entries[NON_FINITE]) if entries.keys() == {NON_FINITE} else entries
 
 
 def load(path: str | PathLike[str]) -> Model:
@@ -82,8 +100,8 @@ def load(path: str | PathLike[str]) -> Model:
             "`pip install -U napari-rsmoe`."
         )
     try:
-        return _build(tensors, json.loads(header["model"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _build(tensors, json.loads(header["model"], object_hook=_decoded))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: {error}.") from error
 
 
@@ -91,11 +109,12 @@ def _build(tensors: Mapping[str, Any], description: Mapping[str, Any]) -> Model:
     for name in ("geometry", "experts"):
         if str(tensors[name].dtype) != "torch.float32":
             raise ValueError(f"{name} is {tensors[name].dtype}, not float32")
-    height, width = description["shape"]
+    if not isinstance(description["metadata"], dict):
+        raise ValueError("the metadata are no JSON object")
     return Model(
         tensors["geometry"],
         tensors["experts"],
-        (height, width),
+        description["shape"],
         ImageFormat(**description["image"]),
         mode=description["mode"],
         linear=description["linear"],

@@ -129,7 +129,7 @@ DENOISE = (
     Parameter(
         "threshold", "float", "Segmentation threshold",
         "Largest step of colour within a segment of the segmentation start, in 0 to 255 of the image's range.",
-        20.0, low=1.0, high=255.0, decimals=1, advanced=True,
+        None, low=1.0, high=255.0, decimals=1, automatic_label="20", number=20.0, advanced=True,
     ),
     SEED,
     DEVICE,

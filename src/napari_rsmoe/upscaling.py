@@ -10,13 +10,14 @@ from .checks import checked_count
 from .fitting import fit
 from .images import ChannelAxis, prepare_image, to_type
 from .progress import Callback, Parts
+from .raster import Numbers, Raster, checked_sharpen
 
 PIXELS_PER_KERNEL = 3
 
 
 def upscale(
     image: Any,
-    scale: float | tuple[float, float],
+    scale: float | Numbers,
     sharpen: float = 1.0,
     *,
     models: int = 4,
@@ -63,7 +64,11 @@ def upscale(
     -----
     To draw one model at several sizes, use ``fit(image, preset="enlarge")`` and `Model.render`.
     """
+    if scale is None:
+        raise ValueError("scale=None must be one or two positive numbers.")
+    sharpen = checked_sharpen(sharpen)
     pixels, layout = prepare_image(image, channel_axis)
+    Raster.plan((pixels.shape[0], pixels.shape[1]), pixels.shape[2], scale=scale)
     if n_kernels is None:
         n_kernels = max(1, pixels.shape[0] * pixels.shape[1] // PIXELS_PER_KERNEL)
     models = checked_count(models, "models")

@@ -175,6 +175,12 @@ iterations_option = click.option(
 )
 
 
+def check_threshold(threshold: float | None, start: str) -> None:
+    """Refuse --threshold where no segmentation uses it."""
+    if threshold is not None and start != "segmentation":
+        raise click.UsageError(f"--threshold is for --start segmentation, not {start}.")
+
+
 def _gathered(function: Function, kind: type, name: str, *options: Callable[[Any], Any]) -> Function:
     """Add options whose values reach `function` as one `kind` named `name`."""
     fields = list(kind.__dataclass_fields__)  # type: ignore[attr-defined]

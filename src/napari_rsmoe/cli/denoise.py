@@ -9,7 +9,18 @@ import click
 import numpy as np
 
 from .batch import Report, planes_text, run_batch
-from .common import DENOISE_PRESETS, POSITIVE, STARTS, AutoOr, Common, Files, file_options, run_options, seed_option
+from .common import (
+    DENOISE_PRESETS,
+    POSITIVE,
+    STARTS,
+    AutoOr,
+    Common,
+    Files,
+    check_threshold,
+    file_options,
+    run_options,
+    seed_option,
+)
 from .files import ARGUMENT, Pair, pair_up
 from .program import Verb
 from .stack import Job, Output, Result, process_file
@@ -23,7 +34,7 @@ from .stack import Job, Output, Result, process_file
     type=click.IntRange(min=1),
     default=20,
     show_default=True,
-    help="Models that are averaged for each plane: more take longer and are smoother.",
+    help="Models that are fused for each plane: more take longer and are smoother.",
 )
 @click.option(
     "--noise",
@@ -87,6 +98,7 @@ def command(
 
     Data type, value range, axes and pixel size stay as they are; an opacity (alpha) is not touched.
     """  # noqa: D301
+    check_threshold(threshold, start)
     pairs = pair_up(source, target, files.suffix, {"std": (std, ".tif")})
     common.prepare()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import numpy as np
@@ -12,10 +12,24 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..settings import PRESETS
 from .batch import Report, planes_text, run_batch
-from .common import POSITIVE, STARTS, AutoOr, Common, Files, file_options, iterations_option, run_options, seed_option
+from .common import (
+    POSITIVE,
+    STARTS,
+    AutoOr,
+    Common,
+    Files,
+    check_threshold,
+    file_options,
+    iterations_option,
+    run_options,
+    seed_option,
+)
 from .files import ARGUMENT, Pair, pair_up
 from .program import Verb
 from .stack import Job, Output, Result, process_file
+
+if TYPE_CHECKING:
+    from ..model import Model
 
 
 @click.command("fit", cls=Verb, options_metavar="[options]")
@@ -89,13 +103,23 @@ def command(
     """  # noqa: D301
     if model is not None and files.independent:
         raise click.UsageError("A .rsmoe file holds one model: leave out --model or --independent-channels.")
+    if psnr is not None and kernels != "auto":
+        raise click.UsageError("--psnr finds the number of kernels: leave out --psnr or --kernels.")
+    if time is not None and (iterations is not None or psnr is not None):
+        raise click.UsageError("--time is for one fit: leave out --iterations and --psnr, or --time.")
+    check_threshold(threshold, start or PRESETS[preset].start)
     pairs = pair_up(source, target, files.suffix, {"model": (model, ".rsmoe")})
     if any(pair.extras and pair.extras["model"].suffix != ".rsmoe" for pair in pairs):
         raise click.UsageError(f"--model names a .rsmoe file, not {model}.")
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
+        from ..model_file import check_target
+
         model_path = pair.extras.get("model")
+        models: list[Model] = []
+        if model_path is not None:
+            check_target(model_path)
 
         def fit_plane(job: Job) -> Result:
             from .. import fit
@@ -123,10 +147,12 @@ def command(
             drawn = fitted.render()
             if model_path is not None:
                 fitted.metadata["pixel_size"] = {axis: list(size) for axis, size in job.source.pixel_size.items()}
-                fitted.save(model_path)
+                models.append(fitted)
             return Result([drawn], {"kernels": fitted.n_kernels, "psnr": _likeness(drawn, job.pixels)})
 
         facts = process_file(pair.source, [Output(pair.target)], files, report, fit_plane)
+        if model_path is not None:  # once OUTPUT is complete
+            models[0].save(model_path)
         known = [fact["psnr"] for fact in facts if fact["psnr"] is not None]
         mean = f", {np.mean(known):.2f} dB" if known else ""
         return {"summary": f"{planes_text(facts)}{facts[0]['kernels']} kernels{mean}", "planes": facts}

@@ -33,7 +33,7 @@ def command(path: Path, axes: str | None, common: Common) -> int:
     facts = _model(path) if path.suffix.lower() == ".rsmoe" else _image(path, axes)
     facts = {"file": str(path), "bytes": _size(path), **facts}
     if common.json:
-        click.echo(json.dumps({"verb": "info", "ok": True, **facts}))
+        click.echo(json.dumps(_plain({"verb": "info", "ok": True, **facts}), allow_nan=False))
         return 0
     width = max(map(len, facts))
     for name, value in facts.items():
@@ -73,9 +73,18 @@ def _model(path: Path) -> dict[str, Any]:
         "kernels": model.n_kernels,
         "mode": model.mode,
         "dtype": np.dtype(model.layout.dtype).name,
-        "value_range": [model.layout.low, model.layout.high],
+        "value_range": list(model.layout.limits or (model.layout.low, model.layout.high)),
         "metadata": model.metadata,
     }
+
+
+def _plain(value: Any) -> Any:
+    """Write the numbers that JSON lacks, infinity and NaN, as text."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _size(path: Path) -> int:

@@ -142,7 +142,7 @@ def main() -> None:
       napari-rsmoe denoise folder/ cleaned/ --json
       napari-rsmoe info stack.ome.tif
 
-    Images are TIFF, OME-TIFF, PNG, JPEG, NPY and OME-Zarr; the suffix tells the format. Data type, value
-    range, axes and pixel size are kept. Stacks are worked on plane by plane, folders file by file. A file
-    that exists is replaced once the new one is complete.
+    Images are TIFF, OME-TIFF, PNG, JPEG, NPY, OME-Zarr and plain Zarr; the suffix tells the format. Data
+    type, value range, axes and pixel size are kept. Stacks are worked on plane by plane, folders file by
+    file. A file that exists is replaced once the new one is complete.
     """  # noqa: D301  # \b is click's mark for text that is not to be wrapped

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
-from ..io import DTYPES, ImageFile, PixelSize, write_image
+from ..io import DTYPES, ImageFile, PixelSize, check_output, write_image
 from .batch import Report, run_batch
 from .common import POSITIVE, Common, run_options
 from .files import ARGUMENT, Pair
@@ -85,20 +86,23 @@ def command(
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
         from .. import Model
+        from ..raster import Raster
 
         loaded = Model.load(pair.source)
-        drawn = loaded.render(scale=scale, shape=shape, region=region, sharpen=sharpen, dtype=dtype)
-        colour = drawn.ndim == 3
-        axis = loaded.layout.channel_axis
-        axes = "YX" if not colour else {0: "CYX", 1: "YCX"}.get(axis or 0, "YXS")
-        y0, x0, y1, x1 = region or (0.0, 0.0, *loaded.shape)
-        height, width = (drawn.shape[axes.index(letter)] for letter in "YX")
-        finer = {"Y": height / (y1 - y0), "X": width / (x1 - x0)}
+        raster = Raster.plan(loaded.shape, loaded.channels, scale=scale, shape=shape, region=region)
+        (height, width), axis = raster.shape, loaded.layout.channel_axis
+        axes = "YX" if axis is None else ("CYX", "YCX", "YXS")[axis]
         sizes = {
-            letter: PixelSize(value / finer[letter], unit)
-            for letter, (value, unit) in loaded.metadata.get("pixel_size", {}).items()
-            if letter in finer
+            letter: PixelSize(value * step, unit)
+            for letter, step in zip("YX", raster.step, strict=True)
+            for value, unit in [loaded.metadata.get("pixel_size", {}).get(letter, (None, None))]
+            if value is not None
         }
+        kind = np.dtype(dtype or loaded.layout.dtype)
+        sides = {"Y": height, "X": width, "C": loaded.channels, "S": loaded.channels}
+        blank = np.broadcast_to(np.zeros((), kind), tuple(sides[letter] for letter in axes))
+        check_output(pair.target, ImageFile(blank, axes, sizes))  # before the work
+        drawn = loaded.render(scale=scale, shape=shape, region=region, sharpen=sharpen, dtype=dtype)
         write_image(pair.target, ImageFile(drawn, axes, sizes), quality=quality)
         facts = {"shape": list(drawn.shape), "dtype": drawn.dtype.name, "kernels": loaded.n_kernels}
         return {"summary": f"{width} x {height} px", **facts}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..io import ImageFile, check_output, create_image, read_image
 from ..planes import ArraySink, Plane, Planes
 from ..progress import Callback
+from ..raster import Raster
 from .batch import Report
 from .common import Files
 
@@ -118,7 +119,7 @@ def process_file(
         planes = Planes(image.data, image.axes, independent_channels=files.independent)
         height, width = planes.plane_shape[:2]
         for output in outputs:
-            expected = (max(1, round(height * output.scale)), max(1, round(width * output.scale)))
+            expected = Raster.plan((height, width), 1, scale=output.scale).shape
             check_output(output.path, image.like(size=expected, dtype=output.dtype))
         opacity = _Opacity(image, files.independent)
         sinks: list[ArraySink] = []

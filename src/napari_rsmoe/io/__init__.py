@@ -124,10 +124,11 @@ def write_image(
     ImageError
         If the format cannot hold the image (the message says which can), or the folder does not exist.
 
-    Notes ----- Axes come back as they were, but for two rules. TIFF stores planes last, and a last channel
-    axis of length 3 or 4 as colour samples (``YXC`` becomes ``YXS``). OME-Zarr demands the order T, channel,
-    Z, Y, X (``YXS`` becomes ``CYX``). Wherever the image came from a plain Zarr array (``kind="zarr"``), a
-    ``.zarr`` is one again.
+    Notes
+    -----
+    Axes come back as they were, but for two rules. TIFF stores planes last, and a last channel axis of length 3 or 4
+    as colour samples (``YXC`` becomes ``YXS``). OME-Zarr demands the order T, channel, Z, Y, X (``YXS`` becomes
+    ``CYX``). Wherever the image came from a plain Zarr array (``kind="zarr"``), a ``.zarr`` is one again.
     """
     if not isinstance(image, ImageFile):
         array = np.asarray(image)

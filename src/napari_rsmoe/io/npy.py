@@ -19,13 +19,21 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
     try:
         array = np.load(path, mmap_mode="r" if lazy else None, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        if "allow_pickle" in str(error) and path.read_bytes()[:6] == b"\x93NUMPY":
-            raise ImageError(f"{path} holds Python objects, not numbers.") from error
+        if _is_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
+            raise ImageError(
+                f"{path} holds Python objects, which are not accepted: reading them can run code. Save an array of "
+                "numbers."
+            ) from error
         raise ImageError(f"{path} cannot be read as NPY: it is damaged or something else ({error}).") from error
     if not isinstance(array, np.ndarray):
         raise ImageError(f"{path} is an archive of arrays (.npz); save one array with numpy.save.")
     data = FileArray(array, lambda error: ImageError(f"{path} cannot be read: {error}.")) if lazy else array
     return ImageFile(data, axes or guess_axes(array.shape), kind="npy")
+
+
+def _is_npy(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(6) == b"\x93NUMPY"
 
 
 def check(path: Path, image: ImageFile) -> None:

@@ -1,0 +1,125 @@
+"""Where and how finely an image is drawn, checked before any work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Region = tuple[float, float, float, float]
+Numbers = Sequence[float] | np.ndarray
+
+MOST_VALUES = 2**31
+"""Largest number of values (pixels times channels) that one drawing may have."""
+MOST_ZOOM = 1e6
+"""Largest number of output pixels along one image pixel; beyond it float32 tells neighbours no longer apart."""
+MOST_SHARPEN = 1e6
+
+
+@dataclass(frozen=True)
+class Raster:
+    """The pixels of a drawing.
+
+    Attributes
+    ----------
+    origin : (float, float)
+        Upper left edge in image pixels (y, x), counted as in slices.
+    step : (float, float)
+        Image pixels per output pixel along (y, x).
+    shape : (int, int)
+        Output pixels, (height, width).
+    """
+
+    origin: tuple[float, float]
+    step: tuple[float, float]
+    shape: tuple[int, int]
+
+    @property
+    def fine(self) -> tuple[int, int]:
+        """How many samples along (y, x) an output pixel averages: sampling coarser than the image would alias."""
+        y, x = (max(1, math.ceil(step - 1e-9)) for step in self.step)
+        return y, x
+
+    @classmethod
+    def plan(
+        cls,
+        image_shape: tuple[int, int],
+        channels: int,
+        *,
+        scale: float | Numbers | None = None,
+        shape: Numbers | None = None,
+        region: Numbers | None = None,
+    ) -> Raster:
+        """Check the arguments of `Model.render`, which describes them; ValueError if they do not make sense."""
+        if scale is not None and shape is not None:
+            raise ValueError("Give scale or shape, not both.")
+        y0, x0, y1, x1 = (0.0, 0.0, *map(float, image_shape)) if region is None else _checked_region(region)
+        size = (y1 - y0, x1 - x0)
+        height, width = _scaled(size, scale) if shape is None else _checked_shape(shape)
+        _check_size(height, width, channels)
+        raster = cls((y0, x0), (size[0] / height, size[1] / width), (height, width))
+        if min(raster.step) * MOST_ZOOM < 1 - 1e-9:
+            raise ValueError(
+                f"{height} x {width} pixels for a part of {size[0]:g} x {size[1]:g} image pixels is too fine; scale "
+                f"must be at most {MOST_ZOOM:g}."
+            )
+        fine_y, fine_x = raster.fine
+        _check_size(height * fine_y, width * fine_x, channels, " before averaging")
+        return raster
+
+
+def checked_sharpen(sharpen: float) -> float:
+    """Check a factor by which kernels shrink: a positive number within what float32 holds, or a ValueError."""
+    if not (_is_number(sharpen) and 1 / MOST_SHARPEN <= sharpen <= MOST_SHARPEN):
+        raise ValueError(
+            f"sharpen={sharpen!r} must be a positive number, at most {MOST_SHARPEN:g}; 1 leaves the image as it is."
+        )
+    return float(sharpen)
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, list | tuple) and np.ndim(value) == 0 and np.asarray(value).dtype.kind in "iuf"
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    """Return the numbers in a sequence or array as floats; none if there is anything else in it."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # ragged
+        return ()
+    return tuple(map(float, array)) if array.ndim == 1 and array.dtype.kind in "iuf" else ()
+
+
+def _checked_region(region: Numbers) -> Region:
+    edges = _numbers(region)
+    good = len(edges) == 4 and all(map(math.isfinite, edges)) and edges[0] < edges[2] and edges[1] < edges[3]
+    if not good or not (math.isfinite(edges[2] - edges[0]) and math.isfinite(edges[3] - edges[1])):
+        raise ValueError(f"region={region!r} must be four numbers (y0, x0, y1, x1) with y0 < y1 and x0 < x1.")
+    return edges[0], edges[1], edges[2], edges[3]
+
+
+def _checked_shape(shape: Numbers) -> tuple[int, int]:
+    sides = _numbers(shape)
+    if len(sides) != 2 or not all(math.isfinite(side) and side == int(side) and side >= 1 for side in sides):
+        raise ValueError(f"shape={shape!r} must be two positive whole numbers (height, width).")
+    return int(sides[0]), int(sides[1])
+
+
+def _scaled(size: tuple[float, float], scale: float | Numbers | None) -> tuple[int, int]:
+    factors = (1.0,) if scale is None else (float(np.asarray(scale)),) if _is_number(scale) else _numbers(scale)
+    if len(factors) not in (1, 2) or not all(math.isfinite(factor) and factor > 0 for factor in factors):
+        raise ValueError(f"scale={scale!r} must be one or two positive numbers.")
+    height, width = size[0] * factors[0], size[1] * factors[-1]
+    _check_size(height, width, 1)  # before rounding: it may be infinite
+    return max(1, round(height)), max(1, round(width))
+
+
+def _check_size(height: float, width: float, channels: int, when: str = "") -> None:
+    if not max(height, 1) * max(width, 1) * channels <= MOST_VALUES:
+        raise ValueError(
+            f"The drawing would have {height:g} x {width:g} pixels{when}, in {channels} channels; all in all they must "
+            f"be at most {MOST_VALUES}. Draw parts with region, or at a smaller scale."
+        )
