@@ -31,9 +31,10 @@ def other_levels() -> list[str]:
 def test_lower_levels_agree_with_the_reference(level: str) -> None:
     if level not in other_levels():
         pytest.skip(f"the suite itself runs at {engine.simd_level()}")
-    tests = Path(__file__).with_name("test_engine.py")
-    chosen = "test_extreme_scales or (test_values_and_gradients and (-3- or -5-) and rasterized) or adam"
-    result = run_with(level, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", chosen)
+    tests = [str(Path(__file__).with_name(name)) for name in ("test_engine.py", "test_fit_steps.py")]
+    values = "(test_values_and_gradients or test_linear_experts) and (-3- or -5- or -6-) and rasterized"
+    chosen = f"test_extreme_scales or ({values}) or adam or linear_steps"
+    result = run_with(level, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", chosen)
     assert result.returncode == 0, result.stdout[-3000:]
 
 
