@@ -18,17 +18,21 @@ from typing import Any
 import numpy as np
 from skimage import color, data
 
-CASES = [
-    (64, 64, 3, 21), (768, 512, 3, 1900), (1536, 1024, 3, 7600), (3840, 2160, 3, 40_000), (768, 512, 1, 1900),
-    (4096, 4096, 1, 81_000),
+CASES = [  # width, height, channels, kernels, threads (0: all)
+    (64, 64, 3, 21, 0), (768, 512, 3, 1900, 0), (1536, 1024, 3, 7600, 0), (3840, 2160, 3, 40_000, 0),
+    (768, 512, 3, 500, 0), (768, 512, 3, 8000, 0), (768, 512, 1, 1900, 0), (768, 512, 8, 1900, 0),
+    (768, 512, 3, 1900, 1), (4096, 4096, 1, 81_000, 0),
 ]  # fmt: skip
-LARGEST = (16_384, 16_384, 1, 500_000)
+LARGEST = (16_384, 16_384, 1, 500_000, 0)
 STEPS = 40
 
 
 def photograph(width: int, height: int, channels: int) -> np.ndarray:
     """A large image without large flat parts: coffee, mirrored again and again."""
-    tile = data.coffee() if channels == 3 else (255 * color.rgb2gray(data.coffee())).astype(np.uint8)
+    coffee = data.coffee()
+    tile = coffee if channels == 3 else (255 * color.rgb2gray(coffee)).astype(np.uint8)
+    if channels > 3:
+        tile = np.concatenate([coffee] * -(-channels // 3), axis=2)[..., :channels]
     mirrored = np.concatenate([tile, tile[::-1]])
     mirrored = np.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
     repeats = (-(-height // mirrored.shape[0]), -(-width // mirrored.shape[1])) + (1,) * (tile.ndim - 2)
@@ -42,22 +46,32 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def measure(width: int, height: int, channels: int, kernels: int) -> dict[str, Any]:
+def measure(width: int, height: int, channels: int, kernels: int, threads: int) -> dict[str, Any]:
     """One fit, in this process."""
+    import torch
+
     from napari_rsmoe import fit
 
+    if threads:
+        torch.set_num_threads(threads)
     image = photograph(width, height, channels)
-    fit(image[:64, :64], 10, iterations=5)  # loads everything
+    axis = None if channels == 1 else 2
+    fit(image[:64, :64], 10, iterations=5, channel_axis=axis)  # loads everything
     before = peak_bytes()
     start = time.perf_counter()
     steps = STEPS if width * height <= 1e8 else STEPS // 4
-    model = fit(image, kernels, iterations=steps, start="content")
+    done: list[float] = []  # the callback is part of the job: it must keep up
+    model = fit(
+        image, kernels, iterations=steps, start="content", channel_axis=axis, callback=lambda p: done.append(p.fraction)
+    )
+    assert done[-1] == 1
     seconds = time.perf_counter() - start
     frame = time.perf_counter()
     model.render()
     return {
         "size": f"{width}x{height}x{channels}",
         "kernels": kernels,
+        "threads": torch.get_num_threads(),
         "steps": steps,
         "seconds": seconds,
         "ns_per_pixel_and_step": seconds / steps / (width * height) * 1e9,
@@ -71,20 +85,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--largest", action="store_true")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--case", nargs=4, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--case", nargs=5, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
         print(json.dumps(measure(*options.case)))
         return
     rows = []
-    print("              size  kernels  steps  seconds  ns/pixel/step  render s  peak MB", flush=True)
+    print("              size  kernels  threads  steps  seconds  ns/pixel/step  render s  peak MB", flush=True)
     for case in [*CASES, *([LARGEST] if options.largest else [])]:
         command = [sys.executable, "-m", "benchmarks.scaling", "--case", *map(str, case)]
         row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         rows.append(row)
         print(
-            "{size:>18s} {kernels:8d} {steps:6d} {seconds:8.2f} {ns_per_pixel_and_step:14.2f} {render_seconds:9.3f} "
-            "{peak_mb:8.0f}".format(**row),
+            "{size:>18s} {kernels:8d} {threads:8d} {steps:6d} {seconds:8.2f} {ns_per_pixel_and_step:14.2f} "
+            "{render_seconds:9.3f} {peak_mb:8.0f}".format(**row),
             flush=True,
         )
     if options.json:
