@@ -77,12 +77,9 @@ def relocate(
     """
     height, width, channels = pixels.shape
     value = engine.render(geometry, experts, height, width, tau=tau, linear=linear)
-    need = needed(geometry, experts[:, :channels], value, tau)
-    moved = torch.argsort(need, stable=True)[:count].numpy()
+    moved = _least_needed(geometry, experts[:, :channels], value, tau, count).numpy()
 
-    if block > 1:
-        means = torch.nn.functional.avg_pool2d(value, block)
-        value = means.repeat_interleave(block, 1).repeat_interleave(block, 2)
+    value = _block_means(value, block)
     error = np.square(value.permute(1, 2, 0).numpy() - pixels).sum(2)
     if weight is not None:
         error *= weight
@@ -123,11 +120,9 @@ def relocate_on_device(
     image = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
     height, width, channels = image.shape
     value = engine.render(geometry, experts, height, width, tau=tau, linear=linear)
-    moved = torch.argsort(needed(geometry, experts[:, :channels], value, tau), stable=True)[:count]
+    moved = _least_needed(geometry, experts[:, :channels], value, tau, count)
 
-    if block > 1:
-        means = torch.nn.functional.avg_pool2d(value, block)
-        value = means.repeat_interleave(block, 1).repeat_interleave(block, 2)
+    value = _block_means(value, block)
     error = (value.permute(1, 2, 0) - image).square().sum(2)
     if weight is not None:
         error *= torch.from_numpy(weight).to(device)
@@ -156,6 +151,21 @@ def relocate_on_device(
     experts[moved] = 0
     experts[moved, :channels] = image[y, x]
     state[:, :, moved] = 0
+
+
+def _least_needed(
+    geometry: torch.Tensor, experts: torch.Tensor, value: torch.Tensor, tau: float, count: int
+) -> torch.Tensor:
+    """The `count` kernels that are least needed, (count,) int64."""
+    return torch.argsort(needed(geometry, experts, value, tau), stable=True)[:count]
+
+
+def _block_means(value: torch.Tensor, block: int) -> torch.Tensor:
+    """Each pixel of (C, H, W) replaced by the mean of its square of `block` x `block` pixels."""
+    if block == 1:
+        return value
+    means = torch.nn.functional.avg_pool2d(value, block)
+    return means.repeat_interleave(block, 1).repeat_interleave(block, 2)
 
 
 def _blurred(plane: torch.Tensor) -> torch.Tensor:
