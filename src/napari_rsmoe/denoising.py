@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from . import engine
-from .checks import checked_count, checked_positive, prepare_weighted
+from .checks import checked_count, checked_positive, is_number, prepare_weighted
 from .colours import recorrelate, recorrelated_variance
 from .ensemble import Ensemble, Plan
 from .fusion import Floats, fuse
@@ -225,7 +225,6 @@ def _checked_kernels(n_kernels: Any) -> int | None:
 
 
 def _checked_noise(noise: Any) -> float:
-    number = isinstance(noise, (int, float, np.integer, np.floating)) and not isinstance(noise, bool)
-    if not number or not math.isfinite(noise) or noise <= 0:
+    if not is_number(noise) or noise <= 0:
         raise ValueError(f"noise={noise!r} must be 'auto' or a positive standard deviation in units of the image.")
     return float(noise)
