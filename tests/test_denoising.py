@@ -1,31 +1,15 @@
-"""Denoising: gain, error bars, repeatability, cancelling, types and refusals; and the noise estimate."""
+"""Denoising: gain, error bars, repeatability, cancelling, types and refusals."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rsmoe import ImageError, Progress, denoise, psnr
-from napari_rsmoe.noise import clipped_ends, clipped_moments, estimate_noise, straighten
-from napari_rsmoe.noise_model import measure_noise
 from napari_rsmoe.texture import refine
-
-
-def scene(height: int = 96, width: int = 112, channels: int = 3) -> np.ndarray:
-    """A disc and a bar on a smooth ground, float32 in [0, 1], shape (H, W, C)."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    image = 0.3 + 0.3 * np.stack([x / width, y / height, 1 - x / width], -1)
-    image[(y - 40) ** 2 + (x - 50) ** 2 < 25**2] = (0.9, 0.7, 0.2)
-    image[70:80] = (0.1, 0.2, 0.6)
-    return np.ascontiguousarray(image[..., :channels])
-
-
-def noisy_of(image: np.ndarray, sigma: float = 0.1, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
-    return np.clip(image + noise, 0, 1).astype(np.float32)
+from scenes import noisy_of, scene
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +151,9 @@ def test_pixels_without_weight_are_filled_in(noisy: np.ndarray) -> None:
         {"noise": np.nan},
         {"noise": "loud"},
         {"noise": True},
+        {"noise": (1, 2)},
+        {"noise": (-1.0, 0.0, 1.0)},
+        {"noise": (0.0, 5.0, 0.0)},
         {"start": "nowhere"},
         {"preset": "slow"},
     ],
@@ -182,56 +169,6 @@ def test_bad_images_are_refused() -> None:
             denoise(bad)
     with pytest.raises(ImageError):
         denoise(np.zeros((4, 4)), weight=np.zeros((4, 4)))
-
-
-# ---------------------------------------------------------------- the level of the noise
-
-
-@pytest.mark.parametrize("sigma", [0.02, 0.1, 0.2])
-@pytest.mark.parametrize("picture", ["scene", "photograph"])
-def test_noise_is_estimated_within_ten_percent(sigma: float, picture: str) -> None:
-    clean = scene(200, 220) if picture == "scene" else data.astronaut()[:300, :300] / 255
-    noise = np.random.default_rng(1).normal(0, sigma, clean.shape)
-    assert estimate_noise((clean + noise).astype(np.float32)) == pytest.approx(sigma, rel=0.1)
-    clipped = np.clip(clean + noise, 0, 1).astype(np.float32)
-    assert estimate_noise(clipped) == pytest.approx(sigma, rel=0.1)
-
-
-def test_noise_of_channels_that_do_not_vary_is_left_out() -> None:
-    image = np.random.default_rng(0).normal(0.5, 0.05, (64, 64, 3)).astype(np.float32)
-    image[..., 1] = 0.25
-    assert estimate_noise(image) == pytest.approx(0.05, rel=0.1)
-    assert estimate_noise(np.ones((8, 8, 1), np.float32)) == 0
-    assert estimate_noise(np.ones((1, 1, 1), np.float32)) == 0
-
-
-def test_moments_of_clipped_noise_and_their_inverse() -> None:
-    values = np.array([0.0, 0.1, 0.5, 0.95, 1.0])
-    draws = values + 0.2 * np.random.default_rng(0).normal(size=(200_000, 5))
-    for ends in ((True, True), (True, False), (False, True)):
-        cut = np.clip(draws, 0 if ends[0] else None, 1 if ends[1] else None)
-        mean, variance = clipped_moments(values, 0.2, ends)
-        np.testing.assert_allclose(mean, cut.mean(0), atol=2e-3)
-        np.testing.assert_allclose(variance, cut.var(0), rtol=0.02)
-        np.testing.assert_allclose(straighten(mean.astype(np.float32), 0.2, ends), values, atol=2e-3)
-
-
-def test_white_noise_is_found_white_and_even() -> None:
-    for clean in (scene(160, 176), data.camera()[:200, :200, None] / 255):
-        noisy = noisy_of(clean)
-        model = measure_noise(noisy, clipped_ends(noisy))
-        assert model.spectrum is None
-        assert model.sigma == pytest.approx(0.1, rel=0.1)
-
-
-def test_clipping_is_not_taken_for_photon_noise() -> None:
-    """Clipped noise is weaker near black, which is no growth with brightness."""
-    y, x = np.mgrid[:160, :160] / 160
-    dark = (0.02 + 0.5 * (x * y) + 0.1 * np.sin(9 * y) ** 2).astype(np.float32)[..., None]
-    grainy = noisy_of(dark, 0.2236)
-    model = measure_noise(grainy, clipped_ends(grainy))
-    assert model.ends[0]
-    assert model.sigma == pytest.approx(0.2236, rel=0.12)
 
 
 def test_an_image_without_noise_is_returned_to_the_bit() -> None:
@@ -251,33 +188,6 @@ def test_dead_pixels_change_nothing_elsewhere() -> None:
         broken[~good] = value
         image = denoise(broken, models=4, weight=weight).image
         assert psnr(image[good], 255 * scene()[good], 255) > psnr(clean[good], 255 * scene()[good], 255) - 0.7
-
-
-def test_photon_noise_is_found_to_grow_with_the_signal() -> None:
-    clean = 0.02 + 0.9 * scene(160, 176)[..., :1] ** 2
-    counts = np.random.default_rng(2).poisson(60 * clean).astype(np.uint16)
-    top = float(counts.max())
-    model = measure_noise((counts / top).astype(np.float32), (False, False))
-    for low, high in ((0.1, 0.2), (0.6, 0.8)):
-        inside = (clean > low) & (clean < high)
-        expected = 60 * clean[inside].mean() / top**2
-        assert model.variance[inside].mean() == pytest.approx(expected, rel=0.35)
-    result = denoise(counts[..., 0], models=6)
-    before, after = (psnr(image / 60, clean[..., 0], 1.0) for image in (counts[..., 0], result.image.astype(float)))
-    assert after > before + 8
-
-
-def test_correlated_noise_is_found_and_removed() -> None:
-    clean = gaussian_filter(scene(160, 176)[..., 0], 2)
-    noise = gaussian_filter(np.random.default_rng(3).normal(size=clean.shape), 1.2)
-    noisy = (clean + 0.06 * noise / noise.std()).astype(np.float32)
-    model = measure_noise(noisy[..., None], (False, False))
-    assert model.spectrum is not None
-    assert model.sigma == pytest.approx(0.06, rel=0.3)
-    drawn = model.sample((1, 200, 200), np.random.default_rng(0))[0]
-    assert drawn.std() == pytest.approx(1, rel=0.1)
-    assert np.mean(drawn[:, 1:] * drawn[:, :-1]) > 0.5
-    assert psnr(denoise(noisy, models=6).image, clean, 1.0) > psnr(noisy, clean, 1.0) + 4
 
 
 # ---------------------------------------------------------------- the texture filter

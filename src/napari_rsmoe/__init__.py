@@ -23,38 +23,52 @@ if TYPE_CHECKING:
     from .kernels import Kernels
     from .metrics import psnr, ssim
     from .model import Model
+    from .noise_estimate import ChannelNoise, NoiseEstimate, estimate_noise
     from .progress import Progress
+    from .stabilising import PoissonGaussian, stabilise, unstabilise
     from .upscaling import upscale
 
     __version__: str
 
 __all__ = [
+    "ChannelNoise",
     "Denoised",
     "ImageError",
     "Kernels",
     "Model",
     "ModelFileError",
+    "NoiseEstimate",
+    "PoissonGaussian",
     "Progress",
     "__version__",
     "denoise",
     "engine",
+    "estimate_noise",
     "fit",
     "psnr",
     "ssim",
+    "stabilise",
+    "unstabilise",
     "upscale",
 ]
 
 _MODULE_OF = {
+    "ChannelNoise": "noise_estimate",
     "Denoised": "denoising",
     "ImageError": "errors",
     "Kernels": "kernels",
     "Model": "model",
     "ModelFileError": "errors",
+    "NoiseEstimate": "noise_estimate",
+    "PoissonGaussian": "stabilising",
     "Progress": "progress",
     "denoise": "denoising",
+    "estimate_noise": "noise_estimate",
     "fit": "fitting",
     "psnr": "metrics",
     "ssim": "metrics",
+    "stabilise": "stabilising",
+    "unstabilise": "stabilising",
     "upscale": "upscaling",
 }
 

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from . import engine
-from .checks import checked_count, checked_positive, is_number, prepare_weighted
+from .checks import checked_count, checked_positive, prepare_weighted
 from .colours import recorrelate, recorrelated_variance
 from .ensemble import Ensemble, Plan
 from .fusion import Floats, fuse
 from .images import ChannelAxis
 from .model import Model
-from .noise import clipped_ends, straighten
-from .noise_model import even_noise, measure_noise
+from .noise_estimate import Noise, check_noise, noise_laws
+from .noise_model import NoiseModel
 from .progress import Callback
 from .settings import FitSettings
 from .starts import START_METHODS, Start, make_start
@@ -52,7 +52,8 @@ class Denoised:
         Shape of the image, in its units: how far the models are from each other, scaled so that its mean square is the
         estimated mean squared error (before texture is brought back). Zero for one model.
     noise : float
-        Standard deviation of the noise, in units of the image, as given or estimated.
+        Standard deviation of the noise, in units of the image, as given or estimated; root mean square over the
+        image where it depends on the value.
     models : list of Model
         The models, in the order they were fitted. They see the noisy image, so each is noisier than `image`.
     """
@@ -67,7 +68,7 @@ def denoise(
     image: Any,
     *,
     models: int = 20,
-    noise: float | str = "auto",
+    noise: Noise = "auto",
     n_kernels: int | str = "auto",
     start: str = "content",
     threshold: float | None = None,
@@ -88,9 +89,10 @@ def denoise(
         (Y, X), or (Y, X, C) with colour last; see `channel_axis`. Integers or floats of any size, finite.
     models : int
         How many models are fitted, at least 1. More is better and takes longer; below 4 all have one kernel count.
-    noise : float or "auto"
-        Standard deviation of the noise in units of the image, positive; "auto" estimates it. An image in which it
-        finds none is returned as it is.
+    noise : float, PoissonGaussian, (float, float, float), NoiseEstimate or "auto"
+        Standard deviation of even noise; or gain, offset and read noise of a camera or photon counter; in units of
+        the image. Or what `estimate_noise` found, in this image or another one like it. "auto" estimates it; an image
+        in which it finds none is returned as it is.
     n_kernels : int or "auto"
         Kernels of each model. "auto" fits models of up to 5 counts in turn, by the noise and the size of the image,
         and lets each place of each colour channel take the counts with the lowest estimated risk.
@@ -126,7 +128,7 @@ def denoise(
     """
     models = checked_count(models, "models")
     count = _checked_kernels(n_kernels)
-    known = None if isinstance(noise, str) and noise == "auto" else _checked_noise(noise)
+    check_noise(noise)
     if start not in START_METHODS:
         raise ValueError(f"start={start!r} is not known; use one of {', '.join(START_METHODS)}.")
     if threshold is not None and start != "segmentation":
@@ -136,36 +138,32 @@ def denoise(
         raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
     engine.resolve_device(device)  # early: the name may be wrong
     pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
-    ends = clipped_ends(pixels if weights is None else pixels[weights > 0][None])
-    if known is None:
-        noise_model = measure_noise(pixels, ends)
-    else:
-        # A constant image has no noise, whatever is said.
-        noise_model = even_noise(pixels, known / layout.span if np.ptp(pixels) > 0 else 0.0, ends)
-    sigma = noise_model.sigma
+    used = None if weights is None else weights > 0
+    noise_model = NoiseModel(noise_laws(noise, pixels, used, layout), pixels)
+    working = noise_model.stabilised(pixels)
     options = {} if threshold is None else {"threshold": checked_positive(threshold, "threshold")}
 
     def run(device: torch.device) -> Ensemble:
         ensemble = Ensemble(
-            pixels,
+            working,
             noise_model,
             layout,
             replace(SETTINGS, iterations=ITERATIONS[preset]),
-            partial(_start, start, pixels, options),
+            partial(_start, start, working, options),
             weights,
             seed,
             device,
         )
-        ensemble.run(_plans(pixels.shape, models, count, sigma), callback)
+        ensemble.run(_plans(pixels.shape, models, count, noise_model.strength), callback)
         return ensemble
 
     ensemble = engine.run_on(device, run)
     result, std = _finish(ensemble)
-    untouched = sigma == 0 and weights is None
+    untouched = noise_model.sigma == 0 and weights is None
     return Denoised(
         np.array(image) if untouched else layout.restore(result),
         layout.place_channels(std * np.float32(layout.span)),
-        sigma * layout.span if known is None else known,
+        noise_model.sigma * layout.span,
         ensemble.models,
     )
 
@@ -185,11 +183,12 @@ def _finish(ensemble: Ensemble) -> tuple[Floats, Floats]:
         refined = refine(noisy, planes, variance, spectrum, threads=torch.get_num_threads())
         kept = np.where(colour, *KEPT[::-1])[:, None, None].astype(np.float32)
         planes = kept * planes + (1 - kept) * refined
-    image = straighten(recorrelate(planes), noise.sigma, noise.ends)
+    denoised = recorrelate(planes)
     # The models share the noise of the image, so their spread alone is too narrow or too wide by some factor.
     spread = float(fused.spread.mean(dtype=np.float64))
     factor = min(max(fused.error / spread, 0.25), 4.0) if fused.error > 0 and spread > 0 else 1.0
-    return image, np.sqrt(recorrelated_variance(fused.spread) * np.float32(factor))
+    std = np.sqrt(recorrelated_variance(fused.spread) * np.float32(factor))
+    return noise.restored(denoised), std * noise.slopes(denoised)
 
 
 def _plans(shape: tuple[int, ...], models: int, n_kernels: int | None, sigma: float) -> list[Plan]:
@@ -222,9 +221,3 @@ def _checked_kernels(n_kernels: Any) -> int | None:
     if n_kernels != "auto":
         raise ValueError(f"n_kernels={n_kernels!r} must be 'auto' or a whole number of at least 1.")
     return None
-
-
-def _checked_noise(noise: Any) -> float:
-    if not is_number(noise) or noise <= 0:
-        raise ValueError(f"noise={noise!r} must be 'auto' or a positive standard deviation in units of the image.")
-    return float(noise)

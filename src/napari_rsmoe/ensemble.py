@@ -41,7 +41,7 @@ class Ensemble:
     Parameters
     ----------
     pixels : ndarray of float32, shape (H, W, C)
-        The noisy image in the engine's range.
+        The noisy image in the domain of `noise`.
     noise : NoiseModel
         Of the image.
     layout : ImageFormat
@@ -152,7 +152,8 @@ class Ensemble:
     def _model(self, fitter: Fitter, plan: Plan, index: int) -> Model:
         """The model in the channels of the image."""
         experts = np.divide(fitter.experts.cpu().numpy(), self._scale[:, 0, 0], dtype=np.float32)
-        mixed = np.einsum("lc,cd->ld", experts, opponent_matrix(experts.shape[1])).astype(np.float32)
+        # Gates are the same in both domains, so each expert is brought back by itself.
+        mixed = self.noise.restored(np.einsum("lc,cd->ld", experts, opponent_matrix(experts.shape[1])))
         metadata = {
             "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
             "job": "denoise",
@@ -168,9 +169,13 @@ class Ensemble:
     def _preview(self, fitter: Fitter, plan: Plan) -> np.ndarray:
         """The average of the finished models, or the first as it is."""
         if not self.groups:
-            return self.layout.restore(recorrelate(self._drawn(fitter, plan)))
+            return self._restored(self._drawn(fitter, plan))
         groups = list(self.groups.values())
         counts = np.array([group.count for group in groups], np.float32)
         shares = counts / counts.sum()
         mean = sum(share * group.mean for share, group in zip(shares, groups, strict=True))
-        return self.layout.restore(recorrelate(np.asarray(mean, np.float32)))
+        return self._restored(np.asarray(mean, np.float32))
+
+    def _restored(self, planes: Floats) -> np.ndarray:
+        """Decorrelated planes of the domain in the user's form."""
+        return self.layout.restore(self.noise.restored(recorrelate(planes)))

@@ -1,15 +1,19 @@
-"""What the noise of an image is like: how strong at each value, and whether neighbours share it."""
+"""What the noise of an image is like, and the domain in which it is even and white enough to be worked on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter
 
-from .noise import estimate_noise, noise_variance
+from .noise import Mask, clip_limits, white_variance
+from .photons import photon_noise, variance_line
+from .stabilising import Limits, PoissonGaussian, Stabiliser
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -17,35 +21,158 @@ Array = NDArray[np.float64]
 BLOCK = 16  # px, side of the blocks whose spectra are taken
 FLATTEST = 0.1  # share of the blocks taken for flat
 COLOURED = 3.0  # mean power over power at the finest scale, from which on noise counts as correlated
-LEVELS = 24  # of brightness, at which noise is measured
-FEWEST = 200  # pixels of a level
-UNEVEN = 6.0  # strongest over weakest noise variance of the levels, and
-RISING = 0.6  # their correlation with brightness, from which on noise counts as growing with the signal
+ALIKE = 1.5  # largest over smallest variance of channels that are taken for equally noisy
+FAINTEST = 1 / 16  # of the strongest channel's noise, that counts as the noise of a channel that has less
+LEAST = 1e-5  # of a channel's range: less is the rounding of numbers
 LOCAL_MEAN = 2.0  # px, of the blur that tells the brightness at a pixel
-# Second differences along both axes: blind to smooth content, and of the variance of white noise.
-_DETAIL = np.outer([1, -2, 1], [1, -2, 1]) / 6
+_TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
 
 
 @dataclass(frozen=True)
-class NoiseModel:
-    """Noise of an image (H, W, C) in the engine's range.
+class NoiseLaws:
+    """Noise of an image (H, W, C), in the units of its values.
 
     Attributes
     ----------
-    variance : ndarray of float32, shape (H, W, C)
-        At each pixel.
+    channels : tuple of PoissonGaussian
+        For each channel; before clipping. Gain and read noise are 0 where there is no noise.
+    limits : tuple of (float, float)
+        For each channel the values at which it was cut off; infinite: not at all.
     spectrum : ndarray of float64, shape (BLOCK, BLOCK), or None
-        Power by frequency as `numpy.fft.fft2` orders it, mean 1; None for white noise.
-    sigma : float
-        Standard deviation, before clipping where the noise is even; 0 where there is none.
-    ends : (bool, bool)
-        Whether clipping at 0 and at 1 shifts the mean. Not with photon noise, which fades towards 0.
+        Power by frequency as `numpy.fft.fft2` orders it, mean 1, of the noise once it is even; None for white noise.
+    correlation : (float, float)
+        Of the noise of neighbours along y and along x.
     """
 
-    variance: Floats
-    spectrum: Array | None
-    sigma: float
-    ends: tuple[bool, bool]
+    channels: tuple[PoissonGaussian, ...]
+    limits: tuple[Limits, ...]
+    spectrum: Array | None = None
+    correlation: tuple[float, float] = (0.0, 0.0)
+
+    def scaled(self, factor: float, shift: float) -> NoiseLaws:
+        """The noise of ``factor * image + shift``; `factor` is positive."""
+        return replace(
+            self,
+            channels=tuple(law.scaled(factor, shift) for law in self.channels),
+            limits=tuple((low * factor + shift, high * factor + shift) for low, high in self.limits),
+        )
+
+
+def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | None = None) -> NoiseLaws:
+    """Find out what the noise of an image is like.
+
+    Noise that clearly grows with brightness (photon noise) gets a gain; noise that is clearly weaker at the finest
+    scale than at coarser ones (as after interpolation in a camera) gets a spectrum. In any other case it is white and
+    even, and of one level where the channels have about the same.
+
+    Parameters
+    ----------
+    pixels : ndarray of float32, shape (H, W, C)
+        Finite.
+    used : ndarray of bool, shape (H, W), or None
+        Pixels that count; None: all.
+    like : NoiseLaws, optional
+        Noise of the same kinds is to be measured: which channels have photon noise, and whether there is a spectrum.
+    """
+    planes = [plane.astype(np.float64) for plane in np.moveaxis(pixels, -1, 0)]
+    limits = (
+        tuple(clip_limits(plane if used is None else plane[used]) for plane in planes) if like is None else like.limits
+    )
+    # Rounded, as the last bits of eigenvalues may depend on the number of threads.
+    sigmas = [_rounded(math.sqrt(white_variance(plane, used))) for plane in planes]
+    sigmas = [sigma if sigma > LEAST * np.ptp(plane) else 0.0 for sigma, plane in zip(sigmas, planes, strict=True)]
+    laws = [PoissonGaussian(0, 0, sigma) for sigma in _levelled(sigmas)]
+    if min(pixels.shape[:2]) < 4 * BLOCK or not any(sigmas):
+        return NoiseLaws(tuple(laws), limits)
+    for c, plane in enumerate(planes):
+        found = None
+        if like is None and sigmas[c] > 0:
+            found = photon_noise(plane, used, sigmas[c], limits[c])
+        elif like is not None and like.channels[c].gain > 0:
+            found = variance_line(plane, used, limits[c])
+        if found is not None:
+            laws[c] = PoissonGaussian(_rounded(found.gain), _rounded(found.offset), _rounded(found.read))
+    spectrum, excess = _spectrum_of(planes, laws, limits, used)
+    correlation = _correlation(spectrum)
+    finest = spectrum[BLOCK // 2 - 2 : BLOCK // 2 + 3, BLOCK // 2].mean()
+    white = spectrum.mean() <= COLOURED * finest if like is None else like.spectrum is None
+    if white:
+        return NoiseLaws(tuple(laws), limits, None, correlation)
+    # What was measured is the noise at the finest scale.
+    laws = [law.stronger(excess) for law in laws]
+    return NoiseLaws(tuple(laws), limits, spectrum / spectrum.mean(), correlation)
+
+
+class NoiseModel:
+    """Noise of an image in the engine's range, and the domain that denoising works in.
+
+    There, noise is as strong in every channel and at every value, as nearly as can be: each channel is stabilised, and
+    one scale brings all of them to [0, 1]. Where all channels have the same even noise, it is the image's own domain.
+
+    Parameters
+    ----------
+    laws : NoiseLaws
+        In the engine's range.
+    pixels : ndarray of float32, shape (H, W, C)
+        The image in the engine's range.
+
+    Attributes
+    ----------
+    sigma : float
+        Root mean square of the noise over the image in the engine's range; 0 where there is none.
+    variance : ndarray of float32, shape (H, W, C)
+        Of the noise at each pixel, in the domain.
+    strength : float
+        Root mean square of the noise in the domain.
+    spectrum : ndarray of float64, shape (BLOCK, BLOCK), or None
+        As in `NoiseLaws`.
+    """
+
+    def __init__(self, laws: NoiseLaws, pixels: Floats) -> None:
+        self.laws = laws
+        self.spectrum = laws.spectrum
+        local = gaussian_filter(pixels, (LOCAL_MEAN, LOCAL_MEAN, 0)).astype(np.float64)
+        strengths = np.array([law.variance(local[..., c]).mean() for c, law in enumerate(laws.channels)])
+        self.sigma = math.sqrt(float(strengths.mean()))
+        self._stabilisers: list[Stabiliser] = []
+        self._scale, self._shift = 1.0, 0.0
+        self.strength = 0.0
+        self.variance: Floats = np.zeros(pixels.shape, np.float32)
+        if self.sigma == 0:
+            return
+        # A channel without noise is given back as it is, but takes part.
+        least = FAINTEST * math.sqrt(float(strengths.max()))
+        for c, law in enumerate(laws.channels):
+            heard = law if strengths[c] > least**2 else PoissonGaussian(0, 0, least)
+            self._stabilisers.append(Stabiliser(heard, float(pixels[..., c].max()), laws.limits[c]))
+        if len({(each.noise.gain, each.noise.read) for each in self._stabilisers}) == 1 and laws.channels[0].gain == 0:
+            self._scale = self._stabilisers[0].noise.read
+        else:
+            stabilised = self._stabilised(pixels)
+            self._scale = 1 / float(np.ptp(stabilised))
+            self._shift = -float(stabilised.min())
+        means = gaussian_filter(self._stabilised(pixels), (LOCAL_MEAN, LOCAL_MEAN, 0))
+        self.variance = self._by_channel("variance", means, self._scale**2)
+        # Not of the variances: where clipping leaves little noise there is as much to be told apart.
+        self.strength = self._scale
+
+    def stabilised(self, pixels: Floats) -> Floats:
+        """Bring the image into the domain; float32, (H, W, C)."""
+        if self.sigma == 0:
+            return pixels
+        return (self._scale * (self._stabilised(pixels) + self._shift)).astype(np.float32)
+
+    def restored(self, values: Floats) -> Floats:
+        """Bring denoised values of the domain, (..., C), back to the engine's range, without bias by the noise."""
+        if self.sigma == 0:
+            return values
+        return self._by_channel("inverse", values / self._scale - self._shift, 1.0)
+
+    def slopes(self, values: Floats) -> Floats:
+        """How much the values of the engine's range change with those of the domain, (..., C)."""
+        if self.sigma == 0:
+            return np.ones_like(values)
+        return self._by_channel("slope", values / self._scale - self._shift, 1 / self._scale)
 
     def sample(self, planes: tuple[int, ...], rng: np.random.Generator) -> Floats:
         """Draw noise of variance 1 and this spectrum, shape (C, H, W)."""
@@ -65,93 +192,55 @@ class NoiseModel:
         power = np.fft.rfft2(np.fft.ifftshift(covariance)).real
         return np.maximum(power, 1e-3).astype(np.float32)
 
+    def _stabilised(self, pixels: Floats) -> Array:
+        return np.stack([each.forward(pixels[..., c]) for c, each in enumerate(self._stabilisers)], -1)
 
-def even_noise(pixels: Floats, sigma: float, ends: tuple[bool, bool]) -> NoiseModel:
-    """White noise of one strength, clipped at the given ends of the range."""
-    return NoiseModel(noise_variance(pixels, sigma, ends), None, sigma, ends)
-
-
-def measure_noise(pixels: Floats, ends: tuple[bool, bool]) -> NoiseModel:
-    """Find out what the noise of an image is like.
-
-    Noise that clearly grows with brightness (photon noise) gets a variance ``a value + b``; noise that is clearly
-    weaker at the finest scale than at coarser ones (as after interpolation in a camera) gets a spectrum. In
-    any other case it is white and even.
-
-    Parameters
-    ----------
-    pixels : ndarray of float32, shape (H, W, C)
-        In the engine's range.
-    ends : (bool, bool)
-        Whether values are cut off at 0 and at 1.
-
-    Returns
-    -------
-    NoiseModel
-    """
-    sigma = estimate_noise(pixels)
-    model = even_noise(pixels, sigma, ends)
-    if sigma == 0 or min(pixels.shape[:2]) < 4 * BLOCK:
-        return model
-    variance = model.variance.copy()
-    uneven = False
-    for c in range(pixels.shape[2]):
-        rising = _rising_variance(pixels[..., c].astype(np.float64), model.variance[..., c])
-        if rising is not None:
-            variance[..., c] = rising
-            uneven = True
-    spectrum, excess = _flat_spectrum(pixels.mean(2, dtype=np.float64), variance.mean(2, dtype=np.float64))
-    coloured = spectrum.mean() > COLOURED * spectrum[BLOCK // 2 - 2 : BLOCK // 2 + 3, BLOCK // 2].mean()
-    if coloured:
-        variance *= np.float32(excess)
-    if not (uneven or coloured):
-        return model
-    strength = float(np.sqrt(variance.mean(dtype=np.float64)))
-    return NoiseModel(variance, spectrum / spectrum.mean() if coloured else None, strength, (False, False))
+    def _by_channel(self, method: str, values: NDArray[np.floating], factor: float) -> Floats:
+        """One of the tables of every channel, times a factor."""
+        channels = [getattr(each, method)(values[..., c]) for c, each in enumerate(self._stabilisers)]
+        return (factor * np.stack(channels, -1)).astype(np.float32)
 
 
-def _rising_variance(plane: Array, expected: Floats) -> Floats | None:
-    """Variance at each pixel of a channel whose noise grows with brightness; None if it does not.
-
-    `expected` is the variance of even noise after clipping, which also is smaller near a clipped end: what counts is
-    growth beyond it.
-    """
-    relative = 1 / np.sqrt(np.maximum(expected, 1e-12))
-    detail = np.abs(convolve(plane, _DETAIL, mode="mirror"))
-    brightness = gaussian_filter(plane, LOCAL_MEAN)
-    edges = np.linspace(brightness.min(), np.quantile(brightness, 0.999), LEVELS + 1)
-    found = []
-    for low, high in pairwise(edges):
-        inside = (brightness >= low) & (brightness < high)
-        if (count := int(inside.sum())) >= FEWEST:
-            # The median is little moved by edges; 1.4826 makes it a standard deviation.
-            found.append(
-                (
-                    brightness[inside].mean(),
-                    (1.4826 * np.median(detail[inside])) ** 2,
-                    (1.4826 * np.median(detail[inside] * relative[inside])) ** 2,
-                    count,
-                )
-            )
-    if len(found) < 4:
-        return None
-    value, variance, growth, count = np.array(found).T
-    if growth.max() < UNEVEN * max(growth.min(), 1e-12) or np.corrcoef(value, growth)[0, 1] < RISING:
-        return None
-    weakest, strongest = max(variance.min(), 1e-12), variance.max()
-    # An estimate of a variance scatters in proportion to it.
-    weight = np.sqrt(count) / np.maximum(variance, 0.01 * strongest)
-    columns = np.stack([value, np.ones_like(value)], 1) * weight[:, None]
-    slope, offset = np.linalg.lstsq(columns, variance * weight, rcond=None)[0]
-    line = np.maximum(slope * brightness + offset, 0.5 * weakest)
-    return line.astype(np.float32) if slope > 0 else None
+def _levelled(sigmas: Sequence[float]) -> list[float]:
+    """One level for all channels that have noise, if theirs are about the same."""
+    heard = [sigma for sigma in sigmas if sigma > 0]
+    if not heard or max(heard) ** 2 > ALIKE * min(heard) ** 2:
+        return list(sigmas)
+    common = _rounded(math.sqrt(float(np.mean(np.square(heard)))))
+    return [common if sigma > 0 else 0.0 for sigma in sigmas]
 
 
-def _flat_spectrum(plane: Array, variance: Array) -> tuple[Array, float]:
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _spectrum_of(
+    planes: Sequence[Array], laws: Sequence[PoissonGaussian], limits: Sequence[Limits], used: Mask | None
+) -> tuple[Array, float]:
+    """Spectrum of the noise of the mean of the stabilised channels, and its variance, in units of what was expected."""
+    means, variances = [], []
+    for plane, law, limit in zip(planes, laws, limits, strict=True):
+        if law.gain + law.read > 0:
+            stabiliser = Stabiliser(law, float(plane.max()), limit)
+            means.append(stabiliser.forward(plane))
+            variances.append(stabiliser.variance(gaussian_filter(means[-1], LOCAL_MEAN)))
+    return _flat_spectrum(np.mean(means, 0), np.mean(variances, 0) / len(means), used)
+
+
+def _correlation(spectrum: Array) -> tuple[float, float]:
+    """Correlation of neighbours along y and x, from the power of tapered blocks."""
+    covariance = np.fft.ifft2(spectrum).real
+    # The taper overlaps with itself less and less as it is shifted.
+    overlap = np.fft.ifft2(np.square(np.abs(np.fft.fft2(_TAPER)))).real
+    along_y, along_x = (covariance[lag] / covariance[0, 0] * overlap[0, 0] / overlap[lag] for lag in ((1, 0), (0, 1)))
+    return _rounded(along_y), _rounded(along_x)
+
+
+def _flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Array, float]:
     """Mean spectrum of the flattest blocks in units of the given variance, and their variance in the same units."""
     half = BLOCK // 2
 
-    def blocks(values: Array) -> Array:
+    def blocks(values: NDArray[Any]) -> NDArray[Any]:
         view = np.lib.stride_tricks.sliding_window_view(values, (BLOCK, BLOCK))[::half, ::half]
         return view.reshape(-1, BLOCK, BLOCK)
 
@@ -163,7 +252,7 @@ def _flat_spectrum(plane: Array, variance: Array) -> tuple[Array, float]:
         share = (content * slope).sum((1, 2), keepdims=True) / np.square(slope).sum()
         content = content - share * slope
     ratio = content.var((1, 2)) / expected
-    flat = ratio <= np.quantile(ratio, FLATTEST)
-    taper = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
-    power = np.square(np.abs(np.fft.fft2(content[flat] * taper))) / expected[flat, None, None]
-    return power.mean(0) / np.square(taper).sum(), float(np.median(ratio[flat]))
+    whole = np.ones(len(ratio), bool) if used is None else blocks(used).all((1, 2))
+    flat = whole & (ratio <= np.quantile(ratio[whole], FLATTEST)) if whole.any() else ~whole
+    power = np.square(np.abs(np.fft.fft2(content[flat] * _TAPER))) / expected[flat, None, None]
+    return power.mean(0) / np.square(_TAPER).sum(), float(np.median(ratio[flat]))

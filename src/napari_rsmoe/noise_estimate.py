@@ -1,0 +1,203 @@
+"""The noise of an image as users see it: in its units, with standard errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .checks import is_number, prepare_weighted
+from .images import ChannelAxis, ImageFormat
+from .noise import Mask, clip_limits
+from .noise_model import Array, Floats, NoiseLaws, measure_noise
+from .stabilising import PoissonGaussian
+
+PARTS = 3  # along each axis: the estimate is repeated without each of PARTS^2 parts of the image
+
+
+@dataclass(frozen=True)
+class ChannelNoise:
+    """Noise of one channel, in units of the image, with standard errors.
+
+    Attributes
+    ----------
+    clipped : (float, float)
+        Share of the pixels at the lower and the upper end, if values seem to be cut off there; else 0.
+    sigma, sigma_error : float
+        Standard deviation, root mean square over the channel where it depends on the value; 0 where none was found.
+    gain, gain_error, offset, offset_error, read, read_error : float
+        As in `PoissonGaussian`; gain 0: even noise. Variances tell only where their line over the values ends: where
+        it meets 0 above the smallest value, that is the offset, and read noise is 0; else the offset is the smallest
+        value.
+    """
+
+    clipped: tuple[float, float]
+    sigma: float
+    sigma_error: float
+    gain: float
+    gain_error: float
+    offset: float
+    offset_error: float
+    read: float
+    read_error: float
+
+
+@dataclass(frozen=True)
+class NoiseEstimate:
+    """What `estimate_noise` returns; `denoise` takes it as `noise`.
+
+    Attributes
+    ----------
+    sigma, sigma_error : float
+        Standard deviation of the noise over the whole image, root mean square, and its standard error; 0 where none
+        was found.
+    channels : tuple of ChannelNoise
+        What the noise of each channel is like.
+    correlation, correlation_error : (float, float)
+        Of the noise of neighbours along y and along x, and its standard error.
+    laws : NoiseLaws
+        The same for the denoiser, in units of the image.
+    """
+
+    sigma: float
+    sigma_error: float
+    channels: tuple[ChannelNoise, ...]
+    correlation: tuple[float, float]
+    correlation_error: tuple[float, float]
+    laws: NoiseLaws
+
+
+Noise = float | str | PoissonGaussian | tuple[float, float, float] | NoiseEstimate
+"""What `denoise` accepts as `noise`."""
+
+
+def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: Any = None) -> NoiseEstimate:
+    """Estimate the noise of one image: its strength, growth with brightness, clipping, and correlation of neighbours.
+
+    Standard errors are those of the jackknife: the estimate is repeated without each ninth of the image. They tell
+    how well the image determines the numbers, not whether the model is right: fine texture all over an image, for
+    example, is taken for noise.
+
+    Parameters
+    ----------
+    image : array-like
+        (Y, X), or (Y, X, C); see `channel_axis`. Integers or floats of any size, finite.
+    channel_axis : int, None or "auto"
+        Which axis holds channels; "auto" takes a last axis of length 3 or 4.
+    weight : array-like, optional
+        (Y, X) non-negative weights of the pixels; those of weight 0 are left out.
+
+    Returns
+    -------
+    NoiseEstimate
+        In units of the image. Images below 64 px a side are taken to have white, even noise. Standard errors are NaN
+        where a ninth of the image is all there is.
+
+    Raises
+    ------
+    ImageError
+        If the image or the weights cannot be used.
+
+    Examples
+    --------
+    >>> noise = napari_rsmoe.estimate_noise(frames[0])  # doctest: +SKIP
+    >>> clean = [napari_rsmoe.denoise(frame, noise=noise).image for frame in frames]  # doctest: +SKIP
+    """
+    pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
+    used = np.ones(pixels.shape[:2], bool) if weights is None else weights > 0
+    laws = measure_noise(pixels, used)
+    ways = [measure_noise(pixels, kept, like=laws) for kept in _all_but_one(used)]
+
+    def figures(laws: NoiseLaws) -> Array:
+        """Strength of the whole, correlation along y and x, and by channel strength, gain, offset and read noise."""
+        found = [_strength(law, pixels[..., c][used]) for c, law in enumerate(laws.channels)]
+        whole = math.sqrt(float(np.mean(np.square(found))))
+        scaled = laws.scaled(layout.span, layout.low)
+        channels = [
+            (strength * layout.span, law.gain, law.offset, law.read)
+            for strength, law in zip(found, scaled.channels, strict=True)
+        ]
+        return np.array([whole * layout.span, *laws.correlation, *np.ravel(channels)])
+
+    found = figures(laws)
+    # Of the jackknife, whose estimates differ far less than those of separate images would.
+    errors = np.sqrt((len(ways) - 1) * np.var([figures(way) for way in ways], axis=0)) if ways else np.nan * found
+    channels = []
+    for c, numbers in enumerate(np.stack([found[3:], errors[3:]], 1).reshape(-1, 4, 2)):
+        values = pixels[..., c][used]
+        shares = [float(np.mean(values == limit)) for limit in laws.limits[c]]
+        channels.append(ChannelNoise((shares[0], shares[1]), *map(float, numbers.ravel())))
+    return NoiseEstimate(
+        float(found[0]),
+        float(errors[0]),
+        tuple(channels),
+        (float(found[1]), float(found[2])),
+        (float(errors[1]), float(errors[2])),
+        laws.scaled(layout.span, layout.low),
+    )
+
+
+def check_noise(noise: Any) -> None:
+    """Raise a ValueError if `noise` is none of what `denoise` accepts."""
+    _known_noise(noise)
+
+
+def noise_laws(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFormat) -> NoiseLaws:
+    """The noise of an image in the engine's range, measured or as the user says."""
+    known = _known_noise(noise)
+    # A constant image has no noise, whatever is said.
+    if known is None or np.ptp(pixels) == 0:
+        return measure_noise(pixels, used)
+    factor = 1 / layout.span
+    if isinstance(known, NoiseEstimate):
+        laws = known.laws.scaled(factor, -layout.low * factor)
+        if len(laws.channels) != pixels.shape[2]:
+            raise ValueError(
+                f"noise was estimated for {len(laws.channels)} channels, but the image has {pixels.shape[2]}."
+            )
+        return laws
+    law = known.scaled(factor, -layout.low * factor)
+    planes = (pixels[..., c] if used is None else pixels[..., c][used] for c in range(pixels.shape[2]))
+    limits = tuple(clip_limits(plane) for plane in planes)
+    return NoiseLaws((law,) * len(limits), limits)
+
+
+def _known_noise(noise: Any) -> PoissonGaussian | NoiseEstimate | None:
+    """What the user says of the noise; None: nothing."""
+    if isinstance(noise, str) and noise == "auto":
+        return None
+    if isinstance(noise, NoiseEstimate | PoissonGaussian):
+        law = noise
+    elif is_number(noise) and noise > 0:
+        law = PoissonGaussian(0.0, 0.0, float(noise))
+    elif isinstance(noise, tuple | list) and len(noise) == 3 and all(map(is_number, noise)) and min(noise[::2]) >= 0:
+        law = PoissonGaussian(*map(float, noise))
+    else:
+        law = PoissonGaussian(0.0)
+    if isinstance(law, PoissonGaussian) and law.gain + law.read == 0:
+        raise ValueError(
+            f"noise={noise!r} must be 'auto', a positive standard deviation in units of the image, three numbers "
+            "(gain, offset, read noise) of which gain and read noise are not negative and not both 0, a "
+            "PoissonGaussian, or what estimate_noise returned."
+        )
+    return law
+
+
+def _all_but_one(used: Mask) -> Iterator[Mask]:
+    """The pixels that count, without those of one part of the image after the other."""
+    bounds = [np.linspace(0, length, PARTS + 1).astype(int) for length in used.shape]
+    for (top, bottom), (left, right) in product(pairwise(bounds[0]), pairwise(bounds[1])):
+        kept = used.copy()
+        kept[top:bottom, left:right] = False
+        if kept.any() and used[top:bottom, left:right].any():
+            yield kept
+
+
+def _strength(law: PoissonGaussian, values: NDArray[np.float32]) -> float:
+    """Root mean square of the noise of an image of these (noisy) values."""
+    return math.sqrt(float(law.variance(values.astype(np.float64)).mean()))
