@@ -217,6 +217,10 @@ UPSCALE = (
 )  # fmt: skip
 """Of `napari_rsmoe.upscale`."""
 
+PARAMETERS = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE}
+"""By the name of the function."""
+_ALWAYS_SHOWN = {"denoise": (), "fit": ("n_kernels",), "upscale": ("scale",)}  # even at their defaults
+
 
 def values(parameters: Sequence[Parameter], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """All values, checked: the given ones, and the defaults of the others.
@@ -236,3 +240,24 @@ def values(parameters: Sequence[Parameter], given: Mapping[str, Any] | None = No
 def changed(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the values that differ from the defaults, in the order of the parameters."""
     return {p.name: given[p.name] for p in parameters if p.name in given and given[p.name] != p.default}
+
+
+def call(action: str, given: Mapping[str, Any], image: str = "image", *more: str) -> str:
+    """Python that calls the function.
+
+    Parameters
+    ----------
+    action : {"denoise", "fit", "upscale"}
+        Which function.
+    given : mapping
+        Values of its parameters; those at their defaults are left out, but for the seed.
+    image : str
+        The expression for the image.
+    *more : str
+        Further keywords, as ``name=value``.
+    """
+    first = {name: given[name] for name in _ALWAYS_SHOWN[action]}
+    shown = first | {k: v for k, v in changed(PARAMETERS[action], given).items() if k != "seed"}
+    if "seed" in given:
+        shown["seed"] = given["seed"]
+    return f"{action}({', '.join([image, *(f'{name}={value!r}' for name, value in shown.items()), *more])})"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
@@ -115,14 +114,19 @@ class Planes:
         return (*size, int(np.prod([shape[k] for k in self._channels])))
 
     def __iter__(self) -> Iterator[Plane]:
-        positions = product(*(range(self.data.shape[k]) for k in self._loops))
-        for number, position in enumerate(positions):
-            index: list[int | slice] = [slice(None)] * len(self.axes)
-            for k, i in zip(self._loops, position, strict=True):
-                index[k] = i
-            pixels = np.asarray(self.data[tuple(index)], self._dtype).transpose(self._to_plane)
-            label = ", ".join(f"{self.axes[k]} {i}" for k, i in zip(self._loops, position, strict=True))
-            yield Plane(number, tuple(index), pixels.reshape(self.plane_shape), label)
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> Plane:
+        """The plane at this position of the loop; IndexError if there is none."""
+        if not 0 <= number < len(self):
+            raise IndexError(f"plane {number} of {len(self)}")
+        position = np.unravel_index(number, [self.data.shape[k] for k in self._loops])
+        index: list[int | slice] = [slice(None)] * len(self.axes)
+        for k, i in zip(self._loops, position, strict=True):
+            index[k] = int(i)
+        pixels = np.asarray(self.data[tuple(index)], self._dtype).transpose(self._to_plane)
+        label = ", ".join(f"{self.axes[k]} {i}" for k, i in zip(self._loops, position, strict=True))
+        return Plane(number, tuple(index), pixels.reshape(self.plane_shape), label)
 
     def result_shape(self, size: Sequence[int]) -> tuple[int, ...]:
         """Shape of the whole image once its planes have become `size`, which is (Y, X)."""
@@ -232,6 +236,23 @@ def guess_axes(shape: Sequence[int]) -> str:
         f"{_example(len(shape))}): Y and X span a plane, C is a channel, T, Z and any other letter is looped "
         "over."
     )
+
+
+def stack_axes(shape: Sequence[int]) -> str:
+    """Axes for an array that is to be looked at: as `guess_axes`, but axes before Y and X are those of a stack.
+
+    Raises
+    ------
+    ImageError
+        For fewer than two axes, or more than can be named.
+    """
+    if len(shape) <= 3 and (len(shape) < 3 or shape[-1] in (3, 4)):
+        return guess_axes(shape)
+    tail = "YXC" if shape[-1] in (3, 4) else "YX"
+    lead = "DEFGHIJKLMNOPQRTZ"[len(tail) - len(shape) :]
+    if len(lead) + len(tail) != len(shape):
+        raise ImageError(f"an array of shape {tuple(shape)} has too many axes.")
+    return lead + tail
 
 
 def _example(ndim: int) -> str:

@@ -36,6 +36,22 @@ class Progress:
         return self.step / self.total if self.total else 1.0
 
 
+@dataclass(frozen=True)
+class PlaneProgress(Progress):
+    """Progress of a job on many planes, that also tells which one is worked on.
+
+    Attributes
+    ----------
+    number : int
+        Of the plane, from 0.
+    plane : tuple of int and slice
+        Its index in the whole array; see `planes.Plane`.
+    """
+
+    number: int = 0
+    plane: tuple[int | slice, ...] = ()
+
+
 Callback = Callable[[Progress], bool | None]
 """Called now and then from the thread that runs the job. Return True to stop: the job then returns the best
 result it has so far. None or False goes on."""
@@ -70,6 +86,45 @@ class Parts:
         def report(progress: Progress) -> bool:
             step = index * progress.total + progress.step
             self.stopped = bool(callback(replace(progress, stage=stage, step=step, total=self.count * progress.total)))
+            return self.stopped
+
+        return report
+
+
+class PlaneParts:
+    """The callbacks of a job that does the same to every plane; they report a `PlaneProgress`.
+
+    Parameters
+    ----------
+    callback : callable or None
+        The job's.
+    count : int
+        Number of planes.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether the callback has asked to stop.
+    """
+
+    def __init__(self, callback: Callback | None, count: int) -> None:
+        self.callback, self.count = callback, count
+        self.stopped = False
+
+    def part(self, number: int, plane: tuple[int | slice, ...]) -> Callback:
+        """The callback for plane `number`, counted from 0, which lies at the index `plane`."""
+
+        def report(progress: Progress) -> bool:
+            if self.callback is None:
+                return False
+            total = max(progress.total, 1)
+            many = self.count > 1
+            stage = f"plane {number + 1} of {self.count}, {progress.stage}" if many else progress.stage
+            moved = PlaneProgress(
+                stage, number * total + progress.step, self.count * total, progress.psnr, progress.preview,
+                number=number, plane=plane,
+            )  # fmt: skip
+            self.stopped = bool(self.callback(moved))
             return self.stopped
 
         return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .checks import checked_count
 from .fitting import fit
 from .images import ChannelAxis, prepare_image, to_type
+from .model import Model
 from .progress import Callback, Parts
 from .raster import Numbers, Raster, checked_sharpen
 
@@ -67,13 +69,33 @@ def upscale(
     if scale is None:
         raise ValueError("scale=None must be one or two positive numbers.")
     sharpen = checked_sharpen(sharpen)
-    pixels, layout = prepare_image(image, channel_axis)
+    pixels, _ = prepare_image(image, channel_axis)
     Raster.plan((pixels.shape[0], pixels.shape[1]), pixels.shape[2], scale=scale)
+    fitted = fit_models(
+        image, models=models, n_kernels=n_kernels, iterations=iterations, seed=seed, device=device,
+        channel_axis=channel_axis, callback=callback,
+    )  # fmt: skip
+    return draw_mean(fitted, scale=scale, sharpen=sharpen)
+
+
+def fit_models(
+    image: Any,
+    *,
+    models: int,
+    n_kernels: int | None = None,
+    iterations: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    channel_axis: ChannelAxis = "auto",
+    callback: Callback | None = None,
+) -> list[Model]:
+    """The models that `upscale` averages; arguments as there. When the callback says stop, those that are finished."""
+    pixels, _ = prepare_image(image, channel_axis)
     if n_kernels is None:
         n_kernels = max(1, pixels.shape[0] * pixels.shape[1] // PIXELS_PER_KERNEL)
     models = checked_count(models, "models")
     parts = Parts(callback, models)
-    drawn: list[np.ndarray] = []
+    fitted: list[Model] = []
     for index in range(models):
         model = fit(
             image,
@@ -85,10 +107,17 @@ def upscale(
             channel_axis=channel_axis,
             callback=parts.part(index, f"model {index + 1} of {models}"),
         )
-        if parts.stopped and drawn:
+        if parts.stopped and fitted:
             break  # it is unfinished, others are not
-        drawn.append(model.render(scale=scale, sharpen=sharpen, dtype=np.float64))
+        fitted.append(model)
         if parts.stopped:
             break
-    mean: np.ndarray = np.mean(drawn, axis=0)
-    return to_type(mean, layout.dtype)
+    return fitted
+
+
+def draw_mean(models: Sequence[Model], **options: Any) -> np.ndarray:
+    """The mean of models of one image, in its type; `options` as for `Model.render`."""
+    total = models[0].render(**options, dtype=np.float64)
+    for model in models[1:]:
+        total += model.render(**options, dtype=np.float64)
+    return to_type(total / len(models), models[0].layout.dtype)

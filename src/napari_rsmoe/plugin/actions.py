@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..parameters import DENOISE, FIT, UPSCALE, values
-from ..progress import Callback, Progress
+from ..progress import Callback, PlaneParts
 from . import METADATA_KEY
 from .layers.outputs import Output, image_output, residual_output, uncertainty_output
 from .preferences import preferences, use_threads
@@ -136,28 +136,15 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
 
     `show`: `bicubic` (cubic interpolation for comparison). Else as `denoise`, with `parameters.UPSCALE`.
     """
-    from .. import fit as fit_image
-    from ..progress import Parts
-    from .enlarging import cubic, draw, kernel_count
+    from ..upscaling import fit_models
+    from .enlarging import cubic, draw
 
     settings = _settings(UPSCALE, given)
+    fitting = {name: value for name, value in settings.items() if name not in ("scale", "sharpen")}
     fitted: list[PlaneModels] = []
 
     def work(plane: Plane, report: Callback) -> list[np.ndarray]:
-        parts = Parts(report, settings["models"])
-        models: list[Model] = []
-        for index in range(settings["models"]):
-            model = fit_image(
-                plane.image, kernel_count(settings, plane.image), preset="enlarge",
-                iterations=settings["iterations"], seed=settings["models"] * settings["seed"] + index,
-                device=settings["device"], channel_axis=_channels(plane),
-                callback=parts.part(index, f"model {index + 1} of {settings['models']}"),
-            )  # fmt: skip
-            if parts.stopped and models:
-                break
-            models.append(model)
-            if parts.stopped:
-                break
+        models = fit_models(plane.image, **fitting, channel_axis=_channels(plane), callback=report)
         fitted.append(PlaneModels(plane.index, models))
         return [draw(models, settings["scale"], settings["sharpen"])]
 
@@ -207,9 +194,10 @@ class _Planes:
     def run(self, work: Callable[[Plane, Callback], list[np.ndarray]]) -> list[np.ndarray]:
         """Return what `work` returns, put together; planes not reached after a stop are zero."""
         layout = self.source.planes()
+        parts = PlaneParts(self.callback, len(layout))
         for whole in layout:
             plane = replace(whole, image=whole.image[..., :-1]) if self.source.has_alpha else whole
-            images = work(plane, self._report(plane, len(layout)))
+            images = work(plane, parts.part(plane.number, plane.index))
             self.result_size = (images[0].shape[0], images[0].shape[1])
             if self.source.has_alpha:
                 images = [_with_alpha(image, whole.image[..., -1]) for image in images]
@@ -219,6 +207,7 @@ class _Planes:
             for array, image in zip(self._arrays, images, strict=True):
                 layout.store(array, plane, image)
             self.done += 1
+            self.stopped = parts.stopped
             if self.stopped:
                 break
         return self._arrays
@@ -231,28 +220,6 @@ class _Planes:
             "planes_done": self.done,
             "stopped": self.stopped,
         }
-
-    def _report(self, plane: Plane, count: int) -> Callback:
-        def report(progress: Progress) -> bool:
-            if self.callback is None:
-                return False
-            total = max(progress.total, 1)
-            stage = f"plane {plane.number + 1} of {count}, {progress.stage}" if count > 1 else progress.stage
-            moved = PlaneProgress(
-                stage, plane.number * total + progress.step, count * total, progress.psnr, progress.preview,
-                plane=plane.index,
-            )  # fmt: skip
-            self.stopped = bool(self.callback(moved))
-            return self.stopped
-
-        return report
-
-
-@dataclass(frozen=True)
-class PlaneProgress(Progress):
-    """Progress that also tells which plane of the source is worked on."""
-
-    plane: tuple[int | slice, ...] = ()
 
 
 def _with_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -115,7 +115,8 @@ def _copy(viewer: Any, language: str) -> str:
     from napari.utils.notifications import show_error, show_info
     from qtpy.QtWidgets import QApplication
 
-    from .record import PARAMETERS, command_line, python_call, record_of
+    from ..parameters import PARAMETERS
+    from .record import command_line, python_call, record_of
 
     layer = None if viewer is None else viewer.layers.selection.active
     record = None if layer is None else record_of(layer)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,15 +13,6 @@ if TYPE_CHECKING:
     from ..model import Model
 
 PixelBox = tuple[int, int, int, int]
-
-
-def kernel_count(settings: Mapping[str, Any], image: np.ndarray) -> int:
-    """Kernels of each model, by the rule of `napari_rsmoe.upscale` where the user leaves it open."""
-    from ..upscaling import PIXELS_PER_KERNEL
-
-    if settings["n_kernels"] is not None:
-        return int(settings["n_kernels"])
-    return max(1, image.shape[0] * image.shape[1] // PIXELS_PER_KERNEL)
 
 
 def draw(
@@ -51,8 +42,9 @@ def draw(
     tall, wide = -(-(y1 - y0) // step), -(-(x1 - x0) // step)
     y1, x1 = y0 + tall * step, x0 + wide * step
     region = (y0 * height / rows, x0 * width / columns, y1 * height / rows, x1 * width / columns)
-    drawn = [m.render(region=region, shape=(tall, wide), sharpen=sharpen, dtype=np.float64) for m in models]
-    return to_type(np.mean(drawn, axis=0), models[0].layout.dtype)
+    from ..upscaling import draw_mean
+
+    return draw_mean(models, region=region, shape=(tall, wide), sharpen=sharpen)
 
 
 def output_size(size: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
-from ..parameters import DENOISE, FIT, UPSCALE, Parameter, changed
+from ..parameters import PARAMETERS, call, changed
 from . import METADATA_KEY
 from .source import Source
 
-PARAMETERS: dict[str, tuple[Parameter, ...]] = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE}
 _OPTION_OF = {"n_kernels": "--kernels"}  # where the command line's name is another
 _PACKAGES = ("napari-rsmoe", "torch", "numpy", "napari")
 
@@ -65,7 +64,7 @@ def python_call(record: Mapping[str, Any]) -> str:
     action, source = record["action"], record["source"]
     axes, alpha = source["axes"], source["alpha"]
     colour = axes.endswith("S")
-    call = _positional(record) + "".join(f", {word}" for word in _keywords(record))
+    given = record["parameters"]
     plain = set(axes) <= set("YXS")  # neither planes to loop over nor channels
     lines = [f"from napari_rsmoe import {action}"]
     if not plain:
@@ -81,11 +80,12 @@ def python_call(record: Mapping[str, Any]) -> str:
     tail = {"denoise": ".image", "fit": ".render()", "upscale": ""}[action]
     if plain:
         name = {"denoise": "result", "fit": "model", "upscale": "result"}[action]
-        lines.append(f"{name} = {action}(image{call})")
+        lines.append(f"{name} = {call(action, given)}")
         lines.append(f"image = {name}{tail}" if tail else "image = result")
     else:
-        channels = ", channel_axis=2" if "C" in axes or colour else ""
-        lines.append(f"image = map_planes(lambda plane: {action}(plane{call}{channels}){tail}, image, {axes!r})")
+        channels = ["channel_axis=2"] if "C" in axes or colour else []
+        work = call(action, given, "plane", *channels) + tail
+        lines.append(f"image = map_planes(lambda plane: {work}, image, {axes!r})")
     return "\n".join(lines) + "\n"
 
 
@@ -121,21 +121,6 @@ def _command(group: Any, name: str) -> Any:
     import click
 
     return group.get_command(click.Context(group), name)
-
-
-def _positional(record: Mapping[str, Any]) -> str:
-    given = record["parameters"]
-    first: Sequence[str] = {"denoise": (), "fit": ("n_kernels",), "upscale": ("scale",)}[record["action"]]
-    return "".join(f", {name}={given[name]!r}" for name in first)
-
-
-def _keywords(record: Mapping[str, Any]) -> list[str]:
-    skipped = {"fit": {"n_kernels"}, "upscale": {"scale"}}.get(record["action"], set())
-    given = record["parameters"]
-    shown = changed(PARAMETERS[record["action"]], given)
-    if "seed" in given:
-        shown["seed"] = given["seed"]
-    return [f"{name}={value!r}" for name, value in shown.items() if name not in skipped]
 
 
 def _word(value: Any) -> str:

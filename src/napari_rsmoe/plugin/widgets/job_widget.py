@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, ProgressBar, PushButton, create_widget
 from napari.layers import Image
 from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
+from ...jobs import Job, Outcome, plain_text
 from ...parameters import Parameter
 from ...progress import Callback
 from .. import METADATA_KEY
@@ -21,8 +21,7 @@ from ..layers.adding import add_layers
 from ..preferences import load_engine, preferences
 from ..record import command_line, make_record, python_call
 from ..source import Source, from_layer, plane_in_view
-from ..workers.job import Job, plain_text
-from ..workers.thread import Outcome, Task
+from ..workers.thread import Task
 from .form import Form, row_of
 from .memory import remember, remembered
 from .preview import PreviewLayer
@@ -172,7 +171,7 @@ class JobWidget(Container):
         show = self.shown_outputs()
         if self.previews.value:
             self._preview = PreviewLayer(self._viewer, source, self._action, replace=self.again.value == REPLACE)
-        self._job = Job(partial(_run, self._action, source, given, show), self._finished)
+        self._job = Job(partial(_run, self._action, source, given, show), self._finished, Task)
         self._preview_due = 0.0
         self._show_running(True)
         self.status.value = "Starting"
@@ -193,10 +192,7 @@ class JobWidget(Container):
         progress = job.progress
         if progress is not None and not job.cancelled:
             self.progress.value = round(1000 * progress.fraction)
-            left = job.seconds_left
-            quality = f", {progress.psnr:.2f} dB" if progress.psnr is not None and np.isfinite(progress.psnr) else ""
-            eta = f", {duration(left)} left" if left is not None else ""
-            self.status.value = f"{progress.stage}{quality}{eta}"
+            self.status.value = job.status
         preview = job.take_preview()
         if self._preview is not None and self._preview.layer is None:
             self._preview = None  # the user has deleted it: no more of them
@@ -290,12 +286,6 @@ def _run(action: str, source: Source, given: dict[str, Any], show: dict[str, boo
     """Do the job and make the layers, on the thread."""
     result = ACTIONS[action](source, given, callback, **show)
     return result, [output.layer() for output in result.outputs]
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people."""
-    whole = max(1, round(seconds))
-    return f"{whole} s" if whole < 90 else f"{round(whole / 60)} min"
 
 
 def summary(record: dict[str, Any]) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ...jobs import Preview
+from ...progress import PlaneProgress
 from .. import METADATA_KEY
-from ..actions import PlaneProgress
 from ..layers.adding import earlier, show_in
 from ..layers.outputs import Output, fitted_place
 from ..record import make_record
 from ..source import Place, Source
-from ..workers.job import Preview
 
 
 @dataclass(frozen=True)

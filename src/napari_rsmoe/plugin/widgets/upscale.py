@@ -11,6 +11,7 @@ from napari.layers import Shapes
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
+from ...jobs import Outcome
 from ...parameters import UPSCALE
 from ...planes import Plane, Planes
 from .. import METADATA_KEY
@@ -18,7 +19,6 @@ from ..actions import PlaneModels, Result
 from ..enlarging import draw
 from ..source import Source, plane_in_view
 from ..workers.latest import Latest
-from ..workers.thread import Outcome
 from .job_widget import JobWidget
 from .regions import box_in_view, box_of_shape
 

@@ -9,10 +9,10 @@ from napari.utils import cancelable_progress
 from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtCore import QTimer
 
+from ...jobs import Job, Outcome, plain_text
 from ..actions import Result
 from ..layers.adding import add_layers
-from .job import Job, plain_text
-from .thread import Outcome
+from .thread import Task
 
 PARTS = 1000
 
@@ -33,7 +33,7 @@ class BackgroundJob:
     def __init__(self, viewer: Any, title: str, function: Callable[..., Result]) -> None:
         self._viewer = viewer
         self.done = False
-        self.job = Job(lambda callback: _with_layers(function(callback=callback)), self._finished)
+        self.job = Job(lambda callback: _with_layers(function(callback=callback)), self._finished, Task)
         self._bar = cancelable_progress(total=PARTS, desc=title, cancel_callback=self.job.cancel)
         self._timer = QTimer()
         self._timer.setInterval(100)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .thread import Outcome, Task
+from ...jobs import Outcome
+from .thread import Task
 
 
 class Latest:

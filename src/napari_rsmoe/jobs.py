@@ -1,0 +1,208 @@
+"""Long jobs on a thread, for every user interface: progress, time left, previews on demand, cancel.
+
+The thread never sends anything but its end: whoever watches asks for the progress and, when the last preview has been
+shown, for the next. So nothing queues up, and a cancel takes hold at the next report of the engine.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import DeviceError, EngineError
+from .progress import Callback, Progress
+
+NICENESS = 5
+PATIENCE = 20  # seconds to wait for a thread when the program ends
+PLAIN_ERRORS = (ValueError, TypeError, DeviceError, EngineError, MemoryError, OSError)
+"""What goes wrong through the image, the settings or the machine: the message is enough for the user."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended: with a result or with an error."""
+
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Task:
+    """Runs a function once on a thread, which never outlives the program.
+
+    Parameters
+    ----------
+    function : callable
+        Without arguments.
+    done : callable
+        Gets the `Outcome`, on the thread of the function.
+    background : bool
+        A long one, that lets other threads go first.
+    """
+
+    def __init__(
+        self, function: Callable[[], Any], done: Callable[[Outcome], None], *, background: bool = False
+    ) -> None:
+        self.stop = threading.Event()
+        """Set when the function should come to an end."""
+        self._function, self._done, self._background = function, done, background
+        self._thread = threading.Thread(target=self._run, name="napari-rsmoe", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        _running.add(self)
+        self._thread.start()
+
+    def _run(self) -> None:
+        if self._background:
+            _step_back()
+        try:
+            outcome = Outcome(self._function())
+        except Exception as error:
+            outcome = Outcome(error=error)
+        self._done(outcome)
+
+    def wait(self, seconds: float | None = PATIENCE) -> None:
+        """Wait for the thread, if it runs; None: as long as it takes."""
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """An image on the way, and the progress it belongs to."""
+
+    progress: Progress
+    image: np.ndarray
+
+
+class Job:
+    """Runs ``function(callback)`` on a thread.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a callback as the engine knows it and returns the result. When the callback says stop, it returns what
+        it has.
+    finished : callable
+        Gets the `Outcome`, on the thread that `task` says.
+    task : type
+        `Task`, or one of a user interface, which calls `finished` on its own thread.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Callback], Any],
+        finished: Callable[[Outcome], None],
+        task: Callable[..., Task] = Task,
+    ) -> None:
+        self._preview_wanted = threading.Event()
+        self._preview: Preview | None = None
+        self._started = time.monotonic()
+        self.progress: Progress | None = None
+        self.done = False
+        self.history: list[tuple[float, float]] = []  # (fraction, PSNR)
+        self._task = task(lambda: function(self._report), self._end, background=True)
+        self._finished = finished
+
+    def start(self) -> None:
+        """Begin."""
+        self._started = time.monotonic()
+        self._task.start()
+
+    def cancel(self) -> None:
+        """Ask to stop; the job then ends with what it has."""
+        self._task.stop.set()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for the end of the function; None: as long as it takes."""
+        self._task.wait(seconds)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._task.stop.is_set()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the speed so far; None at the beginning."""
+        progress = self.progress
+        if progress is None or progress.fraction <= 0:
+            return None
+        return (time.monotonic() - self._started) * (1 - progress.fraction) / progress.fraction
+
+    @property
+    def status(self) -> str:
+        """Where it stands, in one line."""
+        progress, left = self.progress, self.seconds_left
+        if progress is None:
+            return "Starting"
+        quality = f", {progress.psnr:.2f} dB" if progress.psnr is not None and np.isfinite(progress.psnr) else ""
+        eta = f", {duration(left)} left" if left is not None else ""
+        return f"{progress.stage}{quality}{eta}"
+
+    def ask_for_preview(self) -> None:
+        """Have a preview made at the next report."""
+        self._preview_wanted.set()
+
+    def take_preview(self) -> Preview | None:
+        """The preview that was asked for, once it is there."""
+        preview, self._preview = self._preview, None
+        return preview
+
+    def _report(self, progress: Progress) -> bool:
+        self.progress = progress
+        if progress.psnr is not None and np.isfinite(progress.psnr):
+            self.history.append((progress.fraction, progress.psnr))
+        if self._preview_wanted.is_set() and not self.cancelled:
+            self._preview_wanted.clear()
+            self._preview = Preview(progress, progress.preview())
+        return self.cancelled
+
+    def _end(self, outcome: Outcome) -> None:
+        self.done = True
+        self._finished(outcome)
+
+
+def plain_text(error: BaseException) -> str | None:
+    """The message of an error that the user can do something about; None for a fault of the program."""
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this. Choose a part of the image, or fewer planes."
+    if isinstance(error, PLAIN_ERRORS):
+        return str(error)
+    return None
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    whole = max(1, round(seconds))
+    return f"{whole} s" if whole < 90 else f"{round(whole / 60)} min"
+
+
+def _step_back() -> None:
+    """Let other threads go first where processors are scarce; torch's threads inherit it. Linux only."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+_running: weakref.WeakSet[Task] = weakref.WeakSet()
+
+
+@atexit.register
+def end_all() -> None:
+    """Stop what runs, and wait for it: a thread in the engine must not see the interpreter go."""
+    tasks = list(_running)
+    for task in tasks:
+        task.stop.set()
+    for task in tasks:
+        task.wait()
