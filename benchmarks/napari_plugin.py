@@ -19,10 +19,11 @@ from qtpy.QtWidgets import QApplication
 
 from benchmarks.machine import facts
 from napari_rsmoe import Kernels, Model
+from napari_rsmoe.jobs import Latest
 from napari_rsmoe.plugin.editing import EditableKernels
 from napari_rsmoe.plugin.layers.kernels import kernels_output
 from napari_rsmoe.plugin.source import Place
-from napari_rsmoe.plugin.workers.latest import Latest
+from napari_rsmoe.plugin.workers.thread import Task
 
 SIZE = 1024
 PLACE = Place(np.ones(2), np.zeros(2), np.eye(2), np.zeros(1), np.eye(3), ("pixel", "pixel"), ("y", "x"))
@@ -166,7 +167,7 @@ def draw_kernels(viewer: Any, count: int) -> None:
     made: list[Any] = []
     cpu = time.process_time()
     with Gaps() as gaps:
-        thread = Latest(lambda outcome: made.append(viewer.add_layer(outcome.result)))
+        thread = Latest(lambda outcome: made.append(viewer.add_layer(outcome.result)), Task)
         thread.ask(lambda: kernels_output(editable, PLACE, "kernels", RECORD, count).layer())
         wait_until(lambda: bool(made))
         pause(0.3)

@@ -19,6 +19,7 @@ import skimage.util
 import tqdm
 
 from . import Denoised, Kernels, Progress, denoise, psnr, ssim, upscale
+from .pictures import heat
 from .progress import Callback
 
 NOISE_VARIANCE = 0.01
@@ -49,24 +50,6 @@ def resize(image: np.ndarray, factor: int, order: int) -> np.ndarray:
     """Enlarge by interpolation of an order: 0 nearest pixel, 3 cubic. (Y, X, C), clipped to [0, 1]."""
     shape = (image.shape[0] * factor, image.shape[1] * factor)
     return np.clip(skimage.transform.resize(image, shape, order=order, mode="edge"), 0.0, 1.0)
-
-
-def heat(values: np.ndarray) -> np.ndarray:
-    """Colours from black over red and yellow to white, for values from 0 to their 99.5th percentile.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        (Y, X, C), not negative; the channels are averaged.
-
-    Returns
-    -------
-    numpy.ndarray
-        (Y, X, 3) in [0, 1].
-    """
-    mean = values.mean(axis=-1)
-    level = mean / max(float(np.percentile(mean, 99.5)), 1e-12)
-    return np.clip(3.0 * level[..., None] - np.arange(3.0), 0.0, 1.0)
 
 
 def draw_kernels(image: np.ndarray, kernels: Kernels, zoom: int = 2) -> np.ndarray:

@@ -173,6 +173,56 @@ class Job:
         self._finished(outcome)
 
 
+class Latest:
+    """Quick tasks on a thread, one at a time; of those that come meanwhile only the last: what a slider asks for.
+
+    Parameters
+    ----------
+    show : callable
+        Gets the `Outcome` of each task that was run, on the thread that `task` says.
+    task : type
+        As for `Job`.
+    """
+
+    def __init__(self, show: Callable[[Outcome], None], task: Callable[..., Task] = Task) -> None:
+        self._show, self._make_task = show, task
+        self._waiting: Callable[[], Any] | None = None
+        self._task: Task | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task runs or waits."""
+        return self._task is not None
+
+    def ask(self, task: Callable[[], Any]) -> None:
+        """Run `task` as soon as the thread is free."""
+        with self._lock:
+            self._waiting = task
+            ready = self._next() if self._task is None else None
+        if ready is not None:
+            ready.start()
+
+    def close(self) -> None:
+        """Forget what waits, and show nothing any more."""
+        with self._lock:
+            self._closed, self._waiting = True, None
+
+    def _next(self) -> Task | None:
+        task, self._waiting = self._waiting, None
+        self._task = None if task is None or self._closed else self._make_task(task, self._done)
+        return self._task
+
+    def _done(self, outcome: Outcome) -> None:
+        if not self._closed:
+            self._show(outcome)
+        with self._lock:
+            ready = self._next()
+        if ready is not None:
+            ready.start()
+
+
 def plain_text(error: BaseException) -> str | None:
     """The message of an error that the user can do something about; None for a fault of the program."""
     if isinstance(error, MemoryError):

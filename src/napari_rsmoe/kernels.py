@@ -69,6 +69,12 @@ class Kernels:
             which = np.array([which])
         return Kernels(**{name: getattr(self, name)[which] for name in self._columns()})
 
+    def heaviest(self, most: int) -> np.ndarray:
+        """Rows of the kernels with the largest weight times area, at most so many, in ascending order."""
+        mass = self.weight * self.axes.prod(1)
+        rows: np.ndarray = np.sort(np.argsort(-mass, kind="stable")[:most])
+        return rows
+
     def covariance(self) -> np.ndarray:
         """Covariance matrices, (L, 2, 2), rows and columns in the order (y, x), px^2."""
         direction = np.stack([np.sin(self.angle), np.cos(self.angle)], 1)

@@ -120,13 +120,18 @@ class Planes:
         """The plane at this position of the loop; IndexError if there is none."""
         if not 0 <= number < len(self):
             raise IndexError(f"plane {number} of {len(self)}")
-        position = np.unravel_index(number, [self.data.shape[k] for k in self._loops])
         index: list[int | slice] = [slice(None)] * len(self.axes)
-        for k, i in zip(self._loops, position, strict=True):
+        for k, i in zip(self._loops, self._position(number), strict=True):
             index[k] = int(i)
         pixels = np.asarray(self.data[tuple(index)], self._dtype).transpose(self._to_plane)
-        label = ", ".join(f"{self.axes[k]} {i}" for k, i in zip(self._loops, position, strict=True))
-        return Plane(number, tuple(index), pixels.reshape(self.plane_shape), label)
+        return Plane(number, tuple(index), pixels.reshape(self.plane_shape), self.label(number))
+
+    def label(self, number: int) -> str:
+        """Where a plane lies, as in `Plane`; nothing is read."""
+        return ", ".join(f"{self.axes[k]} {i}" for k, i in zip(self._loops, self._position(number), strict=True))
+
+    def _position(self, number: int) -> tuple[Any, ...]:
+        return np.unravel_index(number, [self.data.shape[k] for k in self._loops])
 
     def result_shape(self, size: Sequence[int]) -> tuple[int, ...]:
         """Shape of the whole image once its planes have become `size`, which is (Y, X)."""

@@ -111,7 +111,7 @@ class PlaneParts:
         self.callback, self.count = callback, count
         self.stopped = False
 
-    def part(self, number: int, plane: tuple[int | slice, ...]) -> Callback:
+    def part(self, number: int, plane: tuple[int | slice, ...] = ()) -> Callback:
         """The callback for plane `number`, counted from 0, which lies at the index `plane`."""
 
         def report(progress: Progress) -> bool:

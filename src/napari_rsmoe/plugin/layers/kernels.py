@@ -74,9 +74,7 @@ def heaviest(table: EditableKernels, most: int) -> list[np.ndarray]:
     for plane in range(len(table)):
         rows = table.rows(plane)
         if len(rows) > share:
-            kernels = table.kernels(plane)
-            mass = kernels.weight[rows] * kernels.axes[rows].prod(1)
-            rows = np.sort(rows[np.argsort(-mass, kind="stable")[:share]])
+            rows = rows[table.kernels(plane)[rows].heaviest(share)]
         chosen.append(rows)
     return chosen
 

@@ -12,7 +12,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, Label,
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
-from ...jobs import Outcome
+from ...jobs import Latest, Outcome
 from .. import METADATA_KEY
 from ..editing import EditableKernels
 from ..files import write_table
@@ -20,7 +20,7 @@ from ..layers.drawn import store_plane, value_range
 from ..layers.following import apply_changes, find_changes, recoloured, redraw
 from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features, heaviest, in_box
 from ..preferences import preferences
-from ..workers.latest import Latest
+from ..workers.thread import Task
 from .form import column_of, row_of
 
 HEAVIEST, VIEW, FILTER, SELECTED = "the heaviest", "those in view", "those that pass the filter", "those selected"
@@ -66,7 +66,7 @@ class KernelsWidget(Container):
             ],
             labels=False,
         )  # fmt: skip
-        self._latest = Latest(self._show_image)
+        self._latest = Latest(self._show_image, Task)
         self.layer.changed.connect(self._watch)
         self.redraw.changed.connect(self.draw_again)
         self.feature.changed.connect(self._show_range)

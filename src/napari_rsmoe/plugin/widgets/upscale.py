@@ -11,14 +11,14 @@ from napari.layers import Shapes
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
-from ...jobs import Outcome
+from ...jobs import Latest, Outcome
 from ...parameters import UPSCALE
 from ...planes import Plane, Planes
 from .. import METADATA_KEY
 from ..actions import PlaneModels, Result
 from ..enlarging import draw
 from ..source import Source, plane_in_view
-from ..workers.latest import Latest
+from ..workers.thread import Task
 from .job_widget import JobWidget
 from .regions import box_in_view, box_of_shape
 
@@ -44,7 +44,7 @@ class UpscaleWidget(JobWidget):
             choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip="Add a cubic interpolation for comparison."
         )
         super().__init__(napari_viewer, "upscale", UPSCALE, {}, "Enlarge", hidden=("device", "sharpen"))
-        self._live = Latest(self._show_live)
+        self._live = Latest(self._show_live, Task)
         self._result_layer: Any = None
         self._settle = QTimer(self.native)
         self._settle.setSingleShot(True)

@@ -1,0 +1,28 @@
+"""Widgets for Jupyter: fit, denoise, enlarge, explore kernels, and `show`.
+
+>>> from napari_rsmoe.notebook import DenoiseWidget, show
+>>> DenoiseWidget(image)  # doctest: +SKIP
+>>> show(napari_rsmoe.fit(image), before=image)  # doctest: +SKIP
+
+`action` runs a job on a thread beside a viewer pane (`pane`, which draws with `viewer.js`); `form` makes controls of
+the parameters that all user interfaces share.
+"""
+
+from __future__ import annotations
+
+try:
+    import anywidget  # noqa: F401
+    import ipywidgets  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"The notebook widgets need {error.name}, which is not installed here. Run: "
+        'pip install "napari-rsmoe[notebook]", and restart the kernel.',
+        name=error.name,
+    ) from error
+
+from .actions import DenoiseWidget, FitWidget, SuperResolutionWidget
+from .explorer import KernelExplorer
+from .pane import ImagePane
+from .views import show
+
+__all__ = ["DenoiseWidget", "FitWidget", "ImagePane", "KernelExplorer", "SuperResolutionWidget", "show"]

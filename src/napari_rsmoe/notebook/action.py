@@ -1,0 +1,259 @@
+"""What the widgets with long jobs share: settings, run, progress, preview, cancel, result."""
+
+from __future__ import annotations
+
+import html
+import time
+import traceback
+from functools import partial
+from typing import Any, ClassVar
+
+import ipywidgets
+import numpy as np
+
+from ..jobs import Job, Outcome, plain_text
+from ..parameters import PARAMETERS, call
+from ..progress import Callback, PlaneParts, PlaneProgress, Progress
+from .curve import curve_svg
+from .form import Form
+from .pace import Pace
+from .pane import ImagePane
+from .source import Source
+
+STATUS_INTERVAL = 0.2  # seconds between two updates of the progress
+PREVIEW_INTERVAL = 0.5
+PREVIEW_SHARE = 0.1  # of the time of a job that may go into previews
+
+
+class Code(str):
+    """Python source that a notebook shows as it is written."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class ActionWidget(ipywidgets.HBox):
+    """A job on an image: settings and progress beside a viewer pane. The job runs on a thread.
+
+    Parameters
+    ----------
+    image : array-like
+        (Y, X), (Y, X, C), or a stack of planes, which are worked on one by one; see `axes`.
+    axes : str, optional
+        A letter for each axis of a stack, such as "TZYX" or "CYX": C is channels that share kernels, letters other
+        than Y, X and C are looped over. Default: Y and X last, then colour if 3 or 4 values long.
+    **given
+        Parameters of the function that differ from its defaults.
+
+    Attributes
+    ----------
+    result : Any
+        What the function returned, of a stack a list of it; None before.
+    error : Exception or None
+        What went wrong in the last run; shown in the widget too.
+    pane : ImagePane
+        The pictures.
+
+    Raises
+    ------
+    ImageError, TypeError, ValueError
+        If the image has no such axes, or a parameter is unknown or not accepted.
+    """
+
+    action: ClassVar[str]
+    run_label: ClassVar[str]
+    title: ClassVar[str]  # of the result in the pane
+
+    def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
+        self._source = Source(image, axes)
+        self._job: Job | None = None  # the last one
+        self._running = False
+        self._ran: dict[str, Any] | None = None
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.form = Form(PARAMETERS[self.action], given)
+        self.pane = ImagePane(
+            self._source, titles={"before": "image", "after": self.title}, labels=self._source.labels
+        )  # fmt: skip
+        self.run_button = ipywidgets.Button(description=self.run_label, button_style="primary")
+        self.cancel_button = ipywidgets.Button(
+            description="Cancel", tooltip="Stop, and keep what is there", disabled=True
+        )  # fmt: skip
+        self.code_button = ipywidgets.Button(description="Code", tooltip="Python that does the same")
+        self.progress = ipywidgets.FloatProgress(min=0, max=1)
+        self.status = ipywidgets.Label("")
+        self.curve = ipywidgets.HTML()
+        self.message = ipywidgets.HTML()
+        self._show_progress = Pace(self._update, STATUS_INTERVAL)
+        self._preview_due = self._preview_asked = 0.0
+        self.run_button.on_click(lambda _: self.start())
+        self.cancel_button.on_click(lambda _: self.cancel())
+        self.code_button.on_click(lambda _: self._show_code())
+        buttons = ipywidgets.HBox([self.run_button, self.cancel_button, self.code_button])
+        controls = ipywidgets.VBox([self.form, buttons, self.progress, self.status, self.curve, self.message])
+        controls.add_class("rsmoe-controls")
+        super().__init__([controls, self.pane])
+        self.add_class("rsmoe-action")
+
+    # ------------------------------------------------------------------ for the widgets to fill in
+
+    def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Any:
+        """What the job makes of an image, or of a plane of a stack."""
+        raise NotImplementedError
+
+    def pictures(self, result: Any) -> dict[str, Any]:
+        """What the pane shows of a result of `compute`: `after`, `uncertainty`, `models`."""
+        raise NotImplementedError
+
+    def summary(self, results: list[Any]) -> str:
+        """What came out, in a few words."""
+        raise NotImplementedError
+
+    def joined(self, results: list[Any]) -> Any:
+        """The result for the user, of the results of all planes."""
+        return results[0] if self._source.single else results
+
+    def code_of(self, given: dict[str, Any]) -> list[str]:
+        """Lines of Python that make `result`."""
+        more = [f"{name}={value}" for name, value in self._source.channels().items()]
+        name, axes = self._source.name, self._source.axes
+        if self._source.single:
+            return [f"from napari_rsmoe import {self.action}", "", f"result = {call(self.action, given, name, *more)}"]
+        return [
+            f"from napari_rsmoe import {self.action}",
+            "from napari_rsmoe.planes import Planes",
+            "",
+            f"result = [{call(self.action, given, 'plane.image', *more)} for plane in Planes({name}, {axes!r})]",
+        ]
+
+    # ------------------------------------------------------------------ the job
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs."""
+        return self._running
+
+    def start(self) -> None:
+        """Begin, unless a job runs. Returns at once; `wait` waits for the end."""
+        if self.busy:
+            return
+        self.error = None
+        try:
+            given = self.form.values
+        except ValueError as error:
+            self._show_error(error)
+            return
+        self._started, self._preview_due = time.monotonic(), 0.0
+        self._job = Job(partial(self._run, given), partial(self._finish, given))
+        self.message.value = self.curve.value = ""
+        self._running = True
+        self._show_running(True)
+        self._job.start()
+
+    def cancel(self) -> None:
+        """Ask the job to end with what it has."""
+        if self._job is not None and self._running:
+            self._job.cancel()
+            self.cancel_button.disabled = True
+            self.status.value = "Stopping"
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """Wait for the end of the job and return the result. Raises what went wrong, or TimeoutError."""
+        if self._job is not None:
+            self._job.wait(timeout)
+            if self._running:
+                raise TimeoutError(f"The job still runs after {timeout:g} s; wait again, or cancel it.")
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def code(self) -> Code:
+        """Python that repeats the run that made `result`; before a run, what would be run."""
+        return Code("\n".join(self.code_of(self.form.values if self._ran is None else self._ran)))
+
+    def _run(self, given: dict[str, Any], callback: Callback) -> list[Any]:
+        """Do the work, plane by plane; on the thread."""
+        results: list[Any] = []
+        parts = PlaneParts(partial(self._report, callback), len(self._source))
+        for number in range(len(self._source)):
+            image = self._source.image if self._source.single else self._source[number]
+            done = self.compute(image, given, callback=parts.part(number), **self._source.channels())
+            results.append(done)
+            self.pane.show(number, **self.pictures(done))
+            if parts.stopped:
+                break
+        return results
+
+    def _report(self, callback: Callback, progress: Progress) -> bool:
+        """Look at the job from its own thread: nothing queues up, and nothing else has to run."""
+        stop = bool(callback(progress))
+        job = self._job
+        assert job is not None
+        preview = job.take_preview()
+        if preview is not None and isinstance(preview.progress, PlaneProgress):
+            self.pane.show(preview.progress.number, after=self._source.plane_of(preview.image))
+            cost = time.monotonic() - self._preview_asked
+            self._preview_due = time.monotonic() + max(PREVIEW_INTERVAL, cost / PREVIEW_SHARE)
+        if time.monotonic() >= self._preview_due:
+            self._preview_asked, self._preview_due = time.monotonic(), np.inf
+            job.ask_for_preview()
+        self._show_progress()
+        return stop
+
+    def _update(self) -> None:
+        job = self._job
+        if job is None or job.progress is None or job.cancelled:
+            return
+        self.progress.value = job.progress.fraction
+        self.status.value = job.status
+        if job.history:
+            self.curve.value = curve_svg(list(job.history))
+
+    def _finish(self, given: dict[str, Any], outcome: Outcome) -> None:
+        job = self._job
+        assert job is not None
+        self._show_progress.now()
+        try:
+            if outcome.error is not None:
+                raise outcome.error
+            self._ran, self.result = given, self.joined(outcome.result)
+            self._show_end(outcome.result, cancelled=job.cancelled)
+        except Exception as error:
+            self._show_error(error)
+        self._running = False
+        self._show_running(False)
+
+    def _show_end(self, results: list[Any], *, cancelled: bool) -> None:
+        seconds, count = time.monotonic() - self._started, len(self._source)
+        if not cancelled:
+            self.progress.value = 1.0
+        ended = "Stopped" if cancelled else "Done"
+        planes = f" after {len(results)} of {count} planes" if len(results) < count else ""
+        self.status.value = f"{ended}{planes}, {seconds:.1f} s, {self.summary(results)}"
+
+    # ------------------------------------------------------------------ small things
+
+    def _show_running(self, running: bool) -> None:
+        self.run_button.disabled, self.cancel_button.disabled = running, not running
+        if running:
+            self.progress.value = 0.0
+            self.status.value = "Starting"
+
+    def _show_error(self, error: BaseException) -> None:
+        self.error = error
+        self.status.value = "Failed"
+        text = plain_text(error)
+        details = ""
+        if text is None:
+            text = f"{type(error).__name__}: {error}"
+            trace = "".join(traceback.format_exception(error))
+            details = f"<details><summary>Details</summary><pre>{html.escape(trace)}</pre></details>"
+        self.message.value = f'<div class="rsmoe-error">{html.escape(text)}{details}</div>'
+
+    def _show_code(self) -> None:
+        try:
+            self.message.value = f'<pre class="rsmoe-code">{html.escape(self.code())}</pre>'
+        except ValueError as error:
+            self._show_error(error)

@@ -1,0 +1,146 @@
+"""The widgets that fit, denoise and enlarge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..denoising import Denoised, denoise
+from ..fitting import fit
+from ..jobs import Latest, Outcome
+from ..metrics import psnr
+from ..model import Model
+from ..parameters import call
+from ..upscaling import draw_mean, fit_models
+from .action import ActionWidget
+from .views import view_of
+
+
+class FitWidget(ActionWidget):
+    """Model an image with steered kernels: `result` is a `Model`. Arguments as for `ActionWidget`."""
+
+    action, run_label, title = "fit", "Fit", "fit"
+
+    def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Model:
+        """Fit."""
+        return fit(image, **given, **more)
+
+    def pictures(self, result: Model) -> dict[str, Any]:
+        """The drawn model and its kernels."""
+        return view_of(result)
+
+    def summary(self, results: list[Model]) -> str:
+        """The quality and the number of kernels."""
+        pairs = [(view_of(model)["after"], self._source[k]) for k, model in enumerate(results)]
+        figures = [psnr(drawn, image) for drawn, image in pairs if np.ptp(image) > 0]
+        quality = f"{np.mean(figures):.2f} dB, " if figures else ""
+        return f"{quality}{sum(model.n_kernels for model in results)} kernels"
+
+
+class DenoiseWidget(ActionWidget):
+    """Remove noise, with an error bar for each pixel: `result` is a `Denoised`. Arguments as for `ActionWidget`."""
+
+    action, run_label, title = "denoise", "Denoise", "denoised"
+
+    def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Denoised:
+        """Denoise."""
+        return denoise(image, **given, **more)
+
+    def pictures(self, result: Denoised) -> dict[str, Any]:
+        """The denoised image, its uncertainty, and the kernels of one of its models."""
+        return view_of(result)
+
+    def summary(self, results: list[Denoised]) -> str:
+        """The noise that was found."""
+        return f"noise {np.mean([each.noise for each in results]):.4g}"
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """An enlarged plane, and the models it was drawn from."""
+
+    image: np.ndarray
+    models: list[Model]
+
+
+class SuperResolutionWidget(ActionWidget):
+    """Enlarge an image by any factor: `result` is an array. Arguments as for `ActionWidget`.
+
+    The sharpness may be changed after the run: the result is drawn again, without a new fit.
+    """
+
+    action, run_label, title = "upscale", "Enlarge", "enlarged"
+
+    def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
+        super().__init__(image, axes=axes, **given)
+        self._enlarged: list[Enlarged] = []
+        self._redrawing = Latest(self._show_redrawn)
+        self.form.fields["sharpen"].control.observe(self._on_sharpen, "value")
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs, or the result is drawn again."""
+        return super().busy or self._redrawing.busy
+
+    def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Enlarged:
+        """Fit models finer than the pixels, and draw them."""
+        fitting = {name: value for name, value in given.items() if name not in ("scale", "sharpen")}
+        models = fit_models(image, **fitting, **more)
+        return Enlarged(draw_mean(models, scale=given["scale"], sharpen=given["sharpen"]), models)
+
+    def pictures(self, result: Enlarged) -> dict[str, Any]:
+        """The enlarged image, and the kernels of the first model."""
+        return {"after": self._source.plane_of(result.image), "models": result.models[0]}
+
+    def summary(self, results: list[Enlarged]) -> str:
+        """The size."""
+        height, width = self.pictures(results[0])["after"].shape[:2]
+        return f"{height} x {width} px"
+
+    def joined(self, results: list[Enlarged]) -> np.ndarray:
+        """One array with the axes of the image; planes that were not reached are zero."""
+        self._enlarged = results
+        if self._source.single:
+            return results[0].image
+        planes, first = self._source.planes, results[0].image
+        array = np.zeros(planes.result_shape(first.shape[:2]), first.dtype)
+        for number, each in enumerate(results):
+            planes.store(array, planes[number], each.image)
+        return array
+
+    def code_of(self, given: dict[str, Any]) -> list[str]:
+        """Of a stack, all in one array."""
+        if self._source.single:
+            return super().code_of(given)
+        more = [f"{name}={value}" for name, value in self._source.channels().items()]
+        work = call(self.action, given, "plane", *more)
+        return [
+            "from napari_rsmoe import upscale",
+            "from napari_rsmoe.planes import map_planes",
+            "",
+            f"result = map_planes(lambda plane: {work}, {self._source.name}, {self._source.axes!r})",
+        ]
+
+    # ------------------------------------------------------------------ sharpness
+
+    def _on_sharpen(self, change: Any) -> None:
+        if self._ran is not None and not super().busy:
+            self._redrawing.ask(partial(self._redraw, {**self._ran, "sharpen": change["new"]}))
+
+    def _redraw(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[Enlarged]]:
+        scale, sharpen = given["scale"], given["sharpen"]
+        drawn = [
+            Enlarged(draw_mean(each.models, scale=scale, sharpen=sharpen), each.models) for each in self._enlarged
+        ]  # fmt: skip
+        return given, drawn
+
+    def _show_redrawn(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._show_error(outcome.error)
+            return
+        self._ran, enlarged = outcome.result
+        self.result = self.joined(enlarged)
+        self.pane.show(after=[self.pictures(each)["after"] for each in enlarged])

@@ -1,0 +1,189 @@
+"""Look at the kernels of a model, and take some of them away."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import Any
+
+import ipywidgets
+import numpy as np
+
+from ..jobs import Latest, Outcome
+from ..kernels import Kernels
+from ..model import Model
+from ..parameters import UPSCALE
+from .action import Code
+from .pane import ImagePane
+from .source import Source, variable_name
+from .views import channels_last, view_of
+
+FEATURES: dict[str, tuple[str, Callable[[Kernels], np.ndarray]]] = {
+    "long axis (px)": ("kernels.axes[:, 0]", lambda k: k.axes[:, 0]),
+    "short axis (px)": ("kernels.axes[:, 1]", lambda k: k.axes[:, 1]),
+    "angle (degrees)": ("np.degrees(kernels.angle)", lambda k: np.degrees(k.angle)),
+    "weight (log10)": ("np.log10(kernels.weight)", lambda k: np.log10(k.weight)),
+    "brightness": ("kernels.expert.mean(1)", lambda k: k.expert.mean(1)),
+    "y (px)": ("kernels.center[:, 0]", lambda k: k.center[:, 0]),
+    "x (px)": ("kernels.center[:, 1]", lambda k: k.center[:, 1]),
+}
+"""What kernels are chosen by: as Python, and to compute."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Kernels whose feature lies in a range, both ends included, to be kept or removed."""
+
+    feature: str
+    low: float
+    high: float
+    keep: bool = True
+
+    def mask(self, kernels: Kernels) -> np.ndarray:
+        """Which kernels are left."""
+        column = FEATURES[self.feature][1](kernels)
+        inside: np.ndarray = (column >= self.low) & (column <= self.high)
+        return inside if self.keep else ~inside
+
+    def code(self) -> str:
+        """The mask as Python."""
+        column = FEATURES[self.feature][0]
+        inside = f"({column} >= {self.low!r}) & ({column} <= {self.high!r})"
+        return inside if self.keep else f"~({inside})"
+
+
+class KernelExplorer(ipywidgets.HBox):
+    """The kernels of a model: drawn by a feature, removed, sharpened; hover tells what each is.
+
+    Parameters
+    ----------
+    model : Model
+        Whose kernels.
+    image : array-like, optional
+        What to compare with; default: the model as it was.
+
+    Attributes
+    ----------
+    result : Model
+        The model with the kernels that are left.
+    pane : ImagePane
+        The pictures.
+    """
+
+    def __init__(self, model: Model, image: Any = None) -> None:
+        if not isinstance(model, Model):
+            raise TypeError(f"A Model is needed, such as fit(image) returns, not {type(model).__name__}.")
+        self._model, self._name = model, variable_name(model) or "model"
+        self.result = model
+        self._edits: list[Choice] = []
+        drawn = view_of(model)["after"]
+        before = [drawn] if image is None else Source(image)
+        titles = {"before": "model" if image is None else "image", "after": "edited"}
+        self.pane = ImagePane(before, [drawn], models=[model], titles=titles, show_kernels=True)
+        sharpen = next(parameter for parameter in UPSCALE if parameter.name == "sharpen")
+        style = {"description_width": "70px"}
+        self.feature = ipywidgets.Dropdown(
+            options=list(FEATURES), description="Feature", style=style, tooltip="What to choose kernels by"
+        )
+        self.range = ipywidgets.FloatRangeSlider(
+            description="Range", style=style, readout=False, tooltip="Kernels within are drawn"
+        )
+        self.limits = ipywidgets.Label()
+        self.remove_button = ipywidgets.Button(description="Remove", tooltip="Take the drawn kernels away")
+        self.keep_button = ipywidgets.Button(description="Keep only", tooltip="Take the others away")
+        self.undo_button = ipywidgets.Button(description="Undo", tooltip="Bring back what was taken away last")
+        self.sharpen = ipywidgets.FloatSlider(
+            1.0, min=sharpen.low, max=sharpen.high, step=sharpen.step, description=sharpen.label, style=style,
+            tooltip=sharpen.help,
+        )  # fmt: skip
+        self.code_button = ipywidgets.Button(description="Code", tooltip="Python that does the same")
+        self.message = ipywidgets.HTML()
+        self._drawing = Latest(self._show_drawn)
+        self.feature.observe(lambda _: self._show_range(), "value")
+        self.range.observe(lambda _: self._show_choice(), "value")
+        self.sharpen.observe(lambda _: self._redraw(), "value")
+        self.remove_button.on_click(lambda _: self.edit(self._choice(keep=False)))
+        self.keep_button.on_click(lambda _: self.edit(self._choice(keep=True)))
+        self.undo_button.on_click(lambda _: self.undo())
+        self.code_button.on_click(lambda _: self._show_code())
+        edits = ipywidgets.HBox([self.remove_button, self.keep_button, self.undo_button])
+        controls = ipywidgets.VBox(
+            [self.feature, self.range, self.limits, edits, self.sharpen, self.code_button, self.message]
+        )
+        controls.add_class("rsmoe-controls")
+        super().__init__([controls, self.pane])
+        self.add_class("rsmoe-action")
+        self.pane.keep = self._drawn
+        self._show_range()
+
+    def edit(self, choice: Choice) -> None:
+        """Keep or remove kernels; nothing happens if none were left."""
+        if not choice.mask(self.result.kernels()).any():
+            self._tell('<div class="rsmoe-error">A model needs at least one kernel; nothing was taken away.</div>')
+            return
+        self._set([*self._edits, choice])
+
+    def undo(self) -> None:
+        """Take the last edit back, if there is one."""
+        self._set(self._edits[:-1])
+
+    def code(self) -> Code:
+        """Python that makes `result`, and the image as it is drawn."""
+        lines = ["import numpy as np", "", f"kernels = {self._name}.kernels()"]
+        lines += [f"kernels = kernels[{choice.code()}]" for choice in self._edits]
+        sharpen = "" if self.sharpen.value == 1 else f"sharpen={self.sharpen.value!r}"
+        lines += [f"result = {self._name}.with_kernels(kernels)", f"image = result.render({sharpen})"]
+        return Code("\n".join(lines))
+
+    # ------------------------------------------------------------------ what is shown
+
+    def _choice(self, *, keep: bool) -> Choice:
+        low, high = self.range.value
+        return Choice(self.feature.value, low, high, keep)
+
+    def _drawn(self, kernels: Kernels) -> np.ndarray:
+        return self._choice(keep=True).mask(kernels)
+
+    def _set(self, edits: list[Choice]) -> None:
+        self._edits = edits
+        kernels = reduce(lambda left, choice: left[choice.mask(left)], edits, self._model.kernels())
+        self.result = self._model.with_kernels(kernels) if edits else self._model
+        self._tell("")
+        self.pane.show(models=[self.result])
+        self._show_range()
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self._drawing.ask(partial(self.result.render, sharpen=self.sharpen.value))
+
+    def _show_drawn(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._tell(f'<div class="rsmoe-error">{html.escape(str(outcome.error))}</div>')
+        else:
+            self.pane.show(after=[channels_last(outcome.result, self._model)])
+
+    def _show_range(self) -> None:
+        """Let the slider span the feature, in round numbers."""
+        column = FEATURES[self.feature.value][1](self.result.kernels())
+        low, high = float(column.min()), float(column.max())
+        step = 10.0 ** np.floor(np.log10(max(high - low, 1e-9) / 100))
+        low, high = (round(float(end), 9) for end in (np.floor(low / step) * step, np.ceil(high / step) * step))
+        with self.range.hold_trait_notifications():
+            self.range.min, self.range.max = min(low, self.range.min), max(high, self.range.max)
+            self.range.value = (low, high)
+            self.range.min, self.range.max, self.range.step = low, high, step
+        self._show_choice()
+
+    def _show_choice(self) -> None:
+        low, high = self.range.value
+        self.limits.value = f"{low:.4g} to {high:.4g}"
+        self.undo_button.disabled = not self._edits
+        self.pane.redraw_kernels()
+
+    def _show_code(self) -> None:
+        self._tell(f'<pre class="rsmoe-code">{html.escape(self.code())}</pre>')
+
+    def _tell(self, text: str) -> None:
+        self.message.value = text

@@ -1,0 +1,125 @@
+"""Settings as a form: the basic ones in view, the others folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import ipywidgets
+
+from ..parameters import Parameter
+
+SHOW, HIDE = "▸ More settings", "▾ More settings"
+
+
+class Field(ipywidgets.HBox):
+    """The label and the control of a parameter, with a tick box if it may be left to the program.
+
+    Parameters
+    ----------
+    parameter : Parameter
+        What it is.
+    """
+
+    def __init__(self, parameter: Parameter) -> None:
+        self._parameter = parameter
+        unit = f" ({parameter.unit})" if parameter.unit else ""
+        label = ipywidgets.Label(parameter.label + unit, tooltip=parameter.help)
+        self.control = _control(parameter)
+        self.automatic: Any = None
+        children = [label, self.control]
+        if parameter.automatic_label:
+            self.automatic = ipywidgets.Checkbox(
+                description=parameter.automatic_label, indent=False, tooltip=parameter.help
+            )
+            self.automatic.observe(lambda _: self._show_state(), "value")
+            children.insert(1, self.automatic)
+        super().__init__(children)
+        self.add_class("rsmoe-field")
+        self.value = parameter.default
+
+    @property
+    def value(self) -> Any:
+        """The value, in the terms of the parameter. Raises ValueError if it is not accepted."""
+        left_open = self.automatic is not None and self.automatic.value
+        return self._parameter.check(self._parameter.automatic if left_open else self.control.value)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        value = self._parameter.check(value)
+        left_open = self.automatic is not None and value == self._parameter.automatic
+        if self.automatic is not None:
+            self.automatic.value = left_open
+            self._show_state()
+        if not left_open:
+            self.control.value = value
+
+    def _show_state(self) -> None:
+        self.control.layout.visibility = "hidden" if self.automatic.value else "visible"
+
+
+class Form(ipywidgets.VBox):
+    """Fields for parameters, in their order.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+        What to show.
+    given : mapping
+        Values that differ from the defaults. Raises ValueError for an unknown name or a value that is not accepted.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], given: Mapping[str, Any]) -> None:
+        self._parameters = {parameter.name: parameter for parameter in parameters}
+        self.fields = {parameter.name: Field(parameter) for parameter in parameters}
+        self.toggle = ipywidgets.Button(description=SHOW, tooltip="Settings that are rarely needed")
+        self.toggle.add_class("rsmoe-more")
+        self.toggle.on_click(lambda _: self.unfold(self.toggle.description == SHOW))
+        self._advanced = ipywidgets.VBox([self.fields[p.name] for p in parameters if p.advanced])
+        super().__init__([*(self.fields[p.name] for p in parameters if not p.advanced), self.toggle, self._advanced])
+        self.unfold(False)
+        for parameter in parameters:
+            if parameter.excludes:
+                self.fields[parameter.name].automatic.observe(partial(self._exclude, parameter), "value")
+        self.values = given
+        for name, value in given.items():
+            if self.fields[name].value != value:
+                raise ValueError(f"{name}={value!r} cannot be given together with the others.")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All values, by parameter name. Raises ValueError."""
+        return {name: field.value for name, field in self.fields.items()}
+
+    @values.setter
+    def values(self, given: Mapping[str, Any]) -> None:
+        unknown = sorted(set(given) - set(self.fields))
+        if unknown:
+            raise TypeError(f"Unknown parameters: {', '.join(unknown)}; there are {', '.join(self.fields)}.")
+        for name, value in given.items():
+            self.fields[name].value = value
+
+    def unfold(self, open_: bool) -> None:
+        """Show the advanced fields, or fold them away."""
+        self._advanced.layout.display = "" if open_ else "none"
+        self.toggle.description = HIDE if open_ else SHOW
+
+    def _exclude(self, parameter: Parameter, change: Any) -> None:
+        """Leave to the program what cannot be given together with this."""
+        for name in parameter.excludes if not change["new"] else ():
+            if name in self.fields:
+                self.fields[name].value = self._parameters[name].automatic
+
+
+def _control(parameter: Parameter) -> Any:
+    common = {"tooltip": parameter.help}
+    if parameter.kind == "choice":
+        return ipywidgets.Dropdown(options=parameter.choices, **common)
+    if parameter.kind == "bool":
+        return ipywidgets.Checkbox(indent=False, **common)
+    start = parameter.number if parameter.automatic_label else parameter.default
+    limits = {"min": parameter.low, "max": parameter.high, "step": parameter.step, "value": start}
+    if parameter.kind == "int":
+        return ipywidgets.BoundedIntText(**{name: int(value) for name, value in limits.items()}, **common)
+    return ipywidgets.BoundedFloatText(**limits, **common)

@@ -1,0 +1,68 @@
+// What is drawn: pictures, and the part of the world that is seen.
+//
+// Coordinates of the world are image pixels (y, x) counted as in slices: pixel i covers [i, i + 1). Every picture says
+// which box of the world it covers.
+
+const MOST_ZOOM = 64; // screen pixels for an image pixel
+const PLAIN = 3; // from so many screen pixels for a pixel on, pixels are drawn as squares
+
+/** RGB bytes as a canvas, with the box it covers. */
+function pictureOf(value) {
+  if (!value?.data) return null;
+  const [height, width] = value.size;
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const rgb = new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);
+  const pixels = new ImageData(width, height);
+  const words = new Uint32Array(pixels.data.buffer); // little-endian, as all machines with browsers are
+  for (let i = 0, k = 0; i < words.length; i++, k += 3) {
+    words[i] = 0xff000000 | (rgb[k + 2] << 16) | (rgb[k + 1] << 8) | rgb[k];
+  }
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return { canvas, box: value.box };
+}
+
+/** Which part of the world is seen: the upper left corner, and screen pixels for a pixel. */
+class View {
+  constructor() {
+    Object.assign(this, { y: 0, x: 0, scale: 1, fitted: true });
+  }
+
+  fit(size, width, height) {
+    this.scale = Math.min(width / size[1], height / size[0]);
+    this.centre(size, width, height);
+    this.fitted = true;
+  }
+
+  centre(size, width, height) {
+    this.y = (size[0] - height / this.scale) / 2;
+    this.x = (size[1] - width / this.scale) / 2;
+  }
+
+  move(dx, dy) {
+    this.x -= dx / this.scale;
+    this.y -= dy / this.scale;
+    this.fitted = false;
+  }
+
+  zoom(factor, x, y, least) {
+    const scale = Math.min(MOST_ZOOM, Math.max(least, this.scale * factor));
+    this.x += x / this.scale - x / scale;
+    this.y += y / this.scale - y / scale;
+    this.scale = scale;
+    this.fitted = false;
+  }
+}
+
+/** Draw a picture where it belongs. */
+function paint(context, picture, view) {
+  if (!picture) return;
+  const [y0, x0, y1, x1] = picture.box;
+  const width = (x1 - x0) * view.scale;
+  context.imageSmoothingEnabled = width / picture.canvas.width < PLAIN;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(
+    picture.canvas, (x0 - view.x) * view.scale, (y0 - view.y) * view.scale, width, (y1 - y0) * view.scale,
+  );
+}

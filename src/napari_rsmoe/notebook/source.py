@@ -1,0 +1,68 @@
+"""An image as the notebook gives it: an array of any number of axes, and what Python calls it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..planes import CHANNEL_AXES, Planes, stack_axes
+
+
+class Source(Sequence[np.ndarray]):
+    """The planes of an image, (Y, X) or (Y, X, C) each, read when they are asked for.
+
+    Parameters
+    ----------
+    image : array-like
+        (Y, X), (Y, X, C), or a stack; a lazy array stays lazy.
+    axes : str, optional
+        A letter for each axis, as for `napari_rsmoe.planes.Planes`; default: Y and X last, then colour if 3 or 4
+        values long, and before them the axes of a stack.
+
+    Attributes
+    ----------
+    single : bool
+        Whether the functions of the package take the image as it is; else they take its planes.
+    """
+
+    def __init__(self, image: Any, axes: str | None = None) -> None:
+        self.name = variable_name(image) or "image"
+        self.image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
+        self.planes = Planes(self.image, stack_axes(self.image.shape) if axes is None else axes)
+        self.axes = self.planes.axes
+        self.single = self.axes.strip(CHANNEL_AXES) == "YX" and len(self.axes) <= 3
+
+    def __len__(self) -> int:
+        return len(self.planes)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self.planes[number].image
+
+    @property
+    def labels(self) -> list[str]:
+        """Of the planes."""
+        return [self.planes.label(number) for number in range(len(self))]
+
+    def channels(self) -> dict[str, int]:
+        """What the functions must be told about channels, besides an image or a plane."""
+        if self.axes in ("YX", "YXC") and (len(self.axes) == 2 or self.image.shape[2] in (3, 4)):
+            return {}
+        if self.single:
+            return {"channel_axis": next(k for k, letter in enumerate(self.axes) if letter in CHANNEL_AXES)}
+        return {"channel_axis": 2} if len(self.planes.plane_shape) == 3 else {}
+
+    def plane_of(self, result: np.ndarray) -> np.ndarray:
+        """What a function made of the image, or of a plane, as (Y, X) or (Y, X, C)."""
+        return np.moveaxis(result, self.channels().get("channel_axis", -1), -1) if result.ndim == 3 else result
+
+
+def variable_name(value: Any) -> str | None:
+    """What the user calls a value in the notebook; None if that cannot be told."""
+    if "IPython" not in sys.modules:
+        return None
+    shell = sys.modules["IPython"].get_ipython()
+    names = [name for name, other in shell.user_ns.items() if other is value] if shell is not None else []
+    return next((name for name in names if not name.startswith("_")), None)

@@ -1,0 +1,80 @@
+"""What a result looks like, and `show`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..denoising import Denoised
+from ..errors import ImageError
+from ..model import Model
+from .pane import ImagePane
+from .source import Source
+
+SHOWN_KERNELS = 1000  # of the models of a denoised image, the one of about so many is shown
+
+
+def view_of(result: Model | Denoised) -> dict[str, Any]:
+    """What the pane shows of the result for one plane: `after`, `uncertainty`, `models`."""
+    if isinstance(result, Model):
+        return {"after": channels_last(result.render(), result), "models": result}
+    model = min(result.models, key=lambda each: abs(each.n_kernels - SHOWN_KERNELS), default=None)
+    std = channels_last(result.std, model) if len(result.models) > 1 else None
+    return {"after": channels_last(result.image, model), "uncertainty": std, "models": model}
+
+
+def show(what: Any, before: Any = None, *, axes: str | None = None, height: int = 480) -> ImagePane:
+    """Show an image, a model or a result in the notebook.
+
+    Parameters
+    ----------
+    what : array-like, Model, Denoised, or a list of Model or Denoised
+        A list holds one for each plane of a stack.
+    before : array-like, optional
+        An image of the same area to compare with, at any resolution.
+    axes : str, optional
+        A letter for each axis of the images; see `ActionWidget`.
+    height : int
+        Of the pane at most, in screen pixels.
+
+    Returns
+    -------
+    ImagePane
+        Shown as the last value of a cell, or by ``display``.
+
+    Raises
+    ------
+    ImageError, TypeError
+        If this is no image and no result.
+    """
+    source = None if before is None else Source(before, axes)
+    views = _views(what)
+    if not views:
+        image = Source(what, axes)
+        if source is None:
+            return ImagePane(image, labels=image.labels, height=height)
+        after: dict[str, Any] = {"after": image}
+    else:
+        after = {name: [view.get(name) for view in views] for name in ("after", "uncertainty", "models")}
+    count = len(after["after"])
+    if source is not None and len(source) != count:
+        raise ImageError(f"There are {len(source)} planes before and {count} after; give as many.")
+    labels = source.labels if source is not None else ()
+    kernels = bool(views) and isinstance(_list(what)[0], Model)
+    return ImagePane(source or (), labels=labels, show_kernels=kernels, height=height, **after)
+
+
+def _views(what: Any) -> list[dict[str, Any]]:
+    return [view_of(each) for each in _list(what) if isinstance(each, Model | Denoised)]
+
+
+def _list(what: Any) -> list[Any]:
+    return list(what) if isinstance(what, Sequence) else [what]
+
+
+def channels_last(image: np.ndarray, model: Model | None) -> np.ndarray:
+    """What a model draws, as (Y, X) or (Y, X, C)."""
+    axis = None if model is None else model.layout.channel_axis
+    return image if axis is None else np.moveaxis(image, axis, -1)

@@ -1,0 +1,99 @@
+"""Images as small pictures for a screen: 8-bit RGB, colour maps, PNG."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+Limits = tuple[float, float]
+PERCENTILES = (0.1, 99.9)  # of the values that are told apart on the screen
+SAMPLES = 1_000_000
+
+
+def display_range(image: np.ndarray) -> Limits:
+    """The values to be shown as black and as white; they always differ.
+
+    Those of the type for 8 bits, 0 and 1 for colours that lie within, else such that few pixels lie outside.
+    """
+    if image.dtype == np.uint8:
+        return 0.0, 255.0
+    sample = image.ravel()[:: max(1, image.size // SAMPLES)].astype(np.float64)
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return 0.0, 1.0
+    if image.dtype.kind == "f" and image.ndim == 3 and sample.min() >= 0 and 0.5 < sample.max() <= 1:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(sample, PERCENTILES))
+    if high <= low:
+        low, high = float(sample.min()), float(sample.max())
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def to_rgb(image: np.ndarray, limits: Limits) -> np.ndarray:
+    """Show an image.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (Y, X) or (Y, X, C): grey, or the first three channels as red, green and blue.
+    limits : (float, float)
+        Values shown as black and as white.
+
+    Returns
+    -------
+    numpy.ndarray
+        (Y, X, 3) uint8.
+    """
+    low, high = limits
+    channels = image[..., None] if image.ndim == 2 else image[..., :3]
+    if channels.dtype != np.uint8 or limits != (0.0, 255.0):
+        unit = (channels.astype(np.float32) - np.float32(low)) * np.float32(1 / (high - low))
+        channels = np.rint(255 * np.nan_to_num(np.clip(unit, 0, 1))).astype(np.uint8)
+    if channels.shape[2] == 2:
+        channels = np.concatenate([channels, np.zeros_like(channels[..., :1])], 2)
+    return np.ascontiguousarray(np.broadcast_to(channels, (*channels.shape[:2], 3)))
+
+
+def heat(values: np.ndarray, high: float | None = None) -> np.ndarray:
+    """Colours from black over red and yellow to white.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (Y, X, C), not negative; the channels are averaged.
+    high : float, optional
+        What is shown as white; default: the 99.5th percentile.
+
+    Returns
+    -------
+    numpy.ndarray
+        (Y, X, 3) in [0, 1].
+    """
+    mean = values.mean(axis=-1)
+    level = mean / max(float(np.percentile(mean, 99.5)) if high is None else high, 1e-12)
+    return np.clip(3.0 * level[..., None] - np.arange(3.0), 0.0, 1.0)
+
+
+def shrink(rgb: np.ndarray, most: int) -> np.ndarray:
+    """Make the longer side of (Y, X, 3) uint8 at most `most` pixels, by averaging; a smaller picture stays as it is."""
+    height, width = rgb.shape[:2]
+    factor = most / max(height, width)
+    if factor >= 1:
+        return rgb
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))
+
+
+def png(rgb: np.ndarray) -> bytes:
+    """(Y, X, 3) uint8 as a PNG file."""
+    content = io.BytesIO()
+    Image.fromarray(rgb).save(content, "PNG", optimize=True)
+    return content.getvalue()
+
+
+def data_uri(content: bytes) -> str:
+    """A PNG file as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

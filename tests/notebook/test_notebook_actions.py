@@ -1,0 +1,164 @@
+"""The widgets with jobs, on the side of the kernel: real fits of small images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from widget_traffic import Traffic
+
+from napari_rsmoe import Model, psnr
+from napari_rsmoe.errors import ImageError
+from napari_rsmoe.notebook import DenoiseWidget, FitWidget, SuperResolutionWidget
+from napari_rsmoe.parameters import PARAMETERS
+
+LONG = 200_000  # steps: nobody waits for that, it must be cancelled
+Until = Callable[..., None]
+
+
+def repeated(widget: Any, image: np.ndarray) -> Any:
+    """What the code of a widget makes of the image."""
+    names: dict[str, Any] = {"image": image}
+    exec(widget.code(), names)
+    return names["result"]
+
+
+@pytest.mark.parametrize("widget_type", [FitWidget, DenoiseWidget, SuperResolutionWidget])
+def test_there_is_a_control_for_every_parameter(widget_type: type[Any], image: np.ndarray) -> None:
+    fields = widget_type(image).form.fields
+    assert list(fields) == [parameter.name for parameter in PARAMETERS[widget_type.action]]
+    for parameter in PARAMETERS[widget_type.action]:
+        control = fields[parameter.name].control
+        assert control.tooltip == parameter.help
+        assert fields[parameter.name].value == parameter.default
+        if parameter.kind == "choice":
+            assert control.options == parameter.choices
+        if parameter.kind in ("int", "float"):
+            assert (control.min, control.max) == (parameter.low, parameter.high)
+
+
+def test_settings_that_exclude_each_other(image: np.ndarray) -> None:
+    form = FitWidget(image, n_kernels=50).form
+    form.fields["psnr"].automatic.value = False
+    assert form.values["psnr"] == 32
+    assert form.values["n_kernels"] == "auto"
+    with pytest.raises(ValueError, match="together"):
+        FitWidget(image, n_kernels=50, psnr=30)
+    with pytest.raises(TypeError, match="kernels"):
+        FitWidget(image, kernels=50)
+    with pytest.raises(ValueError, match="Kernels: 0"):
+        FitWidget(image, n_kernels=0)
+
+
+def test_fit(image: np.ndarray) -> None:
+    widget = FitWidget(image, n_kernels=120, preset="fast", seed=3)
+    assert widget.result is None
+    widget.run_button.click()
+    model = widget.wait()
+    assert isinstance(model, Model)
+    assert model is widget.result
+    assert model.n_kernels == 120
+    assert widget.progress.value == 1
+    assert f"{psnr(model.render(), image):.2f} dB, 120 kernels" in widget.status.value
+    assert widget.curve.value.count("<polyline") == 1
+    assert not widget.run_button.disabled
+    assert widget.cancel_button.disabled
+    again = repeated(widget, image)
+    np.testing.assert_array_equal(again.geometry, model.geometry)
+    np.testing.assert_array_equal(again.experts, model.experts)
+
+
+def test_denoise_stack(image: np.ndarray) -> None:
+    stack = image[..., 1].reshape(2, 32, 80)
+    widget = DenoiseWidget(stack, models=2, preset="fast")
+    widget.start()
+    results = widget.wait()
+    assert [each.image.shape for each in results] == [(32, 80)] * 2
+    for first, second in zip(results, repeated(widget, stack), strict=True):
+        np.testing.assert_array_equal(first.image, second.image)
+        np.testing.assert_array_equal(first.std, second.std)
+    assert widget.pane.n_planes == 2
+
+
+def test_channels_before_the_plane(image: np.ndarray, until: Until) -> None:
+    channels = np.moveaxis(image, -1, 0)
+    widget = FitWidget(channels, axes="CYX", n_kernels=30, preset="fast", iterations=20)
+    widget.start()
+    assert widget.wait().render().shape == (3, 64, 80)
+    until(lambda: widget.pane.after is not None)
+    assert widget.pane.after["size"] == [64, 80]
+    np.testing.assert_array_equal(repeated(widget, channels).render(), widget.result.render())
+
+
+def test_enlarge_then_sharpen(image: np.ndarray, until: Until) -> None:
+    widget = SuperResolutionWidget(image[:40], scale=2.5, models=2, iterations=20)
+    widget.start()
+    first = widget.wait()
+    assert first.shape == (100, 200, 3)
+    np.testing.assert_array_equal(repeated(widget, image[:40]), first)
+    widget.form.fields["sharpen"].control.value = 1.5
+    until(lambda: not widget.busy)
+    assert not np.array_equal(widget.result, first)
+    np.testing.assert_array_equal(repeated(widget, image[:40]), widget.result)
+
+
+def test_enlarge_stack(image: np.ndarray) -> None:
+    stack = np.moveaxis(image[:24, :24], -1, 0)
+    widget = SuperResolutionWidget(stack, models=1, iterations=5)
+    widget.start()
+    assert widget.wait().shape == (3, 48, 48)
+    np.testing.assert_array_equal(repeated(widget, stack), widget.result)
+
+
+def test_cancel_keeps_what_is_there(image: np.ndarray, until: Until) -> None:
+    widget = FitWidget(image, n_kernels=100, iterations=LONG)
+    widget.start()
+    until(lambda: "left" in widget.status.value and widget.pane.after is not None)  # progress, and a preview
+    assert widget.busy
+    assert 0 < widget.progress.value < 1
+    with pytest.raises(TimeoutError, match="still runs"):
+        widget.wait(0.01)
+    widget.cancel_button.click()
+    model = widget.wait(20)
+    assert model.metadata["steps"] < LONG
+    assert widget.status.value.startswith("Stopped")
+    assert psnr(model.render(), image) > 20
+
+
+def test_errors_appear_in_the_widget(image: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = FitWidget(np.where(image > 0, image, np.float32(np.nan)).astype(np.float32) * np.nan)
+    widget.start()
+    with pytest.raises(ImageError):
+        widget.wait()
+    assert "NaN" in widget.message.value
+    assert widget.status.value == "Failed"
+    assert not widget.busy
+    widget = FitWidget(image)
+
+    def fault(*args: Any, **keys: Any) -> None:
+        raise RuntimeError("a fault of <the program>")
+
+    monkeypatch.setattr(widget, "compute", fault)
+    widget.start()
+    with pytest.raises(RuntimeError):
+        widget.wait()
+    assert "RuntimeError: a fault of &lt;the program&gt;" in widget.message.value
+    assert "Traceback" in widget.message.value
+
+
+def test_previews_are_few_and_small(traffic: Traffic, until: Until) -> None:
+    rng = np.random.default_rng(0)
+    image = np.repeat(np.repeat(rng.integers(0, 255, (32, 32, 3), np.uint8), 32, 0), 32, 1)
+    widget = FitWidget(image, n_kernels=50, iterations=LONG)
+    assert image.nbytes == sum(message.binary for message in traffic.pictures)  # the image, once
+    assert traffic.bytes < 4e6
+    traffic.clear()
+    widget.start()
+    until(lambda: len(traffic.pictures) >= 3)
+    widget.cancel()
+    widget.wait()
+    assert max(message.size for message in traffic.pictures) < 4e6
+    times = [message.time for message in traffic.pictures]
+    assert min(np.diff(times)) >= 0.19
