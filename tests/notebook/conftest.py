@@ -26,7 +26,7 @@ def traffic(monkeypatch: pytest.MonkeyPatch) -> Traffic:
     def publish(self: Any, kind: str, data: Any = None, metadata: Any = None, buffers: Any = None, **keys: Any) -> None:
         binary = sum(memoryview(each).nbytes for each in buffers or ())
         state = (data or {}).get("state", {})
-        seen.messages.append(Message(time.monotonic(), state, binary + len(json.dumps(data)), binary))
+        seen.messages.append(Message(self.comm_id, time.monotonic(), state, binary + len(json.dumps(data)), binary))
 
     monkeypatch.setattr(comm.DummyComm, "publish_msg", publish)
     return seen

@@ -152,13 +152,13 @@ def test_previews_are_few_and_small(traffic: Traffic, until: Until) -> None:
     rng = np.random.default_rng(0)
     image = np.repeat(np.repeat(rng.integers(0, 255, (32, 32, 3), np.uint8), 32, 0), 32, 1)
     widget = FitWidget(image, n_kernels=50, iterations=LONG)
-    assert image.nbytes == sum(message.binary for message in traffic.pictures)  # the image, once
-    assert traffic.bytes < 4e6
-    traffic.clear()
+    first = traffic.of(widget.pane)
+    assert sum(message.binary for message in first) == image.nbytes  # the image, once
+    assert sum(message.size for message in first) < 4e6
     widget.start()
-    until(lambda: len(traffic.pictures) >= 3)
+    until(lambda: len(traffic.pictures(widget.pane)) >= 4)
     widget.cancel()
     widget.wait()
-    assert max(message.size for message in traffic.pictures) < 4e6
-    times = [message.time for message in traffic.pictures]
-    assert min(np.diff(times)) >= 0.19
+    sent = traffic.pictures(widget.pane)
+    assert max(message.size for message in sent) < 4e6
+    assert min(np.diff([message.time for message in sent])) >= 0.19

@@ -10,6 +10,7 @@ from typing import Any
 class Message:
     """What a widget sent to the browser."""
 
+    widget: str  # its model id
     time: float
     state: dict[str, Any]
     size: int  # bytes, of the binary parts and of the rest as JSON
@@ -18,18 +19,14 @@ class Message:
 
 @dataclass
 class Traffic:
-    """All messages since the last `clear`."""
+    """All messages so far; earlier tests may have left widgets that still send."""
 
     messages: list[Message] = field(default_factory=list)
 
-    def clear(self) -> None:
-        self.messages.clear()
+    def of(self, widget: Any) -> list[Message]:
+        """Those of one widget."""
+        return [message for message in self.messages if message.widget == widget.model_id]
 
-    @property
-    def bytes(self) -> int:
-        return sum(message.size for message in self.messages)
-
-    @property
-    def pictures(self) -> list[Message]:
-        """Those with binary parts."""
-        return [message for message in self.messages if message.binary]
+    def pictures(self, widget: Any) -> list[Message]:
+        """Those of one widget that have binary parts."""
+        return [message for message in self.of(widget) if message.binary]

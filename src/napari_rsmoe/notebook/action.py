@@ -214,7 +214,7 @@ class ActionWidget(ipywidgets.HBox):
     def _finish(self, given: dict[str, Any], outcome: Outcome) -> None:
         job = self._job
         assert job is not None
-        self._show_progress.now()
+        self._update()
         try:
             if outcome.error is not None:
                 raise outcome.error

@@ -22,28 +22,41 @@ class Pace:
         self._function, self._seconds = function, seconds
         self._next = 0.0
         self._timer: threading.Timer | None = None
+        self._running = self._again = False
         self._lock = threading.Lock()
-        self._running = threading.RLock()
 
     def __call__(self) -> None:
         """Call the function, now or as soon as it is time."""
         with self._lock:
             if self._timer is not None:
+                return  # a call is to come
+            if self._running:
+                self._again = True
                 return
             wait = self._next - time.monotonic()
             if wait > 0:
-                self._timer = threading.Timer(wait, self.now)
-                self._timer.daemon = True
-                self._timer.start()
+                self._call_in(wait)
                 return
-        self.now()
+            self._running = True
+        self._run()
 
-    def now(self) -> None:
-        """Call the function now."""
+    def _call_in(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._late)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _late(self) -> None:
         with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            self._next = time.monotonic() + self._seconds
-        with self._running:
+            self._timer, self._running = None, True
+        self._run()
+
+    def _run(self) -> None:
+        try:
             self._function()
+        finally:
+            with self._lock:
+                self._running = False
+                self._next = time.monotonic() + self._seconds
+                if self._again:
+                    self._again = False
+                    self._call_in(self._seconds)
