@@ -43,6 +43,14 @@ def test_linear_experts(shape: tuple[int, int], channels: int, tau: float, norma
     compare_with_reference(geometry, experts, shape, tau=tau, normalised=normalised, linear=True)
 
 
+@pytest.mark.parametrize("linear", [False, True], ids=["constant", "linear"])
+@pytest.mark.parametrize("channels", [3, 6])
+def test_more_kernels_than_fit_into_cache_at_once(channels: int, linear: bool) -> None:
+    """A tile of so many works through them in portions, whose gates are made anew for the gradient."""
+    geometry, experts = random_mixture(300, channels, (17, 20), seed=channels, linear=linear)
+    compare_with_reference(geometry, experts, (17, 20), tau=EXACT, normalised=True, linear=linear)
+
+
 @pytest.mark.parametrize("scales", [(0.1, 0.5), (100.0, 3000.0), (0.1, 3000.0)], ids=["tiny", "huge", "mixed"])
 @pytest.mark.parametrize("normalised", [True, False], ids=["smoe", "rbf"])
 def test_extreme_scales(scales: tuple[float, float], normalised: bool) -> None:

@@ -45,61 +45,62 @@ int64_t cull(const float* columns, int64_t stride, int64_t n, const int32_t* ids
              int32_t normalised, float* scratch, int32_t* out) {
   float *low = scratch, *high = scratch + stride;
   box_bounds(columns, stride, n, box[0], box[1], box[2], box[3], low, high);
-  const float threshold = gate_threshold(normalised ? largest_of(low, n) : 0.0f, tau);
-  int64_t kept = 0;
-  for (int64_t i = 0; i < n; ++i) {  // no branch: whether a kernel stays is hard to foresee
+  const Vec threshold = splat(gate_threshold(normalised ? largest_of(low, n) : 0.0f, tau));
+  int64_t kept = 0, i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    VecI values;
+    memcpy(&values, ids + i, sizeof values);
+    kept += store_where(load(high + i) >= threshold, values, out + kept);
+  }
+  for (; i < n; ++i) {
     out[kept] = ids[i];
-    kept += high[i] >= threshold;
+    kept += high[i] >= threshold[0];
   }
   return kept;
 }
 
-// The experts of the active kernels, less a base colour, which makes equal experts exact. Linear ones are brought
-// from the kernel's centre to the tile's first pixel.
-void gather_experts(const TileJob& job, Workspace& w) {
-  const int32_t kept = *w.active_count, channels = job.channels, columns = w.expert_columns;
-  const auto expert = [&](int64_t k) { return job.experts + int64_t{job.kernels[w.positions[k]]} * columns; };
-  for (int32_t c = 0; c < channels; ++c) {
-    w.base[c] = job.normalised && kept ? expert(0)[c] : 0.0f;
-    for (int64_t k = 0; k < kept; ++k) w.experts[k * columns + c] = expert(k)[c] - w.base[c];
-    if (!job.linear) continue;
-    for (int64_t k = 0; k < kept; ++k) {
-      const float slope_y = expert(k)[channels + c], slope_x = expert(k)[2 * channels + c];
-      w.experts[k * columns + c] -=
-          slope_y * w.columns[kColY * w.capacity + k] + slope_x * w.columns[kColX * w.capacity + k];
-      w.experts[k * columns + channels + c] = slope_y;
-      w.experts[k * columns + 2 * channels + c] = slope_x;
+// Lists the kernels of each strip: those that the strip's threshold keeps, and those that it does not but the strips
+// above and below do, so that a kernel's strips follow each other.
+void list_strips(const TileJob& job, Workspace& w, const float* threshold) {
+  const int64_t stride = w.capacity;
+  int32_t count[kStrips] = {}, active = 0;
+  for (int64_t i = 0; i < job.count; i += kLanes) {
+    const VecI kernel = lane_number() + static_cast<int32_t>(i), exists = kernel < job.count;
+    VecI keep[kStrips], begun[kStrips], so_far{}, yet_to_come{}, first{}, strips{};
+    for (int q = 0; q < kStrips; ++q) {
+      keep[q] = (load(w.bounds + (2 * q + 1) * stride + i) >= threshold[q]) & exists;
+      begun[q] = so_far |= keep[q];
+      first += begun[q] + 1;  // a condition that holds is -1
     }
+    for (int q = kStrips - 1; q >= 0; --q) {
+      yet_to_come |= keep[q];
+      const VecI used = begun[q] & yet_to_come;
+      count[q] += store_where(used, kernel, w.strip_kernels + q * (stride + kLanes) + count[q]);
+      strips -= used;
+    }
+    active += store_where(strips > 0, kernel, w.active + active);
+    store(w.first_strip + i, first);
+    store(w.strips + i, strips);
   }
+  for (int q = 0; q < kStrips; ++q) w.strip_count[q] = count[q];
+  *w.active_count = active;
 }
 
-// Culls the job's kernels by quadrant and packs the survivors. Returns what their s is to be measured from.
+// Culls the job's kernels by strips. Returns what their s is to be measured from.
 float prepare(const TileJob& job, Workspace& w) {
   const int64_t n = job.count, stride = w.capacity;
   gather_columns(job.geometry, job.kernels, n, job.y0, job.x0, w.columns, stride);
-  float threshold[4], reference = -__builtin_inff();
-  constexpr int half = kTile / 2;
-  for (int q = 0; q < 4; ++q) {
+  float threshold[kStrips], reference = -__builtin_inff();
+  for (int q = 0; q < kStrips; ++q) {
     float* low = w.bounds + 2 * q * stride;
     float* high = low + stride;
-    const float y = static_cast<float>(q / 2 * half), x = static_cast<float>(q % 2 * half);
-    box_bounds(w.columns, stride, n, y, x, y + half - 1, x + half - 1, low, high);
+    const float y = static_cast<float>(q * kStripRows);
+    box_bounds(w.columns, stride, n, y, 0.0f, y + kStripRows - 1, kTile - 1, low, high);
     threshold[q] = gate_threshold(job.normalised ? largest_of(low, n) : 0.0f, job.tau);
     const float largest = largest_of(high, n);
     reference = largest > reference ? largest : reference;
   }
-  int64_t kept = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    bool keep = false;
-    for (int q = 0; q < 4; ++q) keep |= w.bounds[(2 * q + 1) * stride + i] >= threshold[q];
-    if (!keep) continue;
-    w.positions[kept] = static_cast<int32_t>(i);
-    if (kept < i)
-      for (int c = 0; c < kColSlopeX; ++c) w.columns[c * stride + kept] = w.columns[c * stride + i];
-    ++kept;
-  }
-  *w.active_count = static_cast<int32_t>(kept);
-  gather_experts(job, w);
+  list_strips(job, w, threshold);
   return job.normalised ? reference : 0.0f;
 }
 

@@ -7,39 +7,40 @@
 namespace rsmoe::cpu {
 namespace {
 
-// exp(s - reference) of the kernels [begin, end), 256 pixels each.
-template <bool kNormalised>
-void gates(const Workspace& w, int64_t begin, int64_t end, float reference) {
+// Writes the records of the active kernels, whose gates are relative to exp(reference). Experts are less a base colour,
+// which makes equal ones exact; linear ones are brought from the kernel's centre to the tile's first pixel.
+void write_records(const TileJob& job, const Workspace& w, float reference) {
   const Vec lane = lane_index();
-  for (int64_t k = begin; k < end; ++k) {
+  const int64_t stride = w.capacity;
+  const int32_t n = *w.active_count, channels = w.channels, columns = w.expert_columns;
+  const auto expert = [&](int64_t k) { return job.experts + int64_t{job.kernels[k]} * columns; };
+  for (int32_t c = 0; c < channels; ++c) w.base[c] = job.normalised && n > 0 ? expert(w.active[0])[c] : 0.0f;
+  for (int32_t i = 0; i < n; ++i) {
+    const int64_t k = w.active[i];
     const float* column = w.columns + k;
-    const int64_t stride = w.capacity;
-    const float cy = column[kColY * stride], cx = column[kColX * stride];
-    const float a = column[kColR11 * stride] * kRootHalfLog2E, b = column[kColR12 * stride] * kRootHalfLog2E;
-    const float d = column[kColR22 * stride] * kRootHalfLog2E;
+    const float y = column[kColY * stride], x = column[kColX * stride];
+    const float d = column[kColR22 * stride] * kRootHalfLog2E, b = column[kColR12 * stride] * kRootHalfLog2E;
     const float top = (column[kColLogit * stride] - reference) * kLog2E;
-    alignas(64) float row[kTile];  // exponent less u^2, per row
-    for (int i = 0; i < kTile; i += kLanes) {
-      const Vec v = d * (lane + (static_cast<float>(i) - cy));
-      store(row + i, top - v * v);
+    float* record = w.records + k * w.record_stride;
+    for (int row = 0; row < kTile; row += kLanes) {
+      const Vec dy = lane + (static_cast<float>(row) - y), v = d * dy;
+      store(record + kRecordRow + row, smaller(top - v * v, splat(127.0f)));  // an RBF's gates may grow, up to 2^127
+      store(record + kRecordShear + row, b * dy);
     }
-    float* out = w.gates + (k - begin) * kTilePixels;
-    for (int g = 0; g < kRowVectors; ++g) {
-      Vec u = a * (lane + (static_cast<float>(g * kLanes) - cx)) - splat(b * cy);
-#pragma GCC unroll 16
-      for (int r = 0; r < kTile; ++r) {
-        Vec t = row[r] - u * u;
-        if constexpr (!kNormalised) t = smaller(t, splat(127.0f));
-        store(out + r * kTile + g * kLanes, exp2_clamped(t));
-        u += b;
-      }
-    }
+    record[kRecordScale] = column[kColR11 * stride] * kRootHalfLog2E;
+    record[kRecordX] = -x;
+    record += kRecordExpert;
+    const float* from = expert(k);
+    for (int32_t c = 0; c < channels; ++c) record[c] = from[c] - w.base[c];
+    if (!job.linear) continue;
+    for (int32_t c = channels; c < columns; ++c) record[c] = from[c];
+    for (int32_t c = 0; c < channels; ++c) record[c] -= from[channels + c] * y + from[2 * channels + c] * x;
   }
 }
 
-// The exact exponents of active kernel k at each pixel.
-void exponents(const TileJob& job, const Workspace& w, int64_t k, double* out) {
-  const Kernel kernel = load_kernel(job.geometry + int64_t{job.kernels[w.positions[k]]} * kGeometry);
+// The exact exponents of kernel k at each pixel.
+void exponents(const TileJob& job, int64_t k, double* out) {
+  const Kernel kernel = load_kernel(job.geometry + int64_t{job.kernels[k]} * kGeometry);
   const double cy = double{kernel.y} - job.y0, cx = double{kernel.x} - job.x0;
   for (int i = 0; i < kTilePixels; ++i) out[i] = exact_exponent(kernel, i / kTile - cy, i % kTile - cx);
 }
@@ -47,25 +48,30 @@ void exponents(const TileJob& job, const Workspace& w, int64_t k, double* out) {
 void find_peaks(const TileJob& job, const Workspace& w) {
   double* peak = reinterpret_cast<double*>(w.peak);
   alignas(64) double t[kTilePixels];
-  exponents(job, w, 0, peak);
-  for (int64_t k = 1; k < *w.active_count; ++k) {
-    exponents(job, w, k, t);
-    for (int i = 0; i < kTilePixels; ++i) peak[i] = t[i] > peak[i] ? t[i] : peak[i];
+  exponents(job, w.active[0], peak);
+  for (int32_t i = 1; i < *w.active_count; ++i) {
+    exponents(job, w.active[i], t);
+    for (int p = 0; p < kTilePixels; ++p) peak[p] = t[p] > peak[p] ? t[p] : peak[p];
   }
 }
 
-void gates_from_peaks(const TileJob& job, const Workspace& w, int64_t begin, int64_t end) {
+// The gates of a chunk by exact arithmetic, each pixel's largest one 1.
+void gates_from_peaks(const TileJob& job, const Workspace& w, const Chunk& chunk) {
   const double* peak = reinterpret_cast<const double*>(w.peak);
   alignas(64) double t[kTilePixels];
   alignas(64) float relative[kTilePixels];
-  for (int64_t k = begin; k < end; ++k) {
-    exponents(job, w, k, t);
-    for (int i = 0; i < kTilePixels; ++i) {
-      const double r = t[i] - peak[i];
-      relative[i] = static_cast<float>(r > -126.0 ? r : -126.0);
+  float* gate[kStrips];
+  chunk.gates(w, gate);
+  for (int32_t i = chunk.begin; i < chunk.end; ++i) {
+    const int32_t k = w.active[i];
+    exponents(job, k, t);
+    for (int p = 0; p < kTilePixels; ++p) {
+      const double r = t[p] - peak[p];
+      relative[p] = static_cast<float>(r > -126.0 ? r : -126.0);
     }
-    float* out = w.gates + (k - begin) * kTilePixels;
-    for (int i = 0; i < kTilePixels; i += kLanes) store(out + i, exp2_clamped(load(relative + i)));
+    for (int q = w.first_strip[k]; q < w.first_strip[k] + w.strips[k]; ++q)
+      for (int p = 0; p < kStripPixels; p += kLanes, gate[q] += kLanes)
+        store(gate[q], exp2_clamped(load(relative + q * kStripPixels + p)));
   }
 }
 

@@ -3,6 +3,9 @@
 #pragma once
 #include <stdint.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 namespace rsmoe {
 namespace {
@@ -21,8 +24,20 @@ typedef int32_t VecI __attribute__((vector_size(kLanes * 4)));
 inline Vec load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
 inline Vec splat(float v) { return Vec{} + v; }
+// Compilers do not see the one instruction behind the choice.
+#if defined(__AVX512F__)
+inline Vec smaller(Vec a, Vec b) { return _mm512_min_ps(a, b); }
+inline Vec larger(Vec a, Vec b) { return _mm512_max_ps(a, b); }
+#elif defined(__AVX2__)
+inline Vec smaller(Vec a, Vec b) { return _mm256_min_ps(a, b); }
+inline Vec larger(Vec a, Vec b) { return _mm256_max_ps(a, b); }
+#elif defined(__SSE2__)
+inline Vec smaller(Vec a, Vec b) { return _mm_min_ps(a, b); }
+inline Vec larger(Vec a, Vec b) { return _mm_max_ps(a, b); }
+#else
 inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+#endif
 
 inline Vec zero_where(VecI condition, Vec otherwise) { return condition ? Vec{} : otherwise; }
 
@@ -64,23 +79,56 @@ inline Vec lane_index() {
   return v;
 }
 
-// 2^t for t in [-126, 127], relative error 1e-7: split t = n + r by the magic-number addition, 2^r by a
-// minimax polynomial, 2^n by adding n to the exponent bits.
-inline Vec exp2_poly(Vec t) {
-  const Vec magic = splat(12582912.0f);
-  const Vec shifted = t + magic;
-  const Vec r = t - (shifted - magic);
-  Vec p = splat(1.3276472e-3f);
-  p = p * r + 9.675541e-3f;
-  p = p * r + 5.550713e-2f;
-  p = p * r + 2.402212e-1f;
-  p = p * r + 6.9314694e-1f;
-  p = p * r + 1.0f;
-  return reinterpret_cast<Vec>(reinterpret_cast<VecI>(p) + (reinterpret_cast<VecI>(shifted) << 23));
+inline VecI load(const int32_t* p) { return *reinterpret_cast<const VecI*>(p); }
+inline void store(int32_t* p, VecI v) { *reinterpret_cast<VecI*>(p) = v; }
+
+inline VecI lane_number() {
+  VecI v;
+  for (int i = 0; i < kLanes; ++i) v[i] = i;
+  return v;
 }
 
-// Below 2^-126 the result stays at 2^-126: far under anything the gates can notice.
-inline Vec exp2_clamped(Vec t) { return exp2_poly(larger(t, splat(-126.0f))); }
+// Writes the values of the lanes where a condition holds to out, in order; returns how many. No branch: whether a
+// condition holds is hard to foresee. out has room for all lanes, at any address.
+inline int store_where(VecI condition, VecI values, int32_t* out) {
+#if defined(__AVX512F__)
+  const __mmask16 chosen = _mm512_movepi32_mask(reinterpret_cast<__m512i>(condition));
+  _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(chosen, reinterpret_cast<__m512i>(values)));
+  return __builtin_popcount(chosen);
+#else
+  int count = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    out[count] = values[i];
+    count -= condition[i];
+  }
+  return count;
+#endif
+}
+
+// 2^t for t in [-126, 127]; below, the result stays at 2^-126: far under anything the gates can notice. With t = n + r,
+// 2^r by a minimax polynomial of relative error 3e-6, and n added to the exponent.
+inline Vec exp2_clamped(Vec t) {
+  t = larger(t, splat(-126.0f));
+#if defined(__AVX512F__)
+  const Vec r = _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);  // in [0, 1)
+  Vec p = splat(1.3426811e-2f);
+  p = p * r + 5.2242048e-2f;
+  p = p * r + 2.4128065e-1f;
+  p = p * r + 6.9304472e-1f;
+  p = p * r + 1.0f;
+  return _mm512_scalef_ps(p, t);
+#else
+  const Vec magic = splat(12582912.0f);  // a sum with it has no bits for a fraction
+  const Vec shifted = t + magic;
+  const Vec r = t - (shifted - magic);  // in [-1/2, 1/2]
+  Vec p = splat(9.5853824e-3f);
+  p = p * r + 5.5906627e-2f;
+  p = p * r + 2.4024038e-1f;
+  p = p * r + 6.9312418e-1f;
+  p = p * r + 1.0f;
+  return reinterpret_cast<Vec>(reinterpret_cast<VecI>(p) + (reinterpret_cast<VecI>(shifted) << 23));
+#endif
+}
 
 // Sums of several vectors at once: lane i of the result is the sum over the lanes of in[i], for
 // i < count <= kLanes. Halves the number of vectors and doubles the groups at each of log2(kLanes) steps.

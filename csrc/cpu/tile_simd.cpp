@@ -19,85 +19,99 @@ inline Vec affine(const float* expert, int32_t channels, int at, Vec lane) {
 
 // ---------------------------------------------------------------- forward
 
-// Adds gates * experts of kernels [begin, end) to G channels, and the gates to gate_sum when kSum.
-template <int G, bool kSum, bool kLinear>
-void accumulate(const Workspace& w, int64_t begin, int64_t end, int32_t channel) {
-  const Vec lane = lane_index();
-  for (int block = 0; block < kVectors; block += kBlock) {
-    Vec sum[kBlock], value[G][kBlock];
-    for (int i = 0; i < kBlock; ++i) {
-      const int at = (block + i) * kLanes;
-      if constexpr (kSum) sum[i] = load(w.gate_sum + at);
-      for (int c = 0; c < G; ++c) value[c][i] = load(w.value + (channel + c) * kTilePixels + at);
-    }
-    const float* gate = w.gates + block * kLanes;
-    const float* expert = w.experts + begin * w.expert_columns + channel;
-    for (int64_t k = begin; k < end; ++k, gate += kTilePixels, expert += w.expert_columns) {
-#pragma GCC unroll 4
-      for (int i = 0; i < kBlock; ++i) {
-        const Vec e = load(gate + i * kLanes);
-        if constexpr (kSum) sum[i] += e;
-        for (int c = 0; c < G; ++c) {
-          if constexpr (kLinear)
-            value[c][i] += e * affine(expert + c, w.channels, (block + i) * kLanes, lane);
-          else
-            value[c][i] += e * expert[c];
-        }
-      }
-    }
-    for (int i = 0; i < kBlock; ++i) {
-      const int at = (block + i) * kLanes;
-      if constexpr (kSum) store(w.gate_sum + at, sum[i]);
-      for (int c = 0; c < G; ++c) store(w.value + (channel + c) * kTilePixels + at, value[c][i]);
-    }
-  }
-}
-
-template <bool kSum, bool kLinear>
-void accumulate_group(const Workspace& w, int64_t begin, int64_t end, int32_t channel, int32_t group) {
-  switch (group) {
-    case 1: return accumulate<1, kSum, kLinear>(w, begin, end, channel);
-    case 2: return accumulate<2, kSum, kLinear>(w, begin, end, channel);
-    case 3: return accumulate<3, kSum, kLinear>(w, begin, end, channel);
-    default: return accumulate<4, kSum, kLinear>(w, begin, end, channel);
-  }
-}
-
-int32_t group_at(const Workspace& w, int32_t channel) {
-  return w.channels - channel < kGroup ? w.channels - channel : kGroup;
-}
-
 struct Reference {
   float common;    // s of which gates are exponentials relative to
   bool per_pixel;  // instead, each pixel's own largest s
 };
 
-void chunk_gates(const TileJob& job, const Workspace& w, int64_t begin, int64_t end, const Reference& reference) {
-  if (reference.per_pixel)
-    gates_from_peaks(job, w, begin, end);
-  else if (job.normalised)
-    gates<true>(w, begin, end, reference.common);
-  else
-    gates<false>(w, begin, end, reference.common);
+enum class Gates { kMake, kLoad };
+
+// One strip of a chunk: makes or loads the gates; adds them to gate_sum when kSum, and gates * experts to G channels.
+template <int G, Gates kGates, bool kSum, bool kLinear>
+void accumulate(const Workspace& w, const Chunk& chunk, int strip, float* gates, int32_t channel) {
+  const Vec lane = lane_index();
+  const int64_t stride = w.record_stride;
+  const int32_t *begin = w.kernels_of(strip) + chunk.from[strip], *end = w.kernels_of(strip) + chunk.to[strip];
+  for (int block = 0; block < kStripRows * kRowVectors; block += kBlock) {
+    const int column = block / kStripRows * kLanes, row = strip * kStripRows + block % kStripRows;
+    const int at = row * kTile + column;
+    const Vec x = lane + static_cast<float>(column);
+    Vec sum[kBlock], value[G + 1][kBlock];
+    for (int r = 0; r < kBlock; ++r) {
+      if constexpr (kSum) sum[r] = load(w.gate_sum + at + r * kTile);
+      for (int c = 0; c < G; ++c) value[c][r] = load(w.value + (channel + c) * kTilePixels + at + r * kTile);
+    }
+    float* gate = gates + at - strip * kStripPixels;
+    for (const int32_t* k = begin; k < end; ++k, gate += kStripPixels) {
+      const float* record = w.records + *k * stride;
+      const float* expert = record + kRecordExpert + channel;
+      Vec u{};
+      if constexpr (kGates == Gates::kMake) u = (x + record[kRecordX]) * record[kRecordScale];
+      record += row;
+#pragma GCC unroll 4
+      for (int r = 0; r < kBlock; ++r) {
+        Vec e;
+        if constexpr (kGates == Gates::kMake) {
+          const Vec z = u + record[kRecordShear + r];
+          e = exp2_clamped(record[kRecordRow + r] - z * z);
+          store(gate + r * kTile, e);
+        } else {
+          e = load(gate + r * kTile);
+        }
+        if constexpr (kSum) sum[r] += e;
+        for (int c = 0; c < G; ++c) {
+          if constexpr (kLinear)
+            value[c][r] += e * affine(expert + c, w.channels, at + r * kTile, lane);
+          else
+            value[c][r] += e * expert[c];
+        }
+      }
+    }
+    for (int r = 0; r < kBlock; ++r) {
+      if constexpr (kSum) store(w.gate_sum + at + r * kTile, sum[r]);
+      for (int c = 0; c < G; ++c) store(w.value + (channel + c) * kTilePixels + at + r * kTile, value[c][r]);
+    }
+  }
+}
+
+template <Gates kGates, bool kSum, bool kLinear>
+void accumulate_group(const Workspace& w, const Chunk& chunk, int strip, float* gates, int32_t channel) {
+  switch (w.channels - channel) {
+    case 1: return accumulate<1, kGates, kSum, kLinear>(w, chunk, strip, gates, channel);
+    case 2: return accumulate<2, kGates, kSum, kLinear>(w, chunk, strip, gates, channel);
+    case 3: return accumulate<3, kGates, kSum, kLinear>(w, chunk, strip, gates, channel);
+    default: return accumulate<4, kGates, kSum, kLinear>(w, chunk, strip, gates, channel);
+  }
+}
+
+template <bool kLinear> void accumulate_chunk(const TileJob& job, const Workspace& w, const Chunk& chunk, bool exact) {
+  if (exact) gates_from_peaks(job, w, chunk);
+  float* gates[kStrips];
+  chunk.gates(w, gates);
+  for (int q = 0; q < kStrips; ++q) {
+    if (exact)
+      accumulate_group<Gates::kLoad, true, kLinear>(w, chunk, q, gates[q], 0);
+    else
+      accumulate_group<Gates::kMake, true, kLinear>(w, chunk, q, gates[q], 0);
+    for (int32_t c = kGroup; c < w.channels; c += kGroup)
+      accumulate_group<Gates::kLoad, false, kLinear>(w, chunk, q, gates[q], c);
+  }
+}
+
+void make_gates(const TileJob& job, const Workspace& w, const Chunk& chunk, const Reference& reference) {
+  if (reference.per_pixel) return gates_from_peaks(job, w, chunk);
+  float* gates[kStrips];
+  chunk.gates(w, gates);
+  for (int q = 0; q < kStrips; ++q) accumulate<0, Gates::kMake, false, false>(w, chunk, q, gates[q], 0);
 }
 
 void accumulate_all(const TileJob& job, const Workspace& w, const Reference& reference) {
-  const int64_t n = *w.active_count;
   memset(w.gate_sum, 0, kTilePixels * sizeof(float));
   memset(w.value, 0, static_cast<size_t>(w.channels) * kTilePixels * sizeof(float));
-  for (int64_t begin = 0; begin < n; begin += kChunk) {
-    const int64_t end = begin + kChunk < n ? begin + kChunk : n;
-    chunk_gates(job, w, begin, end, reference);
-    for (int32_t c = 0; c < w.channels; c += kGroup) {
-      const int32_t group = group_at(w, c);
-      if (job.linear)
-        c == 0 ? accumulate_group<true, true>(w, begin, end, c, group)
-               : accumulate_group<false, true>(w, begin, end, c, group);
-      else
-        c == 0 ? accumulate_group<true, false>(w, begin, end, c, group)
-               : accumulate_group<false, false>(w, begin, end, c, group);
-    }
-  }
+  for_chunks(w, [&](const Chunk& chunk) {
+    job.linear ? accumulate_chunk<true>(job, w, chunk, reference.per_pixel)
+               : accumulate_chunk<false>(job, w, chunk, reference.per_pixel);
+  });
 }
 
 // What backward needs to know of forward; kept behind the active count.
@@ -114,6 +128,7 @@ void forward(const TileJob& job, float* memory) {
     return;
   }
   reference.common = prepare(job, w);
+  write_records(job, w, reference.common);
   accumulate_all(job, w, reference);
   if (!job.normalised) {
     for (int i = 0; i < kTilePixels; ++i) w.inverse[i] = 1.0f;
@@ -182,19 +197,22 @@ float residual_from_target(const TileJob& job, float* memory, const float* targe
 
 // ---------------------------------------------------------------- backward
 
-// Moments of dLoss/ds about the kernel's centre, and dLoss/d(expert), for kernels [begin, end) of the active list.
-// dLoss/ds = gate * (residual . expert - residual . value); `dot` starts as the second product and, when the
-// channels come in several groups, `partial` carries the sum from group to group.
+// Moments of dLoss/ds about the kernel's centre, and dLoss/d(expert), for active kernels [begin, end), whose gates are
+// at `gates`, which moves on behind the last channels. dLoss/ds = gate * (residual . expert - residual . value); `dot`
+// starts as the second product and, when the channels come in several groups, `partial` carries the sum from group to
+// group.
 template <int G, bool kFirst, bool kLast, bool kLinear>
-void moments(const Workspace& w, int64_t begin, int64_t end, int32_t channel, float* gradients) {
+void moments(const Workspace& w, int32_t begin, int32_t end, float** gates, int32_t channel, float* gradients) {
   constexpr int kParts = kLinear ? 3 : 1;  // of an expert: value, slope along y, slope along x
   const Vec lane = lane_index();
   const int64_t stride = w.capacity, columns = kMoments + w.expert_columns;
-  for (int64_t k = begin; k < end; ++k) {
+  for (int32_t i = begin; i < end; ++i) {
+    const int64_t k = w.active[i];
+    const int first = w.first_strip[k], end_strip = first + w.strips[k];
     const float cy = w.columns[kColY * stride + k], cx = w.columns[kColX * stride + k];
-    const float* expert = w.experts + k * w.expert_columns + channel;
+    const float* expert = w.record(k) + kRecordExpert + channel;
     const float* residual = w.residual + channel * kTilePixels;
-    float* out = gradients + w.positions[k] * columns;
+    float* out = gradients + k * columns;
     alignas(64) float dy[kTile], dy2[kTile];
     for (int i = 0; i < kTile; i += kLanes) {
       const Vec y = lane + (static_cast<float>(i) - cy);
@@ -204,32 +222,34 @@ void moments(const Workspace& w, int64_t begin, int64_t end, int32_t channel, fl
     Vec total[kMoments + kParts * G] = {};
     for (int g = 0; g < kRowVectors; ++g) {
       const int offset = g * kLanes;
-      const float* gate = w.gates + (k - begin) * kTilePixels + offset;
       Vec m0{}, m1{}, m2{}, by_value[G] = {}, by_slope[G] = {};
+      for (int strip = first; strip < end_strip; ++strip) {
+        const float* gate = gates[strip] + offset;
 #pragma GCC unroll 4
-      for (int r = 0; r < kTile; ++r) {
-        const int at = r * kTile;
-        const Vec e = load(gate + at);
-        Vec q = kFirst ? -load(w.dot + offset + at) : load(w.partial + offset + at);
-        for (int c = 0; c < G; ++c) {
-          const Vec res = load(residual + c * kTilePixels + offset + at);
-          if constexpr (kLinear) {
-            const Vec weighted = res * e;
-            q += res * affine(expert + c, w.channels, offset + at, lane);
-            by_value[c] += weighted;
-            by_slope[c] += weighted * dy[r];
-          } else {
-            q += res * expert[c];
-            by_value[c] += res * e;
+        for (int r = strip * kStripRows; r < (strip + 1) * kStripRows; ++r, gate += kTile) {
+          const int at = r * kTile + offset;
+          const Vec e = load(gate);
+          Vec q = kFirst ? -load(w.dot + at) : load(w.partial + at);
+          for (int c = 0; c < G; ++c) {
+            const Vec res = load(residual + c * kTilePixels + at);
+            if constexpr (kLinear) {
+              const Vec weighted = res * e;
+              q += res * affine(expert + c, w.channels, at, lane);
+              by_value[c] += weighted;
+              by_slope[c] += weighted * dy[r];
+            } else {
+              q += res * expert[c];
+              by_value[c] += res * e;
+            }
           }
-        }
-        if constexpr (kLast) {
-          q *= e;
-          m0 += q;
-          m1 += q * dy[r];
-          m2 += q * dy2[r];
-        } else {
-          store(w.partial + offset + at, q);
+          if constexpr (kLast) {
+            q *= e;
+            m0 += q;
+            m1 += q * dy[r];
+            m2 += q * dy2[r];
+          } else {
+            store(w.partial + at, q);
+          }
         }
       }
       const Vec dx = lane + (static_cast<float>(offset) - cx);
@@ -249,39 +269,40 @@ void moments(const Workspace& w, int64_t begin, int64_t end, int32_t channel, fl
     }
     alignas(64) float sums[kMoments + kParts * G];
     sum_lanes<kMoments + kParts * G>(total, sums);
-    if constexpr (kLast) memcpy(out, sums, kMoments * sizeof(float));
+    if constexpr (kLast) {
+      memcpy(out, sums, kMoments * sizeof(float));
+      for (int strip = first; strip < end_strip; ++strip) gates[strip] += kStripPixels;
+    }
     for (int part = 0; part < kParts; ++part)
       memcpy(out + kMoments + part * w.channels + channel, sums + kMoments + part * G, G * sizeof(float));
   }
 }
 
 template <bool kFirst, bool kLast, bool kLinear>
-void moments_group(const Workspace& w, int64_t begin, int64_t end, int32_t channel, float* gradients) {
-  switch (group_at(w, channel)) {
-    case 1: return moments<1, kFirst, kLast, kLinear>(w, begin, end, channel, gradients);
-    case 2: return moments<2, kFirst, kLast, kLinear>(w, begin, end, channel, gradients);
-    case 3: return moments<3, kFirst, kLast, kLinear>(w, begin, end, channel, gradients);
-    default: return moments<4, kFirst, kLast, kLinear>(w, begin, end, channel, gradients);
+void moments_group(const Workspace& w, int32_t begin, int32_t end, float** gates, int32_t channel, float* gradients) {
+  switch (w.channels - channel) {
+    case 1: return moments<1, kFirst, kLast, kLinear>(w, begin, end, gates, channel, gradients);
+    case 2: return moments<2, kFirst, kLast, kLinear>(w, begin, end, gates, channel, gradients);
+    case 3: return moments<3, kFirst, kLast, kLinear>(w, begin, end, gates, channel, gradients);
+    default: return moments<4, kFirst, kLast, kLinear>(w, begin, end, gates, channel, gradients);
   }
 }
 
-// All channels of kernels [begin, end), whose gates are at hand.
-template <bool kLinear> void chunk_moments(const Workspace& w, int64_t begin, int64_t end, float* gradients) {
-  if (w.channels <= kGroup) return moments_group<true, true, kLinear>(w, begin, end, 0, gradients);
+// All channels of a chunk's kernels, whose gates are at hand.
+template <bool kLinear> void chunk_moments(const Workspace& w, const Chunk& chunk, float** gates, float* gradients) {
+  if (w.channels <= kGroup) return moments_group<true, true, kLinear>(w, chunk.begin, chunk.end, gates, 0, gradients);
   const int32_t last = (w.channels - 1) / kGroup * kGroup;
-  for (int64_t k = begin; k < end; ++k) {
-    Workspace one = w;
-    one.gates += (k - begin) * kTilePixels;
-    moments<kGroup, true, false, kLinear>(one, k, k + 1, 0, gradients);
-    for (int32_t c = kGroup; c < last; c += kGroup) moments<kGroup, false, false, kLinear>(one, k, k + 1, c, gradients);
-    moments_group<false, true, kLinear>(one, k, k + 1, last, gradients);
+  for (int32_t i = chunk.begin; i < chunk.end; ++i) {
+    moments<kGroup, true, false, kLinear>(w, i, i + 1, gates, 0, gradients);
+    for (int32_t c = kGroup; c < last; c += kGroup)
+      moments<kGroup, false, false, kLinear>(w, i, i + 1, gates, c, gradients);
+    moments_group<false, true, kLinear>(w, i, i + 1, gates, last, gradients);
   }
 }
 
 void backward(const TileJob& job, float* memory, float* gradients) {
   const Workspace w = workspace_at(job, memory);
-  const int64_t n = *w.active_count;
-  if (n < job.count)
+  if (*w.active_count < job.count)
     memset(gradients, 0, static_cast<size_t>(job.count) * (kMoments + w.expert_columns) * sizeof(float));
   const Reference reference = reference_of(w);
   for (int i = 0; i < kTilePixels; i += kLanes) {
@@ -295,11 +316,12 @@ void backward(const TileJob& job, float* memory, float* gradients) {
     }
     store(w.dot + i, dot);
   }
-  for (int64_t begin = 0; begin < n; begin += kChunk) {
-    const int64_t end = begin + kChunk < n ? begin + kChunk : n;
-    if (n > kChunk) chunk_gates(job, w, begin, end, reference);  // else forward's are still there
-    job.linear ? chunk_moments<true>(w, begin, end, gradients) : chunk_moments<false>(w, begin, end, gradients);
-  }
+  for_chunks(w, [&](const Chunk& chunk) {
+    if (!all_held(w)) make_gates(job, w, chunk, reference);
+    float* gates[kStrips];
+    chunk.gates(w, gates);
+    job.linear ? chunk_moments<true>(w, chunk, gates, gradients) : chunk_moments<false>(w, chunk, gates, gradients);
+  });
 }
 
 constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA),
