@@ -208,3 +208,25 @@ def test_folders_that_cannot_be_done(tmp_path, folder, picture):
     result = run("fit", tmp_path / "empty", tmp_path / "out", *FEW)
     assert result.exit_code == 1
     assert "no image in the folder" in result.stderr
+
+
+def test_noise_tells_strength_and_errors(tmp_path):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:96, :96] / 96
+    even = 1000 + 500 * x + rng.normal(0, 40, x.shape)
+    photons = 100 + 8 * rng.poisson(5 + 120 * x * y)
+    write_image(tmp_path / "a.tif", ImageFile(np.stack([even, photons]).astype(np.uint16), "TYX"))
+    result = run("noise", tmp_path / "a.tif")
+    assert result.exit_code == 0, result.stderr
+    assert "T 0: standard deviation" in result.stdout
+    assert "gain" in result.stdout
+    planes = json.loads(run("noise", tmp_path / "a.tif", "--json").stdout)["planes"]
+    first, second = (plane["channels"][0] for plane in planes)
+    assert abs(first["sigma"] - 40) < 3 * first["sigma_error"] + 1
+    assert first["gain"] == 0
+    assert abs(second["gain"] - 8) < 3 * second["gain_error"] + 0.5
+    law = ",".join(str(second[key]) for key in ("gain", "offset", "read"))
+    for noise, code in ((law, 0), ("1,2", 2), ("-1,0,2", 2), ("0,5,0", 2)):
+        options = ("--noise", noise, "--models", 1, "--preset", "fast", "--kernels", 20)
+        result = run("denoise", tmp_path / "a.tif", tmp_path / "b.tif", *options)
+        assert result.exit_code == code, result.output

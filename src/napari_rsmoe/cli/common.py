@@ -161,6 +161,27 @@ class AutoOr(click.ParamType):  # type: ignore[type-arg]  # generic in new versi
             self.fail(f"{value!r} is neither 'auto' nor {self.meaning}.", param, ctx)
 
 
+class NoiseOption(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
+    """A positive number, or gain, offset and read noise with commas between them."""
+
+    name = "VALUE|GAIN,OFFSET,READ"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number or three of them."""
+        if not isinstance(value, str):
+            return value
+        parts = value.split(",")
+        if len(parts) == 1:
+            return POSITIVE.convert(value, param, ctx)
+        try:
+            numbers = tuple(map(float, parts))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or min(numbers[::2]) < 0 or not any(numbers[::2]):
+            self.fail(f"{value!r} is not three numbers, gain and read noise not negative and not both 0.", param, ctx)
+        return numbers
+
+
 seed_option = click.option(
     "--seed",
     type=click.IntRange(min=0),

@@ -16,6 +16,7 @@ from .common import (
     AutoOr,
     Common,
     Files,
+    NoiseOption,
     check_threshold,
     file_options,
     run_options,
@@ -38,10 +39,11 @@ from .stack import Job, Output, Result, process_file
 )
 @click.option(
     "--noise",
-    type=AutoOr(POSITIVE, "VALUE", "a positive number"),
+    type=AutoOr(NoiseOption(), NoiseOption.name, "a positive number or GAIN,OFFSET,READ"),
     default="auto",
     show_default=True,
-    help="Standard deviation of the noise in the units of the image; auto estimates it.",
+    help="Standard deviation of the noise in the units of the image, or gain, offset and read noise of a camera, as "
+    "the verb noise prints them; auto estimates it.",
 )
 @click.option(
     "--kernels",
@@ -76,7 +78,7 @@ def command(
     source: Path,
     target: Path,
     models: int,
-    noise: float | str,
+    noise: float | str | tuple[float, float, float],
     kernels: int | str,
     start: str,
     threshold: float | None,
@@ -93,6 +95,7 @@ def command(
       napari-rsmoe denoise noisy.tif clean.tif
       napari-rsmoe denoise noisy.tif clean.tif --std uncertainty.tif
       napari-rsmoe denoise noisy.png clean.png --noise 25 --models 4
+      napari-rsmoe denoise counts.tif clean.tif --noise 2.1,100,1.6
       napari-rsmoe denoise stack.npy clean.npy --axes TYX
       napari-rsmoe denoise folder/ cleaned/ --format tif --json
 

@@ -33,7 +33,7 @@ def command(path: Path, axes: str | None, common: Common) -> int:
     facts = _model(path) if path.suffix.lower() == ".rsmoe" else _image(path, axes)
     facts = {"file": str(path), "bytes": _size(path), **facts}
     if common.json:
-        click.echo(json.dumps(_plain({"verb": "info", "ok": True, **facts}), allow_nan=False))
+        click.echo(json.dumps(plain({"verb": "info", "ok": True, **facts}), allow_nan=False))
         return 0
     width = max(map(len, facts))
     for name, value in facts.items():
@@ -78,12 +78,12 @@ def _model(path: Path) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Write the numbers that JSON lacks, infinity and NaN, as text."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

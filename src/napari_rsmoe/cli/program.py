@@ -23,6 +23,7 @@ VERBS = {
     "denoise": "Remove noise; no training, no parameters to guess.",
     "upscale": "Enlarge an image by any factor.",
     "render": "Draw a saved model at any size, region and sharpness.",
+    "noise": "Estimate the noise of an image, with standard errors.",
     "info": "Tell what an image or a model file holds.",
     "doctor": "Check the installation, with a remedy for each problem.",
 }

@@ -53,6 +53,8 @@ class Job:
         The plane, without its opacity.
     planes : int
         How many planes the image has.
+    label : str
+        Where the plane lies in the image, for people; empty for an image of one plane.
     callback : Callback
         To be called with the progress.
     source : ImageFile
@@ -61,6 +63,7 @@ class Job:
 
     pixels: NDArray[Any]
     planes: int
+    label: str
     callback: Callback
     source: ImageFile
 
@@ -131,7 +134,7 @@ def process_file(
                     planes.store(sinks[k], plane, opacity.scaled(plane.image, output, *made[k]))
                 continue
             callback = report.callback(plane.number, len(planes), plane.label)
-            result = function(Job(opacity.removed(plane), len(planes), callback, image))
+            result = function(Job(opacity.removed(plane), len(planes), plane.label, callback, image))
             if not sinks:
                 made = [(pixels.shape[:2], pixels.dtype) for pixels in result.images]
                 for output, (size, dtype) in zip(outputs, made, strict=True):

@@ -1,0 +1,90 @@
+"""``napari-rsmoe noise``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .batch import Report
+from .common import Common, Files, report_options
+from .files import ARGUMENT
+from .info import plain
+from .program import Verb
+from .stack import Job, Result, process_file
+
+if TYPE_CHECKING:
+    from ..noise_estimate import ChannelNoise
+
+
+@click.command("noise", cls=Verb, options_metavar="[options]")
+@click.argument("path", metavar="FILE", type=ARGUMENT)
+@click.option("--axes", metavar="LETTERS", help="Axes of the image where the file does not tell them, such as ZYX.")
+@report_options
+def command(path: Path, axes: str | None, common: Common) -> int:
+    """Estimate the noise of FILE, an image, with standard errors.
+
+    \b
+    Examples
+      napari-rsmoe noise micrograph.tif
+      napari-rsmoe noise stack.npy --axes TYX --json
+
+    Numbers are in the units of the image; each plane of a stack is estimated by itself. Noise that grows with
+    brightness is that of a camera: value = gain * photons + offset + read noise. `denoise --noise
+    GAIN,OFFSET,READ` takes these three.
+    """  # noqa: D301
+    report = Report(common, 1)
+
+    def estimate_plane(job: Job) -> Result:
+        from .. import estimate_noise
+
+        found = estimate_noise(job.pixels, channel_axis=job.channel_axis)
+        facts = {
+            "sigma": found.sigma,
+            "sigma_error": found.sigma_error,
+            "white": found.laws.spectrum is None,
+            "correlation": found.correlation,
+            "correlation_error": found.correlation_error,
+            "channels": [asdict(channel) for channel in found.channels],
+        }
+        if not common.json:
+            report.line(f"{job.label or path}: standard deviation {_with_error(found.sigma, found.sigma_error)}")
+            for number, channel in enumerate(found.channels):
+                report.line(f"  {f'channel {number}: ' if len(found.channels) > 1 else ''}{_described(channel)}")
+            neighbours = ", ".join(
+                f"{_with_error(*pair)} along {axis}"
+                for axis, *pair in zip("yx", found.correlation, found.correlation_error, strict=True)
+            )
+            report.line(f"  {'white' if facts['white'] else 'correlated'}; correlation of neighbours {neighbours}")
+        return Result([], facts)
+
+    report.begin(0, path.name)
+    try:
+        planes = process_file(path, [], Files(axes=axes), report, estimate_plane)
+    finally:
+        report.close()
+    if common.json:
+        click.echo(json.dumps(plain({"verb": "noise", "ok": True, "file": str(path), "planes": planes})))
+    return 0
+
+
+def _described(channel: ChannelNoise) -> str:
+    """One line on a channel."""
+    if channel.sigma == 0:
+        return "no noise found"
+    if channel.gain == 0:
+        parts = [f"the same at all values, {_with_error(channel.sigma, channel.sigma_error)}"]
+    else:
+        numbers = ("gain", channel.gain, channel.gain_error), ("offset", channel.offset, channel.offset_error)
+        read = ("read noise", channel.read, channel.read_error)
+        parts = [f"{name} {_with_error(value, error)}" for name, value, error in (*numbers, read)]
+    ends = zip(("lower", "upper"), channel.clipped, strict=True)
+    return ", ".join(parts + [f"{share:.1%} of the pixels cut off at the {end} end" for end, share in ends if share])
+
+
+def _with_error(value: float, error: float) -> str:
+    # Offset or read noise: variances tell only one of them.
+    return f"{value:.4g} +- {error:.2g}" if error else f"{value:.4g} (assumed)"
