@@ -45,6 +45,7 @@ def fitted(kernels: int, device: str, iterations: int = 100) -> Fitter:
     start = make_start(settings.start, pixels, kernels, np.random.default_rng(0))
     fitter = Fitter(pixels, start, settings, device=torch.device(device))
     fitter.advance(iterations)
+    fitter.settle()
     return fitter
 
 
@@ -68,6 +69,7 @@ def measured() -> list[dict[str, Any]]:
     for kernels in (2000, 10_000):
         fitter = fitted(kernels, "cuda")
         step = milliseconds(lambda f=fitter: f.advance(50), 10) / 50
+        fitter.settle()
         image = milliseconds(lambda f=fitter: engine.render(f.geometry, f.experts, *f.shape), 20)
         rows.append({"kernels": kernels, "step_ms": step, "draw_ms": image})
         print(f"{kernels:7d} {step:10.3f} {image:11.3f}", flush=True)

@@ -1,5 +1,8 @@
 // Checks of the operators' arguments, which are the same on every device.
 #pragma once
+#include <cstdlib>
+#include <limits>
+
 #include "common/mixture.h"
 #include "torch_abi.h"
 
@@ -11,39 +14,64 @@ inline Culling checked_culling(double tau, bool normalised, double confidence) {
   return {static_cast<float>(tau), normalised, static_cast<float>(confidence)};
 }
 
-inline int64_t checked_kernels(const torch_abi::Tensor& geometry, int64_t height, int64_t width) {
-  geometry.require_shape("geometry", {-1, kGeometry});
-  torch_abi::check(geometry.size(0) > 0, "a mixture needs at least one kernel");
-  torch_abi::check(height > 0 && width > 0, "height and width must be positive");
-  return geometry.size(0);
-}
+// Of one model or of several: those have one dimension more, the first, in every tensor that is theirs.
+class Batch {
+ public:
+  explicit Batch(const torch_abi::Tensor& geometry) {
+    if (geometry.dim() == 3) models_ = geometry.size(0);
+    geometry.require_shape("geometry", shape({-1, kGeometry}));
+    torch_abi::check(models_ != 0, "a batch needs at least one model");
+    torch_abi::check(models() <= std::numeric_limits<int32_t>::max(), "too many models");
+    kernels_ = geometry.size(geometry.dim() - 2);
+    torch_abi::check(kernels_ > 0, "a mixture needs at least one kernel");
+  }
+
+  int32_t models() const { return static_cast<int32_t>(std::abs(models_)); }
+  int64_t kernels() const { return kernels_; }
+
+  // The shape for all models of what has these sizes for one.
+  std::vector<int64_t> shape(std::initializer_list<int64_t> sizes) const {
+    std::vector<int64_t> all(sizes);
+    if (models_ >= 0) all.insert(all.begin(), models_);
+    return all;
+  }
+
+ private:
+  int64_t models_ = -1;  // -1: one, without a dimension for it
+  int64_t kernels_ = 0;
+};
 
 inline Mixture checked_mixture(const torch_abi::Tensor& geometry, const torch_abi::Tensor& experts, bool linear,
                                int64_t height, int64_t width, const Culling& culling) {
-  geometry.require_shape("geometry", {-1, kGeometry});
-  experts.require_shape("experts", {geometry.size(0), -1});
+  const Batch batch(geometry);
+  experts.require_shape("experts", batch.shape({batch.kernels(), -1}));
   experts.require_device("experts", geometry.device());
-  const int64_t kernels = checked_kernels(geometry, height, width);
-  torch_abi::check(!linear || experts.size(1) % 3 == 0, "linear experts need three columns for each channel");
-  const int64_t channels = linear ? experts.size(1) / 3 : experts.size(1);
+  torch_abi::check(height > 0 && width > 0, "height and width must be positive");
+  const int64_t columns = experts.size(experts.dim() - 1);
+  torch_abi::check(!linear || columns % 3 == 0, "linear experts need three columns for each channel");
+  const int64_t channels = linear ? columns / 3 : columns;
   torch_abi::check(channels > 0, "experts need at least one channel");
   return {geometry.data<float>("geometry"),
           experts.data<float>("experts"),
-          kernels,
+          batch.kernels(),
           static_cast<int32_t>(channels),
           linear,
           height,
           width,
-          culling};
+          culling,
+          batch.models()};
 }
 
 // The same for a gradient by the image, (channels, height, width).
 inline Mixture checked_mixture(const torch_abi::Tensor& grad, const torch_abi::Tensor& geometry,
                                const torch_abi::Tensor& experts, bool linear, const Culling& culling) {
-  experts.require_shape("experts", {-1, -1});
-  grad.require_shape("grad", {linear ? experts.size(1) / 3 : experts.size(1), -1, -1});
+  const Batch batch(geometry);
+  grad.require_shape("grad", batch.shape({-1, -1, -1}));
   grad.require_device("grad", geometry.device());
-  return checked_mixture(geometry, experts, linear, grad.size(1), grad.size(2), culling);
+  const int64_t dim = grad.dim();
+  const Mixture m = checked_mixture(geometry, experts, linear, grad.size(dim - 2), grad.size(dim - 1), culling);
+  grad.require_shape("grad", batch.shape({m.channels, m.height, m.width}));
+  return m;
 }
 
 inline FitSteps checked_fit(const torch_abi::Tensor& geometry, const torch_abi::Tensor& experts,
@@ -53,21 +81,22 @@ inline FitSteps checked_fit(const torch_abi::Tensor& geometry, const torch_abi::
                             const Culling& culling, bool linear, bool whitened, int64_t list_interval,
                             double list_margin, double beta1, double beta2, const std::vector<double>& limits) {
   using torch_abi::check;
+  const Batch batch(geometry);
   const Mixture m = checked_mixture(geometry, experts, linear, height, width, culling);
   const int64_t tiles = (height + kTile - 1) / kTile * ((width + kTile - 1) / kTile);
   const torch_abi::Device device = geometry.device();
-  state.require_shape("state", {2, kMoments + experts.size(1), m.kernels});
+  state.require_shape("state", batch.shape({2, kMoments + expert_columns(m.channels, linear), m.kernels}));
   state.require_device("state", device);
-  target.require_shape("target", {tiles, m.channels, kTilePixels});
+  target.require_shape("target", batch.shape({tiles, m.channels, kTilePixels}));
   target.require_device("target", device);
   if (weight) {
-    weight->require_shape("weight", {tiles, kTilePixels});
+    weight->require_shape("weight", batch.shape({tiles, kTilePixels}));
     weight->require_device("weight", device);
   }
   check(block > 0 && kTile % block == 0 && height % block == 0 && width % block == 0,
         "block must divide 16, height and width");
   rates.require_shape("rates", {-1, 4});
-  rates.require_device("rates", device);
+  check(rates.device().is_cpu(), "rates must be on the CPU, whatever the device of the rest");
   check(first_step >= 0, "first_step must not be negative");
   check(list_interval > 0, "list_interval must be positive");
   check(list_margin >= 0, "list_margin must not be negative");
@@ -96,7 +125,8 @@ inline FitSteps checked_fit(const torch_abi::Tensor& geometry, const torch_abi::
           culling,
           {-border, static_cast<float>(height - 1) + border, -border, static_cast<float>(width - 1) + border,
            static_cast<float>(limits[1]), static_cast<float>(limits[2]), static_cast<float>(limits[3]),
-           static_cast<float>(limits[4])}};
+           static_cast<float>(limits[4])},
+          m.models};
 }
 
 }  // namespace rsmoe

@@ -1,66 +1,79 @@
 // The operators torch.ops.rsmoe.* on the CPU.
 // src/napari_rsmoe/engine/operators.py documents them for Python and adds autograd and fake kernels.
-#include <algorithm>
-#include <array>
+#include "operators.h"
 
-#include "arguments.h"
+#include <algorithm>
+
 #include "cpu/lists.h"
 #include "cpu/mixture.h"
 #include "cpu/segment.h"
 #include "cpu/tile.h"
 #include "schemas.h"
-#include "torch_abi.h"
 
 namespace {
 
 using namespace rsmoe;
 using namespace rsmoe::torch_abi;
 
-Tensor render(const Tensor& geometry, const Tensor& experts, int64_t height, int64_t width, double tau, bool normalised,
-              double confidence, bool linear) {
-  const Mixture m =
-      checked_mixture(geometry, experts, linear, height, width, checked_culling(tau, normalised, confidence));
-  Tensor image = empty<float>({m.channels, height, width});
-  cpu::render(m, image.mutable_data<float>("image"));
-  return image;
-}
+// Models one after the other: tiles keep all threads busy.
+class CpuEngine {
+ public:
+  CpuEngine(Device, bool /* there is nothing to wait for */) {}
 
-std::tuple<Tensor, Tensor> render_backward(const Tensor& grad, const Tensor& geometry, const Tensor& experts,
-                                           double tau, bool normalised, double confidence, bool linear) {
-  const Mixture m = checked_mixture(grad, geometry, experts, linear, checked_culling(tau, normalised, confidence));
-  Tensor grad_geometry = empty<float>(geometry.sizes());
-  Tensor grad_experts = empty<float>(experts.sizes());
-  cpu::render_backward(m, grad.data<float>("grad"), grad_geometry.mutable_data<float>("grad_geometry"),
-                       grad_experts.mutable_data<float>("grad_experts"));
-  return {std::move(grad_geometry), std::move(grad_experts)};
-}
+  template <class T> Tensor empty(std::span<const int64_t> sizes) { return torch_abi::empty<T>(sizes); }
 
-std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, int64_t width, double tau,
-                                      bool normalised, double confidence) {
-  const int64_t kernels = checked_kernels(geometry, height, width);
-  const cpu::TileLists lists = cpu::build_lists(geometry.data<float>("geometry"), kernels, height, width,
-                                                checked_culling(tau, normalised, confidence));
-  Tensor start = empty<int64_t>({lists.tiles() + 1}), ids = empty<int32_t>({lists.pairs()});
-  std::ranges::copy(lists.start, start.mutable_data<int64_t>("start"));
-  std::ranges::copy(lists.ids, ids.mutable_data<int32_t>("ids"));
-  return {std::move(start), std::move(ids)};
-}
+  void render(const Mixture& m, float* image) {
+    for (int64_t i = 0; i < m.models; ++i) cpu::render(only(m, i), image + i * m.channels * m.height * m.width);
+  }
 
-std::tuple<Tensor, Tensor> fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& state,
-                                     const Tensor& target, const std::optional<Tensor>& weight, int64_t block,
-                                     const Tensor& rates, int64_t height, int64_t width, int64_t first_step, double tau,
-                                     bool normalised, double confidence, bool linear, bool whitened,
-                                     int64_t list_interval, double list_margin, double beta1, double beta2,
-                                     const std::vector<double>& limits) {
-  const FitSteps steps = checked_fit(geometry, experts, state, target, weight, block, rates, height, width, first_step,
-                                     checked_culling(tau, normalised, confidence), linear, whitened, list_interval,
-                                     list_margin, beta1, beta2, limits);
-  Tensor losses = empty<float>({rates.size(0)}), seconds = empty<float>({3});
-  const cpu::FitSeconds spent = cpu::fit(steps, losses.mutable_data<float>("losses"));
-  const std::array<double, 3> parts{spent.lists, spent.tiles, spent.optimiser};
-  std::ranges::transform(parts, seconds.mutable_data<float>("seconds"), [](double s) { return static_cast<float>(s); });
-  return {std::move(losses), std::move(seconds)};
-}
+  void render_backward(const Mixture& m, const float* grad_image, float* grad_geometry, float* grad_experts) {
+    for (int64_t i = 0; i < m.models; ++i)
+      cpu::render_backward(only(m, i), grad_image + i * m.channels * m.height * m.width,
+                           grad_geometry + i * m.kernels * kGeometry,
+                           grad_experts + i * m.kernels * expert_columns(m.channels, m.linear));
+  }
+
+  std::tuple<Tensor, Tensor> tile_lists(const Mixture& m) {
+    const cpu::TileLists lists = cpu::build_lists(m.geometry, m.kernels, m.height, m.width, m.culling);
+    Tensor start = torch_abi::empty<int64_t>({lists.tiles() + 1}), ids = torch_abi::empty<int32_t>({lists.pairs()});
+    std::ranges::copy(lists.start, start.mutable_data<int64_t>("start"));
+    std::ranges::copy(lists.ids, ids.mutable_data<int32_t>("ids"));
+    return {std::move(start), std::move(ids)};
+  }
+
+  void fit(const FitSteps& steps, float* losses, float* seconds) {
+    cpu::FitSeconds spent;
+    for (int64_t i = 0; i < steps.models; ++i) {
+      const cpu::FitSeconds more = cpu::fit(only(steps, i), losses + i * steps.steps);
+      spent.lists += more.lists;
+      spent.tiles += more.tiles;
+      spent.optimiser += more.optimiser;
+    }
+    seconds[0] = static_cast<float>(spent.lists);
+    seconds[1] = static_cast<float>(spent.tiles);
+    seconds[2] = static_cast<float>(spent.optimiser);
+  }
+
+ private:
+  static Mixture only(Mixture m, int64_t number) {
+    m.geometry += number * m.kernels * kGeometry;
+    m.experts += number * m.kernels * expert_columns(m.channels, m.linear);
+    m.models = 1;
+    return m;
+  }
+
+  static FitSteps only(FitSteps f, int64_t number) {
+    const int64_t columns = expert_columns(f.channels, f.linear);
+    const int64_t tiles = (f.height + kTile - 1) / kTile * ((f.width + kTile - 1) / kTile);
+    f.geometry += number * f.kernels * kGeometry;
+    f.experts += number * f.kernels * columns;
+    f.state += number * 2 * (kMoments + columns) * f.kernels;
+    f.target += number * tiles * f.channels * kTilePixels;
+    if (f.weight) f.weight += number * tiles * kTilePixels;
+    f.models = 1;
+    return f;
+  }
+};
 
 Tensor segment(const Tensor& image, double threshold) {
   image.require_shape("image", {-1, -1, -1});
@@ -74,12 +87,9 @@ std::string simd_level() { return cpu::simd().name; }
 
 void register_operators() {
   define_operators("rsmoe");
-  Library::implement("rsmoe", "CPU")
-      .impl<&render>("render")
-      .impl<&render_backward>("render_backward")
-      .impl<&tile_lists>("tile_lists")
-      .impl<&fit_steps>("fit_steps")
-      .impl<&segment>("segment");
+  Library library = Library::implement("rsmoe", "CPU");
+  Operators<CpuEngine>::implement(library);
+  library.impl<&segment>("segment");
   Library::implement("rsmoe", "CompositeExplicitAutograd").impl<&simd_level>("simd_level");
 }
 

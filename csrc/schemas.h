@@ -8,16 +8,16 @@ inline torch_abi::Library define_operators(const char* ns) {
   torch_abi::Library library = torch_abi::Library::define(ns);
   library
       .def("render(Tensor geometry, Tensor experts, int height, int width, float tau, bool normalised, "
-           "float confidence, bool linear) -> Tensor")
+           "float confidence, bool linear, bool wait=True) -> Tensor")
       .def("render_backward(Tensor grad, Tensor geometry, Tensor experts, float tau, bool normalised, "
-           "float confidence, bool linear) -> (Tensor, Tensor)")
+           "float confidence, bool linear, bool wait=True) -> (Tensor, Tensor)")
       .def("tile_lists(Tensor geometry, int height, int width, float tau, bool normalised, float confidence) "
            "-> (Tensor, Tensor)")
       .def("fit_steps(Tensor(a!) geometry, Tensor(b!) experts, Tensor(c!) state, Tensor target, Tensor? weight, "
            "int block, Tensor rates, int height, int width, int first_step, float tau, bool normalised, float "
            "confidence, bool linear, "
-           "bool whitened, int list_interval, float list_margin, float beta1, float beta2, float[] limits) "
-           "-> (Tensor, Tensor)")
+           "bool whitened, int list_interval, float list_margin, float beta1, float beta2, float[] limits, "
+           "bool wait=True) -> (Tensor, Tensor)")
       .def("segment(Tensor image, float threshold) -> Tensor")
       .def("simd_level() -> str");
   return library;

@@ -129,6 +129,9 @@ class Tensor {
 
   // Throws unless the tensor has this shape; -1 stands for any size.
   void require_shape(const char* name, std::initializer_list<int64_t> expected) const {
+    require_shape(name, std::span<const int64_t>(expected.begin(), expected.size()));
+  }
+  void require_shape(const char* name, std::span<const int64_t> expected) const {
     const auto actual = sizes();
     const bool same = std::ranges::equal(expected, actual, [](int64_t e, int64_t a) { return e < 0 || e == a; });
     if (!same) fail(std::string(name) + " must have shape " + text(expected) + ", not " + text(actual));
@@ -158,9 +161,6 @@ class Tensor {
       result += size < 0 ? "any" : std::to_string(size);
     }
     return result + "]";
-  }
-  static std::string text(std::initializer_list<int64_t> sizes) {
-    return text(std::span<const int64_t>(sizes.begin(), sizes.size()));
   }
 
   AtenTensorHandle handle_;

@@ -13,9 +13,8 @@ import torch
 from skimage import data
 
 from backends import EMULATOR, SOURCES, OnHost, compile_on_host, load_on_host
-from napari_rsmoe import fit, psnr
+from napari_rsmoe import fit, psnr, relocation
 from napari_rsmoe.engine import devices, operators
-from napari_rsmoe.relocation import relocate, relocate_on_device
 from napari_rsmoe.settings import PRESETS
 
 
@@ -93,23 +92,17 @@ def test_lists_that_overflow_are_built_again(on_host: pytest.MonkeyPatch) -> Non
         torch.testing.assert_close(ours, expected, rtol=2e-3, atol=2e-4)
 
 
-def test_relocation_on_a_device_moves_the_same_kernels(photograph: np.ndarray) -> None:
-    pixels = photograph.astype(np.float32) / 255
-    height, width, channels = pixels.shape
-    rng = np.random.default_rng(0)
-    geometry = torch.zeros(150, 6)
-    geometry[:, :2] = torch.from_numpy(rng.random((150, 2)) * [height, width])
-    geometry[:, [2, 4]] = 0.2
-    weight = rng.random((height, width)).astype(np.float32)
-    for block in (1, 2):
-        results = []
-        for move in (relocate, relocate_on_device):
-            tensors = [geometry.clone(), torch.full((150, channels), 0.5), torch.ones(2, 9, 150)]
-            chances = np.random.default_rng(1)
-            move(*tensors, pixels, weight, 20, 7.0, chances, block=block)  # type: ignore[operator]
-            results.append(tensors)
-        for ours, expected in zip(*results, strict=True):
-            torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+def test_relocation_on_a_device_finds_the_same(photograph: np.ndarray) -> None:
+    """Its blur and its nearest kernels are those of the CPU's libraries."""
+    plane = torch.from_numpy(photograph[..., 0].astype(np.float32))
+    torch.testing.assert_close(relocation.blurred_on_device(plane), relocation.blurred(plane), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(relocation.blurred_on_device(plane[:3, :2]), relocation.blurred(plane[:3, :2]))
+    rng = torch.Generator().manual_seed(0)
+    places, centers = torch.randint(90, (40, 2), generator=rng), torch.rand(150, 2, generator=rng) * 90
+    for without in (torch.arange(0, 60, 2), torch.arange(149)):  # one that stays is enough
+        found = relocation.neighbours_on_device(places, centers, without)
+        for ours, expected in zip(found, relocation.neighbours(places, centers, without), strict=True):
+            torch.testing.assert_close(ours, expected)
 
 
 # ---------------------------------------------------------------------- planted bugs
@@ -122,6 +115,11 @@ DIVERGENT_BARRIER = (
     "lists.cu",
     "    at += all;\n    __syncthreads();",
     "    at += all;\n    if (lane) __syncthreads();",
+)
+WRONG_STREAM = (
+    "lists.cu",
+    "RSMOE_LAUNCH(count_pairs, blocks, kBoxThreads, stream,",
+    "RSMOE_LAUNCH(count_pairs, blocks, kBoxThreads, nullptr,",
 )
 
 
@@ -174,6 +172,12 @@ def test_a_divergent_barrier_is_seen(tmp_path: Path) -> None:
     report = run_program(tmp_path, DIVERGENT_BARRIER)
     assert "cuda_on_host: " in report, report
     assert "barrier" in report
+    assert report.endswith("exit -6")
+
+
+def test_another_stream_is_seen(tmp_path: Path) -> None:
+    report = run_program(tmp_path, WRONG_STREAM)
+    assert "cuda_on_host: a launch on another stream" in report, report
     assert report.endswith("exit -6")
 
 

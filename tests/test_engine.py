@@ -176,7 +176,7 @@ def test_opcheck(name: str) -> None:
     if name == "render":
         tests.append("test_aot_dispatch_dynamic")
     ops = torch.ops.rsmoe_cuda_on_host if in_use() == "cuda-on-host" else torch.ops.rsmoe
-    torch.library.opcheck(getattr(ops, name).default, on_device(arguments), test_utils=tests)
+    torch.library.opcheck(getattr(ops, name).default, on_device(name, arguments), test_utils=tests)
 
 
 def test_opcheck_segment() -> None:

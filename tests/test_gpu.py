@@ -71,7 +71,7 @@ def test_another_device_than_the_current_one_is_used() -> None:
 def test_steps_can_be_captured_in_a_graph() -> None:
     geometry, experts = mixture(500, 256)
     state, target = torch.zeros(2, 9, 500, device="cuda"), torch.rand(256, 3, 256, device="cuda")
-    rates = torch.full((10, 4), 0.02, device="cuda")
+    rates = torch.full((10, 4), 0.02)
 
     def steps() -> torch.Tensor:
         return engine.fit_steps(

@@ -14,28 +14,30 @@ struct Culling {
 
 RSMOE_INLINE int32_t expert_columns(int32_t channels, bool linear) { return linear ? 3 * channels : channels; }
 
+// Some models of the same raster, one behind the other in all arrays. The CPU takes them one at a time.
 struct Mixture {
-  const float* geometry;  // [kernels, 6]
-  const float* experts;   // [kernels, channels], or when linear [kernels, 3 channels]: values, slopes along y and x
-  int64_t kernels;
+  const float* geometry;  // [models, kernels, 6]
+  const float* experts;   // [models, kernels, channels], or when linear 3 channels: values, slopes along y and x
+  int64_t kernels;        // of each model
   int32_t channels;
   bool linear;
   int64_t height, width;
   Culling culling;
+  int32_t models = 1;
 };
 
 struct FitSteps {
-  float* geometry;  // [kernels, 6], updated
-  float* experts;   // [kernels, expert columns], updated
-  float* state;     // [2, 6 + expert columns, kernels], updated
-  int64_t kernels;
+  float* geometry;  // [models, kernels, 6], updated
+  float* experts;   // [models, kernels, expert columns], updated
+  float* state;     // [models, 2, 6 + expert columns, kernels], updated
+  int64_t kernels;  // of each model
   int32_t channels;
   bool linear;
   int64_t height, width;
-  const float* target;  // [tiles, channels, 256]
-  const float* weight;  // [tiles, 256] or null
+  const float* target;  // [models, tiles, channels, 256]
+  const float* weight;  // [models, tiles, 256] or null
   int32_t block;        // side in pixels of the squares whose means are compared with the target; divides 16
-  const float* rates;   // [steps, 4]: position, steering, logit, expert
+  const float* rates;   // [steps, 4]: position, steering, logit, expert; in the host's memory
   int64_t first_step, steps;
   int64_t list_interval;  // steps between two list builds
   float list_margin;      // nats by which lists exceed tau, so that they stay valid in between
@@ -43,6 +45,7 @@ struct FitSteps {
   bool whitened;
   Culling culling;
   Limits limits;
+  int32_t models = 1;
 };
 
 }  // namespace rsmoe

@@ -71,7 +71,7 @@ __device__ void sum_loss(const AdamStep& step, float* scratch) {
   for (int32_t g = 0; g < step.groups; ++g)
     for (int64_t t = threadIdx.x; t < tiles; t += kThreads) loss += step.tile_loss[g * step.tiles + model * tiles + t];
   loss = block_sum<kThreads>(loss, scratch);
-  if (threadIdx.x == 0) step.losses[model] = loss;
+  if (threadIdx.x == 0) step.losses[model * step.steps] = loss;
 }
 
 __global__ void __launch_bounds__(kThreads) adam_step(const AdamStep step, const Pairs pairs, Status* status) {
@@ -81,13 +81,17 @@ __global__ void __launch_bounds__(kThreads) adam_step(const AdamStep step, const
   if (blockIdx.x == 0 && threadIdx.x == 0) status->steps = step.steps_done;
   const Team team(pairs);
   const bool exists = team.kernel < pairs.kernels;
-  const AdamRates rates{step.rates[0], step.rates[1], step.rates[2], step.rates[3]};
-  float* second_moments = step.state + team.columns * pairs.kernels;
+  const AdamRates& rates = step.rates;
+  const auto kernels = static_cast<int32_t>(pairs.kernels) / step.models;
+  const int32_t model = exists ? static_cast<int32_t>(team.kernel) / kernels : 0;
+  const int64_t place = team.kernel - int64_t{model} * kernels;  // within the model
+  float* first_moments = step.state + int64_t{model} * 2 * team.columns * kernels;
+  float* second_moments = first_moments + int64_t{team.columns} * kernels;
 
   const Moments m = team.moments();
   const bool holds = exists && team.member < kMoments;
-  const int64_t own = team.member * pairs.kernels + team.kernel;
-  float first = holds ? step.state[own] : 0.0f, second = holds ? second_moments[own] : 0.0f;
+  const int64_t own = int64_t{team.member} * kernels + place;
+  float first = holds ? first_moments[own] : 0.0f, second = holds ? second_moments[own] : 0.0f;
   Kernel k{0, 0, 1, 0, 1, 0};
   if (exists) k = load_kernel(step.geometry + team.kernel * kGeometry);
   const Kernel old = k;
@@ -97,7 +101,7 @@ __global__ void __launch_bounds__(kThreads) adam_step(const AdamStep step, const
     return team.from(row, move);
   });
   if (holds) {
-    step.state[own] = first;
+    first_moments[own] = first;
     second_moments[own] = second;
   }
   if (exists && team.member == 0) store_kernel(step.geometry + team.kernel * kGeometry, k);
@@ -106,8 +110,8 @@ __global__ void __launch_bounds__(kThreads) adam_step(const AdamStep step, const
   for (int32_t c = 0; c < pairs.channels; ++c) {
     const bool moves = exists && team.member == c % kTeam;
     const auto row_move = [&](int32_t column, float gradient) {
-      const int64_t at = (kMoments + column) * pairs.kernels + team.kernel;
-      return adam_move(step.decay, step.state[at], second_moments[at], gradient, rates.expert);
+      const int64_t at = int64_t{kMoments + column} * kernels + place;
+      return adam_move(step.decay, first_moments[at], second_moments[at], gradient, rates.expert);
     };
     const float by_value = team.sum(kMoments + c);
     if (moves) expert[c] += row_move(c, by_value);

@@ -23,15 +23,16 @@ void gather_gradients(const Pairs&, const Mixture&, float* grad_geometry, float*
 struct AdamStep {
   float* geometry;
   float* experts;
-  float* state;        // [2, 6 + expert columns, kernels]
-  const float* rates;  // [4]: position, steering, logit, expert
+  float* state;  // [models, 2, 6 + expert columns, kernels]
+  AdamRates rates;
   AdamDecay decay;
   bool whitened;
   Limits limits;
   const float* tile_loss;  // [channel groups, models x tiles]
   int32_t groups, models;
   int64_t tiles;       // of all models
-  float* losses;       // [models] of this step
+  float* losses;       // [models, steps], at this step
+  int64_t steps;       // of the fit
   int64_t steps_done;  // with this one
 };
 

@@ -23,10 +23,16 @@ template <class T> T* take(const Queue& queue, int64_t count) {
   return static_cast<T*>(queue.allocate(std::max<int64_t>(count, 1) * static_cast<int64_t>(sizeof(T))));
 }
 
+void fill_nan(float* values, int64_t count, const Queue& queue) {
+  if (count == 0) return;
+  const auto bytes = static_cast<size_t>(count) * sizeof(float);
+  check(cudaMemsetAsync(values, 0xff, bytes, stream_of(queue)), "clearing memory");
+}
+
 // Memory for lists, and everything that is needed to build and use them.
 struct Lists {
   const Queue& queue;
-  int64_t kernels;
+  int64_t kernels;  // of all models
   Raster raster;
   TileLists lists{};
   ListScratch scratch{};
@@ -34,7 +40,8 @@ struct Lists {
 
   // `inverted`: with the pairs of each kernel.
   Lists(const Mixture& m, const Queue& queue, bool inverted)
-      : queue(queue), kernels(m.kernels), raster{m.height, m.width, queue.models}, status(take<Status>(queue, 1)) {
+      : queue(queue), kernels(m.models * m.kernels), raster{m.height, m.width, m.models},
+        status(take<Status>(queue, 1)) {
     const int64_t tiles = raster.tiles(), capacity = queue.capacity;
     lists.capacity = capacity;
     lists.start = take<int32_t>(queue, tiles + 1);
@@ -74,15 +81,15 @@ struct Lists {
 
 }  // namespace
 
-int64_t first_capacity(int64_t kernels, int64_t height, int64_t width, int32_t models, float tau) {
-  const Raster raster{height, width, models};
-  const int64_t all = raster.tiles() * (kernels / models);
-  if (std::isinf(tau)) return std::max(all, kernels);
-  return std::max(kernels, std::min(all, 96 * raster.tiles() + 8 * kernels));
+int64_t first_capacity(int32_t models, int64_t kernels, int64_t height, int64_t width, float tau) {
+  const int64_t tiles = Raster{height, width, 1}.tiles(), all = tiles * kernels;
+  const int64_t usual = std::isinf(tau) ? all : std::min(all, 96 * tiles + 8 * kernels);
+  return models * std::max(kernels, usual);
 }
 
 StatusPointer render(const Mixture& m, float* image, const Queue& queue) {
   const Lists lists(m, queue, false);
+  fill_nan(image, int64_t{m.models} * m.channels * m.height * m.width, queue);
   lists.build(m.geometry, m.culling);
   TileJobs jobs = lists.jobs(m);
   jobs.image = image;
@@ -93,10 +100,12 @@ StatusPointer render(const Mixture& m, float* image, const Queue& queue) {
 StatusPointer render_backward(const Mixture& m, const float* grad_image, float* grad_geometry, float* grad_experts,
                               const Queue& queue) {
   const Lists lists(m, queue, true);
-  lists.build(m.geometry, m.culling);
   TileJobs jobs = lists.jobs(m);
   jobs.grad_image = grad_image;
   const Pairs pairs = lists.pairs(m, jobs.pairs);
+  fill_nan(grad_geometry, lists.kernels * kGeometry, queue);
+  fill_nan(grad_experts, lists.kernels * expert_columns(m.channels, m.linear), queue);
+  lists.build(m.geometry, m.culling);
   draw_tiles(jobs, stream_of(queue));
   gather_gradients(pairs, m, grad_geometry, grad_experts, lists.status, stream_of(queue));
   return lists.status;
@@ -111,7 +120,7 @@ StatusPointer tile_lists(const Mixture& m, int32_t* start, int32_t* ids, const Q
 }
 
 StatusPointer fit(const FitSteps& f, int64_t done, float* losses, const Queue& queue) {
-  const Mixture m{f.geometry, f.experts, f.kernels, f.channels, f.linear, f.height, f.width, f.culling};
+  const Mixture m{f.geometry, f.experts, f.kernels, f.channels, f.linear, f.height, f.width, f.culling, f.models};
   const Lists lists(m, queue, true);
   Culling with_margin = f.culling;
   with_margin.tau += f.list_margin;
@@ -122,25 +131,26 @@ StatusPointer fit(const FitSteps& f, int64_t done, float* losses, const Queue& q
   jobs.block = f.block;
   jobs.tile_loss = take<float>(queue, groups * lists.raster.tiles());
   const Pairs pairs = lists.pairs(m, jobs.pairs);
-  const auto bytes = static_cast<size_t>((f.steps - done) * queue.models) * sizeof(float);
-  if (bytes) check(cudaMemsetAsync(losses + done * queue.models, 0xff, bytes, stream_of(queue)), "clearing memory");
+  if (done == 0) fill_nan(losses, f.models * f.steps, queue);
   for (int64_t i = done; i < f.steps; ++i) {
     if (i == done || i % f.list_interval == 0) lists.build(f.geometry, with_margin);
     draw_tiles(jobs, stream_of(queue));
     const auto step = static_cast<double>(f.first_step + i + 1);
+    const float* rate = f.rates + 4 * i;
     adam({f.geometry,
           f.experts,
           f.state,
-          f.rates + 4 * i,
+          {rate[0], rate[1], rate[2], rate[3]},
           {f.beta1, f.beta2, static_cast<float>(1 / (1 - std::pow(f.beta1, step))),
            static_cast<float>(1 / (1 - std::pow(f.beta2, step)))},
           f.whitened,
           f.limits,
           jobs.tile_loss,
           groups,
-          queue.models,
+          f.models,
           lists.raster.tiles(),
-          losses + i * queue.models,
+          losses + i,
+          f.steps,
           i + 1},
          pairs, lists.status, stream_of(queue));
   }

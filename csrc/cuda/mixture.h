@@ -2,7 +2,7 @@
 // with nothing asked back from the device; so it can be captured in a CUDA graph. No header of CUDA or torch is needed
 // here.
 //
-// The lists have a fixed capacity in pairs of a tile and a kernel. Where it does not suffice nothing is drawn, or a fit
+// The lists have a fixed capacity in pairs of a tile and a kernel. Where it does not suffice results are NaN, and a fit
 // stands still at the step that would have needed more; `outcome` says so.
 #pragma once
 #include <cstdint>
@@ -18,8 +18,7 @@ using Allocate = std::function<void*(int64_t bytes)>;
 struct Queue {
   void* stream;  // a cudaStream_t
   Allocate allocate;
-  int64_t capacity;  // pairs of a tile and a kernel; see first_capacity
-  int32_t models;    // of the same image: kernels, tiles and images of model m stand behind those of model m - 1
+  int64_t capacity;  // pairs of a tile and a kernel of all models; see first_capacity
 };
 
 // What the host may ask for at the end.
@@ -29,8 +28,8 @@ struct Outcome {
   int64_t steps;   // of a fit, done
 };
 
-// A capacity that usually suffices, for lists with this margin tau.
-int64_t first_capacity(int64_t kernels, int64_t height, int64_t width, int32_t models, float tau);
+// A capacity that usually suffices for this many models, for lists with this margin tau.
+int64_t first_capacity(int32_t models, int64_t kernels, int64_t height, int64_t width, float tau);
 
 // The device's Status that the calls below leave behind.
 using StatusPointer = void*;
@@ -42,11 +41,11 @@ StatusPointer render(const Mixture&, float* image, const Queue&);
 StatusPointer render_backward(const Mixture&, const float* grad_image, float* grad_geometry, float* grad_experts,
                               const Queue&);
 
-// start: [tiles + 1] int32; ids: [capacity].
+// Of one model. start: [tiles + 1] int32; ids: [capacity].
 StatusPointer tile_lists(const Mixture&, int32_t* start, int32_t* ids, const Queue&);
 
-// Steps from `done` on; losses: [steps, models], sum over pixels and channels of weight (value - target)^2 before each
-// step, NaN where a step has not been taken. Target and weight are those of all models.
+// Steps from `done` on; losses: [models, steps], sum over pixels and channels of weight (value - target)^2 before each
+// step, NaN where a step has not been taken.
 StatusPointer fit(const FitSteps&, int64_t done, float* losses, const Queue&);
 
 // Waits for the stream. Not to be called while a graph is captured.

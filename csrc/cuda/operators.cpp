@@ -1,20 +1,19 @@
 // The operators torch.ops.rsmoe.* on CUDA devices: memory from torch's allocator, work on torch's current stream.
 //
-// The host waits once at the end of each call, to learn whether the lists had room; while a CUDA graph is captured not
-// even then, and a fit that would have needed more room shows it by losses of NaN.
+// The host waits once at the end of a call, to learn whether the lists had room. With wait=False and while a CUDA graph
+// is captured it does not, and what would have needed more room is NaN.
+#include "../operators.h"
+
 #ifdef RSMOE_ON_HOST
 #include "../schemas.h"
+#include "cuda_on_host.h"
 #endif
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <mutex>
-#include <vector>
 
-#include "../arguments.h"
-#include "../torch_abi.h"
 #include "mixture.h"
 
 namespace {
@@ -24,9 +23,10 @@ using namespace rsmoe::torch_abi;
 
 #ifdef RSMOE_ON_HOST  // for tests without a device: a library of its own, see tests/cuda_on_host
 struct Guard {
+  cuda_on_host::Guard guard;
   explicit Guard(Device) {}
 };
-void* stream_of(Device) { return nullptr; }
+void* stream_of(Device) { return cuda_on_host::stream(); }
 #else
 struct Guard {
   DeviceGuard guard;
@@ -35,21 +35,10 @@ struct Guard {
 void* stream_of(Device device) { return current_cuda_stream(device.index); }
 #endif
 
-template <class T> Tensor device_empty(std::initializer_list<int64_t> sizes, Device device) {
-  try {
-    return empty<T>(sizes, device);
-  } catch (const std::exception&) {
-    int64_t bytes = sizeof(T);
-    for (const int64_t size : sizes) bytes *= size;
-    fail("not enough memory on the device for another " + std::to_string(bytes >> 20) +
-         " MiB; use fewer kernels, a smaller image, or device='cpu'");
-  }
-}
-
 // Capacities that were needed before, so that a fit of many calls asks too little at most once.
 class Capacities {
  public:
-  using Key = std::array<int64_t, 4>;
+  using Key = std::array<int64_t, 5>;
 
   int64_t get(const Key& key, int64_t otherwise) {
     const std::lock_guard lock(mutex_);
@@ -68,113 +57,98 @@ class Capacities {
 };
 Capacities capacities;
 
-// Calls run(queue, done), again with more room and where it stopped as long as lists overflow.
-template <class Run>
-void with_room(Device device, int64_t kernels, int64_t height, int64_t width, float tau, Run&& run) {
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max() - 1;
-  constexpr const char* kTooMany =
-      "too many (tile, kernel) pairs; use fewer kernels, a smaller image or rasterized=True";
-  check(kernels <= kMost / 64 && height <= kMost / 64 && width <= kMost / 64, "too large for the device");
-  const Capacities::Key key{kernels, height, width, std::isinf(tau) ? -1 : static_cast<int64_t>(tau * 64)};
-  int64_t capacity = capacities.get(key, cuda::first_capacity(kernels, height, width, 1, tau)), done = 0;
-  for (;;) {
-    check(capacity <= kMost, kTooMany);
-    std::vector<Tensor> memory;  // torch hands it out again only to work behind this on the same stream
-    const cuda::Allocate allocate = [&](int64_t bytes) {
-      memory.push_back(device_empty<uint8_t>({bytes}, device));
-      return static_cast<void*>(memory.back().mutable_data<uint8_t>("memory"));
-    };
-    const cuda::Queue queue{stream_of(device), allocate, capacity, 1};
-    cuda::StatusPointer status = run(queue, done);
-    cuda::check_launches();
-    if (cuda::is_capturing(queue)) return;
-    const cuda::Outcome outcome = cuda::outcome(status, queue);
-    if (!outcome.overflow) return;
-    done = std::max(done, outcome.steps);
-    check(outcome.needed <= kMost, kTooMany);
-    capacity = std::min(kMost, outcome.needed + outcome.needed / 4);
-    capacities.set(key, capacity);
+class CudaEngine {
+ public:
+  CudaEngine(Device device, bool wait) : device_(device), guard_(device), stream_(stream_of(device)), wait_(wait) {}
+
+  template <class T> Tensor empty(std::span<const int64_t> sizes) {
+    try {
+      return torch_abi::empty<T>(sizes, device_);
+    } catch (const std::exception&) {
+      int64_t bytes = sizeof(T);
+      for (const int64_t size : sizes) bytes *= size;
+      fail("not enough memory on the device for another " + std::to_string(bytes >> 20) +
+           " MiB; use fewer kernels, a smaller image, or device='cpu'");
+    }
   }
-}
 
-Tensor render(const Tensor& geometry, const Tensor& experts, int64_t height, int64_t width, double tau, bool normalised,
-              double confidence, bool linear) {
-  const Mixture m =
-      checked_mixture(geometry, experts, linear, height, width, checked_culling(tau, normalised, confidence));
-  const Device device = geometry.device();
-  const Guard guard(device);
-  Tensor image = device_empty<float>({m.channels, height, width}, device);
-  with_room(device, m.kernels, height, width, m.culling.tau, [&](const cuda::Queue& queue, int64_t) {
-    return cuda::render(m, image.mutable_data<float>("image"), queue);
-  });
-  return image;
-}
+  void render(const Mixture& m, float* image) {
+    with_room(m, m.culling.tau, [&](const cuda::Queue& queue, int64_t) { return cuda::render(m, image, queue); });
+  }
 
-std::tuple<Tensor, Tensor> render_backward(const Tensor& grad, const Tensor& geometry, const Tensor& experts,
-                                           double tau, bool normalised, double confidence, bool linear) {
-  const Mixture m = checked_mixture(grad, geometry, experts, linear, checked_culling(tau, normalised, confidence));
-  const Device device = geometry.device();
-  const Guard guard(device);
-  Tensor grad_geometry = device_empty<float>({m.kernels, kGeometry}, device);
-  Tensor grad_experts = device_empty<float>({m.kernels, experts.size(1)}, device);
-  with_room(device, m.kernels, m.height, m.width, m.culling.tau, [&](const cuda::Queue& queue, int64_t) {
-    return cuda::render_backward(m, grad.data<float>("grad"), grad_geometry.mutable_data<float>("grad_geometry"),
-                                 grad_experts.mutable_data<float>("grad_experts"), queue);
-  });
-  return {std::move(grad_geometry), std::move(grad_experts)};
-}
+  void render_backward(const Mixture& m, const float* grad_image, float* grad_geometry, float* grad_experts) {
+    with_room(m, m.culling.tau, [&](const cuda::Queue& queue, int64_t) {
+      return cuda::render_backward(m, grad_image, grad_geometry, grad_experts, queue);
+    });
+  }
 
-std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, int64_t width, double tau,
-                                      bool normalised, double confidence) {
-  const int64_t kernels = checked_kernels(geometry, height, width);
-  const Mixture m{geometry.data<float>("geometry"),
-                  nullptr,
-                  kernels,
-                  0,
-                  false,
-                  height,
-                  width,
-                  checked_culling(tau, normalised, confidence)};
-  const Device device = geometry.device();
-  const Guard guard(device);
-  const int64_t tiles = (height + kTile - 1) / kTile * ((width + kTile - 1) / kTile);
-  Tensor start = device_empty<int32_t>({tiles + 1}, device), ids = device_empty<int32_t>({0}, device);
-  with_room(device, kernels, height, width, m.culling.tau, [&](const cuda::Queue& queue, int64_t) {
-    ids = device_empty<int32_t>({queue.capacity}, device);
-    return cuda::tile_lists(m, start.mutable_data<int32_t>("start"), ids.mutable_data<int32_t>("ids"), queue);
-  });
-  std::vector<int32_t> short_start(static_cast<size_t>(tiles + 1));
-  void* stream = stream_of(device);
-  cuda::copy(short_start.data(), start.data<int32_t>("start"), (tiles + 1) * int64_t{sizeof(int32_t)}, stream);
-  const std::vector<int64_t> long_start(short_start.begin(), short_start.end());
-  Tensor all_start = device_empty<int64_t>({tiles + 1}, device);
-  Tensor all_ids = device_empty<int32_t>({long_start.back()}, device);
-  cuda::copy(all_start.mutable_data<int64_t>("start"), long_start.data(), (tiles + 1) * int64_t{sizeof(int64_t)},
-             stream);
-  cuda::copy(all_ids.mutable_data<int32_t>("ids"), ids.data<int32_t>("ids"),
-             long_start.back() * int64_t{sizeof(int32_t)}, stream);
-  return {std::move(all_start), std::move(all_ids)};
-}
+  std::tuple<Tensor, Tensor> tile_lists(const Mixture& m) {
+    const int64_t tiles = (m.height + kTile - 1) / kTile * ((m.width + kTile - 1) / kTile);
+    Tensor start = empty<int32_t>({tiles + 1}), ids = empty<int32_t>({0});
+    with_room(m, m.culling.tau, [&](const cuda::Queue& queue, int64_t) {
+      ids = empty<int32_t>({queue.capacity});
+      return cuda::tile_lists(m, start.mutable_data<int32_t>("start"), ids.mutable_data<int32_t>("ids"), queue);
+    });
+    std::vector<int32_t> short_start(static_cast<size_t>(tiles + 1));
+    copy(short_start.data(), start.data<int32_t>("start"), tiles + 1);
+    const std::vector<int64_t> long_start(short_start.begin(), short_start.end());
+    Tensor all_start = empty<int64_t>({tiles + 1}), all_ids = empty<int32_t>({long_start.back()});
+    copy(all_start.mutable_data<int64_t>("start"), long_start.data(), tiles + 1);
+    copy(all_ids.mutable_data<int32_t>("ids"), ids.data<int32_t>("ids"), long_start.back());
+    return {std::move(all_start), std::move(all_ids)};
+  }
 
-std::tuple<Tensor, Tensor> fit_steps(const Tensor& geometry, const Tensor& experts, const Tensor& state,
-                                     const Tensor& target, const std::optional<Tensor>& weight, int64_t block,
-                                     const Tensor& rates, int64_t height, int64_t width, int64_t first_step, double tau,
-                                     bool normalised, double confidence, bool linear, bool whitened,
-                                     int64_t list_interval, double list_margin, double beta1, double beta2,
-                                     const std::vector<double>& limits) {
-  const FitSteps steps = checked_fit(geometry, experts, state, target, weight, block, rates, height, width, first_step,
-                                     checked_culling(tau, normalised, confidence), linear, whitened, list_interval,
-                                     list_margin, beta1, beta2, limits);
-  const Device device = geometry.device();
-  const Guard guard(device);
-  Tensor losses = device_empty<float>({steps.steps}, device), seconds = empty<float>({3});
-  std::fill_n(seconds.mutable_data<float>("seconds"), 3, 0.0f);  // to measure them would take waiting
-  with_room(device, steps.kernels, height, width, steps.culling.tau + steps.list_margin,
-            [&](const cuda::Queue& queue, int64_t done) {
-              return cuda::fit(steps, done, losses.mutable_data<float>("losses"), queue);
-            });
-  return {std::move(losses), std::move(seconds)};
-}
+  void fit(const FitSteps& steps, float* losses, float* seconds) {
+    std::fill_n(seconds, 3, 0.0f);  // to measure them would take waiting
+    with_room(steps, steps.culling.tau + steps.list_margin,
+              [&](const cuda::Queue& queue, int64_t done) { return cuda::fit(steps, done, losses, queue); });
+  }
+
+ private:
+  template <class T> Tensor empty(std::initializer_list<int64_t> sizes) {
+    return empty<T>(std::span<const int64_t>(sizes.begin(), sizes.size()));
+  }
+
+  template <class T> void copy(T* to, const T* from, int64_t count) {
+    cuda::copy(to, from, count * static_cast<int64_t>(sizeof(T)), stream_);
+  }
+
+  // Calls run(queue, done), again with more room and where it stopped as long as lists overflow. `job` is a Mixture or
+  // FitSteps, tau the margin of its lists.
+  template <class Job, class Run> void with_room(const Job& job, float tau, Run&& run) {
+    constexpr int64_t kMost = std::numeric_limits<int32_t>::max() - 1;
+    constexpr const char* kTooMany =
+        "too many (tile, kernel) pairs; use fewer kernels, a smaller image or rasterized=True";
+    check(job.kernels <= kMost / 64 / job.models && job.height <= kMost / 64 && job.width <= kMost / 64,
+          "too large for the device");
+    const Capacities::Key key{job.models, job.kernels, job.height, job.width,
+                              std::isinf(tau) ? -1 : static_cast<int64_t>(tau * 64)};
+    int64_t capacity = capacities.get(key, cuda::first_capacity(job.models, job.kernels, job.height, job.width, tau));
+    for (int64_t done = 0;;) {
+      check(capacity <= kMost, kTooMany);
+      std::vector<Tensor> memory;  // torch hands it out again only to work behind this on the same stream
+      const cuda::Allocate allocate = [&](int64_t bytes) {
+        memory.push_back(empty<uint8_t>({bytes}));
+        return static_cast<void*>(memory.back().mutable_data<uint8_t>("memory"));
+      };
+      const cuda::Queue queue{stream_, allocate, capacity};
+      const cuda::StatusPointer status = run(queue, done);
+      cuda::check_launches();
+      if (!wait_ || cuda::is_capturing(queue)) return;
+      const cuda::Outcome outcome = cuda::outcome(status, queue);
+      if (!outcome.overflow) return;
+      done = std::max(done, outcome.steps);
+      check(outcome.needed <= kMost, kTooMany);
+      capacity = std::min(kMost, outcome.needed + outcome.needed / 4);
+      capacities.set(key, capacity);
+    }
+  }
+
+  Device device_;
+  Guard guard_;
+  void* stream_;
+  bool wait_;
+};
 
 void register_operators() {
 #ifdef RSMOE_ON_HOST
@@ -183,10 +157,7 @@ void register_operators() {
 #else
   Library library = Library::implement("rsmoe", "CUDA");
 #endif
-  library.impl<&render>("render")
-      .impl<&render_backward>("render_backward")
-      .impl<&tile_lists>("tile_lists")
-      .impl<&fit_steps>("fit_steps");
+  Operators<CudaEngine>::implement(library);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@
   name##_type& name =                                                                                                  \
       *static_cast<name##_type*>(cuda_on_host::shared(sizeof(name##_type), alignof(name##_type), __LINE__))
 #define RSMOE_LAUNCH(kernel, grid, block, stream, ...)                                                                 \
-  ((void)(stream), cuda_on_host::launch(grid, block, [&] { kernel(__VA_ARGS__); }))
+  cuda_on_host::launch(grid, block, stream, [=] { kernel(__VA_ARGS__); })
 #endif
 
 #include <cstdint>

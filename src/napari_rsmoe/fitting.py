@@ -177,6 +177,8 @@ class _Job:
         fitter = self.fitter(n_kernels, self.settings)
         while (remaining := fitter.remaining if budget is None else _steps_left(fitter.step, *budget)) > 0:
             fitter.chunk(remaining)
+            if not fitter.due():
+                continue
             if budget is None:
                 done, total = fitter.step, self.settings.iterations
             else:  # milliseconds

@@ -51,7 +51,7 @@ def predict_kernels(
     pilot = fitter(max(1, pixels // PILOT_PIXELS_PER_KERNEL), replace(settings, iterations=PILOT_STEPS))
     while pilot.remaining:
         pilot.chunk()
-        if stop(pilot):
+        if pilot.due() and stop(pilot):
             break
     most, least = max(1, pixels // densest), max(1, pixels // SPARSEST)
     return min(most, max(least, _rescaled(len(pilot.geometry), pilot.mean_squared_error, target, limit=8.0)))

@@ -189,7 +189,29 @@ CUDA_ON_HOST_UNSEEN void* shared(size_t bytes, size_t alignment, int line) {
   return block.arena + at;
 }
 
-void launch(dim3 grid, dim3 size, const std::function<void()>& kernel) {
+namespace {
+
+// What CUDA knows of the stream.
+struct Stream {
+  int guards = 0;
+  bool capturing = false;
+  std::vector<std::function<void()>> graph;
+  int64_t waits = 0;
+
+  void check(cudaStream_t stream, const char* what) const {
+    const char* problem = stream != this ? "on another stream" : guards == 0 ? "without a device guard" : nullptr;
+    if (!problem) return;
+    std::fprintf(stderr, "cuda_on_host: %s %s\n", what, problem);
+    std::abort();
+  }
+  void add(std::function<void()> work) {
+    if (capturing) return graph.push_back(std::move(work));
+    work();
+  }
+};
+Stream the_stream;
+
+void run(dim3 grid, dim3 size, const std::function<void()>& kernel) {
   block.size = static_cast<int>(size.x * size.y * size.z);
   const unsigned blocks = grid.x * grid.y * grid.z;
   if (block.size % kWarp || block.size > kMostThreads || block.size == 0 || blocks == 0) {
@@ -224,4 +246,59 @@ void launch(dim3 grid, dim3 size, const std::function<void()>& kernel) {
   poison(block.arena, kArena, false);
 }
 
+}  // namespace
+
+void launch(dim3 grid, dim3 size, cudaStream_t stream, const std::function<void()>& kernel) {
+  the_stream.check(stream, "a launch");
+  the_stream.add([=] { run(grid, size, kernel); });
+}
+
+cudaStream_t stream() { return &the_stream; }
+Guard::Guard() { ++the_stream.guards; }
+Guard::~Guard() { --the_stream.guards; }
+
+void begin_capture() {
+  the_stream.graph.clear();
+  the_stream.capturing = true;
+}
+void end_capture() { the_stream.capturing = false; }
+void replay() {
+  for (const auto& work : the_stream.graph) work();
+}
+
 }  // namespace cuda_on_host
+
+using cuda_on_host::the_stream;
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  the_stream.check(stream, "waiting");
+  if (the_stream.capturing) return cudaErrorStreamCaptureUnsupported;
+  ++the_stream.waits;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  the_stream.check(stream, "a question");
+  *status = the_stream.capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void* to, int byte, size_t size, cudaStream_t stream) {
+  the_stream.check(stream, "clearing memory");
+  the_stream.add([=] { std::memset(to, byte, size); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind, cudaStream_t stream) {
+  the_stream.check(stream, "a copy");
+  if (the_stream.capturing) return cudaErrorStreamCaptureUnsupported;  // it is between host and device
+  std::memcpy(to, from, size);
+  return cudaSuccess;
+}
+
+// For tests in Python.
+extern "C" {
+#define VISIBLE __attribute__((visibility("default")))
+VISIBLE int64_t cuda_on_host_waits() { return the_stream.waits; }  // since the library was loaded
+VISIBLE void cuda_on_host_capture(int on) { on ? cuda_on_host::begin_capture() : cuda_on_host::end_capture(); }
+}

@@ -7,6 +7,9 @@
 // It ends the program, with line and thread, when threads of a block wait at different barriers, when one returns while
 // others wait, or at a warp operation that not all 32 lanes reach. Shared memory is filled with NaN before each block.
 // Built with -fsanitize=address or thread, it tells the sanitizers what is shared memory and what a barrier orders.
+//
+// Work must go to the one stream() there is, while a Guard stands. Waiting is counted. While a graph is captured, work
+// is kept instead of done, and waiting is refused as CUDA does.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -28,24 +31,17 @@ struct alignas(16) float4 {
 };
 
 using cudaStream_t = void*;
-enum cudaError_t { cudaSuccess = 0 };
+enum cudaError_t { cudaSuccess = 0, cudaErrorStreamCaptureUnsupported = 900 };
 enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
-enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone = 0 };
-inline const char* cudaGetErrorString(cudaError_t) { return "none"; }
+enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone = 0, cudaStreamCaptureStatusActive = 1 };
+inline const char* cudaGetErrorString(cudaError_t error) {
+  return error ? "operation not permitted when stream is capturing" : "no error";
+}
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
-  *status = cudaStreamCaptureStatusNone;
-  return cudaSuccess;
-}
-inline cudaError_t cudaMemsetAsync(void* to, int byte, size_t size, cudaStream_t) {
-  std::memset(to, byte, size);
-  return cudaSuccess;
-}
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind, cudaStream_t) {
-  std::memcpy(to, from, size);
-  return cudaSuccess;
-}
+cudaError_t cudaStreamSynchronize(cudaStream_t);
+cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus*);
+cudaError_t cudaMemsetAsync(void* to, int byte, size_t size, cudaStream_t);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind, cudaStream_t);
 
 namespace cuda_on_host {
 
@@ -54,7 +50,19 @@ struct Indices {
 };
 const Indices& indices();  // of the fiber that runs
 
-void launch(dim3 grid, dim3 block, const std::function<void()>& kernel);
+void launch(dim3 grid, dim3 block, cudaStream_t stream, const std::function<void()>& kernel);
+
+cudaStream_t stream();
+
+// Stands for the current device being set.
+struct Guard {
+  Guard();
+  ~Guard();
+};
+
+void begin_capture();
+void end_capture();
+void replay();  // what was captured last
 
 // Shared memory: the same sequence of calls in every thread of a block gives the same addresses.
 void* shared(size_t bytes, size_t alignment, int line);

@@ -131,8 +131,8 @@ def self_check(device: torch.device) -> str:
             return f"its {name} is off by {error:.1g}"
     target = torch.full((6, 3, 256), 0.5, device=device)
     losses, _ = operators.ops.fit_steps(
-        *inputs, torch.zeros(2, 9, 9, device=device), target, None, 1, torch.full((4, 4), 0.02, device=device), height,
-        width, 0, 9.0, True, 0.0, False, True, 2, 1.0, 0.9, 0.99, [20.0, 8.0, 0.25, 200.0, 8.0],
+        *inputs, torch.zeros(2, 9, 9, device=device), target, None, 1, torch.full((4, 4), 0.02), height, width,
+        0, 9.0, True, 0.0, False, True, 2, 1.0, 0.9, 0.99, [20.0, 8.0, 0.25, 200.0, 8.0],
     )  # fmt: skip
     first, last = float(losses[0]), float(losses[-1])
     start = float(((expected[0] - 0.5) ** 2).sum())

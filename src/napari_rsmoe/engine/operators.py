@@ -6,6 +6,13 @@ Every function takes a mixture as two tensors:
   ``u = r11 dx + r12 dy`` and ``v = r22 dy`` with (dy, dx) = pixel - centre, and ``s = logit - (u^2 + v^2) / 2``.
 * experts, float32: (L, C), the colour of each kernel; or, with ``linear=True``, (L, 3 C), for each kernel C colours
   at its centre, then their slopes along y, then along x, per pixel.
+
+`render` and `fit_steps` also take M mixtures of the same L, C and raster at once: every tensor of theirs, results too,
+then has a first dimension M. On CUDA one launch serves them all. The results are those of each alone, to the bit.
+
+``wait=False`` is for loops on CUDA, and changes nothing on the CPU: the host then does not wait at the end of the call
+to learn whether the memory set aside for lists had room. What had none is NaN, and the same call with ``wait=True``
+makes room, also for calls to come.
 """
 
 from __future__ import annotations
@@ -32,6 +39,7 @@ def render(
     normalised: bool = True,
     confidence: float = 0.0,
     linear: bool = False,
+    wait: bool = True,
 ) -> torch.Tensor:
     """Draw a mixture on the raster of pixel centres 0..height-1 by 0..width-1. Differentiable.
 
@@ -52,6 +60,8 @@ def render(
         tiles; tiles without any keep their best kernel.
     linear : bool
         Whether experts are affine in position.
+    wait : bool
+        See above.
 
     Returns
     -------
@@ -63,7 +73,7 @@ def render(
     RuntimeError
         If shapes, types or values do not fit.
     """
-    image: torch.Tensor = ops.render(geometry, experts, height, width, tau, normalised, confidence, linear)
+    image: torch.Tensor = ops.render(geometry, experts, height, width, tau, normalised, confidence, linear, wait)
     return image
 
 
@@ -74,6 +84,7 @@ def gate_sums(
     tau: float = DEFAULT_TAU,
     normalised: bool = True,
     confidence: float = 0.0,
+    wait: bool = True,
 ) -> torch.Tensor:
     """Sum maps over the image, weighted by each kernel's gate.
 
@@ -89,7 +100,7 @@ def gate_sums(
     """
     # An image's gradient by an expert is the sum of the upstream gradient times that kernel's gate.
     experts = maps.new_zeros(len(geometry), len(maps))
-    sums: torch.Tensor = ops.render_backward(maps, geometry, experts, tau, normalised, confidence, False)[1]
+    sums: torch.Tensor = ops.render_backward(maps, geometry, experts, tau, normalised, confidence, False, wait)[1]
     return sums
 
 
@@ -136,6 +147,7 @@ def fit_steps(
     list_margin: float,
     betas: tuple[float, float],
     limits: Sequence[float],
+    wait: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Run fused Adam steps on the weighted squared error; geometry, experts and state are updated in place.
 
@@ -148,7 +160,7 @@ def fit_steps(
     weight : torch.Tensor or None
         (tiles, 256) float32, non-negative weights of the pixels.
     rates : torch.Tensor
-        (steps, 4) float32: learning rates of position, steering, logit and expert for each step.
+        (steps, 4) float32 on the CPU: learning rates of position, steering, logit and expert for each step.
     block : int
         Side in pixels of the squares whose means are compared with the target; 1 compares pixels. It divides 16,
         height and width.
@@ -163,6 +175,8 @@ def fit_steps(
     limits : sequence of five float
         Pixels a centre may lie outside the image; pixels it may move in one step; smallest and largest scale
         1 / r in pixels; largest absolute logit.
+    wait : bool
+        See above.
 
     Returns
     -------
@@ -174,7 +188,7 @@ def fit_steps(
     """
     losses, seconds = ops.fit_steps(
         geometry, experts, state, target, weight, block, rates, height, width, first_step, tau, normalised, confidence,
-        linear, whitened, list_interval, list_margin, *betas, list(limits),
+        linear, whitened, list_interval, list_margin, *betas, list(limits), wait,
     )  # fmt: skip
     return losses, seconds
 
@@ -205,9 +219,9 @@ def simd_level() -> str:
 
 def _fake_render(
     geometry: torch.Tensor, experts: torch.Tensor, height: int, width: int, tau: float, normalised: bool,
-    confidence: float, linear: bool,
+    confidence: float, linear: bool, wait: bool = True,
 ) -> torch.Tensor:  # fmt: skip
-    return experts.new_empty((experts.shape[1] // (3 if linear else 1), height, width))
+    return experts.new_empty((*experts.shape[:-2], experts.shape[-1] // (3 if linear else 1), height, width))
 
 
 def _fake_render_backward(
@@ -232,7 +246,7 @@ def _fake_fit_steps(
     rates: torch.Tensor,
     *_: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return rates.new_empty(rates.shape[0]), torch.empty(3)
+    return geometry.new_empty((*geometry.shape[:-2], rates.shape[0])), torch.empty(3)
 
 
 def _fake_segment(image: torch.Tensor, threshold: float) -> torch.Tensor:
@@ -250,7 +264,7 @@ def register(namespace: str) -> None:
 
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         geometry, experts = ctx.saved_tensors
-        return *own.render_backward(grad.contiguous(), geometry, experts, *ctx.options), *[None] * 6
+        return *own.render_backward(grad.contiguous(), geometry, experts, *ctx.options), *[None] * 7
 
     for name, fake in (
         ("render", _fake_render),
