@@ -12,82 +12,48 @@ from __future__ import annotations
 import argparse
 import ast
 import re
-import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skimage import io, restoration, util
+from skimage import io
 
 from benchmarks import machine
-from napari_rsmoe import denoise, psnr, ssim
-from napari_rsmoe.metrics import paper_ssim
+from napari_rsmoe import denoise
+from napari_rsmoe.bench.machine import measured
+from napari_rsmoe.bench.peers import nonlocal_means
+from napari_rsmoe.bench.peers.denoiser import Noisy
+from napari_rsmoe.bench.pictures import Picture
+from napari_rsmoe.bench.protocol import Level, middle, quality, unit
 
-LEVELS = (0.0037, 0.005, 0.01, 0.05)
-"""Variances of the protocol; the place in this list enters the seed."""
 COLUMNS = "psnr {psnr:6.2f} dB  ssim {ssim:.4f}  paper_ssim {paper_ssim:.4f}  {seconds:6.2f} s"
-
-
-def unit(image: np.ndarray) -> np.ndarray:
-    """Integers brought to [0, 1], float64."""
-    return image / np.iinfo(image.dtype).max if image.dtype.kind in "iu" else image.astype(np.float64)
-
-
-def noisy_of(image: np.ndarray, variance: float, path: Path) -> np.ndarray:
-    """An image in [0, 1] with clipped Gaussian noise; the number in the file name enters the seed."""
-    level = LEVELS.index(variance) if variance in LEVELS else len(LEVELS)
-    number = int((re.findall(r"\d+", path.stem) or ["0"])[-1])
-    seed = 20250600 + 1000 * level + number
-    return np.asarray(util.random_noise(image, mode="gaussian", var=variance, clip=True, rng=seed))
-
-
-def nonlocal_means(noisy: np.ndarray, sigma: float) -> np.ndarray:
-    """Non-local means as usually set: patch 5, distance 6, h = 0.6 sigma for colour, 0.8 for grey."""
-    colour = noisy.ndim == 3
-    return np.asarray(
-        restoration.denoise_nl_means(
-            noisy,
-            patch_size=5,
-            patch_distance=6,
-            h=(0.6 if colour else 0.8) * sigma,
-            sigma=sigma,
-            fast_mode=True,
-            channel_axis=-1 if colour else None,
-        )
-    )
 
 
 def measure(work: Callable[[], np.ndarray], clean: np.ndarray) -> dict[str, float]:
     """Quality and time of one result."""
-    start = time.perf_counter()
-    result = np.clip(work(), 0, 1)
-    seconds = time.perf_counter() - start
-    return {
-        "psnr": psnr(result, clean, 1.0),
-        "ssim": ssim(result, clean, 1.0),
-        "paper_ssim": paper_ssim(result, clean, 1.0),
-        "seconds": seconds,
-    }
+    done = measured(work)
+    return quality(done.result, clean) | {"seconds": done.seconds}
 
 
-def run(paths: list[Path], variance: float | None, options: argparse.Namespace) -> dict[str, Any]:
+def run(folder: Path, paths: list[Path], variance: float | None, options: argparse.Namespace) -> dict[str, Any]:
     """All images at one level; `variance` None takes the noise that is there."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for path in paths:
-        given = unit(io.imread(path))
-        clean = unit(io.imread(options.truth / path.name)) if options.truth else given
-        if options.crop:
-            top, left = ((length - options.crop) // 2 for length in clean.shape[:2])
-            window = (slice(top, top + options.crop), slice(left, left + options.crop))
-            given, clean = given[window], clean[window]
-        noisy = (given if variance is None else noisy_of(clean, variance, path)).astype(np.float32)
-        sigma = float(np.std(noisy - clean)) if variance is None else variance**0.5
+        given = middle(unit(io.imread(path)), options.crop)
+        clean = middle(unit(io.imread(options.truth / path.name)), options.crop) if options.truth else given
+        if variance is None:
+            noisy = given.astype(np.float32)
+            sigma = float(np.std(noisy - clean))
+        else:
+            noisy = Level.of_variance(variance).add(clean, Picture(folder.name, path).number)
+            sigma = variance**0.5
+        seen = Noisy(noisy, sigma, variance is not None, clean)
         settings = {"models": options.models, "preset": options.preset}
         found = {
             "noisy": measure(lambda noisy=noisy: noisy, clean),
-            "nlm": measure(lambda noisy=noisy, sigma=sigma: nonlocal_means(noisy, sigma), clean),
+            "nlm": measure(lambda seen=seen: nonlocal_means.denoise(seen, 0), clean),
             "rsmoe": measure(lambda noisy=noisy, settings=settings: denoise(noisy, **settings).image, clean),
         }
         for name, row in found.items():
@@ -126,7 +92,7 @@ def main() -> None:
     results = {}
     for variance in [None] if options.truth else options.variance:
         print("\nnoise as it is" if variance is None else f"\nvariance {variance}")
-        results[str(variance)] = run(paths, variance, options)
+        results[str(variance)] = run(folder, paths, variance, options)
     if options.json:
         machine.write(options.json, results)
 

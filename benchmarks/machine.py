@@ -1,44 +1,15 @@
-"""What a figure was measured on, and where the results go."""
+"""Where the test images are, and where the results go."""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from napari_rsmoe import __version__, engine
+from napari_rsmoe.bench.machine import facts as facts
 
 REPOSITORY = Path(__file__).parents[1]
-
-
-def facts() -> dict[str, Any]:
-    """Processor, threads, instruction set, versions."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "simd": engine.simd_level(),
-        "load": round(os.getloadavg()[0], 2),
-        "system": platform.platform(terse=True),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "napari-rsmoe": __version__,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        fields = dict(line.split(":", 1) for line in cpuinfo.read_text().split("\n\n")[0].splitlines() if ":" in line)
-        named = {key.strip(): value.strip() for key, value in fields.items()}
-        return f"{named.get('model name', platform.processor())} (family {named.get('cpu family', '?')})"
-    return platform.processor()
 
 
 def data_folder(name: str) -> Path:

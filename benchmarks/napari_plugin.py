@@ -17,8 +17,8 @@ import numpy as np
 from qtpy.QtCore import QEventLoop, QSettings, QTimer
 from qtpy.QtWidgets import QApplication
 
-from benchmarks.machine import facts
 from napari_rsmoe import Kernels, Model
+from napari_rsmoe.bench.machine import facts
 from napari_rsmoe.jobs import Latest
 from napari_rsmoe.plugin.editing import EditableKernels
 from napari_rsmoe.plugin.layers.kernels import kernels_output

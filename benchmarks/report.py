@@ -9,14 +9,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import REPOSITORY
+from napari_rsmoe.bench.tables import table
 
 RESULTS = REPOSITORY / "benchmarks" / "results"
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def load(name: str) -> dict[str, Any] | None:

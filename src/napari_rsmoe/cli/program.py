@@ -25,6 +25,7 @@ VERBS = {
     "render": "Draw a saved model at any size, region and sharpness.",
     "noise": "Estimate the noise of an image, with standard errors.",
     "info": "Tell what an image or a model file holds.",
+    "bench": "Measure quality and cost beside other methods.",
     "doctor": "Check the installation, with a remedy for each problem.",
 }
 OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143

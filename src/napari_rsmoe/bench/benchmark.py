@@ -1,0 +1,83 @@
+"""Run a benchmark and write what it found: JSON, Markdown and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from ..io.atomic import replacing_file
+from . import denoising, machine, page, regression, scaling, superres
+from .options import Options, Say
+from .runs import Outcome, Run, complete
+from .store import Store
+from .tables import mean_rows
+
+
+class Benchmark(Protocol):
+    """A module that is a benchmark."""
+
+    TITLE: str
+
+    def runs(self, options: Options) -> Iterator[Run]:
+        """What is to be run."""
+
+    def report(self, options: Options, outcomes: list[Outcome]) -> list[str]:
+        """Sections of the page; writes the plots that they show."""
+
+
+BENCHMARKS: dict[str, Any] = {
+    "regression": regression,
+    "denoising": denoising,
+    "superres": superres,
+    "scaling": scaling,
+}
+"""By name; each is a `Benchmark`."""
+
+
+def run(name: str, options: Options, command: str, say: Say) -> dict[str, Any]:
+    """Run a benchmark, or what is left of it.
+
+    Parameters
+    ----------
+    name : str
+        Of `BENCHMARKS`.
+    options : Options
+        What is asked for. The files are ``NAME.json``, ``NAME.md`` and ``NAME_*.png`` in `options.target`.
+    command : str
+        That repeats it, for the page.
+    say : callable
+        Takes lines for people.
+
+    Returns
+    -------
+    dict
+        Means by table and row, as the page shows them.
+
+    Raises
+    ------
+    ImageError
+        If there are no images, or one cannot be used.
+    ValueError
+        If the file of results holds something else.
+    """
+    benchmark: Benchmark = BENCHMARKS[name]
+    store = Store(options.target / f"{name}.json")
+    outcomes = complete(benchmark.runs(options), store, say)
+    facts = machine.facts()
+    lines = [*page.heading(benchmark.TITLE, command, facts), *benchmark.report(options, outcomes)]
+    with replacing_file(options.target / f"{name}.md") as temporary:
+        temporary.write_text("\n".join(lines))
+    tables = means(outcomes)
+    store.write({"command": command, "options": _plain(options), "means": tables})
+    return tables
+
+
+def means(outcomes: list[Outcome]) -> dict[str, Any]:
+    """Means over images by table and row."""
+    groups = dict.fromkeys(outcome.run.group for outcome in outcomes)
+    return {group: mean_rows(o for o in outcomes if o.run.group == group) for group in groups}
+
+
+def _plain(options: Options) -> dict[str, Any]:
+    return {name: str(v) if name in ("source", "target") else v for name, v in asdict(options).items()}

@@ -1,0 +1,97 @@
+"""Which code made a figure: a hash that changes when, and only when, code that could change the figure does."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from functools import cache
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+
+ROOT = __package__.split(".")[0]
+
+
+@cache
+def code_version(modules: tuple[str, ...], alone: tuple[str, ...] = ()) -> str:
+    """Hash of modules and of all that they import, directly or not.
+
+    Modules of this package count by their statements, without comments and docstrings; the compiled engine by its
+    bytes; other packages by their version.
+
+    Parameters
+    ----------
+    modules : tuple of str
+        Full names.
+    alone : tuple of str
+        Full names of modules that count without what they import.
+    """
+    sources, outside = imported_by(*modules)
+    sources |= {name: path for name in alone if (path := _source(name))}
+    digest = hashlib.sha256()
+    for name in sorted(sources):
+        digest.update(f"{name}\n".encode() + _content(sources[name]))
+    distributions = packages_distributions()
+    for package in sorted(outside - set(sys.stdlib_module_names)):
+        for distribution in distributions.get(package, []):
+            digest.update(f"{distribution} {version(distribution)}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def imported_by(*modules: str) -> tuple[dict[str, Path], set[str]]:
+    """Modules of this package and their files that are imported, the given ones included; and other packages."""
+    sources: dict[str, Path] = {}
+    outside: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        path = _source(name)
+        if path is None or name in sources:
+            continue
+        sources[name] = path
+        for imported in _imports(name, path):
+            if imported.split(".")[0] != ROOT:
+                outside.add(imported.split(".")[0])
+            elif imported != ROOT:  # its lazy names would bring everything in
+                waiting.append(imported)
+    return sources, outside
+
+
+@cache
+def _source(name: str) -> Path | None:
+    try:
+        spec = find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.has_location and spec.origin else None
+
+
+@cache
+def _imports(name: str, path: Path) -> frozenset[str]:
+    """Full names of what a module imports; ``from a import b`` may name a module or something in one."""
+    if path.suffix != ".py":
+        return frozenset()
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package) if node.level else str(node.module)
+            found.add(base)
+            if base.split(".")[0] == ROOT:
+                found.update(f"{base}.{alias.name}" for alias in node.names)
+    return frozenset(found)
+
+
+@cache
+def _content(path: Path) -> bytes:
+    if path.suffix != ".py":
+        return path.read_bytes()
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):  # strings by themselves are docstrings
+            body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    return ast.dump(tree).encode()

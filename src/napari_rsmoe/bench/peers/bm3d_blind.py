@@ -1,0 +1,19 @@
+"""BM3D without being told the noise: its level is estimated by us from the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...images import prepare_image
+from ...noise_model import NoiseModel, measure_noise
+from . import bm3d
+from .denoiser import Noisy
+
+
+def denoise(noisy: Noisy, seed: int) -> np.ndarray:
+    """Colour BM3D, or for grey images BM3D; as it is where there seems to be no noise."""
+    pixels, layout = prepare_image(noisy.image)
+    sigma = NoiseModel(measure_noise(pixels), pixels).sigma * layout.span
+    return bm3d.colour(replace(noisy, sigma=sigma), seed) if sigma > 0 else noisy.image

@@ -1,0 +1,43 @@
+"""R-SMoE, ours and by the paper's settings; and its twin without gates, on the same engine."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from ...fitting import fit
+from ...model import Mode, Model
+from ...progress import Progress
+from ...upscaling import upscale
+from .fit_method import Fit, Trace
+
+
+def fitting(preset: str, mode: Mode = "smoe", *, rasterized: bool = True, steps: bool = True) -> Fit:
+    """A fit by a preset; with `steps` the caller chooses how many, else the preset."""
+
+    def run(image: np.ndarray, kernels: int, iterations: int, seed: int, trace: Trace | None = None) -> Model:
+        begin = time.process_time()
+
+        def watch(progress: Progress) -> None:
+            if trace is not None and progress.psnr is not None:
+                trace.append((progress.step, 10 ** (-progress.psnr / 10), time.process_time() - begin))
+
+        return fit(
+            image,
+            kernels,
+            preset=preset,
+            mode=mode,
+            rasterized=rasterized,
+            iterations=iterations if steps else None,
+            seed=seed,
+            device="cpu",
+            callback=watch,
+        )
+
+    return run
+
+
+def enlarge(image: np.ndarray, scale: int, sharpen: float, seed: int) -> np.ndarray:
+    """`napari_rsmoe.upscale` with everything else by default."""
+    return upscale(image, scale, sharpen, seed=seed, device="cpu")

@@ -1,0 +1,32 @@
+"""Denoising by R-SMoE, ours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...denoising import denoise
+from ...images import prepare_image
+from ...noise_model import measure_noise
+from ...stabilising import clipped_moments
+from .denoiser import Denoise, Denoised, Noisy
+
+
+def denoising(preset: str) -> Denoise:
+    """`napari_rsmoe.denoise` by a preset, everything else by default; it finds the noise by itself."""
+
+    def run(noisy: Noisy, seed: int) -> Denoised:
+        image = denoise(noisy.image, preset=preset, seed=seed, device="cpu").image
+        return Denoised(image, plain=(lambda: bent(image, noisy.image)) if noisy.clipped else None)
+
+    return run
+
+
+def bent(result: np.ndarray, noisy: np.ndarray) -> np.ndarray:
+    """The result with the bend of clipping put back, by the noise that is found in the image."""
+    pixels, layout = prepare_image(noisy)
+    laws = measure_noise(pixels).scaled(layout.span, layout.low)
+    channels = np.atleast_3d(result).astype(np.float64)
+    for c, (law, limits) in enumerate(zip(laws.channels, laws.limits, strict=True)):
+        if law.gain == 0 and law.read > 0 and np.isfinite(limits).any():
+            channels[..., c], _ = clipped_moments(channels[..., c], law.read, limits)
+    return channels.reshape(result.shape)
