@@ -6,6 +6,7 @@
 
 #include "cpu/lists.h"
 #include "cpu/mixture.h"
+#include "cpu/patches.h"
 #include "cpu/segment.h"
 #include "cpu/tile.h"
 #include "schemas.h"
@@ -75,6 +76,34 @@ class CpuEngine {
   }
 };
 
+cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const Tensor& variance,
+                                 const Tensor& correlation, int64_t stride, int64_t reach, int64_t fewest, int64_t most,
+                                 double alike) {
+  noisy.require_shape("noisy", {-1, -1, -1});
+  const int64_t channels = noisy.size(0), height = noisy.size(1), width = noisy.size(2);
+  pilot.require_shape("pilot", {channels, height, width});
+  variance.require_shape("variance", {channels, height, width});
+  correlation.require_shape("correlation", {cpu::kPatchPixels, cpu::kPatchPixels});
+  check(channels > 0, "an image needs at least one channel");
+  check(height >= cpu::kPatchSide && width >= cpu::kPatchSide, "the image is smaller than a patch");
+  check(stride >= 1 && stride <= cpu::kPatchSide, "stride must be from 1 to the side of a patch");
+  check(reach >= 0 && reach <= 1000, "reach must be from 0 to 1000");
+  check(fewest >= 1 && most >= fewest && most <= 100000, "1 <= fewest <= most <= 100000 must hold");
+  check(alike >= 0, "alike must not be negative");
+  return {noisy.data<float>("noisy"),
+          pilot.data<float>("pilot"),
+          variance.data<float>("variance"),
+          correlation.data<float>("correlation"),
+          height,
+          width,
+          static_cast<int32_t>(channels),
+          static_cast<int32_t>(stride),
+          static_cast<int32_t>(reach),
+          static_cast<int32_t>(fewest),
+          static_cast<int32_t>(most),
+          static_cast<float>(alike)};
+}
+
 Tensor segment(const Tensor& image, double threshold) {
   image.require_shape("image", {-1, -1, -1});
   Tensor labels = empty<int32_t>({image.size(0), image.size(1)});
@@ -83,13 +112,23 @@ Tensor segment(const Tensor& image, double threshold) {
   return labels;
 }
 
+std::tuple<Tensor, Tensor> filter_patches(const Tensor& noisy, const Tensor& pilot, const Tensor& variance,
+                                          const Tensor& correlation, int64_t stride, int64_t reach, int64_t fewest,
+                                          int64_t most, double alike) {
+  const cpu::PatchFilter filter =
+      checked_patches(noisy, pilot, variance, correlation, stride, reach, fewest, most, alike);
+  Tensor estimate = empty<float>(noisy.sizes()), leverage = empty<float>(noisy.sizes());
+  cpu::filter_patches(filter, estimate.mutable_data<float>("estimate"), leverage.mutable_data<float>("leverage"));
+  return {std::move(estimate), std::move(leverage)};
+}
+
 std::string simd_level() { return cpu::simd().name; }
 
 void register_operators() {
   define_operators("rsmoe");
   Library library = Library::implement("rsmoe", "CPU");
   Operators<CpuEngine>::implement(library);
-  library.impl<&segment>("segment");
+  library.impl<&segment>("segment").impl<&filter_patches>("filter_patches");
   Library::implement("rsmoe", "CompositeExplicitAutograd").impl<&simd_level>("simd_level");
 }
 

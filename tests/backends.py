@@ -72,7 +72,7 @@ class OnHost:
     """The operators of the CUDA source run on the CPU; those that have no CUDA version as they are."""
 
     def __getattr__(self, name: str) -> Any:
-        alone = name in ("segment", "simd_level")
+        alone = name in ("segment", "filter_patches", "simd_level")
         return getattr(torch.ops.rsmoe if alone else torch.ops.rsmoe_cuda_on_host, name)
 
 

@@ -8,7 +8,6 @@ import torch
 from skimage import data
 
 from napari_rsmoe import ImageError, Progress, denoise, psnr
-from napari_rsmoe.texture import refine
 from scenes import noisy_of, scene
 
 
@@ -188,23 +187,3 @@ def test_dead_pixels_change_nothing_elsewhere() -> None:
         broken[~good] = value
         image = denoise(broken, models=4, weight=weight).image
         assert psnr(image[good], 255 * scene()[good], 255) > psnr(clean[good], 255 * scene()[good], 255) - 0.7
-
-
-# ---------------------------------------------------------------- the texture filter
-
-
-def test_texture_filter_brings_back_what_the_guide_lost() -> None:
-    y, x = np.mgrid[:96, :112]
-    clean = (0.5 + 0.2 * np.sin(x * 1.3) * np.sin(y * 0.9)).astype(np.float32)[None]
-    noisy = clean + np.random.default_rng(0).normal(0, 0.1, clean.shape).astype(np.float32)
-    variance = np.full(clean.shape, 0.01, np.float32)
-    guide = 0.5 + 0.4 * (clean - 0.5)
-    errors = [np.mean(np.square(image - clean)) for image in (noisy, guide, refine(noisy, guide, variance))]
-    assert errors[2] < 0.25 * min(errors[:2])
-    np.testing.assert_array_equal(refine(noisy, guide, variance, threads=3), refine(noisy, guide, variance))
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 40), (1, 33, 7)])
-def test_texture_filter_keeps_a_constant_and_takes_any_size(shape: tuple[int, int, int]) -> None:
-    flat = np.full(shape, 0.25, np.float32)
-    np.testing.assert_allclose(refine(flat, flat, np.full(shape, 0.01, np.float32)), flat, atol=1e-6)

@@ -183,6 +183,11 @@ def test_opcheck_segment() -> None:
     torch.library.opcheck(torch.ops.rsmoe.segment.default, (torch.rand(9, 11, 3), 0.2))
 
 
+def test_opcheck_filter_patches() -> None:
+    arguments = (*torch.rand(3, 1, 9, 11), torch.eye(64), 4, 3, 5, 9, 0.1)
+    torch.library.opcheck(torch.ops.rsmoe.filter_patches.default, arguments)
+
+
 def test_gradcheck() -> None:
     """The float32 operator inside float64 finite differences: coarse steps, loose tolerance."""
     geometry, experts = random_mixture(3, 1, (8, 9), 1, scales=(2.0, 5.0))

@@ -12,6 +12,7 @@ import pytest
 from napari_rsmoe import engine
 
 LEVELS = ["base", "avx2", "avx512"]
+FILES = ("test_engine.py", "test_fit_steps.py", "test_nonlocal_bayes.py")
 
 
 def run_with(level: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,9 +32,9 @@ def other_levels() -> list[str]:
 def test_lower_levels_agree_with_the_reference(level: str) -> None:
     if level not in other_levels():
         pytest.skip(f"the suite itself runs at {engine.simd_level()}")
-    tests = [str(Path(__file__).with_name(name)) for name in ("test_engine.py", "test_fit_steps.py")]
+    tests = [str(Path(__file__).with_name(name)) for name in FILES]
     values = "(test_values_and_gradients or test_linear_experts) and (-3- or -5- or -6-) and rasterized"
-    chosen = f"test_extreme_scales or ({values}) or adam or linear_steps"
+    chosen = f"test_extreme_scales or ({values}) or adam or linear_steps or (agrees_with_the_twin and 20-9)"
     result = run_with(level, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", chosen)
     assert result.returncode == 0, result.stdout[-3000:]
 

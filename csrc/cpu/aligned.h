@@ -21,6 +21,7 @@ class AlignedFloats {
     capacity_ = capacity;
   }
   float* data() { return data_; }
+  const float* data() const { return data_; }
 
  private:
   static constexpr std::align_val_t kAlignment{64};

@@ -68,6 +68,10 @@ struct SimdTable {
 
   // One Adam step on kernels [begin, end); see adam.h.
   void (*adam)(const struct AdamStep&, int64_t begin, int64_t end);
+
+  // Squared distances of patches, [rows, stride] with room for whole rows, and the filter of a group; see patches.h.
+  void (*patch_distances)(const struct PatchSearch&, float* distances);
+  void (*filter_group)(const struct PatchGroup&);
 };
 
 // The table for this machine, chosen once; RSMOE_SIMD=base|avx2|avx512 overrides.

@@ -2,6 +2,7 @@
 #include "adam_simd.h"
 #include "culling_simd.h"
 #include "gates_simd.h"
+#include "patches_simd.h"
 
 #define RSMOE_STRING_(a) #a
 #define RSMOE_STRING(a) RSMOE_STRING_(a)
@@ -334,7 +335,9 @@ constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA),
                              gather_columns,
                              box_bounds,
                              cull,
-                             adam};
+                             adam,
+                             patch_distances,
+                             filter_group};
 
 }  // namespace
 

@@ -19,10 +19,10 @@ from .images import ChannelAxis
 from .model import Model
 from .noise_estimate import Noise, check_noise, noise_laws
 from .noise_model import NoiseModel
+from .nonlocal_bayes import refine
 from .progress import Callback
 from .settings import FitSettings
 from .starts import START_METHODS, Start, make_start
-from .texture import SIDE, refine
 
 ITERATIONS = {"fast": 50, "balanced": 100, "best": 200}
 """Optimiser steps of each model, by preset."""
@@ -35,8 +35,6 @@ COARSEST, FINEST = 655.0, 19.0  # pixels for each kernel, at noise REFERENCE_NOI
 REFERENCE_NOISE = 0.1 / math.sqrt(3)  # of the range, in the mean of the channels
 NOISE_POWER = 0.5  # the kernel counts fall with this power of the noise
 MOST_COUNTS = 5  # different kernel counts
-# Share of the fused models in the result for brightness and for colour differences; the rest is the filter's.
-KEPT = (0.25, 0.4)
 TILE = 16
 
 
@@ -50,7 +48,7 @@ class Denoised:
         The denoised image: shape, type, range and axis order of the input.
     std : ndarray of float32
         Shape of the image, in its units: how far the models are from each other, scaled so that its mean square is the
-        estimated mean squared error (before texture is brought back). Zero for one model.
+        estimated mean squared error (of the models, which are not refined yet). Zero for one model.
     noise : float
         Standard deviation of the noise, in units of the image, as given or estimated; root mean square over the
         image where it depends on the value.
@@ -81,7 +79,8 @@ def denoise(
 ) -> Denoised:
     """Remove noise by averaging steered mixtures of experts that were fitted from different starts.
 
-    The models are fused place by place, and a filter guided by them brings back fine texture; see `docs/denoising.md`.
+    The models are fused place by place, and a filter of alike patches that takes the fused image as its pilot brings
+    back fine texture; see `docs/denoising.md`.
 
     Parameters
     ----------
@@ -178,11 +177,7 @@ def _finish(ensemble: Ensemble) -> tuple[Floats, Floats]:
     planes = fused.image
     if noise.sigma > 0:
         noisy = ensemble.planes if all_used else np.where(used > 0, ensemble.planes, planes)
-        colour = np.arange(len(planes)) > 0 if len(planes) == 3 else np.zeros(len(planes), bool)
-        spectrum = noise.window_spectrum(SIDE)
-        refined = refine(noisy, planes, variance, spectrum, threads=torch.get_num_threads())
-        kept = np.where(colour, *KEPT[::-1])[:, None, None].astype(np.float32)
-        planes = kept * planes + (1 - kept) * refined
+        planes = refine(noisy, planes, variance, noise.patch_correlation(engine.PATCH_SIDE)).image
     denoised = recorrelate(planes)
     # The models share the noise of the image, so their spread alone is too narrow or too wide by some factor.
     spread = float(fused.spread.mean(dtype=np.float64))

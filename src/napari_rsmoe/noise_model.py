@@ -183,14 +183,14 @@ class NoiseModel:
         kernel /= np.sqrt(np.square(kernel).sum())
         return np.stack([convolve(plane, kernel, mode="wrap") for plane in signs]).astype(np.float32)
 
-    def window_spectrum(self, side: int) -> Floats | None:
-        """The spectrum at the frequencies of `scipy.fft.rfft2` of a square of `side` px, at least BLOCK."""
+    def patch_correlation(self, side: int) -> Floats | None:
+        """Correlation of the noise between the pixels of a square of `side` px, at most BLOCK / 2; None if white."""
         if self.spectrum is None:
             return None
-        covariance = np.fft.fftshift(np.fft.ifft2(self.spectrum).real)
-        covariance = np.pad(covariance, (side - BLOCK) // 2)
-        power = np.fft.rfft2(np.fft.ifftshift(covariance)).real
-        return np.maximum(power, 1e-3).astype(np.float32)
+        covariance = np.fft.ifft2(self.spectrum).real
+        y, x = np.divmod(np.arange(side * side), side)
+        correlation = covariance[y[:, None] - y, x[:, None] - x] / covariance[0, 0]
+        return correlation.astype(np.float32)
 
     def _stabilised(self, pixels: Floats) -> Array:
         return np.stack([each.forward(pixels[..., c]) for c, each in enumerate(self._stabilisers)], -1)

@@ -1,10 +1,22 @@
 """The compiled engine: torch operators `torch.ops.rsmoe.*` with typed wrappers, autograd and fake kernels."""
 
 from .devices import resolve_device, run_on
-from .operators import DEFAULT_TAU, fit_steps, gate_sums, render, segment, simd_level, tile_lists
+from .operators import (
+    DEFAULT_TAU,
+    PATCH_SIDE,
+    filter_patches,
+    fit_steps,
+    gate_sums,
+    render,
+    segment,
+    simd_level,
+    tile_lists,
+)
 
 __all__ = [
     "DEFAULT_TAU",
+    "PATCH_SIDE",
+    "filter_patches",
     "fit_steps",
     "gate_sums",
     "render",

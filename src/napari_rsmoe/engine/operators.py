@@ -29,6 +29,10 @@ DEFAULT_TAU = 9.0
 """Culling margin in nats: a gate weight below exp(-9) = 1.2e-4 of the largest may be left out."""
 
 
+PATCH_SIDE = 8
+"""Pixels along the side of the patches of `filter_patches`."""
+
+
 def render(
     geometry: torch.Tensor,
     experts: torch.Tensor,
@@ -212,6 +216,45 @@ def segment(image: np.ndarray, threshold: float) -> np.ndarray:
     return labels.numpy()
 
 
+def filter_patches(
+    noisy: np.ndarray,
+    pilot: np.ndarray,
+    variance: np.ndarray,
+    correlation: np.ndarray,
+    *,
+    stride: int,
+    reach: int,
+    fewest: int,
+    most: int,
+    alike: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Filter groups of alike patches with the covariance that a pilot has in them; see csrc/cpu/patches.h.
+
+    Parameters
+    ----------
+    noisy, pilot : numpy.ndarray
+        (C, H, W) float32, no side shorter than a patch.
+    variance : numpy.ndarray
+        (C, H, W) float32, positive: of the noise.
+    correlation : numpy.ndarray
+        (64, 64) float32, of the noise within a patch in raster order, ones on the diagonal.
+    stride, reach : int
+        Pixels between reference patches, 1 to 8, and how far away an alike one may lie.
+    fewest, most : int
+        Patches of a group, the reference among them.
+    alike : float
+        Beyond the fewest, patches are taken whose squared distance is at most so many times the noise's energy.
+
+    Returns
+    -------
+    estimate, leverage : numpy.ndarray
+        (C, H, W) float32: the estimate, and the covariance of noise and estimate as a share of the noise variance.
+    """
+    tensors = (torch.from_numpy(np.ascontiguousarray(each)) for each in (noisy, pilot, variance, correlation))
+    estimate, leverage = ops.filter_patches(*tensors, stride, reach, fewest, most, alike)
+    return estimate.numpy(), leverage.numpy()
+
+
 def simd_level() -> str:
     """Name the instruction set in use: "base", "avx2" or "avx512"; the variable RSMOE_SIMD overrides it."""
     return str(ops.simd_level())
@@ -253,6 +296,10 @@ def _fake_segment(image: torch.Tensor, threshold: float) -> torch.Tensor:
     return image.new_empty(image.shape[:2], dtype=torch.int32)
 
 
+def _fake_filter_patches(noisy: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.empty_like(noisy), torch.empty_like(noisy)
+
+
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
     geometry, experts, _, _, *ctx.options = inputs
     ctx.save_for_backward(geometry, experts)
@@ -272,6 +319,7 @@ def register(namespace: str) -> None:
         ("tile_lists", _fake_tile_lists),
         ("fit_steps", _fake_fit_steps),
         ("segment", _fake_segment),
+        ("filter_patches", _fake_filter_patches),
     ):
         torch.library.register_fake(f"{namespace}::{name}", fake)
     torch.library.register_autograd(f"{namespace}::render", backward, setup_context=_setup_context)

@@ -1,0 +1,119 @@
+"""The filter of alike patches: against its plain twin, and what it does to images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from napari_rsmoe import engine
+from napari_rsmoe.noise_model import BLOCK, NoiseLaws, NoiseModel
+from napari_rsmoe.nonlocal_bayes import refine
+from napari_rsmoe.stabilising import PoissonGaussian
+from twins import patches as twin
+
+OPTIONS = {"stride": 4, "reach": 6, "fewest": 20, "most": 50, "alike": 0.3}
+WHITE = np.eye(engine.PATCH_SIDE**2, dtype=np.float32)
+
+
+def stripes(height: int = 72, width: int = 80, channels: int = 1) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    waves = [0.5 + 0.2 * np.sin(x * (1.3 - 0.2 * c)) * np.sin(y * 0.9) for c in range(channels)]
+    return np.stack(waves).astype(np.float32)
+
+
+def soft_correlation() -> np.ndarray:
+    """Of noise that was blurred."""
+    kernel = np.zeros((BLOCK, BLOCK))
+    kernel[0, 0] = 1
+    spectrum = np.square(np.abs(np.fft.fft2(gaussian_filter(kernel, 1.0, mode="wrap")))) + 1e-3
+    laws = NoiseLaws((PoissonGaussian(0, 0, 0.1),), ((-np.inf, np.inf),), spectrum / spectrum.mean())
+    correlation = NoiseModel(laws, np.zeros((8, 8, 1), np.float32)).patch_correlation(engine.PATCH_SIDE)
+    assert correlation is not None
+    return correlation
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 33, 41), (5, 20, 9)], ids=lambda shape: "-".join(map(str, shape)))
+@pytest.mark.parametrize("correlation", [WHITE, soft_correlation()], ids=["white", "soft"])
+def test_agrees_with_the_twin(shape: tuple[int, int, int], correlation: np.ndarray) -> None:
+    rng = np.random.default_rng(sum(shape))
+    pilot = gaussian_filter(rng.normal(0.5, 0.4, shape), (0, 1, 1)).astype(np.float32)
+    variance = rng.uniform(0.005, 0.02, shape).astype(np.float32)
+    noisy = pilot + np.sqrt(variance) * rng.normal(size=shape).astype(np.float32)
+    found = engine.filter_patches(noisy, pilot, variance, correlation, **OPTIONS)
+    expected = twin.filter_patches(noisy, pilot, variance, correlation, **OPTIONS)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-4)
+
+
+def test_same_bits_for_any_number_of_threads() -> None:
+    clean = stripes(120, 130, 3)
+    noisy = clean + np.random.default_rng(0).normal(0, 0.1, clean.shape).astype(np.float32)
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            results.append(refine(noisy, gaussian_filter(noisy, (0, 1, 1)), np.full_like(clean, 0.01)))
+    finally:
+        torch.set_num_threads(before)
+    for other in results[1:]:
+        np.testing.assert_array_equal(other.image, results[0].image)
+        np.testing.assert_array_equal(other.leverage, results[0].leverage)
+
+
+def test_brings_back_what_the_pilot_lost() -> None:
+    clean = stripes()
+    noisy = clean + np.random.default_rng(0).normal(0, 0.1, clean.shape).astype(np.float32)
+    pilot = 0.5 + 0.4 * (clean - 0.5)
+    refined = refine(noisy, pilot, np.full(clean.shape, 0.01, np.float32))
+    errors = [float(np.mean(np.square(image - clean))) for image in (noisy, pilot, refined.image)]
+    assert errors[2] < 0.15 * min(errors[:2])
+    # The leverage is the share of the noise that is left.
+    followed = np.mean((noisy - clean) * (refined.image - clean)) / np.mean(np.square(noisy - clean))
+    assert refined.leverage.mean() == pytest.approx(followed, rel=0.25)
+
+
+def test_noise_on_a_flat_image_becomes_flat() -> None:
+    noisy = np.random.default_rng(1).normal(0.4, 0.1, (3, 90, 100)).astype(np.float32)
+    refined = refine(noisy, np.full_like(noisy, 0.4), np.full_like(noisy, 0.01))
+    assert refined.image.std() < 0.01
+    flat = np.full_like(noisy, 0.25)
+    np.testing.assert_allclose(refine(flat, flat, np.full_like(flat, 0.01)).image, flat, atol=1e-6)
+
+
+def test_correlated_noise_is_told_from_content() -> None:
+    clean = gaussian_filter(stripes(96, 96) + np.eye(96, dtype=np.float32), (0, 2, 2))
+    noise = gaussian_filter(np.random.default_rng(2).normal(size=clean.shape), (0, 1, 1))
+    noisy = (clean + 0.05 * noise / noise.std()).astype(np.float32)
+    pilot = gaussian_filter(noisy, (0, 2, 2))
+    variance = np.full(clean.shape, 0.05**2, np.float32)
+    errors = [np.mean(np.square(refine(noisy, pilot, variance, c).image - clean)) for c in (None, soft_correlation())]
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_a_channel_without_noise_is_kept() -> None:
+    clean = stripes(40, 40, 2)
+    noisy = clean.copy()
+    noisy[0] += np.random.default_rng(3).normal(0, 0.1, clean[0].shape)
+    variance = np.zeros_like(clean)
+    variance[0] = 0.01
+    refined = refine(noisy, clean, variance).image
+    np.testing.assert_allclose(refined[1], clean[1], atol=1e-3)
+    assert np.square(refined - clean)[0].mean() < 0.002
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 5), (1, 8, 40), (2, 14, 14)])
+def test_images_too_small_for_a_group_are_left_to_the_pilot(shape: tuple[int, int, int]) -> None:
+    pilot = np.random.default_rng(4).random(shape).astype(np.float32)
+    np.testing.assert_array_equal(refine(pilot + 0.1, pilot, np.full(shape, 0.01, np.float32)).image, pilot)
+
+
+def test_bad_arguments_are_refused() -> None:
+    image = np.zeros((1, 9, 9), np.float32)
+    for change in ({"stride": 9}, {"reach": -1}, {"fewest": 0}, {"most": 5}, {"alike": -1.0}):
+        with pytest.raises(RuntimeError, match=next(iter(change))):
+            engine.filter_patches(image, image, image + 1, WHITE, **{**OPTIONS, **change})
+    with pytest.raises(RuntimeError, match="smaller than a patch"):
+        engine.filter_patches(image[:, :7], image[:, :7], image[:, :7], WHITE, **OPTIONS)
