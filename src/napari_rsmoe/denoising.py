@@ -38,7 +38,7 @@ MOST_COUNTS = 5  # different kernel counts
 TILE = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Denoised:
     """What `denoise` returns.
 
@@ -60,6 +60,17 @@ class Denoised:
     std: np.ndarray
     noise: float
     models: list[Model]
+
+    def __repr__(self) -> str:
+        return f"<Denoised image of shape {self.image.shape}: noise {self.noise:.4g}, {len(self.models)} models>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from .summary import denoised_bundle
+
+        return denoised_bundle(self)
+
+    def _repr_html_(self) -> str:
+        return str(self._repr_mimebundle_()["text/html"])
 
 
 def denoise(

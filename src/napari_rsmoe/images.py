@@ -80,6 +80,10 @@ class ImageFormat:
             return np.ascontiguousarray(image[..., 0])
         return np.ascontiguousarray(np.moveaxis(image, -1, self.channel_axis))
 
+    def channels_last(self, image: np.ndarray) -> np.ndarray:
+        """Undo `place_channels`, but leave an image without channels (H, W)."""
+        return image if self.channel_axis is None else np.moveaxis(image, self.channel_axis, -1)
+
 
 def prepare_image(image: Any, channel_axis: ChannelAxis = "auto") -> tuple[np.ndarray, ImageFormat]:
     """Check an image and bring it to the engine's form.

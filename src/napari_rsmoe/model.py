@@ -109,6 +109,14 @@ class Model:
         height, width = self.shape
         return f"<Model of {height} x {width} px, {self.channels} channels: {self.n_kernels} {self.mode} kernels>"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from .summary import model_bundle
+
+        return model_bundle(self)
+
+    def _repr_html_(self) -> str:
+        return str(self._repr_mimebundle_()["text/html"])
+
     # ------------------------------------------------------------------ kernels in user terms
 
     def kernels(self) -> Kernels:

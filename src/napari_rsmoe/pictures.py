@@ -77,6 +77,23 @@ def heat(values: np.ndarray, high: float | None = None) -> np.ndarray:
     return np.clip(3.0 * level[..., None] - np.arange(3.0), 0.0, 1.0)
 
 
+def uncertainty_range(std: np.ndarray) -> float:
+    """The standard deviation to be shown as white: few pixels lie above."""
+    return max(float(np.percentile(_root_mean_square(std), 99.5)), float(np.finfo(np.float32).tiny))
+
+
+def uncertainty_rgb(std: np.ndarray, high: float) -> np.ndarray:
+    """Standard deviations (Y, X) or (Y, X, C) as colours, (Y, X, 3) uint8; of channels the root mean square."""
+    return to_rgb(heat(_root_mean_square(std)[..., None], high), (0.0, 1.0))
+
+
+def _root_mean_square(std: np.ndarray) -> np.ndarray:
+    if std.ndim == 2:
+        return std
+    joined: np.ndarray = np.sqrt(np.square(std, dtype=np.float32).mean(-1))
+    return joined
+
+
 def shrink(rgb: np.ndarray, most: int) -> np.ndarray:
     """Make the longer side of (Y, X, 3) uint8 at most `most` pixels, by averaging; a smaller picture stays as it is."""
     height, width = rgb.shape[:2]

@@ -18,7 +18,7 @@ from ..parameters import UPSCALE
 from .action import Code
 from .pane import ImagePane
 from .source import Source, variable_name
-from .views import channels_last, view_of
+from .views import view_of
 
 FEATURES: dict[str, tuple[str, Callable[[Kernels], np.ndarray]]] = {
     "long axis (px)": ("kernels.axes[:, 0]", lambda k: k.axes[:, 0]),
@@ -83,14 +83,13 @@ class KernelExplorer(ipywidgets.HBox):
         titles = {"before": "model" if image is None else "image", "after": "edited"}
         self.pane = ImagePane(before, [drawn], models=[model], titles=titles, show_kernels=True)
         sharpen = next(parameter for parameter in UPSCALE if parameter.name == "sharpen")
-        style = {"description_width": "70px"}
+        style = {"description_width": "60px"}
         self.feature = ipywidgets.Dropdown(
             options=list(FEATURES), description="Feature", style=style, tooltip="What to choose kernels by"
         )
         self.range = ipywidgets.FloatRangeSlider(
-            description="Range", style=style, readout=False, tooltip="Kernels within are drawn"
+            description="Range", style=style, readout_format=".4g", tooltip="Kernels within are drawn"
         )
-        self.limits = ipywidgets.Label()
         self.remove_button = ipywidgets.Button(description="Remove", tooltip="Take the drawn kernels away")
         self.keep_button = ipywidgets.Button(description="Keep only", tooltip="Take the others away")
         self.undo_button = ipywidgets.Button(description="Undo", tooltip="Bring back what was taken away last")
@@ -108,10 +107,8 @@ class KernelExplorer(ipywidgets.HBox):
         self.keep_button.on_click(lambda _: self.edit(self._choice(keep=True)))
         self.undo_button.on_click(lambda _: self.undo())
         self.code_button.on_click(lambda _: self._show_code())
-        edits = ipywidgets.HBox([self.remove_button, self.keep_button, self.undo_button])
-        controls = ipywidgets.VBox(
-            [self.feature, self.range, self.limits, edits, self.sharpen, self.code_button, self.message]
-        )
+        buttons = ipywidgets.HBox([self.remove_button, self.keep_button, self.undo_button, self.code_button])
+        controls = ipywidgets.VBox([self.feature, self.range, self.sharpen, buttons, self.message])
         controls.add_class("rsmoe-controls")
         super().__init__([controls, self.pane])
         self.add_class("rsmoe-action")
@@ -162,7 +159,7 @@ class KernelExplorer(ipywidgets.HBox):
         if outcome.error is not None:
             self._tell(f'<div class="rsmoe-error">{html.escape(str(outcome.error))}</div>')
         else:
-            self.pane.show(after=[channels_last(outcome.result, self._model)])
+            self.pane.show(after=[self._model.layout.channels_last(outcome.result)])
 
     def _show_range(self) -> None:
         """Let the slider span the feature, in round numbers."""
@@ -177,8 +174,6 @@ class KernelExplorer(ipywidgets.HBox):
         self._show_choice()
 
     def _show_choice(self) -> None:
-        low, high = self.range.value
-        self.limits.value = f"{low:.4g} to {high:.4g}"
         self.undo_button.disabled = not self._edits
         self.pane.redraw_kernels()
 

@@ -13,7 +13,7 @@ import traitlets
 
 from ..kernels import Kernels
 from ..model import Model
-from ..pictures import Limits, display_range, heat, shrink, to_rgb
+from ..pictures import Limits, display_range, shrink, to_rgb, uncertainty_range, uncertainty_rgb
 from .pace import Pace
 
 HERE = Path(__file__).parent
@@ -177,7 +177,7 @@ class ImagePane(anywidget.AnyWidget):
     def _rgb(self, name: str, image: np.ndarray, part: np.ndarray) -> np.ndarray:
         if name != "uncertainty":
             return to_rgb(part, self.limits)
-        return to_rgb(heat(_root_mean_square(part)[..., None], _high(image)), (0.0, 1.0))
+        return uncertainty_rgb(part, uncertainty_range(image))
 
     def _picture(self, name: str) -> dict[str, Any] | None:
         image = self._shown(name)
@@ -244,20 +244,7 @@ class ImagePane(anywidget.AnyWidget):
             texts["kernels"] = "Show the kernels as ellipses at one standard deviation"
         std = self._image("uncertainty")
         if std is not None:
-            texts["uncertainty"] = f"Show the standard deviation: black 0, white {_high(std):.4g} and above"
+            texts["uncertainty"] = f"Show the standard deviation: black 0, white {uncertainty_range(std):.4g} and above"
         texts["note"] = self._note
         texts["plane"] = self._labels[self.plane] if self.plane < len(self._labels) else f"plane {self.plane}"
         return texts
-
-
-def _root_mean_square(std: np.ndarray) -> np.ndarray:
-    """Of the channels, (Y, X)."""
-    if std.ndim == 2:
-        return std
-    joined: np.ndarray = np.sqrt(np.square(std, dtype=np.float32).mean(-1))
-    return joined
-
-
-def _high(std: np.ndarray) -> float:
-    """What is shown as white: few pixels lie above."""
-    return max(float(np.percentile(_root_mean_square(std), 99.5)), float(np.finfo(np.float32).tiny))

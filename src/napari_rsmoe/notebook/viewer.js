@@ -2,6 +2,7 @@
 //
 // Python sends what is shown. The pane tells it which part is in view, and gets that part at full resolution.
 
+const VEIL = 0.75; // how much of the uncertainty is seen, and not the picture under it
 const SETTLED = 150; // ms without a move after which Python is told the view, or the plane
 
 /** An element with a class, in a parent. */
@@ -78,7 +79,11 @@ function render({ model, el }) {
     const cut = comparing() ? split * width : shown.after ? 0 : width;
     side("before", 0, cut);
     side("after", cut, width);
-    if (model.get("show_uncertainty")) side("uncertainty", comparing() ? cut : 0, width);
+    if (model.get("show_uncertainty")) {
+      context.globalAlpha = VEIL;
+      side("uncertainty", comparing() ? cut : 0, width);
+      context.globalAlpha = 1;
+    }
     if (model.get("show_kernels") && shown.kernels) drawKernels(width, height, ratio);
     divider.hidden = !comparing();
     divider.style.left = `${100 * split}%`;
@@ -132,10 +137,11 @@ function render({ model, el }) {
   }
 
   function resize() {
-    const width = stage.clientWidth;
     const size = model.get("size");
+    const width = Math.round(Math.min(el.clientWidth, (model.get("height") * size[1]) / size[0]));
     if (!width) return;
-    stage.style.height = `${Math.round(Math.min(model.get("height"), (width * size[0]) / size[1]))}px`;
+    stage.style.width = `${width}px`;
+    stage.style.height = `${Math.round((width * size[0]) / size[1])}px`;
     const ratio = window.devicePixelRatio || 1;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(stage.clientHeight * ratio);

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..denoising import Denoised
 from ..errors import ImageError
 from ..model import Model
@@ -19,10 +17,12 @@ SHOWN_KERNELS = 1000  # of the models of a denoised image, the one of about so m
 def view_of(result: Model | Denoised) -> dict[str, Any]:
     """What the pane shows of the result for one plane: `after`, `uncertainty`, `models`."""
     if isinstance(result, Model):
-        return {"after": channels_last(result.render(), result), "models": result}
-    model = min(result.models, key=lambda each: abs(each.n_kernels - SHOWN_KERNELS), default=None)
-    std = channels_last(result.std, model) if len(result.models) > 1 else None
-    return {"after": channels_last(result.image, model), "uncertainty": std, "models": model}
+        return {"after": result.layout.channels_last(result.render()), "models": result}
+    if not result.models:
+        return {"after": result.image}
+    model = min(result.models, key=lambda each: abs(each.n_kernels - SHOWN_KERNELS))
+    std = model.layout.channels_last(result.std) if len(result.models) > 1 else None
+    return {"after": model.layout.channels_last(result.image), "uncertainty": std, "models": model}
 
 
 def show(what: Any, before: Any = None, *, axes: str | None = None, height: int = 480) -> ImagePane:
@@ -72,9 +72,3 @@ def _views(what: Any) -> list[dict[str, Any]]:
 
 def _list(what: Any) -> list[Any]:
     return list(what) if isinstance(what, Sequence) else [what]
-
-
-def channels_last(image: np.ndarray, model: Model | None) -> np.ndarray:
-    """What a model draws, as (Y, X) or (Y, X, C)."""
-    axis = None if model is None else model.layout.channel_axis
-    return image if axis is None else np.moveaxis(image, axis, -1)
