@@ -1,0 +1,115 @@
+"""JupyterLab in a real browser without a screen, for the test of the notebook widgets and for pictures of them.
+
+Needs `pip install 'napari-rsmoe[test]'` and Chromium (`apt-get install chromium`; any Chrome on the PATH will do).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Page, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE = 60  # seconds for a step; machines may be busy
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+QUIET = {"notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}}
+
+
+def find_browser() -> str | None:
+    """Path of Chromium or Chrome, if there is one."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def write_notebook(path: Path, cells: Sequence[str]) -> None:
+    """Make a notebook of code cells."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": kernel}, cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
+    )
+    nbformat.write(notebook, path)
+
+
+@contextmanager
+def server(folder: Path, application: str = "lab") -> Iterator[str]:
+    """Run Jupyter on the notebooks of a folder, with settings of its own; the address."""
+    settings = folder / ".jupyter"
+    for name, value in QUIET.items():
+        path = settings / "settings" / "@jupyterlab" / "apputils-extension" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value))
+    # Where the browser's part of the widgets was installed; Jupyter looks beside its own Python only.
+    widgets = next(f for f in distribution("anywidget").files or () if f.match("labextensions/anywidget/package.json"))
+    shared = Path(str(distribution("anywidget").locate_file(widgets))).resolve().parents[2]
+    environment = os.environ | {
+        "JUPYTER_PATH": str(shared), "IPYTHONDIR": str(settings / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(settings / "config"), "JUPYTER_DATA_DIR": str(settings / "data"),
+        "JUPYTER_RUNTIME_DIR": str(settings / "runtime"), "JUPYTERLAB_SETTINGS_DIR": str(settings / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
+    }  # fmt: skip
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ("--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", f"--ServerApp.root_dir={folder}")
+    quiet = ("--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True")
+    with (settings / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyter", application, *options, *quiet], env=environment, stdout=log, stderr=log
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            end = time.monotonic() + PATIENCE
+            while True:
+                with suppress(OSError), urllib.request.urlopen(f"{address}/api"):
+                    break
+                if process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"Jupyter did not start:\n{(settings / 'log').read_text()}")
+                time.sleep(0.1)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@contextmanager
+def browser_page(width: int = 1280, height: int = 900, zoom: float = 1) -> Iterator[Page]:
+    """An empty page of a browser without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), headless=True, args=list(FLAGS))
+        page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=zoom)
+        page.set_default_timeout(1000 * PATIENCE)
+        yield page
+        browser.close()
+
+
+def run_all(page: Page, address: str, name: str) -> None:
+    """Open a notebook in JupyterLab and run all of it."""
+    page.goto(f"{address}/lab/tree/{name}?reset")
+    page.get_by_text("| Idle").wait_for()  # the kernel has started
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+
+
+def pixels(target: Any) -> Any:
+    """A screenshot of an element or a page as an array (Y, X, 3) uint8."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(target.screenshot())).convert("RGB"))
