@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 import time
 import traceback
 from functools import partial
@@ -87,6 +88,7 @@ class ActionWidget(ipywidgets.HBox):
         self.curve = ipywidgets.HTML()
         self.message = ipywidgets.HTML()
         self._show_progress = Pace(self._update, STATUS_INTERVAL)
+        self._lock = threading.Lock()
         self._preview_due = self._preview_asked = 0.0
         self.run_button.on_click(lambda _: self.start())
         self.cancel_button.on_click(lambda _: self.cancel())
@@ -154,10 +156,11 @@ class ActionWidget(ipywidgets.HBox):
 
     def cancel(self) -> None:
         """Ask the job to end with what it has."""
-        if self._job is not None and self._running:
-            self._job.cancel()
-            self.cancel_button.disabled = True
-            self.status.value = "Stopping"
+        with self._lock:
+            if self._job is not None and not self._job.done:
+                self.cancel_button.disabled = True
+                self.status.value = "Stopping"
+                self._job.cancel()
 
     def wait(self, timeout: float | None = None) -> Any:
         """Wait for the end of the job and return the result. Raises what went wrong, or TimeoutError."""
@@ -204,17 +207,18 @@ class ActionWidget(ipywidgets.HBox):
 
     def _update(self) -> None:
         job = self._job
-        if job is None or job.progress is None or job.cancelled:
-            return
-        self.progress.value = job.progress.fraction
-        self.status.value = job.status
-        if job.history:
-            self.curve.value = curve_svg(list(job.history))
+        assert job is not None
+        with self._lock:
+            if job.progress is not None and not (job.cancelled or job.done):
+                self.progress.value = job.progress.fraction
+                self.status.value = job.status
+                self.curve.value = curve_svg(list(job.history))
 
     def _finish(self, given: dict[str, Any], outcome: Outcome) -> None:
         job = self._job
         assert job is not None
-        self._update()
+        with self._lock:  # no look at the progress ends later
+            self.curve.value = curve_svg(list(job.history))
         try:
             if outcome.error is not None:
                 raise outcome.error
