@@ -1,5 +1,6 @@
 // Kernels: read from a table, outlined, found under the pointer. The centre of a kernel at i lies at i + 0.5 of the world.
 
+const BATCH = 100; // outlines stroked at once: fewer cost more calls, many more cost more to rasterise
 const COLUMNS = 7; // of a kernel before its colour: index, y, x, long axis, short axis, angle, weight
 
 /** The rows of a kernel table, with their colours. */
@@ -20,32 +21,44 @@ function kernelsOf(value) {
   return { table, step, count, colours };
 }
 
-/** Outline the kernels in view, all of a shade in one go; returns how many. */
+/** Outlines of one shade, stroked in batches. */
+class Outlines {
+  constructor(context, style) {
+    Object.assign(this, { context, style, path: new Path2D(), count: 0 });
+  }
+
+  add(x, y, long, short, angle) {
+    this.path.moveTo(x + long * Math.cos(angle), y + long * Math.sin(angle));
+    this.path.ellipse(x, y, long, short, angle, 0, 2 * Math.PI);
+    if (++this.count % BATCH === 0) this.stroke();
+  }
+
+  stroke() {
+    this.context.strokeStyle = this.style;
+    this.context.stroke(this.path);
+    this.path = new Path2D();
+  }
+}
+
+/** Outline the kernels in view, dark ones on bright kernels; returns how many. */
 function outline(context, kernels, view, width, height) {
   const { table, step, count, colours } = kernels;
   const { scale } = view;
-  const bright = new Path2D();
-  const dark = new Path2D();
-  let drawn = 0;
+  const bright = new Outlines(context, "rgba(255, 255, 255, 0.75)");
+  const dark = new Outlines(context, "rgba(0, 0, 0, 0.6)");
+  context.lineWidth = 1;
   for (let i = 0, k = 0; i < count; i++, k += step) {
     const y = (table[k + 1] + 0.5 - view.y) * scale;
     const x = (table[k + 2] + 0.5 - view.x) * scale;
-    const long = table[k + 3] * scale;
+    const long = Math.max(table[k + 3] * scale, 0.25);
     if (x + long < 0 || x - long > width || y + long < 0 || y - long > height) continue;
     const short = Math.max(table[k + 4] * scale, 0.25);
-    const angle = table[k + 5];
     const light = 0.299 * colours[3 * i] + 0.587 * colours[3 * i + 1] + 0.114 * colours[3 * i + 2];
-    const path = light > 0.5 ? dark : bright; // so that it stands out
-    path.moveTo(x + long * Math.cos(angle), y + long * Math.sin(angle));
-    path.ellipse(x, y, Math.max(long, 0.25), short, angle, 0, 2 * Math.PI);
-    drawn++;
+    (light > 0.5 ? dark : bright).add(x, y, long, short, table[k + 5]);
   }
-  context.lineWidth = 1;
-  context.strokeStyle = "rgba(255, 255, 255, 0.75)";
-  context.stroke(bright);
-  context.strokeStyle = "rgba(0, 0, 0, 0.6)";
-  context.stroke(dark);
-  return drawn;
+  bright.stroke();
+  dark.stroke();
+  return bright.count + dark.count;
 }
 
 /** The smallest kernel that has the point within two standard deviations; -1 if there is none. */

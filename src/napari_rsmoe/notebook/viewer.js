@@ -4,6 +4,8 @@
 
 const VEIL = 0.75; // how much of the uncertainty is seen, and not the picture under it
 const SETTLED = 150; // ms without a move after which Python is told the view, or the plane
+const BAR = 300; // px, of the buttons at least
+const LIVE = 2000; // kernels that are outlined again while the view moves; more are moved as a picture, until it rests
 
 /** An element with a class, in a parent. */
 function element(parent, tag, name, properties = {}) {
@@ -49,7 +51,9 @@ function render({ model, el }) {
   const shown = { before: null, after: null, uncertainty: null, detail: {}, kernels: null };
   let split = model.get("split");
   let hovered = -1;
+  let layerView = { ...view };
   let layerIsOld = true;
+  let moving = false;
   let frame = 0;
 
   // ------------------------------------------------------------------ drawing
@@ -91,17 +95,18 @@ function render({ model, el }) {
   }
 
   function drawKernels(width, height, ratio) {
-    if (layerIsOld) {
+    if (layerIsOld && !(moving && shown.kernels.count > LIVE)) {
       layerIsOld = false;
-      const started = performance.now();
+      layerView = { ...view };
       layer.width = canvas.width;
       layer.height = canvas.height;
       const brush = layer.getContext("2d");
       brush.setTransform(ratio, 0, 0, ratio, 0, 0);
       stage.dataset.kernels = outline(brush, shown.kernels, view, width, height);
-      stage.dataset.milliseconds = (performance.now() - started).toFixed(1);
     }
-    context.drawImage(layer, 0, 0, width, height);
+    const zoom = view.scale / layerView.scale;
+    const [left, top] = [(layerView.x - view.x) * view.scale, (layerView.y - view.y) * view.scale];
+    context.drawImage(layer, left, top, (layer.width / ratio) * zoom, (layer.height / ratio) * zoom);
     if (hovered < 0) return;
     const { table, step, colours } = shown.kernels;
     const k = hovered * step;
@@ -120,7 +125,9 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------------ what is shown
 
-  const tellView = settled(() => {
+  const rest = settled(() => {
+    moving = false;
+    draw();
     const { clientWidth: width, clientHeight: height } = stage;
     if (!width) return;
     const box = [view.y, view.x, view.y + height / view.scale, view.x + width / view.scale];
@@ -129,18 +136,19 @@ function render({ model, el }) {
   });
 
   function moved() {
-    layerIsOld = true;
+    layerIsOld = moving = true;
     hovered = -1;
     tip.hidden = true;
     draw();
-    tellView();
+    rest();
   }
 
   function resize() {
     const size = model.get("size");
     const width = Math.round(Math.min(el.clientWidth, (model.get("height") * size[1]) / size[0]));
     if (!width) return;
-    stage.style.width = `${width}px`;
+    for (const part of [stage, planes]) part.style.width = `${width}px`;
+    bar.style.width = `${Math.max(width, Math.min(el.clientWidth, BAR))}px`;
     stage.style.height = `${Math.round((width * size[0]) / size[1])}px`;
     const ratio = window.devicePixelRatio || 1;
     canvas.width = Math.round(width * ratio);
