@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import napari_rsmoe
-from napari_rsmoe.parameters import DENOISE, FIT, UPSCALE, Parameter, changed, values
+from napari_rsmoe.parameters import DENOISE, FIT, STACK, UPSCALE, Parameter, changed, values
 
 TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE}
-NOT_SHOWN = {"image", "weight", "channel_axis", "callback"}
+NOT_SHOWN = {"image", "weight", "warm_start", "neighbours", "resume", "channel_axis", "callback"}
 
 
 def function(name: str) -> Callable[..., Any]:
@@ -28,6 +28,13 @@ def test_every_keyword_is_described_with_its_default(name: str) -> None:
         default = signature[key].default
         if default is not inspect.Parameter.empty:
             assert parameter.default == default, key
+
+
+def test_keywords_of_stacks_are_described_with_their_defaults() -> None:
+    signature = inspect.signature(napari_rsmoe.denoise_stack).parameters
+    described = {parameter.name: parameter.default for parameter in STACK}
+    assert described == {name: signature[name].default for name in described}
+    assert {"along", "warm_start", "average"} == set(described)
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from . import engine
     from .denoising import Denoised, denoise
-    from .errors import ImageError, ModelFileError
+    from .errors import CheckpointError, ImageError, ModelFileError
     from .fitting import fit
     from .kernels import Kernels
     from .metrics import psnr, ssim
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
     from .noise_estimate import ChannelNoise, NoiseEstimate, estimate_noise
     from .progress import Progress
     from .stabilising import PoissonGaussian, stabilise, unstabilise
+    from .stacks import DenoisedStack, denoise_stack
     from .upscaling import upscale
 
     __version__: str
 
 __all__ = [
     "ChannelNoise",
+    "CheckpointError",
     "Denoised",
+    "DenoisedStack",
     "ImageError",
     "Kernels",
     "Model",
@@ -42,6 +45,7 @@ __all__ = [
     "Progress",
     "__version__",
     "denoise",
+    "denoise_stack",
     "engine",
     "estimate_noise",
     "fit",
@@ -54,7 +58,9 @@ __all__ = [
 
 _MODULE_OF = {
     "ChannelNoise": "noise_estimate",
+    "CheckpointError": "errors",
     "Denoised": "denoising",
+    "DenoisedStack": "stacks",
     "ImageError": "errors",
     "Kernels": "kernels",
     "Model": "model",
@@ -64,6 +70,7 @@ _MODULE_OF = {
     "Progress": "progress",
     "denoise": "denoising",
     "estimate_noise": "noise_estimate",
+    "denoise_stack": "stacks",
     "fit": "fitting",
     "psnr": "metrics",
     "ssim": "metrics",

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from .errors import ImageError
-from .images import ChannelAxis, ImageFormat, find_channels, prepare_image, refuse_mask
+from .images import ChannelAxis, ImageFormat, channels_last, find_channels, prepare_image, refuse_mask
 
 
 def is_number(value: Any) -> bool:
@@ -60,7 +60,7 @@ def prepare_weighted(
     refuse_mask(image)
     array = np.asarray(image)
     axis = find_channels(array, channel_axis)
-    last = array[..., None] if axis is None else np.moveaxis(array, axis, -1)
+    last = channels_last(array, axis)
     weights = checked_weight(weight, last.shape[:2])
     assert weights is not None
     ignored = weights == 0

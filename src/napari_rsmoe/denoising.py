@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.metadata import version
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
 
 from . import engine
+from .checkpoint import Checkpoint, fingerprint
 from .checks import checked_count, checked_positive, prepare_weighted
 from .colours import recorrelate, recorrelated_variance
-from .ensemble import Ensemble, Plan
+from .ensemble import JOB, Ensemble, Plan, WarmStart
 from .fusion import Floats, fuse
-from .images import ChannelAxis
+from .images import ChannelAxis, ImageFormat
+from .masks import leave_out, mirrored
 from .model import Model
+from .neighbours import average, neighbour_pixels, unchanged
 from .noise_estimate import Noise, check_noise, noise_laws
 from .noise_model import NoiseModel
 from .nonlocal_bayes import refine
 from .progress import Callback
 from .settings import FitSettings
 from .starts import START_METHODS, Start, make_start
+from .uncertainty import error_variance
 
 ITERATIONS = {"fast": 50, "balanced": 100, "best": 200}
 """Optimiser steps of each model, by preset."""
@@ -36,6 +43,7 @@ REFERENCE_NOISE = 0.1 / math.sqrt(3)  # of the range, in the mean of the channel
 NOISE_POWER = 0.5  # the kernel counts fall with this power of the noise
 MOST_COUNTS = 5  # different kernel counts
 TILE = 16
+LEAST_UNCHANGED = 0.5  # share of a plane that must be as in the plane before for a warm start
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,8 +55,8 @@ class Denoised:
     image : ndarray
         The denoised image: shape, type, range and axis order of the input.
     std : ndarray of float32
-        Shape of the image, in its units: how far the models are from each other, scaled so that its mean square is the
-        estimated mean squared error (of the models, which are not refined yet). Zero for one model.
+        Shape of the image, in its units: the estimated standard deviation of the error of `image`; see
+        `napari_rsmoe.uncertainty`. Zero for one model.
     noise : float
         Standard deviation of the noise, in units of the image, as given or estimated; root mean square over the
         image where it depends on the value.
@@ -83,6 +91,12 @@ def denoise(
     threshold: float | None = None,
     preset: str = "balanced",
     weight: Any = None,
+    ignore_nan: bool = False,
+    saturation: float | None = None,
+    fill: bool = True,
+    warm_start: Denoised | None = None,
+    neighbours: Sequence[Any] = (),
+    resume: str | PathLike[str] | None = None,
     seed: int = 0,
     device: str = "auto",
     channel_axis: ChannelAxis = "auto",
@@ -114,7 +128,24 @@ def denoise(
     preset : {"fast", "balanced", "best"}
         How long each model is fitted: 50, 100 or 200 steps.
     weight : array-like, optional
-        (Y, X) non-negative weights of the pixels; 0 ignores a pixel, such as a dead one, and fills it in.
+        (Y, X) non-negative weights of the pixels; 0 leaves a pixel out, such as a dead one or a gap.
+    ignore_nan : bool
+        Leave out pixels that are NaN or infinite in any channel; otherwise they are an error.
+    saturation : float, optional
+        Leave out pixels that have at least this value in any channel, in units of the image.
+    fill : bool
+        Pixels that are left out are filled in from their surroundings. False: they keep their values, and `std` is NaN
+        there.
+    warm_start : Denoised, optional
+        What this function returned for a neighbouring plane of the same size and number of models. Kernels begin as
+        they ended there, keep their order, and take half the steps; those where the planes differ begin anew, and all
+        of them do, with all steps, where less than half is the same.
+    neighbours : sequence of array-like
+        Other planes, such as the frames before and after, of the shape of the image: averaged with it where they show
+        the same. NaN counts nowhere.
+    resume : path, optional
+        A folder: models are kept there as they finish, and are not fitted again when the same job is begun anew. The
+        result is the same to the bit.
     seed : int
         Same seed, same machine: the same result to the bit, for any number of threads.
     device : {"auto", "cpu", "cuda"}
@@ -133,6 +164,8 @@ def denoise(
     ------
     ImageError
         If the image or the weights cannot be used.
+    CheckpointError
+        If the folder `resume` cannot be used, or holds models of another job.
     ValueError
         If a parameter is out of range.
     """
@@ -147,54 +180,81 @@ def denoise(
     if preset not in ITERATIONS:
         raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
     engine.resolve_device(device)  # early: the name may be wrong
+    weight = leave_out(image, channel_axis, weight, ignore_nan, saturation)
     pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
-    used = None if weights is None else weights > 0
-    noise_model = NoiseModel(noise_laws(noise, pixels, used, layout), pixels)
+    ignored = np.zeros(pixels.shape[:2], bool) if weights is None else weights == 0
+    noise_model = NoiseModel(noise_laws(noise, mirrored(pixels, ignored), None, layout), pixels)
     working = noise_model.stabilised(pixels)
+    warm = None if warm_start is None else _warm(warm_start, working, layout, noise_model, models, count)
+    if neighbours and noise_model.sigma > 0:
+        others = [noise_model.stabilised(neighbour_pixels(each, layout, pixels.shape)) for each in neighbours]
+        working, share = average(working, others, noise_model.variance)
+        noise_model = noise_model.averaged(share)
     options = {} if threshold is None else {"threshold": checked_positive(threshold, "threshold")}
+    settings = replace(SETTINGS, start=start, iterations=ITERATIONS[preset])
+    plans = _plans(pixels.shape, models, count, noise_model.strength)
+    if warm:
+        plans = [replace(plan, n_kernels=model.n_kernels) for plan, model in zip(plans, warm.models, strict=True)]
 
     def run(device: torch.device) -> Ensemble:
         ensemble = Ensemble(
             working,
             noise_model,
             layout,
-            replace(SETTINGS, iterations=ITERATIONS[preset]),
+            settings,
             partial(_start, start, working, options),
             weights,
             seed,
             device,
+            warm,
         )
-        ensemble.run(_plans(pixels.shape, models, count, noise_model.strength), callback)
+        checkpoint = None
+        if resume is not None:
+            before = [] if warm is None else [each.numpy() for m in warm.models for each in (m.geometry, m.experts)]
+            job = {
+                "image": fingerprint(working, weights),
+                "noise": fingerprint(noise_model.variance, noise_model.spectrum),
+                "warm start": fingerprint(*before),
+                "settings": asdict(settings) | options,
+                "models": [asdict(plan) for plan in plans],
+                "seed": seed,
+                "device": device.type,
+                "version of napari-rsmoe": version("napari-rsmoe"),
+            }
+            checkpoint = Checkpoint(resume, job)
+        ensemble.run(plans, callback, checkpoint)
         return ensemble
 
     ensemble = engine.run_on(device, run)
     result, std = _finish(ensemble)
-    untouched = noise_model.sigma == 0 and weights is None
-    return Denoised(
-        np.array(image) if untouched else layout.restore(result),
-        layout.place_channels(std * np.float32(layout.span)),
-        noise_model.sigma * layout.span,
-        ensemble.models,
-    )
+    restored = layout.restore(result)
+    std = layout.place_channels(std * np.float32(layout.span))
+    hidden = layout.place_channels(np.broadcast_to(ignored[..., None], pixels.shape))
+    if not fill:
+        std[hidden] = np.nan
+    # What has no noise, and what is not to be filled in, stays as it is to the bit.
+    as_given = (hidden & (not fill)) | (~hidden & (noise_model.sigma == 0))
+    np.copyto(restored, np.asarray(image), where=as_given, casting="unsafe")
+    return Denoised(restored, std, noise_model.sigma * layout.span, ensemble.models)
 
 
 def _finish(ensemble: Ensemble) -> tuple[Floats, Floats]:
     """Result and error bar, (H, W, C) in the engine's range."""
     used = (ensemble.weight > 0).astype(np.float32)
-    all_used = bool(used.all())
     variance, noise = ensemble.variance, ensemble.noise
     groups = [ensemble.groups[count] for count in sorted(ensemble.groups)]
-    fused = fuse(groups, ensemble.planes, variance, ensemble.strength, None if all_used else used)
-    planes = fused.image
-    if noise.sigma > 0:
-        noisy = ensemble.planes if all_used else np.where(used > 0, ensemble.planes, planes)
-        planes = refine(noisy, planes, variance, noise.patch_correlation(engine.PATCH_SIDE)).image
+    fused = fuse(groups, ensemble.planes, variance, ensemble.strength, None if used.all() else used)
+    if noise.sigma == 0:
+        return recorrelate(fused.image), np.sqrt(recorrelated_variance(fused.spread * (used == 0)))
+    noisy = np.where(used > 0, ensemble.planes, fused.image)
+    refined = refine(noisy, fused.image, variance, noise.patch_correlation(engine.PATCH_SIDE))
+    planes = refined.image
     denoised = recorrelate(planes)
-    # The models share the noise of the image, so their spread alone is too narrow or too wide by some factor.
-    spread = float(fused.spread.mean(dtype=np.float64))
-    factor = min(max(fused.error / spread, 0.25), 4.0) if fused.error > 0 and spread > 0 else 1.0
-    std = np.sqrt(recorrelated_variance(fused.spread) * np.float32(factor))
-    return noise.restored(denoised), std * noise.slopes(denoised)
+    image = noise.restored(denoised)
+    if len(ensemble.models) < 2:
+        return image, np.zeros_like(image)
+    error = error_variance(variance, fused.spread, refined.leverage)
+    return image, np.sqrt(recorrelated_variance(error)) * noise.slopes(denoised)
 
 
 def _plans(shape: tuple[int, ...], models: int, n_kernels: int | None, sigma: float) -> list[Plan]:
@@ -219,6 +279,24 @@ def _plans(shape: tuple[int, ...], models: int, n_kernels: int | None, sigma: fl
 
 def _start(name: str, pixels: Floats, options: dict[str, Any], n_kernels: int, rng: np.random.Generator) -> Start:
     return make_start(name, pixels, n_kernels, rng, **options)
+
+
+def _warm(
+    before: Denoised, working: Floats, layout: ImageFormat, noise: NoiseModel, models: int, count: int | None
+) -> WarmStart | None:
+    """The warm start from the plane before; None where most has changed."""
+    for model in before.models:
+        same_shape = (*model.shape, model.channels) == working.shape
+        fits = same_shape and model.metadata.get("job") == JOB
+        if not fits or (count is not None and model.n_kernels != count):
+            raise ValueError(
+                f"warm_start holds {model!r}, which does not fit an image of shape {working.shape} (Y, X, C) and the "
+                "given n_kernels: give what denoise returned for a plane of this shape with these settings."
+            )
+    if len(before.models) != models:
+        raise ValueError(f"warm_start has {len(before.models)} models; as many as models={models} are needed.")
+    same = unchanged(working, noise.stabilised(neighbour_pixels(before.image, layout, working.shape)), noise.variance)
+    return WarmStart(before.models, same) if same.mean() >= LEAST_UNCHANGED else None
 
 
 def _checked_kernels(n_kernels: Any) -> int | None:

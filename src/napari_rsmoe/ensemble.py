@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from . import engine
+from .checkpoint import Checkpoint, Kernels
 from .colours import decorrelate, decorrelated_variance, opponent_matrix, recorrelate
-from .fitter import TILE, Fitter, together
+from .fitter import TILE, Fitter, start_tensors, together
 from .fusion import Floats, Group
 from .images import ImageFormat
 from .model import Model
@@ -24,7 +26,10 @@ from .starts import Start
 DISTURBANCE = 0.35  # of the noise, added to what each model sees
 COLOUR_WEIGHT = 0.5  # of colour differences against brightness when kernels are fitted
 TRUST = (0.2, 5.0)  # least and most weight of a pixel by its noise
+JOB = "denoise"  # in the metadata of models
 REPORT_EVERY = 20  # steps
+WARM_SHARE = 0.5  # of the steps, and of the decay of the rates, for models that begin with those of an equal plane;
+CHANGED_SHARE = 2.0  # by so much more for the share of the plane that has changed
 BATCH_TILES = 8192  # that models fitted at once have in all; more would not make a device busier
 
 
@@ -34,6 +39,38 @@ class Plan:
 
     n_kernels: int
     shift: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Models of a neighbouring plane, and where (H, W) it shows the same as this one."""
+
+    models: Sequence[Model]
+    unchanged: NDArray[np.bool_]
+
+    @property
+    def generation(self) -> int:
+        """How many warm starts there were in a row, with this one."""
+        return 1 + int(self.models[0].metadata.get("generation", 0))
+
+    @property
+    def share(self) -> float:
+        """Of the steps, and of the decay of the rates, that the models take."""
+        return min(1.0, WARM_SHARE + CHANGED_SHARE * float(1 - self.unchanged.mean()))
+
+    def kernels(self, index: int, layout: ImageFormat, noise: NoiseModel) -> Kernels:
+        """Geometry and experts of a model in the domain of another plane; copies."""
+        model = self.models[index]
+        value = model.experts.double().numpy() * model.layout.span + model.layout.low
+        experts = noise.stabilised(((value - layout.low) / layout.span).astype(np.float32))
+        return model.geometry.clone(), torch.from_numpy(experts)
+
+    def stays(self, geometry: torch.Tensor) -> NDArray[np.bool_]:
+        """Whether each kernel lies where the planes show the same."""
+        limit = np.array(self.unchanged.shape) - 1
+        y, x = np.clip(np.rint(geometry[:, :2].numpy()), 0, limit).astype(np.int64).T
+        stays: NDArray[np.bool_] = self.unchanged[y, x]
+        return stays
 
 
 class Ensemble:
@@ -57,6 +94,8 @@ class Ensemble:
         Model h draws from a generator seeded with (seed, h).
     device : torch.device, optional
         Where models are fitted; default: the CPU.
+    warm_start : WarmStart, optional
+        Model h begins with the kernels of its model h; default: with those of `make_start`.
     """
 
     def __init__(
@@ -69,8 +108,13 @@ class Ensemble:
         weight: Floats | None,
         seed: int,
         device: torch.device | None = None,
+        warm_start: WarmStart | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
+        self.warm_start = warm_start
+        self.generation = 0 if warm_start is None else warm_start.generation
+        if warm_start:
+            settings = replace(settings, iterations=max(1, round(warm_start.share * settings.iterations)))
         self.planes = decorrelate(pixels)
         self.noise = noise
         self.variance = decorrelated_variance(noise.variance)
@@ -92,10 +136,11 @@ class Ensemble:
         if pixels.shape[2] == 3:
             self._scale[1:] = COLOUR_WEIGHT
 
-    def run(self, plans: list[Plan], callback: Callback | None) -> None:
+    def run(self, plans: list[Plan], callback: Callback | None, checkpoint: Checkpoint | None = None) -> None:
         """Fit the models one after the other; on request stop, keeping the finished ones or the first as they are.
 
-        On a device models of one kernel count are fitted at once.
+        On a device models of one kernel count are fitted at once. Models that the checkpoint holds are taken from it,
+        the others are added to it when they are finished.
         """
         size = self.planes[0].size
         costs = [plan.n_kernels + size // 100 + 1 for plan in plans]  # time falls no further than that of the pixels
@@ -104,30 +149,38 @@ class Ensemble:
         for batch in self._batches(plans):
             chosen = [plans[index] for index in batch]
             shape = tuple(np.max([plan.shift for plan in chosen], 0) + self.planes.shape[1:])
-            rngs = [np.random.default_rng([self.seed, index]) for index in batch]
+            # Disturbances of a warm start must be others than those that its kernels have seen.
+            later = [self.generation] if self.generation else []
+            rngs = [np.random.default_rng([self.seed, index, *later]) for index in batch]
             disturbances = [self._deviation * self.noise.sample(self.planes.shape, rng) for rng in rngs]
-            fitter = together([self._fitter(*each, shape) for each in zip(chosen, disturbances, rngs, strict=True)])
             cost, first = sum(costs[index] for index in batch), len(self.models) + 1
-            last = first + len(batch) - 1
-            stage = f"model {first}" if first == last else f"models {first} to {last}"
-            stop = False
-            while fitter.remaining and not stop:
-                fitter.advance(REPORT_EVERY)
-                if fitter.due() and callback is not None:
-                    progress = Progress(
-                        f"{stage} of {len(plans)}",
-                        before + cost * fitter.step,
-                        sum(costs) * steps,
-                        None,
-                        partial(self._preview, fitter, chosen),
-                    )
-                    stop = bool(callback(progress))
-            fitter.settle()
-            if self.models and fitter.remaining:
-                return
-            self.models += self._models(fitter, chosen, batch)
+            kernels = None if checkpoint is None else checkpoint.load(batch)
+            done, stop = steps, False
+            if kernels is None:
+                each = zip(batch, chosen, disturbances, rngs, strict=True)
+                fitter = together([self._fitter(*one, shape) for one in each])
+                last = first + len(batch) - 1
+                stage = f"model {first}" if first == last else f"models {first} to {last}"
+                while fitter.remaining and not stop:
+                    fitter.advance(REPORT_EVERY)
+                    if fitter.due() and callback is not None:
+                        progress = Progress(
+                            f"{stage} of {len(plans)}",
+                            before + cost * fitter.step,
+                            sum(costs) * steps,
+                            None,
+                            partial(self._preview, fitter, chosen),
+                        )
+                        stop = bool(callback(progress))
+                fitter.settle()
+                if self.models and fitter.remaining:
+                    return
+                kernels, done = self._kernels(fitter, chosen), fitter.step
+                if checkpoint is not None and not fitter.remaining:
+                    checkpoint.save(batch, kernels)
+            self.models += self._models(kernels, chosen, batch, done)
             group = self.groups.setdefault(chosen[0].n_kernels, Group(self.planes.shape))
-            for render, disturbance in zip(self._drawn(fitter, chosen), disturbances, strict=True):
+            for render, disturbance in zip(self._drawn(kernels), disturbances, strict=True):
                 group.add(render, disturbance)
             before += cost * steps
             if stop:
@@ -147,55 +200,68 @@ class Ensemble:
             alike[-1].append(index)
         return order
 
-    def _fitter(self, plan: Plan, disturbance: Floats, rng: np.random.Generator, shape: tuple[int, ...]) -> Fitter:
+    def _fitter(
+        self, index: int, plan: Plan, disturbance: Floats, rng: np.random.Generator, shape: tuple[int, ...]
+    ) -> Fitter:
         """A fit on a raster of this shape, to which the image is extended."""
         start = self.make_start(plan.n_kernels, rng)
-        experts = decorrelate(start.experts[None]) * self._scale
+        geometry, experts = start_tensors(start, self.weight.shape)
+        if self.warm_start:
+            warm = self.warm_start.kernels(index, self.layout, self.noise)
+            # Where the planes differ, kernels begin anew; all others keep their place in the list.
+            gone = np.flatnonzero(~self.warm_start.stays(warm[0]))
+            fresh = rng.permutation(np.flatnonzero(~self.warm_start.stays(geometry)))[: len(gone)]
+            for mine, new in zip(warm, (geometry, experts), strict=True):
+                mine[gone[: len(fresh)]] = new[fresh]
+            geometry, experts = warm
+        experts = torch.from_numpy(np.moveaxis(decorrelate(experts.numpy()[None]) * self._scale, 0, -1)[0].copy())
+        geometry[:, :2] += torch.tensor(plan.shift)
         target = (self.planes + np.float32(self.strength) * disturbance) * self._scale
         # Tiles begin `shift` px above and left of the image, in a border of no weight.
         border = [
             (before, most - before - length)
             for before, most, length in zip(plan.shift, shape, self.weight.shape, strict=True)
         ]
-        return Fitter(
+        fitter = Fitter(
             np.pad(np.moveaxis(target, 0, -1), (*border, (0, 0)), mode="edge"),
-            replace(
-                start,
-                centers=start.centers + np.array(plan.shift, np.float32),
-                experts=np.ascontiguousarray(np.moveaxis(experts, 0, -1)[0]),
-            ),
+            (geometry, experts),
             self.settings,
             weight=np.pad(self.weight * self._trust, border),
             device=self.device,
         )
+        fitter.fraction = 1 - self.warm_start.share if self.warm_start else 0.0
+        return fitter
 
-    def _geometry(self, fitter: Fitter, plans: list[Plan]) -> torch.Tensor:
+    def _kernels(self, fitter: Fitter, plans: list[Plan]) -> Kernels:
+        """Geometry (models, L, 6) in the pixels of the image, and experts in scaled decorrelated planes."""
         geometry = fitter.geometry.clone()
         geometry[..., :2] -= torch.tensor([plan.shift for plan in plans], device=self.device)[:, None]
-        return geometry
+        return geometry, fitter.experts
 
-    def _drawn(self, fitter: Fitter, plans: list[Plan]) -> Floats:
+    def _drawn(self, kernels: Kernels) -> Floats:
         """The renders in decorrelated planes, (models, C, H, W), not clipped."""
-        images = engine.render(self._geometry(fitter, plans), fitter.experts, *self.planes.shape[1:])
+        geometry, experts = (tensor.to(self.device) for tensor in kernels)
+        images = engine.render(geometry, experts, *self.planes.shape[1:])
         return np.divide(images.cpu().numpy(), self._scale, dtype=np.float32)
 
-    def _models(self, fitter: Fitter, plans: list[Plan], numbers: list[int]) -> list[Model]:
+    def _models(self, kernels: Kernels, plans: list[Plan], numbers: list[int], steps: int) -> list[Model]:
         """The models in the channels of the image."""
-        experts = np.divide(fitter.experts.cpu().numpy(), self._scale[:, 0, 0], dtype=np.float32)
+        experts = np.divide(kernels[1].cpu().numpy(), self._scale[:, 0, 0], dtype=np.float32)
         # Gates are the same in both domains, so each expert is brought back by itself.
         mixed = self.noise.restored(np.einsum("mlc,cd->mld", experts, opponent_matrix(experts.shape[2])))
         metadata = {
             "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
-            "job": "denoise",
+            "job": JOB,
             "seed": self.seed,
+            "generation": self.generation,
             "settings": asdict(self.settings),
-            "steps": fitter.step,
+            "steps": steps,
         }
         shape = (self.planes.shape[1], self.planes.shape[2])
         return [
             Model(geometry.clone(), torch.from_numpy(colours), shape, self.layout, metadata=metadata | own)
             for geometry, colours, own in zip(
-                self._geometry(fitter, plans).cpu(),
+                kernels[0].cpu(),
                 mixed,
                 [{"model": n, "tile_shift": list(plan.shift)} for n, plan in zip(numbers, plans, strict=True)],
                 strict=True,
@@ -205,7 +271,7 @@ class Ensemble:
     def _preview(self, fitter: Fitter, plans: list[Plan]) -> np.ndarray:
         """The average of the finished models, or the first as it is."""
         if not self.groups:
-            return self._restored(self._drawn(fitter, plans)[0])
+            return self._restored(self._drawn(self._kernels(fitter, plans))[0])
         groups = list(self.groups.values())
         counts = np.array([group.count for group in groups], np.float32)
         shares = counts / counts.sum()

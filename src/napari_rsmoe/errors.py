@@ -17,3 +17,7 @@ class DeviceError(RuntimeError):
 
 class EngineError(ImportError):
     """The compiled engine could not be loaded."""
+
+
+class CheckpointError(ValueError):
+    """A folder of finished models cannot be used for this job; the message says why and what to do."""

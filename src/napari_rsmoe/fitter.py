@@ -30,7 +30,7 @@ CHANGED_IN_PLACE = ("geometry", "experts", "state")
 
 
 class Fitter:
-    """A fit in progress, on an image in the engine's form (H, W, C) float32.
+    """A fit in progress, on an image in the engine's form (H, W, C) float32, from a start or its `start_tensors`.
 
     `advance` takes steps, `relocate` moves idle kernels, `chunk` does a little of both as the settings say.
     `geometry` and `experts` hold the kernels, in the pixels of the raster that is drawn: the image's, or finer by
@@ -45,7 +45,7 @@ class Fitter:
     def __init__(
         self,
         pixels: np.ndarray,
-        start: Start,
+        start: Start | tuple[torch.Tensor, torch.Tensor],
         settings: FitSettings,
         *,
         mode: Mode = "smoe",
@@ -72,7 +72,7 @@ class Fitter:
             self._image_weight = torch.from_numpy(weight).to(self.device)
             total = float(weight.sum(dtype=np.float64))
         self._values = total * pixels.shape[2]
-        geometry, experts = start_tensors(start, self._image_shape)
+        geometry, experts = start_tensors(start, self._image_shape) if isinstance(start, Start) else start
         if settings.linear:
             experts = torch.cat([experts, torch.zeros(len(experts), 2 * pixels.shape[2])], 1)
         step = 1 / settings.oversample

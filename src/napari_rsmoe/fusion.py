@@ -25,13 +25,13 @@ class Fused:
     image : ndarray of float32, shape (C, H, W)
     spread : ndarray of float32, shape (C, H, W)
         Variance of the models around the fused image, with the weights of the fusion.
-    error : float
-        Estimated mean squared error of the fused image, not negative.
+    share : ndarray of float32, shape (C, H, W)
+        Of the noise that the fused image follows.
     """
 
     image: Floats
     spread: Floats
-    error: float
+    share: Floats
 
 
 class Group:
@@ -101,21 +101,22 @@ def fuse(groups: list[Group], noisy: Floats, variance: Floats, strength: float, 
     noise = float(variance.mean(dtype=np.float64))
     if groups[0].count < 2 or noise <= 0:
         image: Floats = np.stack(means).mean(0)
-        return Fused(image, _spread(groups, means, np.ones((len(groups), 1, 1, 1)) / len(groups), image), 0.0)
+        spread = _spread(groups, means, np.ones((len(groups), 1, 1, 1)) / len(groups), image)
+        return Fused(image, spread, np.zeros_like(image))
     least: Floats = np.maximum(variance, LEAST_SHARE * np.float32(noise)).astype(np.float32)
-    risks = np.empty((len(groups), *noisy.shape), np.float32)
-    for risk, group, mean in zip(risks, groups, means, strict=True):
+    risks, shares = np.empty((2, len(groups), *noisy.shape), np.float32)
+    for risk, share, group, mean in zip(risks, shares, groups, means, strict=True):
         # As a share of the noise, which varies less than the covariance itself.
-        share = np.clip(_blur(np.divide(group.response, least * strength, dtype=np.float32), used, LEVERAGE_BLUR), 0, 1)
-        risk[:] = _blur(np.square(noisy - mean), used, RISK_BLUR) + 2 * share * variance
+        relative = np.divide(group.response, least * strength, dtype=np.float32)
+        share[:] = np.clip(blurred(relative, used, LEVERAGE_BLUR), 0, 1)
+        risk[:] = blurred(np.square(noisy - mean), used, RISK_BLUR) + 2 * share * variance
     weights = np.exp((risks.min(0) - risks) * (np.float32(SELECTIVITY) / least))
     weights /= weights.sum(0)
-    image = np.zeros(noisy.shape, np.float32)
-    error = -variance
-    for weight, mean, risk in zip(weights, means, risks, strict=True):
+    image, total_share = np.zeros((2, *noisy.shape), np.float32)
+    for weight, mean, share in zip(weights, means, shares, strict=True):
         image += weight * mean
-        error += weight * risk  # convex: not less than the risk of the weighted mean
-    return Fused(image, _spread(groups, means, weights, image), max(float(error.mean(dtype=np.float64)), 0.0))
+        total_share += weight * share
+    return Fused(image, _spread(groups, means, weights, image), total_share)
 
 
 def _spread(groups: list[Group], means: list[Floats], weights: NDArray[np.floating], image: Floats) -> Floats:
@@ -125,11 +126,11 @@ def _spread(groups: list[Group], means: list[Floats], weights: NDArray[np.floati
     return spread
 
 
-def _blur(planes: Floats, used: Floats | None, width: float) -> Floats:
+def blurred(planes: Floats, used: Floats | None, width: float) -> Floats:
     """Gaussian average over the pixels that count."""
     sigma = (0, width, width)
     if used is None:
         return gaussian_filter(planes, sigma, truncate=3.0)
     share = gaussian_filter(used, width, truncate=3.0)
-    blurred: Floats = gaussian_filter(planes * used, sigma, truncate=3.0) / np.maximum(share, np.float32(1e-6))
-    return blurred
+    averaged: Floats = gaussian_filter(planes * used, sigma, truncate=3.0) / np.maximum(share, np.float32(1e-6))
+    return averaged

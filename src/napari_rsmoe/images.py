@@ -118,15 +118,15 @@ def prepare_image(image: Any, channel_axis: ChannelAxis = "auto") -> tuple[np.nd
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = int(array.size - np.isfinite(array).sum())
         raise ImageError(
-            f"The image holds {bad} NaN or infinite values of {array.size}. Replace them first, for example with "
+            f"The image holds {bad} NaN or infinite values of {array.size}. `denoise` leaves them out with "
+            "ignore_nan=True (--ignore-nan), all jobs where weight is 0; or replace them first, for example with "
             "numpy.nan_to_num(image, nan=numpy.nanmedian(image))."
         )
     low, high = float(array.min()), float(array.max())
     layout = ImageFormat(array.dtype.str, axis, low, high)
     if not np.isfinite(layout.span):
         raise ImageError(f"The image's range from {low} to {high} is too wide; divide it by a constant first.")
-    channels_last = array[..., None] if axis is None else np.moveaxis(array, axis, -1)
-    unit = (channels_last.astype(_exact_type(array.dtype)) - low) / layout.span
+    unit = (channels_last(array, axis).astype(_exact_type(array.dtype)) - low) / layout.span
     return np.ascontiguousarray(unit, np.float32), layout
 
 
@@ -188,6 +188,11 @@ def _check_type(array: np.ndarray) -> None:
         raise ImageError("The image is complex. Fit its real and imaginary part, or magnitude and phase, one by one.")
     if kind not in "iuf" or array.dtype.itemsize > 8:
         raise ImageError(f"The image has type {array.dtype}; integers and float16 to float64 are accepted.")
+
+
+def channels_last(array: np.ndarray, axis: int | None) -> np.ndarray:
+    """(Y, X, C) of an image whose channels lie along `axis`, as `find_channels` tells it; a view."""
+    return array[..., None] if axis is None else np.moveaxis(array, axis, -1)
 
 
 def find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -173,6 +174,12 @@ class NoiseModel:
         if self.sigma == 0:
             return np.ones_like(values)
         return self._by_channel("slope", values / self._scale - self._shift, 1 / self._scale)
+
+    def averaged(self, share: Floats) -> NoiseModel:
+        """The model of an image of which averaging has left a share of the variance, (H, W, 1), at each pixel."""
+        model = copy(self)
+        model.variance = self.variance * share
+        return model
 
     def sample(self, planes: tuple[int, ...], rng: np.random.Generator) -> Floats:
         """Draw noise of variance 1 and this spectrum, shape (C, H, W)."""

@@ -131,10 +131,42 @@ DENOISE = (
         "Largest step of colour within a segment of the segmentation start, in 0 to 255 of the image's range.",
         None, low=1.0, high=255.0, decimals=1, automatic_label="20", number=20.0, advanced=True,
     ),
+    Parameter(
+        "ignore_nan", "bool", "Leave out NaN", "Pixels that are NaN or infinite do not count; else they are an error.",
+        False, advanced=True,
+    ),
+    Parameter(
+        "saturation", "float", "Saturation",
+        "Pixels that have at least this value in any channel do not count.",
+        None, low=-1e30, high=1e30, decimals=4, automatic_label="off", number=255.0, advanced=True,
+    ),
+    Parameter(
+        "fill", "bool", "Fill in",
+        "Pixels that do not count are filled in from their surroundings; else they keep their values.", True,
+        advanced=True,
+    ),
     SEED,
     DEVICE,
 )  # fmt: skip
 """Of `napari_rsmoe.denoise`."""
+
+STACK = (
+    Parameter(
+        "along", "choice", "Neighbours along",
+        "The axis along which planes are neighbours; by itself T, else Z, else the first that is looped over.",
+        None, choices=tuple("TZQPRUVW"), automatic_label="choose", advanced=True,
+    ),
+    Parameter(
+        "warm_start", "bool", "Warm start",
+        "Each plane begins with the kernels of the one before and takes half the steps; kernels keep their order.",
+        True, advanced=True,
+    ),
+    Parameter(
+        "average", "int", "Average planes",
+        "So many planes before and after are averaged with each, where they show the same.", 0, low=0, high=16,
+    ),
+)  # fmt: skip
+"""What `napari_rsmoe.denoise_stack` takes besides."""
 
 FIT = (
     Parameter(

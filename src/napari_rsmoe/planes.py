@@ -133,6 +133,42 @@ class Planes:
     def _position(self, number: int) -> tuple[Any, ...]:
         return np.unravel_index(number, [self.data.shape[k] for k in self._loops])
 
+    def neighbour_axis(self, along: str | None = None) -> int | None:
+        """Number of the axis along which planes are neighbours.
+
+        Parameters
+        ----------
+        along : str or None
+            Its letter; None takes T, else Z, else the first that is looped over, of those longer than 1.
+
+        Returns
+        -------
+        int or None
+            None if there is no such axis.
+
+        Raises
+        ------
+        ImageError
+            If `along` is not looped over.
+        """
+        letters = [self.axes[k] for k in self._loops]
+        if along is not None:
+            if along.upper() not in letters:
+                known = f"there are {', '.join(letters)}" if letters else "there is none"
+                raise ImageError(f"along={along!r} is no axis that is looped over; {known}.")
+            return self.axes.index(along.upper())
+        long = [letter for letter in letters if self.data.shape[self.axes.index(letter)] > 1]
+        best = sorted(long, key=lambda letter: {"T": 0, "Z": 1}.get(letter, 2))
+        return self.axes.index(best[0]) if best else None
+
+    def neighbour(self, plane: Plane, axis: int, offset: int) -> Plane | None:
+        """The plane so many steps further along an axis that is looped over, or None beyond the ends."""
+        sizes = [self.data.shape[k] for k in self._loops]
+        position = [int(i) for i in self._position(plane.number)]
+        moved = self._loops.index(axis)
+        position[moved] += offset
+        return self[int(np.ravel_multi_index(position, sizes))] if 0 <= position[moved] < sizes[moved] else None
+
     def result_shape(self, size: Sequence[int]) -> tuple[int, ...]:
         """Shape of the whole image once its planes have become `size`, which is (Y, X)."""
         shape = list(self.data.shape)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
+from ..errors import ImageError
+from ..io import read_image
+from ..planes import CHANNEL_AXES
 from .batch import Report, planes_text, run_batch
 from .common import (
     DENOISE_PRESETS,
@@ -25,6 +29,9 @@ from .common import (
 from .files import ARGUMENT, Pair, pair_up
 from .program import Verb
 from .stack import Job, Output, Result, process_file
+
+if TYPE_CHECKING:
+    from ..stacks import Series
 
 
 @click.command("denoise", cls=Verb, options_metavar="[options]")
@@ -71,6 +78,48 @@ from .stack import Job, Output, Result, process_file
     show_default=True,
     help="How long each model is fitted.",
 )
+@click.option(
+    "--mask",
+    type=ARGUMENT,
+    help="An image of the size of a plane, or of all planes: pixels that are not 0 in it are left out.",
+)
+@click.option("--ignore-nan", is_flag=True, help="Leave out pixels that are NaN or infinite; else they are an error.")
+@click.option(
+    "--saturation",
+    type=float,
+    metavar="VALUE",
+    help="Leave out pixels that have at least this value in any channel.",
+)
+@click.option(
+    "--fill/--no-fill",
+    default=True,
+    show_default=True,
+    help="Fill in pixels that are left out, or keep their values.",
+)
+@click.option(
+    "--along",
+    metavar="LETTER",
+    help="Axis along which the planes of a stack are neighbours.  [default: T, else Z, else the first]",
+)
+@click.option(
+    "--warm-start/--no-warm-start",
+    default=True,
+    show_default=True,
+    help="Begin each plane with the kernels of the one before, and take half the steps.",
+)
+@click.option(
+    "--average",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Average so many planes before and after with each, where they show the same.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep finished models there; the same command then goes on where it was interrupted.",
+)
 @seed_option
 @file_options
 @run_options
@@ -84,6 +133,14 @@ def command(
     threshold: float | None,
     std: Path | None,
     preset: str,
+    mask: Path | None,
+    ignore_nan: bool,
+    saturation: float | None,
+    fill: bool,
+    along: str | None,
+    warm_start: bool,
+    average: int,
+    checkpoint: Path | None,
     seed: int,
     files: Files,
     common: Common,
@@ -96,7 +153,9 @@ def command(
       napari-rsmoe denoise noisy.tif clean.tif --std uncertainty.tif
       napari-rsmoe denoise noisy.png clean.png --noise 25 --models 4
       napari-rsmoe denoise counts.tif clean.tif --noise 2.1,100,1.6
-      napari-rsmoe denoise stack.npy clean.npy --axes TYX
+      napari-rsmoe denoise film.npy clean.npy --axes TYX --average 1
+      napari-rsmoe denoise mosaic.tif clean.tif --mask gaps.png --saturation 4095
+      napari-rsmoe denoise large.tif clean.tif --models 64 --checkpoint models/
       napari-rsmoe denoise folder/ cleaned/ --format tif --json
 
     Data type, value range, axes and pixel size stay as they are; an opacity (alpha) is not touched.
@@ -110,22 +169,42 @@ def command(
         if "std" in pair.extras:
             outputs.append(Output(pair.extras["std"], dtype="float32", opacity=False))
 
-        def denoise_plane(job: Job) -> Result:
-            from .. import denoise
+        settings = {
+            "models": models,
+            "noise": noise,
+            "n_kernels": kernels,
+            "start": start,
+            "threshold": threshold,
+            "preset": preset,
+            "ignore_nan": ignore_nan,
+            "saturation": saturation,
+            "fill": fill,
+            "seed": seed,
+            "device": common.device,
+        }
+        folder = checkpoint
+        if checkpoint is not None and len(pairs) > 1:
+            checkpoint.mkdir(exist_ok=True)
+            folder = checkpoint / pair.source.name
+        series: list[Series] = []
 
-            done = denoise(
-                job.pixels,
-                models=models,
-                noise=noise,
-                n_kernels=kernels,
-                start=start,
-                threshold=threshold,
-                preset=preset,
-                seed=seed,
-                device=common.device,
-                channel_axis=job.channel_axis,
-                callback=job.callback,
-            )
+        def denoise_plane(job: Job) -> Result:
+            from ..stacks import Series
+
+            if not series:
+                series.append(
+                    Series(
+                        job.stack,
+                        settings,
+                        weight=None if mask is None else read_mask(mask, job.source.axes),
+                        along=along,
+                        warm_start=warm_start,
+                        average=average,
+                        resume=folder,
+                        read=job.read,
+                    )
+                )
+            done = series[0].denoise(job.plane, job.callback)
             images = [done.image, done.std.astype(np.float32, copy=False)]
             return Result(images[: len(outputs)], {"noise": float(done.noise), "models": len(done.models)})
 
@@ -134,3 +213,18 @@ def command(
         return {"summary": f"{planes_text(facts)}noise {level:.4g}", "planes": facts}
 
     return run_batch("denoise", common, pairs, work)
+
+
+def read_mask(path: Path, axes: str) -> NDArray[np.bool_]:
+    """Read which pixels count: those that are 0 in a file. (Y, X), or the `axes` of the image without channels."""
+    wanted = "".join(letter for letter in axes if letter not in CHANNEL_AXES)
+    try:
+        image = read_image(path)
+    except ImageError:
+        if not path.exists():
+            raise
+        image = read_image(path, axes=wanted)  # a file that does not tell its axes
+    values = image.numpy() != 0
+    if image.alpha:
+        values = np.delete(values, -1, axis=image.axes.index("S" if "S" in image.axes else "C"))
+    return ~values.any(axis=tuple(k for k, letter in enumerate(image.axes) if letter in CHANNEL_AXES))

@@ -51,10 +51,12 @@ class Job:
     ----------
     pixels : ndarray, (Y, X) or (Y, X, C)
         The plane, without its opacity.
-    planes : int
-        How many planes the image has.
-    label : str
-        Where the plane lies in the image, for people; empty for an image of one plane.
+    plane : Plane
+        Where it lies.
+    stack : Planes
+        All planes of the image.
+    read : callable
+        Gives the pixels of any plane, without opacity.
     callback : Callback
         To be called with the progress.
     source : ImageFile
@@ -62,10 +64,21 @@ class Job:
     """
 
     pixels: NDArray[Any]
-    planes: int
-    label: str
+    plane: Plane
+    stack: Planes
+    read: Callable[[Plane], NDArray[Any]]
     callback: Callback
     source: ImageFile
+
+    @property
+    def planes(self) -> int:
+        """How many planes the image has."""
+        return len(self.stack)
+
+    @property
+    def label(self) -> str:
+        """Where the plane lies in the image, for people; empty for an image of one plane."""
+        return self.plane.label
 
     @property
     def channel_axis(self) -> int | None:
@@ -134,7 +147,7 @@ def process_file(
                     planes.store(sinks[k], plane, opacity.scaled(plane.image, output, *made[k]))
                 continue
             callback = report.callback(plane.number, len(planes), plane.label)
-            result = function(Job(opacity.removed(plane), len(planes), plane.label, callback, image))
+            result = function(Job(opacity.removed(plane), plane, planes, opacity.removed, callback, image))
             if not sinks:
                 made = [(pixels.shape[:2], pixels.dtype) for pixels in result.images]
                 for output, (size, dtype) in zip(outputs, made, strict=True):

@@ -1,0 +1,107 @@
+"""Finished models of a job, kept in a folder as they finish, so that an interrupted job can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from .errors import CheckpointError
+from .io.atomic import replacing_file
+
+JOB = "job.json"
+Kernels = tuple[torch.Tensor, torch.Tensor]
+
+
+class Checkpoint:
+    """A folder of finished models that belong to one job.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it does not exist; its parents must.
+    job : mapping
+        What decides about the result, in values that JSON can hold. Models of another job are refused.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds models of another job, or is no checkpoint at all.
+    """
+
+    def __init__(self, folder: str | PathLike[str], job: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
+        job = json.loads(json.dumps(job))
+        try:
+            self.folder.mkdir(exist_ok=True)
+            present = {path.name for path in self.folder.iterdir()}
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder} cannot be a checkpoint ({error}); name a folder in one that exists."
+            ) from error
+        if JOB not in present and present:
+            raise CheckpointError(f"{folder} holds other files and no checkpoint; name an empty or a new folder.")
+        if any(name.startswith("model_") for name in present):
+            self._check(job)
+        with replacing_file(self.folder / JOB) as temporary:
+            temporary.write_text(json.dumps(job, indent=1))
+
+    def _check(self, job: Mapping[str, Any]) -> None:
+        try:
+            known = json.loads((self.folder / JOB).read_text())
+            differing = [name for name in {**known, **job} if known.get(name) != job.get(name)]
+        except (ValueError, AttributeError, TypeError) as error:
+            raise CheckpointError(
+                f"{self.folder / JOB} is damaged ({error}); delete the folder to start anew."
+            ) from error
+        if differing:
+            raise CheckpointError(
+                f"The checkpoint {self.folder} is of another job: {', '.join(differing)} differ. Give the image and "
+                "the settings it was begun with, or another folder; or delete the folder to start anew."
+            )
+
+    def load(self, numbers: Sequence[int]) -> Kernels | None:
+        """Geometry (models, L, 6) and experts (models, L, C); None if not all of these models are finished.
+
+        Raises CheckpointError if one is damaged.
+        """
+        paths = [self._path(number) for number in numbers]
+        if not all(path.exists() for path in paths):
+            return None
+        found = []
+        for path in paths:
+            try:
+                found.append(load_file(path))
+                geometry, experts = (torch.stack([each[name] for each in found]) for name in ("geometry", "experts"))
+            except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+                raise CheckpointError(
+                    f"{path} is damaged ({error}); delete it to have its model fitted again."
+                ) from error
+        return geometry, experts
+
+    def save(self, numbers: Sequence[int], kernels: Kernels) -> None:
+        """Keep finished models; each file appears whole or not at all."""
+        for number, geometry, experts in zip(numbers, *(tensor.cpu() for tensor in kernels), strict=True):
+            with replacing_file(self._path(number)) as temporary:
+                temporary.write_bytes(save({"geometry": geometry.contiguous(), "experts": experts.contiguous()}))
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"model_{index:03d}.safetensors"
+
+
+def fingerprint(*arrays: np.ndarray | None) -> str:
+    """What tells arrays apart: a hash of their values, shapes and types."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(b"none" if array is None else f"{array.shape}{array.dtype.str}".encode())
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

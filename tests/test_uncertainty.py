@@ -1,0 +1,53 @@
+"""The error bar keeps its promise: the error is within k standard deviations as often as it should be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data
+
+from napari_rsmoe import denoise
+from scenes import noisy_of, scene
+
+PROMISED = {1: 0.683, 2: 0.954, 3: 0.997}
+
+
+def within(error: np.ndarray, std: np.ndarray, k: float) -> float:
+    return float(np.mean(np.abs(error) <= k * std))
+
+
+def texture() -> np.ndarray:
+    """Grey, from smooth to rough: noise through blurs of several widths, in bands."""
+    rng = np.random.default_rng(7)
+    bands = [gaussian_filter(rng.normal(size=(48, 192)), width) for width in (1.5, 3, 6, 12)]
+    return np.concatenate([0.5 + 0.12 * band / band.std() for band in bands]).clip(0.05, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("clean", "sigma"),
+    [(scene(160, 176), 0.1), (texture(), 0.06), (data.astronaut()[20:180, 150:310] / 255, 0.1)],
+    ids=["generated scene", "generated texture", "photograph"],
+)
+def test_errors_are_within_their_bars_as_often_as_promised(clean: np.ndarray, sigma: float) -> None:
+    noisy = noisy_of(clean, sigma)
+    result = denoise(noisy)
+    error = result.image - clean
+    # Errors have heavier tails than a normal distribution, so few bars are too short by much.
+    for k, slack in ((1, 0.1), (2, 0.05), (3, 0.03)):
+        assert within(error, result.std, k) == pytest.approx(PROMISED[k], abs=slack), k
+    # Not by one width for all: that would be far off where the content is hard.
+    even = np.full_like(result.std, np.sqrt(np.mean(result.std**2)))
+    hard = result.std > np.quantile(result.std, 0.9)
+    assert within(error[hard], result.std[hard], 2) > within(error[hard], even[hard], 2)
+    assert within(error[hard], result.std[hard], 2) == pytest.approx(0.954, abs=0.08)
+
+
+def test_the_bar_follows_whatever_stages_come_after_the_models() -> None:
+    """Too few kernels and too many: the raw spread of the models is far off in opposite ways."""
+    clean = data.astronaut()[20:148, 150:278] / 255
+    noisy = noisy_of(clean, 0.08)
+    for kernels in (150, 2500):
+        result = denoise(noisy, models=6, n_kernels=kernels)
+        ratio = np.sqrt(np.mean(np.square(result.image - clean)) / np.mean(result.std**2))
+        assert 0.6 < ratio < 1.7, kernels
