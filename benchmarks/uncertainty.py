@@ -79,7 +79,9 @@ def draw(found: dict[str, np.ndarray], path: Path) -> None:
     axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="as promised")
     for group, fractions in found.items():
         axes.plot([0, *promised], [0, *fractions], marker="o", markersize=3, label=group)
-    axes.set(xlabel="promised fraction of pixels within k standard deviations", ylabel="found", xlim=(0, 1), ylim=(0, 1))
+    axes.set(
+        xlabel="promised fraction of pixels within k standard deviations", ylabel="found", xlim=(0, 1), ylim=(0, 1)
+    )
     axes.legend(frameon=False)
     figure.savefig(path, dpi=110)
 
