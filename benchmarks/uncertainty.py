@@ -18,8 +18,9 @@ from scipy.special import ndtr
 from skimage import io
 
 from benchmarks import machine
-from benchmarks.denoising import noisy_of, unit
 from napari_rsmoe import denoise
+from napari_rsmoe.bench.machine import facts
+from napari_rsmoe.bench.protocol import Level, unit
 
 DEVIATIONS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 HALVES = {
@@ -50,7 +51,7 @@ def cases(half: str, variances: list[float]) -> Iterator[Case]:
         for number in numbers:
             path = machine.data_folder("kodak") / f"kodim{number}.png"
             clean = unit(io.imread(path))
-            yield f"Kodak, variance {variance:g}", path.stem, noisy_of(clean, variance, path), clean
+            yield f"Kodak, variance {variance:g}", path.stem, Level.of_variance(variance).add(clean, int(number)), clean
     fmd = machine.data_folder("fmd")
     for path in sorted((fmd / "raw").glob(pattern)):
         yield "FMD", path.stem, unit(io.imread(path)), unit(io.imread(fmd / "gt" / path.name))
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, help="side of the square in the middle that is used")
     parser.add_argument("--picture", type=Path, help="draw reliability curves there")
     options = parser.parse_args()
-    print(machine.facts())
+    print(facts())
     rows: dict[str, list[list[float]]] = {}
     columns = "".join(f"{k:8g}" for k in DEVIATIONS)
     print(f"fraction of pixels within k standard deviations\n{'k':34s}{columns}   rms error / rms std")

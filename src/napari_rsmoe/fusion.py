@@ -25,13 +25,10 @@ class Fused:
     image : ndarray of float32, shape (C, H, W)
     spread : ndarray of float32, shape (C, H, W)
         Variance of the models around the fused image, with the weights of the fusion.
-    share : ndarray of float32, shape (C, H, W)
-        Of the noise that the fused image follows.
     """
 
     image: Floats
     spread: Floats
-    share: Floats
 
 
 class Group:
@@ -101,22 +98,20 @@ def fuse(groups: list[Group], noisy: Floats, variance: Floats, strength: float, 
     noise = float(variance.mean(dtype=np.float64))
     if groups[0].count < 2 or noise <= 0:
         image: Floats = np.stack(means).mean(0)
-        spread = _spread(groups, means, np.ones((len(groups), 1, 1, 1)) / len(groups), image)
-        return Fused(image, spread, np.zeros_like(image))
+        return Fused(image, _spread(groups, means, np.ones((len(groups), 1, 1, 1)) / len(groups), image))
     least: Floats = np.maximum(variance, LEAST_SHARE * np.float32(noise)).astype(np.float32)
-    risks, shares = np.empty((2, len(groups), *noisy.shape), np.float32)
-    for risk, share, group, mean in zip(risks, shares, groups, means, strict=True):
+    risks = np.empty((len(groups), *noisy.shape), np.float32)
+    for risk, group, mean in zip(risks, groups, means, strict=True):
         # As a share of the noise, which varies less than the covariance itself.
         relative = np.divide(group.response, least * strength, dtype=np.float32)
-        share[:] = np.clip(blurred(relative, used, LEVERAGE_BLUR), 0, 1)
+        share = np.clip(blurred(relative, used, LEVERAGE_BLUR), 0, 1)
         risk[:] = blurred(np.square(noisy - mean), used, RISK_BLUR) + 2 * share * variance
     weights = np.exp((risks.min(0) - risks) * (np.float32(SELECTIVITY) / least))
     weights /= weights.sum(0)
-    image, total_share = np.zeros((2, *noisy.shape), np.float32)
-    for weight, mean, share in zip(weights, means, shares, strict=True):
+    image = np.zeros(noisy.shape, np.float32)
+    for weight, mean in zip(weights, means, strict=True):
         image += weight * mean
-        total_share += weight * share
-    return Fused(image, _spread(groups, means, weights, image), total_share)
+    return Fused(image, _spread(groups, means, weights, image))
 
 
 def _spread(groups: list[Group], means: list[Floats], weights: NDArray[np.floating], image: Floats) -> Floats:
