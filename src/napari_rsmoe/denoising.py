@@ -253,7 +253,8 @@ def _finish(ensemble: Ensemble) -> tuple[Floats, Floats]:
     image = noise.restored(denoised)
     if len(ensemble.models) < 2:
         return image, np.zeros_like(image)
-    error = error_variance(variance, fused.spread, refined.leverage)
+    white = noise.spectrum is None
+    error = error_variance(planes, noisy, variance, fused.spread, refined.leverage, white=white)
     return image, np.sqrt(recorrelated_variance(error)) * noise.slopes(denoised)
 
 
