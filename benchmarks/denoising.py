@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--variance", type=float, nargs="+", default=[0.01])
     parser.add_argument("--truth", type=Path, help="folder of clean images of the same names")
     parser.add_argument("--only", help="file names that contain this regular expression")
-    parser.add_argument("--models", type=int, default=20)
+    parser.add_argument("--models", type=lambda text: text if text == "auto" else int(text), default="auto")
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--crop", type=int, help="side of the square in the middle that is used")
     parser.add_argument("--set", nargs="*", default=[], metavar="MODULE.NAME=VALUE")

@@ -31,8 +31,10 @@ from .settings import FitSettings
 from .starts import START_METHODS, Start, make_start
 from .uncertainty import error_variance
 
-ITERATIONS = {"fast": 50, "balanced": 100, "best": 200}
+ITERATIONS = {"fast": 75, "balanced": 100, "best": 200}
 """Optimiser steps of each model, by preset."""
+MODELS = {"fast": 6, "balanced": 15, "best": 30}
+"""Models, by preset."""
 SETTINGS = FitSettings(
     rate_position=0.2, rate_steering=0.2, rate_logit=0.2, rate_expert=0.02,
     final_position=0.1, final_steering=0.1, final_logit=0.1, final_expert=0.1,
@@ -84,7 +86,7 @@ class Denoised:
 def denoise(
     image: Any,
     *,
-    models: int = 20,
+    models: int | str = "auto",
     noise: Noise = "auto",
     n_kernels: int | str = "auto",
     start: str = "content",
@@ -111,8 +113,9 @@ def denoise(
     ----------
     image : array-like
         (Y, X), or (Y, X, C) with colour last; see `channel_axis`. Integers or floats of any size, finite.
-    models : int
+    models : int or "auto"
         How many models are fitted, at least 1. More is better and takes longer; below 4 all have one kernel count.
+        "auto" leaves it to the preset.
     noise : float, PoissonGaussian, (float, float, float), NoiseEstimate or "auto"
         Standard deviation of even noise; or gain, offset and read noise of a camera or photon counter; in units of
         the image. Or what `estimate_noise` found, in this image or another one like it. "auto" estimates it; an image
@@ -126,7 +129,7 @@ def denoise(
         Of the segmentation start: largest step of colour within a segment, in 0..255 of the image's range; the paper
         takes 10 and 20. Default 20.
     preset : {"fast", "balanced", "best"}
-        How long each model is fitted: 50, 100 or 200 steps.
+        How many models are fitted and how long: 6 for 75 steps, 15 for 100 or 30 for 200.
     weight : array-like, optional
         (Y, X) non-negative weights of the pixels; 0 leaves a pixel out, such as a dead one or a gap.
     ignore_nan : bool
@@ -169,7 +172,9 @@ def denoise(
     ValueError
         If a parameter is out of range.
     """
-    models = checked_count(models, "models")
+    if preset not in ITERATIONS:
+        raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
+    wanted = MODELS[preset] if isinstance(models, str) and models == "auto" else checked_count(models, "models")
     count = _checked_kernels(n_kernels)
     check_noise(noise)
     if start not in START_METHODS:
@@ -177,22 +182,20 @@ def denoise(
     if threshold is not None and start != "segmentation":
         raise ValueError(f"threshold is for start='segmentation', not {start!r}.")
     checked_count(seed, "seed", smallest=0)
-    if preset not in ITERATIONS:
-        raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
     engine.resolve_device(device)  # early: the name may be wrong
     weight = leave_out(image, channel_axis, weight, ignore_nan, saturation)
     pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
     ignored = np.zeros(pixels.shape[:2], bool) if weights is None else weights == 0
     noise_model = NoiseModel(noise_laws(noise, mirrored(pixels, ignored), None, layout), pixels)
     working = noise_model.stabilised(pixels)
-    warm = None if warm_start is None else _warm(warm_start, working, layout, noise_model, models, count)
+    warm = None if warm_start is None else _warm(warm_start, working, layout, noise_model, wanted, count)
     if neighbours and noise_model.sigma > 0:
         others = [noise_model.stabilised(neighbour_pixels(each, layout, pixels.shape)) for each in neighbours]
         working, share = average(working, others, noise_model.variance)
         noise_model = noise_model.averaged(share)
     options = {} if threshold is None else {"threshold": checked_positive(threshold, "threshold")}
     settings = replace(SETTINGS, start=start, iterations=ITERATIONS[preset])
-    plans = _plans(pixels.shape, models, count, noise_model.strength)
+    plans = _plans(pixels.shape, wanted, count, noise_model.strength)
     if warm:
         plans = [replace(plan, n_kernels=model.n_kernels) for plan, model in zip(plans, warm.models, strict=True)]
 

@@ -104,7 +104,7 @@ STARTS = ("segmentation", "content", "random")
 
 DENOISE = (
     Parameter(
-        "preset", "choice", "Quality", "How long each model is fitted: best is slowest.", "balanced",
+        "preset", "choice", "Quality", "How many models are fitted, and how long: best is slowest.", "balanced",
         choices=("fast", "balanced", "best"),
     ),
     Parameter(
@@ -115,7 +115,7 @@ DENOISE = (
     Parameter(
         "models", "int", "Models",
         "How many models are averaged: more take longer and are smoother; with one there is no uncertainty.",
-        20, low=1, high=256,
+        "auto", low=1, high=256, automatic_label="by the quality", automatic="auto", number=20,
     ),
     Parameter(
         "n_kernels", "int", "Kernels per model",

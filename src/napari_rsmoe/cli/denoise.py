@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="OUTPUT", type=ARGUMENT)
 @click.option(
     "--models",
-    type=click.IntRange(min=1),
-    default=20,
+    type=AutoOr(click.IntRange(min=1), "N", "a whole number of at least 1"),
+    default="auto",
     show_default=True,
-    help="Models that are fused for each plane: more take longer and are smoother.",
+    help="Models that are fused for each plane: more take longer and are smoother; auto leaves it to the preset.",
 )
 @click.option(
     "--noise",
@@ -126,7 +126,7 @@ if TYPE_CHECKING:
 def command(
     source: Path,
     target: Path,
-    models: int,
+    models: int | str,
     noise: float | str | tuple[float, float, float],
     kernels: int | str,
     start: str,

@@ -84,7 +84,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
     metrics = planes.metrics(started) | {"noise": float(np.mean(levels)) if levels else 0.0}
     record = make_record("denoise", source, settings, metrics)
     outputs = [image_output(source, image, f"{source.name} denoised", "image", record)]
-    if show.get("uncertainty") and settings["models"] > 1:
+    if show.get("uncertainty") and settings["models"] != 1:
         outputs.append(uncertainty_output(source, std, record))
     if show.get("residual"):
         outputs.append(residual_output(source, image, record))
