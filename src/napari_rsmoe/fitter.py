@@ -193,7 +193,7 @@ class Fitter:
             self._best = (loss, geometry, experts)
 
     def keep_best(self) -> None:
-        """Go back to the kernels with the least error so far; for a fit that ends early."""
+        """Go back to the kernels with the least error so far: a kernel may go astray just before the end."""
         self.settle()
         self._loss, self.geometry, self.experts = self._best
 

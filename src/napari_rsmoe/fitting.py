@@ -185,8 +185,8 @@ class _Job:
                 total = round(1000 * budget[1])
                 done = min(round(1000 * (clock.perf_counter() - budget[0])), total)
             if self.report(callback, fitter, "fit", done, total):
-                fitter.keep_best()
                 break
+        fitter.keep_best()
         return self.model(fitter), fitter.mean_squared_error
 
     def report(self, callback: Callback | None, fitter: Fitter, stage: str, done: int, total: int) -> bool:
