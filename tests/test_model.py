@@ -252,6 +252,10 @@ def test_sharpening_steepens_edges_where_they_are() -> None:
     assert abs(int((soft < 0.5).sum()) - int((sharp < 0.5).sum())) <= 1
     assert sharp.min() >= 0
     assert sharp.max() <= 1
+    edited = model.with_kernels(kernels.sharpened(3)).render(scale=8)[64]
+    assert edited == pytest.approx(sharp, abs=1e-4)
+    with pytest.raises(ValueError, match="sharpen=0"):
+        kernels.sharpened(0)
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import engine
+    from . import engine, plots
     from .denoising import Denoised, denoise
     from .errors import CheckpointError, ImageError, ModelFileError
     from .fitting import fit
     from .kernels import Kernels
     from .metrics import psnr, ssim
+    from .mixture import Mixture
     from .model import Model
     from .noise_estimate import ChannelNoise, NoiseEstimate, estimate_noise
     from .progress import Progress
@@ -38,6 +39,7 @@ __all__ = [
     "DenoisedStack",
     "ImageError",
     "Kernels",
+    "Mixture",
     "Model",
     "ModelFileError",
     "NoiseEstimate",
@@ -49,6 +51,7 @@ __all__ = [
     "engine",
     "estimate_noise",
     "fit",
+    "plots",
     "psnr",
     "ssim",
     "stabilise",
@@ -63,6 +66,7 @@ _MODULE_OF = {
     "DenoisedStack": "stacks",
     "ImageError": "errors",
     "Kernels": "kernels",
+    "Mixture": "mixture",
     "Model": "model",
     "ModelFileError": "errors",
     "NoiseEstimate": "noise_estimate",
@@ -86,8 +90,8 @@ def __getattr__(name: str) -> object:
     value: object
     if name in _MODULE_OF:
         value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    elif name == "engine":
-        value = import_module(f"{__name__}.engine")
+    elif name in ("engine", "plots"):
+        value = import_module(f"{__name__}.{name}")
     elif name == "__version__":
         from importlib.metadata import version
 
