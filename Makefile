@@ -1,9 +1,10 @@
-# make setup    a virtual environment in .venv with the package (editable) and the tools
-# make demo     denoise and enlarge a photograph, write the pictures to demo_output/
-# make test     linters, type checker, tests
-# make format   rewrite the sources in the project's style
-# make bench    speed and quality on standard images
-# make clean    remove what was built or written, except .venv
+# make setup      a virtual environment in .venv with the package (editable) and the tools
+# make demo       denoise and enlarge a photograph, write the pictures to demo_output/
+# make test       linters, type checker, tests
+# make format     rewrite the sources in the project's style
+# make bench      speed and quality on standard images
+# make notebooks  run the tutorials and keep their outputs
+# make clean      remove what was built or written, except .venv
 #
 # PYTHON=python3.12 chooses the interpreter (3.11 or newer). constraints.txt says how to get torch's CPU build.
 
@@ -23,7 +24,7 @@ BUILD_TOOLS := scikit-build-core cmake ninja
 NATIVE := CMakeLists.txt napari.yaml $(shell find csrc)
 CXX_FILES := $(shell find csrc tests -type f \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
 
-.PHONY: setup demo test lint format bench clean
+.PHONY: setup demo test lint format bench notebooks clean
 
 setup: $(VENV)/.built
 
@@ -58,6 +59,9 @@ format: setup
 bench: setup
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.regression
+
+notebooks: setup
+	$(BIN)/python -m notebooks.execute
 
 clean:
 	rm -rf build dist demo_output .mypy_cache .pytest_cache .ruff_cache .hypothesis

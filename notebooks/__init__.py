@@ -1,0 +1,1 @@
+"""Tutorials as Jupyter notebooks, and `python -m notebooks.execute`, which runs them."""
