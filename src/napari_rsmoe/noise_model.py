@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter
 
 from .noise import Mask, clip_limits, white_variance
-from .photons import photon_noise, variance_line
+from .photons import GROWTH, photon_noise, variance_line
 from .stabilising import Limits, PoissonGaussian, Stabiliser
 
 Floats = NDArray[np.float32]
@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 BLOCK = 16  # px, side of the blocks whose spectra are taken
 FLATTEST = 0.1  # share of the blocks taken for flat
 COLOURED = 3.0  # mean power over power at the finest scale, from which on noise counts as correlated
+APART = 4  # px, distance at which the noise of pixels is taken for independent if that of neighbours is not
+COLOURED_GROWTH = 1.5  # as `photons.GROWTH`, where the noise of neighbours is correlated
 ALIKE = 1.5  # largest over smallest variance of channels that are taken for equally noisy
 FAINTEST = 1 / 16  # of the strongest channel's noise, that counts as the noise of a channel that has less
 LEAST = 1e-5  # of a channel's range: less is the rounding of numbers
@@ -85,23 +87,43 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
     laws = [PoissonGaussian(0, 0, sigma) for sigma in _levelled(sigmas)]
     if min(pixels.shape[:2]) < 4 * BLOCK or not any(sigmas):
         return NoiseLaws(tuple(laws), limits)
-    for c, plane in enumerate(planes):
-        found = None
-        if like is None and sigmas[c] > 0:
-            found = photon_noise(plane, used, sigmas[c], limits[c])
-        elif like is not None and like.channels[c].gain > 0:
-            found = variance_line(plane, used, limits[c])
-        if found is not None:
-            laws[c] = PoissonGaussian(_rounded(found.gain), _rounded(found.offset), _rounded(found.read))
+    kinds = [None if like is None else law.gain > 0 for law in (like.channels if like else laws)]
+    even, laws = laws, _with_photons(planes, laws, limits, used, kinds)
     spectrum, excess = _spectrum_of(planes, laws, limits, used)
-    correlation = _correlation(spectrum)
     finest = spectrum[BLOCK // 2 - 2 : BLOCK // 2 + 3, BLOCK // 2].mean()
-    white = spectrum.mean() <= COLOURED * finest if like is None else like.spectrum is None
-    if white:
-        return NoiseLaws(tuple(laws), limits, None, correlation)
-    # What was measured is the noise at the finest scale.
+    if spectrum.mean() <= COLOURED * finest if like is None else like.spectrum is None:
+        return NoiseLaws(tuple(laws), limits, None, _correlation(spectrum))
+    # What was measured is the noise at the finest scale; pixels further apart hardly share theirs, but have more
+    # content, so that noise has to grow at either scale to be taken for that of photons.
+    if like is None:
+        kinds = [None if law.gain > 0 else False for law in laws]
+    even = [law.stronger(excess) for law in even]
+    laws = _with_photons(planes, even, limits, used, kinds, APART, COLOURED_GROWTH)
+    spectrum, excess = _spectrum_of(planes, laws, limits, used)
     laws = [law.stronger(excess) for law in laws]
-    return NoiseLaws(tuple(laws), limits, spectrum / spectrum.mean(), correlation)
+    return NoiseLaws(tuple(laws), limits, spectrum / spectrum.mean(), _correlation(spectrum))
+
+
+def _with_photons(
+    planes: Sequence[Array],
+    even: Sequence[PoissonGaussian],
+    limits: Sequence[Limits],
+    used: Mask | None,
+    kinds: Sequence[bool | None],
+    apart: int = 1,
+    growth: float = GROWTH,
+) -> list[PoissonGaussian]:
+    """The laws of even noise, or of photon noise in the channels that are said to have it or (None) seem to."""
+    laws = []
+    for plane, law, limit, photons in zip(planes, even, limits, kinds, strict=True):
+        found = None
+        if photons is None and law.read > 0:
+            found = photon_noise(plane, used, law.read, limit, apart, growth)
+        elif photons:
+            found = variance_line(plane, used, limit, apart)
+        numbers = (law.gain, law.offset, law.read) if found is None else (found.gain, found.offset, found.read)
+        laws.append(PoissonGaussian(*map(_rounded, numbers)))
+    return laws
 
 
 class NoiseModel:
@@ -124,7 +146,7 @@ class NoiseModel:
     variance : ndarray of float32, shape (H, W, C)
         Of the noise at each pixel, in the domain.
     strength : float
-        Root mean square of the noise in the domain.
+        Standard deviation in the domain of white noise as strong as the strongest frequencies of this one.
     spectrum : ndarray of float64, shape (BLOCK, BLOCK), or None
         As in `NoiseLaws`.
     """
@@ -154,8 +176,9 @@ class NoiseModel:
             self._shift = -float(stabilised.min())
         means = gaussian_filter(self._stabilised(pixels), (LOCAL_MEAN, LOCAL_MEAN, 0))
         self.variance = self._by_channel("variance", means, self._scale**2)
-        # Not of the variances: where clipping leaves little noise there is as much to be told apart.
-        self.strength = self._scale
+        # Of what is to be told from content: where noise was cut off, that is no easier; and of correlated noise, its
+        # strongest frequencies are.
+        self.strength = self._scale * (1.0 if self.spectrum is None else math.sqrt(float(self.spectrum.max())))
 
     def stabilised(self, pixels: Floats) -> Floats:
         """Bring the image into the domain; float32, (H, W, C)."""
@@ -244,22 +267,27 @@ def _correlation(spectrum: Array) -> tuple[float, float]:
 
 
 def _flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Array, float]:
-    """Mean spectrum of the flattest blocks in units of the given variance, and their variance in the same units."""
+    """Spectrum of blocks with flat surroundings, and their variance, both in units of the given variance."""
     half = BLOCK // 2
 
     def blocks(values: NDArray[Any]) -> NDArray[Any]:
-        view = np.lib.stride_tricks.sliding_window_view(values, (BLOCK, BLOCK))[::half, ::half]
-        return view.reshape(-1, BLOCK, BLOCK)
+        return np.lib.stride_tricks.sliding_window_view(values, (BLOCK, BLOCK))[::half, ::half]
 
-    expected = blocks(variance).mean((1, 2))
+    expected = blocks(variance).mean((2, 3))
     content = blocks(plane)
-    content = content - content.mean((1, 2), keepdims=True)
+    content = content - content.mean((2, 3), keepdims=True)
     ramp = np.arange(BLOCK) - (BLOCK - 1) / 2
     for slope in (ramp[:, None] + 0 * ramp, ramp + 0 * ramp[:, None]):
-        share = (content * slope).sum((1, 2), keepdims=True) / np.square(slope).sum()
+        share = (content * slope).sum((2, 3), keepdims=True) / np.square(slope).sum()
         content = content - share * slope
-    ratio = content.var((1, 2)) / expected
-    whole = np.ones(len(ratio), bool) if used is None else blocks(used).all((1, 2))
-    flat = whole & (ratio <= np.quantile(ratio[whole], FLATTEST)) if whole.any() else ~whole
-    power = np.square(np.abs(np.fft.fft2(content[flat] * _TAPER))) / expected[flat, None, None]
-    return power.mean(0) / np.square(_TAPER).sum(), float(np.median(ratio[flat]))
+    ratio = content.var((2, 3)) / expected
+    whole = np.ones(ratio.shape, bool) if used is None else blocks(used).all((2, 3))
+    # Blocks that are flat themselves would be those with the weakest noise: their neighbours without overlap decide.
+    around = np.ones((5, 5))
+    around[1:4] = around[:, 1:4] = 0
+    around[[0, 2, 4, 2], [2, 0, 2, 4]] = 1
+    roughness = convolve(np.where(whole, ratio, ratio[whole].max(initial=0)), around / around.sum(), mode="mirror")
+    flat = whole & (roughness <= np.quantile(roughness[whole], FLATTEST)) if whole.any() else ~whole
+    # The median is little moved by blocks with content; of exponentially distributed power it is ln 2 of the mean.
+    power = np.median(np.square(np.abs(np.fft.fft2(content[flat] * _TAPER))) / expected[flat, None, None], 0)
+    return power / (math.log(2) * np.square(_TAPER).sum()), float(np.median(ratio[flat]))

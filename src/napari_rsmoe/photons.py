@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,12 @@ MOST, FEWEST = 2500, 400  # patches of a level that are taken, and that it needs
 SATURATED = 0.02  # share of values at the top end from which on a level is left out
 GROWTH = 2.5  # variance at the brightest over that at the darkest level, from which on it counts as growing
 MISFIT = 0.35  # largest median misfit of the line, in logarithms, and
-AGAINST_EVEN = 0.4  # largest one as a share of that of even noise
+AGAINST_EVEN = 0.5  # largest one as a share of that of even noise
 FLOOR = 0.01  # of the largest variance: less is not told from nothing
 ROUNDS = 10  # of weighing the levels by how well they fit
 
 
-def variance_line(plane: Array, used: Mask | None, limits: Limits) -> PoissonGaussian | None:
+def variance_line(plane: Array, used: Mask | None, limits: Limits, apart: int = 1) -> PoissonGaussian | None:
     """Fit the noise of one channel by photons and a camera.
 
     The variance of photon noise is a line over the true value, so patches of one mean have, on average, the variance
@@ -39,6 +40,8 @@ def variance_line(plane: Array, used: Mask | None, limits: Limits) -> PoissonGau
         Pixels that count; None: all.
     limits : (float, float)
         Where values were cut off.
+    apart : int
+        Distance of the pixels of a patch, px: more than 1 where neighbours share their noise.
 
     Returns
     -------
@@ -47,25 +50,28 @@ def variance_line(plane: Array, used: Mask | None, limits: Limits) -> PoissonGau
         is the offset, and there is no read noise; else the offset is the smallest value. None if the line falls, or
         there are too few levels.
     """
-    means, variances, counts = _levels(plane, used, limits[1])
+    means, variances, counts = _levels(plane, used, limits[1], apart)
     if len(means) < LEAST_LEVELS or variances.max() <= 0:
         return None
     return _law(*_line(means, variances, counts), float(plane.min()))
 
 
-def photon_noise(plane: Array, used: Mask | None, sigma: float, limits: Limits) -> PoissonGaussian | None:
+def photon_noise(
+    plane: Array, used: Mask | None, sigma: float, limits: Limits, apart: int = 1, growth: float = GROWTH
+) -> PoissonGaussian | None:
     """`variance_line` where the noise clearly grows with brightness; None where even noise explains it as well.
 
-    `sigma` is that of even noise, as estimated. Where values are cut off it is weaker, which is no growth.
+    `sigma` is that of even noise, as estimated. Where values are cut off it is weaker, which is no growth. `growth` is
+    the least ratio of the variances at the brightest and the darkest level.
     """
-    means, variances, counts = _levels(plane, used, limits[1])
+    means, variances, counts = _levels(plane, used, limits[1], apart)
     if len(means) < LEAST_LEVELS or variances.max() <= 0:
         return None
     slope, constant = _line(means, variances, counts)
     expected = np.ones_like(means)
     if sigma > 0 and any(map(math.isfinite, limits)):
         expected = np.maximum(stabilised_moments(means, PoissonGaussian(0, 0, sigma), limits)[1], FLOOR)
-    if _growth(means, slope, constant) < GROWTH or _growth(means, *_line(means, variances / expected, counts)) < GROWTH:
+    if _growth(means, slope, constant) < growth or _growth(means, *_line(means, variances / expected, counts)) < growth:
         return None
     floor = FLOOR * variances.max()
     observed = np.maximum(variances, floor)
@@ -83,15 +89,20 @@ def _law(slope: float, constant: float, lowest: float) -> PoissonGaussian | None
     return PoissonGaussian(slope, lowest - min(at_lowest / slope, 0.0), math.sqrt(max(at_lowest, 0.0)))
 
 
-def _levels(plane: Array, used: Mask | None, top: float) -> tuple[Array, Array, Array]:
+def _levels(plane: Array, used: Mask | None, top: float, apart: int) -> tuple[Array, Array, Array]:
     """Mean, noise variance and number of patches at levels of brightness, from dark to bright."""
-    if min(plane.shape) < SIDE:
+    side = (SIDE - 1) * apart + 1
+    if min(plane.shape) < side:
         return np.empty(0), np.empty(0), np.empty(0)
-    windows = np.lib.stride_tricks.sliding_window_view(plane, (SIDE, SIDE))
+
+    def spread(values: NDArray[Any]) -> NDArray[Any]:
+        return np.lib.stride_tricks.sliding_window_view(values, (side, side))[..., ::apart, ::apart]
+
+    windows = spread(plane)
     means = windows.mean((2, 3)).ravel()
     places = np.arange(means.size)
     if used is not None and not used.all():
-        places = np.flatnonzero(np.lib.stride_tricks.sliding_window_view(used, (SIDE, SIDE)).all((2, 3)))
+        places = np.flatnonzero(spread(used).all((2, 3)))
     if len(places) == 0:
         return np.empty(0), np.empty(0), np.empty(0)
     order = places[np.argsort(means[places], kind="stable")]
