@@ -24,6 +24,10 @@ BUILD_TOOLS := scikit-build-core cmake ninja
 NATIVE := CMakeLists.txt napari.yaml $(shell find csrc)
 CXX_FILES := $(shell find csrc tests -type f \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
 
+# clang-tidy reads the CUDA source as the tests run it, as C++.
+TIDY_FILES := $(shell find csrc -name '*.cpp' -o -name '*.cu')
+TIDY_FLAGS := -x c++ -std=c++20 -DRSMOE_ON_HOST -DRSMOE_ISA=base -Icsrc -Itests/cuda_on_host
+
 .PHONY: setup demo test lint format bench notebooks clean
 
 setup: $(VENV)/.built
@@ -50,6 +54,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+ifeq ($(shell uname),Linux)
+	$(BIN)/clang-tidy --quiet $(TIDY_FILES) -- $(TIDY_FLAGS) 2>/dev/null
+endif
 
 format: setup
 	$(BIN)/ruff check --fix .

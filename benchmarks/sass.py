@@ -9,12 +9,12 @@ import os
 import re
 import shutil
 import subprocess
-import sysconfig
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 PIXELS_OF_A_LANE = 8  # kRows of tile_pack.h
-TOOLS = Path(sysconfig.get_paths()["purelib"]) / "nvidia" / "cu13" / "bin"
+TOOLS = os.pathsep.join(str(Path(folder) / "nvidia" / "cu13" / "bin") for folder in sys.path)  # where PyPI puts them
 
 
 @dataclass(frozen=True)

@@ -262,7 +262,8 @@ template <class Result, class... Arguments, Result (*function)(Arguments...)> st
     }
   }
 
-  template <class T> static void give(StableIValue* stack, uint64_t outputs, T value) {
+  template <class T>
+  static void give(StableIValue* stack, uint64_t outputs, T value) {  // NOLINT(performance-unnecessary-value-param)
     check(outputs == 1, "an operator's schema and function differ in their results");
     stack[0] = Slot<T>::give(std::move(value));
   }

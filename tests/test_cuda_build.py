@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,21 +33,50 @@ def test_no_kernel_takes_too_much(built: Path) -> None:
     assert {kernel.architecture for kernel in found} == ARCHITECTURES
     assert len(found) == len(ARCHITECTURES) * (16 + 6 + 2)
     for kernel in found:
-        assert kernel.stack == 0, f"spills: {kernel}"
-        assert kernel.registers <= 168, kernel  # three blocks of 128 threads on a multiprocessor
-        assert kernel.shared <= 25 * 1024, kernel
+        assert not too_much(kernel), kernel
+
+
+def too_much(kernel: sass.Resources) -> bool:
+    """Spills, more registers than three blocks of 128 threads have on a multiprocessor, or too much shared memory."""
+    return kernel.stack > 0 or kernel.registers > 168 or kernel.shared > 25 * 1024
+
+
+def gate(cubin: Path) -> None:
+    """Raises where a kernel spills or its shared memory has bank conflicts."""
+    pytest.importorskip("cuxray")
+    sass.run(sys.executable, "-m", "cuxray", "gate", str(cubin), "spill_instrs==0, bank_ways<=2")
 
 
 def test_no_bank_conflicts(built: Path, tmp_path: Path) -> None:
-    cuxray = Path(sys.executable).with_name("cuxray")
-    if not cuxray.is_file():
-        pytest.skip("no cuxray: pip install cuxray")
-    checked = 0
-    for cubin in sass.cubins(built, tmp_path):
-        if cubin.suffixes[-2] == ".sm_86" and sass.resources(cubin):
-            sass.run(str(cuxray), "gate", str(cubin), "spill_instrs==0, bank_ways<=2")
-            checked += 1
-    assert checked == 3
+    cubins = [file for file in sass.cubins(built, tmp_path) if file.suffixes[-2] == ".sm_86" and sass.resources(file)]
+    assert len(cubins) == 3
+    for cubin in cubins:
+        gate(cubin)
+
+
+BAD_KERNELS = {
+    "spills": "float own[64]; for (int i = 0; i < 64; ++i) own[i * n & 63] += out[i]; out[threadIdx.x] = own[n & 63];",
+    "has bank conflicts": "__shared__ float all[1024]; all[threadIdx.x * 32] = out[n]; __syncthreads(); "
+    "out[threadIdx.x] = all[(threadIdx.x ^ n) * 32];",
+    "takes shared memory": "__shared__ float all[7000]; all[threadIdx.x] = out[n]; __syncthreads(); "
+    "out[threadIdx.x] = all[threadIdx.x ^ 1];",
+}
+
+
+@pytest.mark.parametrize("problem", BAD_KERNELS)
+def test_the_limits_see_a_kernel_that(problem: str, built: Path, tmp_path: Path) -> None:
+    if not (nvcc := shutil.which("nvcc")):
+        pytest.skip("no nvcc")
+    source, cubin = tmp_path / "bad.cu", tmp_path / "bad.sm_86.cubin"
+    source.write_text(f"__global__ void __launch_bounds__(32) bad(float* out, int n) {{ {BAD_KERNELS[problem]} }}")
+    sass.run(nvcc, "-arch=sm_86", "-cubin", str(source), "-o", str(cubin))
+    (kernel,) = sass.resources(cubin)
+    assert too_much(kernel) == (problem != "has bank conflicts")
+    if problem == "takes shared memory":
+        gate(cubin)
+    else:
+        with pytest.raises(RuntimeError, match="spill_instrs" if problem == "spills" else "bank_ways=32"):
+            gate(cubin)
 
 
 def test_inner_loops_stay_short(built: Path) -> None:
