@@ -18,7 +18,7 @@ from skimage import data
 from benchmarks import machine, sass
 from napari_rsmoe import engine
 from napari_rsmoe.engine import devices
-from napari_rsmoe.fitter import Fitter
+from napari_rsmoe.fitter import Fitter, together
 from napari_rsmoe.settings import FitSettings
 from napari_rsmoe.starts import make_start
 
@@ -31,6 +31,7 @@ CARDS = {
 ISSUE = 4  # warp instructions a multiprocessor starts in a clock
 EFFICIENCY = 0.5  # share of that which is assumed to be reached
 LAUNCH = 3e-6  # seconds from one kernel's end to the next one's begin
+JOBS = ((2000, 1), (2000, 4), (10_000, 1))  # kernels of a model, models that are fitted at once
 KERNEL = "drawILi3ENS1_6PackedELb1E"  # three channels, constant experts, with backward
 
 
@@ -63,16 +64,16 @@ def milliseconds(run: Any, repeats: int) -> float:
 
 
 def measured() -> list[dict[str, Any]]:
-    """Times on this machine's device."""
-    print(f"{torch.cuda.get_device_name()}\n\nkernels  ms a step  ms to draw")
+    """Times on this machine's device, of each model."""
+    print(f"{torch.cuda.get_device_name()}\n\nkernels  models  ms a step  ms to draw")
     rows = []
-    for kernels in (2000, 10_000):
-        fitter = fitted(kernels, "cuda")
-        step = milliseconds(lambda f=fitter: f.advance(50), 10) / 50
+    for kernels, models in JOBS:
+        fitter = together([fitted(kernels, "cuda") for _ in range(models)])
+        step = milliseconds(lambda f=fitter: f.advance(50), 10) / 50 / models
         fitter.settle()
-        image = milliseconds(lambda f=fitter: engine.render(f.geometry, f.experts, *f.shape), 20)
-        rows.append({"kernels": kernels, "step_ms": step, "draw_ms": image})
-        print(f"{kernels:7d} {step:10.3f} {image:11.3f}", flush=True)
+        image = milliseconds(lambda f=fitter: engine.render(f.geometry, f.experts, *f.shape), 20) / models
+        rows.append({"kernels": kernels, "models": models, "step_ms": step, "draw_ms": image})
+        print(f"{kernels:7d} {models:7d} {step:10.3f} {image:11.3f}", flush=True)
     return rows
 
 
@@ -92,9 +93,10 @@ def on_paper() -> list[dict[str, Any]]:
     if file is None or not sass.has_tools():
         raise SystemExit("This needs the CUDA engine built, and cuobjdump and nvdisasm (see benchmarks/sass.py).")
     rows = []
-    print("card        kernels  instructions forward+backward  tiles ms  lists ms  Adam ms  launches ms  step ms")
-    for count in (2000, 10_000):
-        job = work(count)
+    print("Milliseconds a step and model.")
+    print("card        kernels models  instructions forward+backward  tiles    lists     Adam     launches     step")
+    for count, models in JOBS:
+        job = work(count) | {"models": float(models)}
         for card, (architecture, multiprocessors, clock, bandwidth) in CARDS.items():
             forward, backward = sass.instructions_per_evaluation(file, architecture, KERNEL)
             rate = multiprocessors * ISSUE * clock * 1e9 * EFFICIENCY  # warp instructions a second
@@ -106,13 +108,13 @@ def on_paper() -> list[dict[str, Any]]:
             lists = checks / 32 * 3 * 100 / rate / 5 + job["tiles"] * job["listed"] * 40 / (bandwidth * 1e9) / 5
             moved = job["tiles"] * job["listed"] * 9 * 4 * 2 + count * 9 * 4 * 6  # gradients of pairs, state
             adam = moved / (bandwidth * 1e9) + 2e-6
-            launches = (2 + 11 / 5) * LAUNCH
+            launches = (2 + 11 / 5) * LAUNCH / models
             step = tiles + lists + adam + launches
             parts = {"tiles": tiles, "lists": lists, "adam": adam, "launches": launches, "step": step}
             rows.append({"card": card} | job | {name: value * 1e3 for name, value in parts.items()})
             print(
-                f"{card:11} {count:7d} {forward:21.1f} {backward:7.1f} {tiles * 1e3:9.3f} {lists * 1e3:9.3f} "
-                f"{adam * 1e3:8.3f} {launches * 1e3:12.3f} {step * 1e3:8.3f}",
+                f"{card:11} {count:7d} {models:6d} {forward:21.1f} {backward:7.1f} {tiles * 1e3:9.3f} "
+                f"{lists * 1e3:9.3f} {adam * 1e3:8.3f} {launches * 1e3:12.3f} {step * 1e3:8.3f}",
                 flush=True,
             )
         print(f"  ({job['listed']:.1f} kernels in a tile's list, {job['drawn']:.1f} drawn at most)")

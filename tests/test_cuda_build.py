@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -122,6 +124,35 @@ def test_this_builds_library_beside_a_torch_without_cuda(monkeypatch: pytest.Mon
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "cpu"
+
+
+OTHER = """
+import torch
+from napari_rsmoe.engine import devices, library, render
+print("built for", torch.version.cuda, "loaded", not library.WHY_NO_CUDA, "registered", devices.has_cuda_engine())
+assert devices.resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+image = render(torch.tensor([[3.0, 4.0, 0.5, 0.0, 0.5, 0.0]]), torch.tensor([[0.25]]), 5, 6)
+assert bool((image == 0.25).all())
+"""
+
+
+def test_this_builds_libraries_beside_other_torches(tmp_path: Path) -> None:
+    """RSMOE_OTHER_PYTHONS=/a/bin/python:/b/bin/python names interpreters with other builds of torch, and NumPy."""
+    others = [python for python in os.environ.get("RSMOE_OTHER_PYTHONS", "").split(os.pathsep) if python]
+    if not others:
+        pytest.skip("RSMOE_OTHER_PYTHONS names no interpreters with other builds of torch")
+    import napari_rsmoe
+
+    shutil.copytree(Path(napari_rsmoe.__file__).parent, tmp_path / "napari_rsmoe")
+    for file in Path(sys.modules["napari_rsmoe._C"].__file__ or "").parent.glob("*.so"):
+        shutil.copy(file, tmp_path / "napari_rsmoe")
+    for python in others:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        result = subprocess.run([python, "-c", OTHER], capture_output=True, text=True, check=False, env=environment)
+        assert result.returncode == 0, result.stderr
+        version, loaded, registered = re.findall(r"(?:for|loaded|registered) (\S+)", result.stdout)
+        print(result.stdout)
+        assert loaded == registered == str(version != "None")
 
 
 def unusable(reason: str) -> Callable[[], str]:

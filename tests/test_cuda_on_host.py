@@ -121,6 +121,12 @@ WRONG_STREAM = (
     "RSMOE_LAUNCH(count_pairs, blocks, kBoxThreads, stream,",
     "RSMOE_LAUNCH(count_pairs, blocks, kBoxThreads, nullptr,",
 )
+READS_ANOTHER_BLOCKS_KERNEL = (
+    "adam.cu",
+    "  const Kernel old = k;",
+    "  if (exists) k.y += 1e-3f * step.geometry[(team.kernel ? team.kernel - 1 : 0) * kGeometry];\n"
+    "  const Kernel old = k;",
+)
 
 
 def run_program(folder: Path, bug: tuple[str, str, str] | None, *flags: str, seed: int | None = None) -> str:
@@ -183,13 +189,23 @@ def test_another_stream_is_seen(tmp_path: Path) -> None:
 
 def test_the_order_of_threads_changes_no_bit(tmp_path: Path) -> None:
     """Nor does that of blocks: sums run in a fixed order."""
-    first = run_program(tmp_path / "first", None)
-    program = tmp_path / "first" / "program"
+    assert len(checksums_of_orders(tmp_path, None)) == 1
+
+
+def test_an_order_that_matters_is_seen(tmp_path: Path) -> None:
+    assert len(checksums_of_orders(tmp_path, READS_ANOTHER_BLOCKS_KERNEL)) > 1
+
+
+def checksums_of_orders(folder: Path, bug: tuple[str, str, str] | None) -> set[str]:
+    """What the program computes with blocks and lanes in different orders."""
+    found = {run_program(folder, bug).splitlines()[0]}
     for seed in ("1", "2"):
-        result = subprocess.run(
-            [str(program)], env={**os.environ, "CUDA_ON_HOST_SEED": seed}, capture_output=True, text=True, check=True
-        )
-        assert result.stdout.strip() == first.splitlines()[0]
+        environment = {**os.environ, "CUDA_ON_HOST_SEED": seed}
+        program = [str(folder / "program")]
+        result = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+        found.add(result.stdout.splitlines()[0])
+    assert all(len(checksum) == 16 for checksum in found), found
+    return found
 
 
 def test_results_are_finite_where_threads_are_shuffled_and_sizes_odd(on_host: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from mixtures import random_mixture
 from napari_rsmoe import engine
 from napari_rsmoe.engine import devices, operators
 from napari_rsmoe.errors import DeviceError
-from napari_rsmoe.fitter import Fitter
+from napari_rsmoe.fitter import Fitter, together
 from napari_rsmoe.settings import FitSettings
 from napari_rsmoe.starts import Start
 
@@ -34,7 +34,9 @@ def library(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     return loaded
 
 
-def a_fitter(kernels: int, size: int, device: str, sigma: float = 3.0, **options: Any) -> Fitter:
+def a_fitter(
+    kernels: int, size: int, device: str, sigma: float = 3.0, *, runs_ahead: bool = True, **options: Any
+) -> Fitter:
     rng = np.random.default_rng(0)
     pixels = rng.random((size, size, 3), np.float32)
     start = Start(
@@ -43,7 +45,7 @@ def a_fitter(kernels: int, size: int, device: str, sigma: float = 3.0, **options
         rng.random((kernels, 3), np.float32),
     )
     settings, where = FitSettings(**options), torch.device(device)
-    return Fitter(pixels, start, settings, weight=pixels[..., 0], rng=rng, device=where, runs_ahead=True)
+    return Fitter(pixels, start, settings, weight=pixels[..., 0], rng=rng, device=where, runs_ahead=runs_ahead)
 
 
 # ---------------------------------------------------------------------- nothing is read back in the loop
@@ -71,6 +73,25 @@ def test_thousands_of_steps_read_nothing_back(options: dict[str, Any]) -> None:
         while fitter.remaining:
             fitter.chunk()
     assert fitter.step == 4000
+
+
+def test_batches_read_nothing_back() -> None:
+    batch = together([a_fitter(60, 40, "meta", iterations=100, relocate=0.0) for _ in range(3)])
+    with OnlyOnTheDevice():
+        while batch.remaining:
+            batch.advance(20)
+    assert batch.geometry.shape == (3, 60, 6)
+
+
+def test_running_ahead_changes_no_bit() -> None:
+    """The places of relocated kernels included."""
+    ahead, waits = (a_fitter(60, 40, "cpu", runs_ahead=choice, iterations=100) for choice in (True, False))
+    for fitter in (ahead, waits):
+        while fitter.remaining:
+            fitter.chunk()
+    assert ahead.mean_squared_error == waits.mean_squared_error
+    assert torch.equal(ahead.geometry, waits.geometry)
+    assert torch.equal(ahead.state, waits.state)
 
 
 def test_that_test_sees_waiting() -> None:

@@ -51,6 +51,23 @@ def test_more_kernels_than_fit_into_cache_at_once(channels: int, linear: bool) -
     compare_with_reference(geometry, experts, (17, 20), tau=EXACT, normalised=True, linear=linear)
 
 
+def test_every_number_of_channels() -> None:
+    for channels in range(1, 17):
+        geometry, experts = random_mixture(20, channels, (17, 33), seed=channels)
+        compare_with_reference(geometry, experts, (17, 33), tau=20.0, normalised=True)
+
+
+@pytest.mark.parametrize("kernels", [1, 2])
+def test_empty_tiles(kernels: int) -> None:
+    """Far from the kernels of an RBF tiles have none, and are black."""
+    geometry = torch.tensor([[8.0, 9.0, 0.5, 0.1, 0.4, 0.0], [40.0, 60.0, 0.3, 0.0, 0.6, 1.0]])[:kernels]
+    experts = torch.tensor([[0.5, 1.0, -1.0], [1.0, 2.0, 0.0]])[:kernels]
+    start, _ = engine.tile_lists(geometry, 53, 71, tau=20.0, normalised=False)
+    assert int((start.diff() == 0).sum()) >= 8
+    assert bool((engine.render(geometry, experts, 53, 71, tau=20.0, normalised=False)[:, :16, 48:] == 0).all())
+    compare_with_reference(geometry, experts, (53, 71), tau=20.0, normalised=False)
+
+
 @pytest.mark.parametrize("scales", [(0.1, 0.5), (100.0, 3000.0), (0.1, 3000.0)], ids=["tiny", "huge", "mixed"])
 @pytest.mark.parametrize("normalised", [True, False], ids=["smoe", "rbf"])
 def test_extreme_scales(scales: tuple[float, float], normalised: bool) -> None:

@@ -256,7 +256,7 @@ def together(fitters: Sequence[Fitter]) -> Fitter:
     Parameters
     ----------
     fitters : sequence of Fitter
-        At least one, none begun, alike in all but the numbers in their tensors.
+        At least one, settled, with as many steps done, and alike in all but the numbers in their tensors.
 
     Returns
     -------

@@ -141,7 +141,7 @@ def blurred_on_device(plane: torch.Tensor) -> torch.Tensor:
         padded = plane[torch.minimum(rows, 2 * length - 1 - rows)]
         total = torch.zeros_like(plane)
         for offset, part in enumerate((weights / weights.sum()).tolist()):
-            total += part * padded[offset : offset + length]
+            total.add_(padded[offset : offset + length], alpha=part)
         plane = total.T
     return plane
 
