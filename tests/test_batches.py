@@ -98,10 +98,11 @@ def test_denoising(monkeypatch: pytest.MonkeyPatch, n_kernels: int | str) -> Non
     alone = denoise(noisy, **options)  # type: ignore[arg-type]
     monkeypatch.setattr(denoising, "Ensemble", AllAtOnce)
     together = denoise(noisy, **options)  # type: ignore[arg-type]
-    order = [int(model.metadata["model"]) for model in together.models]
-    assert sorted(order) == [0, 1, 2, 3]
-    for model, number in zip(together.models, order, strict=True):
-        for name in ("geometry", "experts"):
-            ours, expected = getattr(model, name), getattr(alone.models[number], name)
-            torch.testing.assert_close(ours, expected, rtol=tolerance, atol=tolerance)
+    assert [model.metadata["model"] for model in together.models] == [0, 1, 2, 3]
+    for ours, expected in zip(together.models, alone.models, strict=True):
+        torch.testing.assert_close(ours.geometry, expected.geometry, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(ours.experts, expected.experts, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(together.image, alone.image, atol=tolerance + 1e-6)
+    if n_kernels == "auto":  # each goes on from its own kernels
+        later = denoise(noisy, **options, warm_start=together)  # type: ignore[arg-type]
+        assert [model.n_kernels for model in later.models] == [model.n_kernels for model in alone.models]

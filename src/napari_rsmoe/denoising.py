@@ -63,7 +63,7 @@ class Denoised:
         Standard deviation of the noise, in units of the image, as given or estimated; root mean square over the
         image where it depends on the value.
     models : list of Model
-        The models, in the order they were fitted. They see the noisy image, so each is noisier than `image`.
+        The models, in the order of their plans. They see the noisy image, so each is noisier than `image`.
     """
 
     image: np.ndarray

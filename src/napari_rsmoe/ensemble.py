@@ -179,6 +179,7 @@ class Ensemble:
                 if checkpoint is not None and not fitter.remaining:
                     checkpoint.save(batch, kernels)
             self.models += self._models(kernels, chosen, batch, done)
+            self.models.sort(key=lambda model: int(model.metadata["model"]))  # batches mix them up
             group = self.groups.setdefault(chosen[0].n_kernels, Group(self.planes.shape))
             for render, disturbance in zip(self._drawn(kernels), disturbances, strict=True):
                 group.add(render, disturbance)
