@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, Any] = {
     "scaling": scaling,
 }
 """By name; each is a `Benchmark`."""
+PATHS = ("source", "target")
 
 
 def run(name: str, options: Options, command: str, say: Say) -> dict[str, Any]:
@@ -65,11 +66,13 @@ def run(name: str, options: Options, command: str, say: Say) -> dict[str, Any]:
     store = Store(options.target / f"{name}.json")
     outcomes = complete(benchmark.runs(options), store, say)
     facts = machine.facts()
-    lines = [*page.heading(benchmark.TITLE, command, facts), *benchmark.report(options, outcomes)]
+    settings = _plain(options)
+    shown = {key: value for key, value in settings.items() if key == "seed" or (key not in PATHS and value)}
+    lines = [*page.heading(benchmark.TITLE, command, facts, shown), *benchmark.report(options, outcomes)]
     with replacing_file(options.target / f"{name}.md") as temporary:
         temporary.write_text("\n".join(lines))
     tables = means(outcomes)
-    store.write({"command": command, "options": _plain(options), "means": tables})
+    store.write({"command": command, "options": settings, "means": tables})
     return tables
 
 
@@ -80,4 +83,7 @@ def means(outcomes: list[Outcome]) -> dict[str, Any]:
 
 
 def _plain(options: Options) -> dict[str, Any]:
-    return {name: str(v) if name in ("source", "target") else v for name, v in asdict(options).items()}
+    return {
+        name: str(v) if name in PATHS else ", ".join(map(str, v)) if isinstance(v, tuple) else v
+        for name, v in asdict(options).items()
+    }

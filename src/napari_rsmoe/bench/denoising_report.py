@@ -10,7 +10,8 @@ import numpy as np
 from . import paper, plots, sanity
 from .options import Options
 from .page import compared
-from .peers import MODES, OURS
+from .peers import MODES, OURS, RELEASED
+from .protocol import SEED
 from .runs import Outcome
 from .tables import CPU_TIME, LPIPS, NONE, PAPER_SSIM, PSNR, SSIM, TIME, Column, duration, mean_rows, table
 
@@ -29,7 +30,8 @@ NOTE = (
     "*told*: what a method knows besides the image: nothing, the noise (its standard deviation or model), or the "
     "truth, by which an oracle chose its best setting. Where noise is clipped, the bend that this puts into the mean "
     "is undone in a row of its own, for ours by the level it found, for the others by the true one; ours without it "
-    "is its result bent again."
+    f"is its result bent again. The noise of image n at level k has the seed {SEED} + 1000 k + n, with levels in the "
+    "order of the protocol."
 )
 Means = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -120,13 +122,18 @@ def _plots(options: Options, dataset: str, groups: Sequence[str], means: Means) 
     methods = plots.Axes("variance of the noise", "PSNR, dB", log_x=True)
     models = plots.Axes("models", "PSNR, dB", log_x=True)
     for group, variance in levels.items():
-        for name, row in means[group].items():
-            count = name.rsplit(", ", 1)[-1].split()[0]
-            multi = name.startswith(tuple(MODES)) and not name.endswith(CORRECTED)
-            if multi and count.isdigit() and "released" not in name:
-                models.add(f"{name.rsplit(', ', 1)[0]}, {variance:g}", int(count), row["psnr"])
-            elif not name.endswith(CORRECTED):
+        rows = {
+            name: row for name, row in means[group].items() if not name.endswith(CORRECTED) and RELEASED not in name
+        }
+        most = {name.rsplit(", ", 1)[0]: name for name in rows if name.startswith(tuple(MODES))}
+        for name, row in rows.items():
+            kind, _, count = name.rpartition(", ")
+            if kind not in most:
                 methods.add(name, variance, row["psnr"])
+                continue
+            models.add(kind, int(count.split()[0]), row["psnr"], f"variance {variance:g}")
+            if name == most[kind]:
+                methods.add(kind, variance, row["psnr"])
     parts = [methods, models] if models.lines else [methods]
     file = f"denoising_{dataset}.png"
     plots.curves(options.target / file, parts, f"{dataset}: denoising (figures 10 and 11 of the paper)")

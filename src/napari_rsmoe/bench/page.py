@@ -11,14 +11,16 @@ from .tables import NONE, Column, present, table
 IMAGES = Column("images", "images", ".0f")
 
 
-def heading(title: str, command: str, facts: Mapping[str, Any]) -> list[str]:
-    """Title, the command that repeats it, where it was measured."""
+def heading(title: str, command: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
+    """Title, the command that repeats it, where and with which settings it was measured."""
+    chosen = ", ".join(f"{name} {value}" for name, value in settings.items())
     versions = ", ".join(f"{name} {facts[name]}" for name in (*PACKAGES, "python") if name in facts)
     return [
         f"# {title}\n",
         f"`{command}`  ",
         f"{facts['processor']}, {facts['threads']} threads of {facts['cores']} cores, {facts['simd']}; {versions}; "
-        f"{facts['date'][:10]}, load {facts['load']} at the end.\n",
+        f"{facts['date'][:10]}, load {facts['load']} at the end.  ",
+        f"Settings: {chosen}.\n",
     ]
 
 

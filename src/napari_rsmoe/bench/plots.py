@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 DPI = 110
+MOST_TICKS = 8  # at which the points themselves are marked on a logarithmic axis
+STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
 
 @dataclass
@@ -21,42 +25,49 @@ class Axes:
     ----------
     x, y : str
         Their labels.
-    lines : dict of str to (x, y)
-        Points by name.
+    lines : dict of (str, str) to list of (float, float)
+        Points by method, which has a colour, and variant, which has a style; "" where there are no variants.
     log_x, log_y : bool
         Whether they are logarithmic.
     """
 
     x: str
     y: str
-    lines: dict[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
+    lines: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
     log_x: bool = False
     log_y: bool = False
 
-    def add(self, name: str, x: float, y: float) -> None:
+    def add(self, method: str, x: float, y: float, variant: str = "") -> None:
         """One more point of a line."""
-        xs, ys = self.lines.setdefault(name, ([], []))
-        xs, ys = [*xs, x], [*ys, y]
-        self.lines[name] = (xs, ys)
+        self.lines.setdefault((method, variant), []).append((x, y))
 
 
 def curves(path: Path, parts: Sequence[Axes], title: str) -> None:
-    """Lines with points, one pair of axes beside the other; one legend."""
-    figure = Figure(figsize=(5 * len(parts), 4.4), layout="constrained")
+    """Lines with points, one pair of axes beside the other; one legend of colours and one of styles."""
+    figure = Figure(figsize=(4.6 * len(parts), 5), layout="constrained")
     FigureCanvasAgg(figure)
-    names = list(dict.fromkeys(name for part in parts for name in part.lines))
+    methods, variants = (list(dict.fromkeys(line[k] for part in parts for line in part.lines)) for k in (0, 1))
+    colours = {method: f"C{k % 10}" for k, method in enumerate(methods)}
+    styles = {variant: STYLES[k % len(STYLES)] for k, variant in enumerate(variants)}
     for index, part in enumerate(parts):
         axes = figure.add_subplot(1, len(parts), index + 1)
-        for name, (x, y) in part.lines.items():
-            number = names.index(name)
-            style = ("-", "--", ":")[number // 10 % 3]
-            axes.plot(x, y, style, marker="." if len(x) < 20 else "", color=f"C{number % 10}", label=name)
+        for (method, variant), points in part.lines.items():
+            x, y = zip(*points, strict=True)
+            marker = "." if len(x) < 20 else ""
+            axes.plot(x, y, linestyle=styles[variant], marker=marker, color=colours[method])
         axes.set(xlabel=part.x, ylabel=part.y)
         axes.set_xscale("log" if part.log_x else "linear")
         axes.set_yscale("log" if part.log_y else "linear")
+        places = sorted({x for points in part.lines.values() for x, _ in points})
+        if part.log_x and len(places) <= MOST_TICKS:
+            axes.set_xticks(places, [f"{place:g}" for place in places])
+            axes.minorticks_off()
         axes.grid(alpha=0.3)
-    handles = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, fontsize="small")
+    shown = [Line2D([], [], color=colour, label=method) for method, colour in colours.items()]
+    if len(variants) > 1:
+        named = [(variant, style) for variant, style in styles.items() if variant]
+        shown += [Line2D([], [], color="black", linestyle=style, label=variant) for variant, style in named]
+    figure.legend(handles=shown, loc="outside lower center", ncols=3, fontsize="small")
     figure.suptitle(title)
     figure.savefig(path, dpi=DPI)
 

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from . import plots
 from .fits import fit_run
 from .options import Options
@@ -96,12 +94,10 @@ def _courses(folder: Path, dataset: str, outcomes: Sequence[Outcome]) -> list[st
         if outcome.run.picture != first or kernels not in chosen:
             continue
         for name, row in outcome.rows.items():
-            course = np.asarray(row.get("course", np.zeros((0, 3))), float)
-            course = course[(course[:, 0] > 0) & (course[:, 2] > 0)]
-            if len(course):
-                line = f"{name}, {kernels}"
-                steps.lines[line] = (course[:, 0].tolist(), course[:, 1].tolist())
-                time.lines[line] = (course[:, 2].tolist(), course[:, 1].tolist())
+            for step, error, seconds in row.get("course", []):
+                if step > 0 and seconds > 0:
+                    steps.add(name, step, error, f"{kernels} kernels")
+                    time.add(name, seconds, error, f"{kernels} kernels")
     file = f"scaling_{dataset}_convergence.png"
     plots.curves(folder / file, [steps, time], f"{first}: convergence (figure 8 of the paper)")
     return [f"![convergence]({file})\n"]

@@ -23,6 +23,7 @@ from .fit_method import FitMethod
 
 OURS = "R-SMoE, ours"
 PRESETS = ("fast", "balanced", "best")
+RELEASED = ", as released"
 MODES: dict[str, Mode] = {"MM-R-SMoE": "smoe", "MM-GaussianImage": "rbf"}
 
 FITS = (
@@ -66,7 +67,7 @@ def denoisers(models: int) -> tuple[Denoiser, ...]:
             multi_model.__name__,
             "nothing",
         )
-        for end, recipe in (("", multi_model.TUNED), (", as released", multi_model.RELEASED))
+        for end, recipe in (("", multi_model.TUNED), (RELEASED, multi_model.RELEASED))
         for kind, mode in MODES.items()
         for threshold in (None, 20.0, 10.0)
     )
