@@ -13,7 +13,7 @@ import torch
 from skimage import data
 
 from backends import EMULATOR, SOURCES, OnHost, compile_on_host, load_on_host
-from napari_rsmoe import fit, psnr, relocation
+from napari_rsmoe import denoise, fit, psnr, relocation
 from napari_rsmoe.engine import devices, operators
 from napari_rsmoe.settings import PRESETS
 
@@ -40,6 +40,21 @@ def test_a_fit_is_as_good_as_the_cpus(
 ) -> None:
     def quality() -> float:
         return psnr(fit(photograph, 120, iterations=60, seed=3, **options).render(), photograph)  # type: ignore[arg-type]
+
+    expected = quality()
+    load_on_host(tmp_path_factory.getbasetemp())
+    monkeypatch.setattr(operators, "ops", OnHost())
+    assert quality() == pytest.approx(expected, abs=0.05)
+
+
+def test_denoising_is_as_good_as_the_cpus(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, photograph: np.ndarray
+) -> None:
+    noisy = photograph[:48, :48] + np.random.default_rng(0).normal(0, 20, (48, 48, 3))
+
+    def quality() -> float:
+        result = denoise(noisy, models=2, preset="fast", noise=20.0)
+        return psnr(result.image, photograph[:48, :48], data_range=255)
 
     expected = quality()
     load_on_host(tmp_path_factory.getbasetemp())
@@ -190,6 +205,8 @@ def test_another_stream_is_seen(tmp_path: Path) -> None:
 def test_the_order_of_threads_changes_no_bit(tmp_path: Path) -> None:
     """Nor does that of blocks: sums run in a fixed order."""
     assert len(checksums_of_orders(tmp_path, None)) == 1
+    unguarded = subprocess.run([str(tmp_path / "program"), "-"], capture_output=True, text=True, check=False)
+    assert "cuda_on_host: clearing memory without a device guard" in unguarded.stderr
 
 
 def test_an_order_that_matters_is_seen(tmp_path: Path) -> None:

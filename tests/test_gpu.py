@@ -9,6 +9,10 @@ from skimage import data
 
 from napari_rsmoe import denoise, engine, fit, psnr
 from napari_rsmoe.engine import devices
+from napari_rsmoe.errors import DeviceError
+from napari_rsmoe.fitter import Fitter
+from napari_rsmoe.settings import FitSettings
+from napari_rsmoe.starts import make_start
 
 pytestmark = pytest.mark.skipif(bool(devices.why_not_cuda()), reason=devices.why_not_cuda() or "there is a device")
 
@@ -39,6 +43,34 @@ def test_denoising_is_as_good_as_the_cpus(photograph: np.ndarray) -> None:
     noisy = photograph + np.random.default_rng(0).normal(0, 20, photograph.shape)
     quality = [psnr(denoise(noisy, models=2, device=device).image, photograph, 255) for device in ("cpu", "cuda")]
     assert quality[1] == pytest.approx(quality[0], abs=0.05)
+
+
+def test_a_fit_waits_for_nothing(photograph: np.ndarray) -> None:
+    pixels = photograph.astype(np.float32) / 255
+    settings = FitSettings(iterations=500)
+    start = make_start(settings.start, pixels, 300, np.random.default_rng(0))
+    fitter = Fitter(pixels, start, settings, device=torch.device("cuda"))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        while fitter.remaining:
+            fitter.chunk()
+        with pytest.raises(RuntimeError, match="synchronizing"):
+            fitter.settle()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert fitter.mean_squared_error < 0.01
+
+
+def test_too_little_memory_falls_back_or_says_so(photograph: np.ndarray) -> None:
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(1e-5)
+    try:
+        with pytest.raises(DeviceError, match="memory"):
+            fit(photograph, 300, iterations=10, device="cuda")
+        with pytest.warns(UserWarning, match="the CPU is used"):
+            assert np.isfinite(fit(photograph, 300, iterations=10).render(device="cpu")).all()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
 
 
 def test_the_same_seed_gives_the_same_bits(photograph: np.ndarray) -> None:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[1]
+from backends import ROOT, compiler
+
 HEADER = ROOT / "csrc" / "torch_c_abi.h"
 TORCH_INCLUDE = Path(torch.__file__).parent / "include"
 OLDEST_TORCH = (2, 10)
-
-
-def compiler() -> str:
-    """Name of a C++ compiler; without one the test is skipped."""
-    for name in (os.environ.get("CXX"), "c++", "g++", "clang++"):
-        if name and (found := shutil.which(name)):
-            return found
-    pytest.skip("no C++ compiler found (set CXX)")
 
 
 def check_syntax(source: Path) -> subprocess.CompletedProcess[str]:
