@@ -129,8 +129,13 @@ def test_this_builds_library_beside_a_torch_without_cuda(monkeypatch: pytest.Mon
 OTHER = """
 import torch
 from napari_rsmoe.engine import devices, library, render
+from napari_rsmoe.errors import DeviceError
 print("built for", torch.version.cuda, "loaded", not library.WHY_NO_CUDA, "registered", devices.has_cuda_engine())
 assert devices.resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+try:
+    assert devices.resolve_device("cuda") and torch.cuda.is_available()
+except DeviceError as error:
+    assert "device='cuda' cannot be used" in str(error)
 image = render(torch.tensor([[3.0, 4.0, 0.5, 0.0, 0.5, 0.0]]), torch.tensor([[0.25]]), 5, 6)
 assert bool((image == 0.25).all())
 """
