@@ -57,7 +57,7 @@ def execute(path: Path) -> Any:
 
 def _tidy(data: dict[str, Any]) -> dict[str, Any]:
     """What is kept of an output: photographs as JPEG, and of live widgets their picture or a word."""
-    if WIDGET in data and "image/png" not in data:
+    if WIDGET in data and not {"image/png", "text/html"} & set(data):
         return {"text/plain": "(live widget)", "text/html": "<i>A live widget: run this cell to see it.</i>"}
     kept = {kind: content for kind, content in data.items() if kind != WIDGET}
     if len(png := base64.b64decode(kept.get("image/png", ""))) > LARGEST_PNG:
