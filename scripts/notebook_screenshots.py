@@ -25,7 +25,8 @@ from skimage import data
 from napari_rsmoe.notebook import DenoiseWidget
 
 clean = data.chelsea()[20:276, 60:380]
-noisy = np.clip(clean + np.random.default_rng(0).normal(0, 20, clean.shape), 0, 255).astype(np.uint8)
+noise = np.random.default_rng(0).normal(0, 20, clean.shape)
+noisy = np.clip(clean + noise, 0, 255).astype(np.uint8)
 DenoiseWidget(noisy, models=8)"""
 FIT = """from skimage import data
 from napari_rsmoe.notebook import FitWidget
@@ -47,7 +48,8 @@ import numpy as np
 import napari_rsmoe as rsmoe
 
 clean = data.chelsea()[20:276, 60:380]
-noisy = np.clip(clean + np.random.default_rng(0).normal(0, 20, clean.shape), 0, 255).astype(np.uint8)
+noise = np.random.default_rng(0).normal(0, 20, clean.shape)
+noisy = np.clip(clean + noise, 0, 255).astype(np.uint8)
 rsmoe.denoise(noisy, models=8)"""
 
 
@@ -77,10 +79,10 @@ def upscale(page: Any) -> None:
 def explore(page: Any) -> None:
     """Small kernels only, and what one of them is."""
     page.locator(".rsmoe-stage[data-kernels]").wait_for()
-    page.locator(".noUi-handle-upper").focus()
-    for _ in range(88):
-        page.keyboard.press("ArrowDown")
-    page.locator(".rsmoe-canvas").hover(position={"x": 330, "y": 240})
+    handle, bar = page.locator(".noUi-handle-upper"), page.locator(".noUi-base").first.bounding_box()
+    handle.drag_to(page.locator(".noUi-base").first, target_position={"x": 0.6 * bar["width"], "y": 1}, force=True)
+    page.get_by_text("of 600 kernels").wait_for()
+    page.locator(".rsmoe-canvas").hover(position={"x": 158, "y": 131})
 
 
 def result(page: Any) -> None:
@@ -96,6 +98,7 @@ PICTURES: dict[str, tuple[str, Callable[[Any], None]]] = {
 
 def save(page: Any, name: str) -> None:
     """Write a picture of the cell and its output."""
+    page.add_style_tag(content=".jp-cell-toolbar, .jp-Collapser { display: none !important }")
     page.wait_for_timeout(1500)
     boxes = [page.locator(part).last.bounding_box() for part in (".jp-InputArea", ".jp-OutputArea-output")]
     x, y = min(box["x"] for box in boxes), min(box["y"] for box in boxes)

@@ -30,6 +30,7 @@ FEATURES: dict[str, tuple[str, Callable[[Kernels], np.ndarray]]] = {
     "x (px)": ("kernels.center[:, 1]", lambda k: k.center[:, 1]),
 }
 """What kernels are chosen by: as Python, and to compute."""
+STEPS = 100  # of the slider
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,13 @@ class KernelExplorer(ipywidgets.HBox):
         self.feature = ipywidgets.Dropdown(
             options=list(FEATURES), description="Feature", style=style, tooltip="What to choose kernels by"
         )
-        self.range = ipywidgets.FloatRangeSlider(
-            description="Range", style=style, readout_format=".4g", tooltip="Kernels within are drawn"
+        self.range = ipywidgets.SelectionRangeSlider(
+            options=[0.0, 1.0], description="Range", style=style, readout=False, tooltip="Kernels within are drawn"
         )
+        self.limits = ipywidgets.Label()
+        self.limits.add_class("rsmoe-indented")
         self.remove_button = ipywidgets.Button(description="Remove", tooltip="Take the drawn kernels away")
-        self.keep_button = ipywidgets.Button(description="Keep only", tooltip="Take the others away")
+        self.keep_button = ipywidgets.Button(description="Keep", tooltip="Take the others away")
         self.undo_button = ipywidgets.Button(description="Undo", tooltip="Bring back what was taken away last")
         self.sharpen = ipywidgets.FloatSlider(
             1.0, min=sharpen.low, max=sharpen.high, step=sharpen.step, description=sharpen.label, style=style,
@@ -108,7 +111,7 @@ class KernelExplorer(ipywidgets.HBox):
         self.undo_button.on_click(lambda _: self.undo())
         self.code_button.on_click(lambda _: self._show_code())
         buttons = ipywidgets.HBox([self.remove_button, self.keep_button, self.undo_button, self.code_button])
-        controls = ipywidgets.VBox([self.feature, self.range, self.sharpen, buttons, self.message])
+        controls = ipywidgets.VBox([self.feature, self.range, self.limits, self.sharpen, buttons, self.message])
         controls.add_class("rsmoe-controls")
         super().__init__([controls, self.pane])
         self.add_class("rsmoe-action")
@@ -162,18 +165,17 @@ class KernelExplorer(ipywidgets.HBox):
             self.pane.show(after=[self._model.layout.channels_last(outcome.result)])
 
     def _show_range(self) -> None:
-        """Let the slider span the feature, in round numbers."""
+        """Let the slider go through the feature, as many kernels with each step."""
         column = FEATURES[self.feature.value][1](self.result.kernels())
-        low, high = float(column.min()), float(column.max())
-        step = 10.0 ** np.floor(np.log10(max(high - low, 1e-9) / 100))
-        low, high = (round(float(end), 9) for end in (np.floor(low / step) * step, np.ceil(high / step) * step))
-        with self.range.hold_trait_notifications():
-            self.range.min, self.range.max = min(low, self.range.min), max(high, self.range.max)
-            self.range.value = (low, high)
-            self.range.min, self.range.max, self.range.step = low, high, step
+        steps = [float(f"{value:.4g}") for value in np.percentile(column, np.linspace(0, 100, STEPS + 1))]
+        steps[0], steps[-1] = float(column.min()), float(column.max())  # all of them, whatever the rounding
+        self.range.options = [(f"{value:.4g}", value) for value in steps]
+        self.range.index = (0, STEPS)
         self._show_choice()
 
     def _show_choice(self) -> None:
+        low, high = self.range.value
+        self.limits.value = f"{low:.4g} to {high:.4g}"
         self.undo_button.disabled = not self._edits
         self.pane.redraw_kernels()
 

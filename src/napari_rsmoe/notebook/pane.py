@@ -240,11 +240,14 @@ class ImagePane(anywidget.AnyWidget):
         texts = {name: self.titles[name] for name in ("before", "after") if self._image(name) is not None}
         if len(texts) < 2:
             texts = {}  # nothing to tell apart
-        if self._model() is not None:
-            texts["kernels"] = "Show the kernels as ellipses at one standard deviation"
         std = self._image("uncertainty")
         if std is not None:
-            texts["uncertainty"] = f"Show the standard deviation: black 0, white {uncertainty_range(std):.4g} and above"
+            high = f"{uncertainty_range(std):.4g}"
+            texts["uncertainty"] = f"Show the standard deviation: black 0, white {high} and above"
+            if self.show_uncertainty:
+                texts["after"] = f"standard deviation, 0 to {high}"
+        if self._model() is not None:
+            texts["kernels"] = "Show the kernels as ellipses at one standard deviation"
         texts["note"] = self._note
         texts["plane"] = self._labels[self.plane] if self.plane < len(self._labels) else f"plane {self.plane}"
         return texts

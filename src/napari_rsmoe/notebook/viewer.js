@@ -40,7 +40,7 @@ function render({ model, el }) {
   const divider = element(stage, "div", "rsmoe-divider", { tabIndex: 0, title: "Drag to compare" });
   divider.setAttribute("role", "slider");
   divider.setAttribute("aria-label", "before and after");
-  const tip = element(stage, "pre", "rsmoe-tip", { hidden: true });
+  const tip = element(stage, "div", "rsmoe-tip", { hidden: true });
   const planes = element(el, "div", "rsmoe-planes");
   const planeSlider = element(planes, "input", "rsmoe-plane", { type: "range", min: 0 });
   const planeLabel = element(planes, "span", "rsmoe-plane-label");
