@@ -98,7 +98,6 @@ PICTURES: dict[str, tuple[str, Callable[[Any], None]]] = {
 
 def save(page: Any, name: str) -> None:
     """Write a picture of the cell and its output."""
-    page.add_style_tag(content=".jp-cell-toolbar, .jp-Collapser { display: none !important }")
     page.wait_for_timeout(1500)
     boxes = [page.locator(part).last.bounding_box() for part in (".jp-InputArea", ".jp-OutputArea-output")]
     x, y = min(box["x"] for box in boxes), min(box["y"] for box in boxes)
@@ -120,6 +119,7 @@ def main(*names: str) -> None:
             with browser_page(1180, 1000) as page:
                 run_all(page, address, f"{name}.ipynb")
                 page.locator(".jp-OutputArea-output").first.wait_for()
+                page.add_style_tag(content=".jp-cell-toolbar, .jp-Collapser { display: none !important }")
                 use(page)
                 save(page, name)
 
