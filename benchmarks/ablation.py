@@ -10,9 +10,11 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -81,11 +83,14 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "start: content-adaptive": ({"start": "content"}, {}),
     "start: random, 5 px (the paper's)": ({"start": "random"}, {}),
     "no relocation": ({"relocate": 0.0}, {}),
-    "relocate 10 % each time": ({"relocate": 0.1}, {}),
+    "relocate 5 % each time": ({"relocate": 0.05}, {}),
+    "relocate 15 % each time": ({"relocate": 0.15}, {}),
+    "idle kernels by colour, none left out on trial": ({}, {"relocation": {"CANDIDATES": 1}}),
+    "the same, 5 % each time": ({"relocate": 0.05}, {"relocation": {"CANDIDATES": 1}}),
     "relocate twice as often": ({"relocate_interval": 10}, {}),
     "relocate up to 80 % of the steps": ({"relocate_until": 0.8}, {}),
-    "places by error, not error^2": ({}, {"power": 1.0}),
-    "places by error^3": ({}, {"power": 3.0}),
+    "places by error, not error^2": ({}, {"relocation": {"ERROR_POWER": 1.0}}),
+    "places by error^3": ({}, {"relocation": {"ERROR_POWER": 3.0}}),
     "Adam's moments 0.9, 0.99": ({"betas": (0.9, 0.99)}, {}),
     "Adam's moments 0.9, 0.999": ({"betas": (0.9, 0.999)}, {}),
     "Adam's moments 0.8, 0.9": ({"betas": (0.8, 0.9)}, {}),
@@ -114,15 +119,13 @@ def run(
     start = make_start(settings.start, pixels, round(kernels * extra.get("kernels", 1.0)), rng)
     begin = time.process_time()
     fitter = Fitter(pixels, start, settings, rng=rng)
-    default = relocation.ERROR_POWER
-    relocation.ERROR_POWER = extra.get("power", default)
     if "prepare" in extra:
         extra["prepare"](fitter, pixels)
-    while fitter.remaining:
-        fitter.chunk()
+    with patch.multiple(relocation, **extra["relocation"]) if "relocation" in extra else nullcontext():
+        while fitter.remaining:
+            fitter.chunk()
     if "finish" in extra:
         extra["finish"](fitter, pixels)
-    relocation.ERROR_POWER = default
     seconds = time.process_time() - begin
     return psnr(fitter.model(layout, {}).render(), image), seconds
 

@@ -28,8 +28,11 @@ def machine_line(facts: dict[str, Any]) -> str:
     )
 
 
-def speed(found: dict[str, Any]) -> list[str]:
-    """Sections of `benchmarks.speed`."""
+def speed(name: str, title: str, prefix: str = "") -> list[str]:
+    """Section of a run of `benchmarks.speed`, if there is one."""
+    found = load(name)
+    if not found:
+        return []
     evaluations = [
         [
             str(r["threads"]), str(r["kernels_per_tile"]), str(r["channels"]), f"{r['forward_ns']:.3f}",
@@ -47,8 +50,8 @@ def speed(found: dict[str, Any]) -> list[str]:
         for r in found["results"]["fit"]
     ]  # fmt: skip
     return [
-        "## Engine\n",
-        "`python -m benchmarks.speed --json benchmarks/results/speed.json`  ",
+        f"## {title}\n",
+        f"`{prefix}python -m benchmarks.speed --json benchmarks/results/{name}.json`  ",
         machine_line(found["machine"]) + "\n",
         "Nanoseconds for one kernel at one pixel; with several threads, of the clock. The floor counts vector "
         "operations at two a cycle of the stated clock.\n",
@@ -106,9 +109,7 @@ def regression(found: dict[str, Any]) -> list[list[str]]:
 def main() -> None:
     """Write the page."""
     parts = ["# Benchmarks\n", "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`.\n"]
-    found = load("speed")
-    if found:
-        parts += speed(found)
+    parts += speed("speed", "Engine") + speed("speed-avx2", "Engine with AVX2", "RSMOE_SIMD=avx2 ")
     runs = [
         r
         for name in ("regression-2000", "regression-2000-fast", "regression-2000-content", "regression-10000")
@@ -169,6 +170,23 @@ def main() -> None:
                     "peak, MB",
                 ],
                 rows,
+            ),
+        ]
+    found = load("enlarging")
+    if found:
+        factors = list(next(iter(found["results"]["psnr"].values())))
+        images = ", ".join(f"{n:02d}" for n in found["results"]["images"])
+        parts += [
+            "## Enlarging\n",
+            "`python -m benchmarks.enlarging --json benchmarks/results/enlarging.json`; mean PSNR, dB, over the middle "
+            f"256x256 pixels of Kodak {images}, on which no setting was chosen, made smaller by averaging and enlarged "
+            "again.\n",
+            table(
+                ["", *(f"{factor} times" for factor in factors)],
+                [
+                    [method, *(f"{values[f]:.2f}" for f in factors)]
+                    for method, values in found["results"]["psnr"].items()
+                ],
             ),
         ]
     page = Path(REPOSITORY / "docs" / "benchmarks.md")

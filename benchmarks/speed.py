@@ -3,11 +3,11 @@
 An evaluation is one kernel at one pixel. Forward and backward are timed on images whose tiles all hold the same
 number of kernels (the global mixture, so the count is exact); the share of lists and optimiser on a real fit.
 
-The floor is the count of vector operations that an evaluation needs, for C channels: 13 for the gate (square, clamp,
-rounding 3, polynomial 5, exponent 2, next pixel 1), 1 + C forward, 4 + 2 C backward; at two operations a cycle and as
-many pixels at once as the instruction set has lanes. Memory does not bind: gates are written once and read twice, 12
-bytes of level-1 and level-2 cache, while what comes from memory (target 4 C bytes a pixel) is shared by all kernels of
-the tile.
+The floor is the count of vector operations that an evaluation needs, for C channels: for the gate 9 with AVX-512 (next
+row, square, clamp, rounding, polynomial 4, exponent), 12 without (rounding 3, exponent 2); 1 + C forward, 4 + 2 C
+backward; at two operations a cycle and as many pixels at once as the instruction set has lanes. Memory does not bind:
+gates are written once and read once, 8 bytes of level-1 and level-2 cache, while what comes from memory (target 4 C
+bytes a pixel) is shared by all kernels of the tile.
 """
 
 from __future__ import annotations
@@ -78,15 +78,16 @@ def evaluation(kernels: int, channels: int, side: int = 512) -> dict[str, Any]:
             list_margin=0.0, betas=(0.9, 0.99), limits=(20.0, 8.0, 0.25, 1000.0, 8.0),
         )  # fmt: skip
         tiles = min(tiles, float(seconds[1]) / 12)
-    operations = 13 + 1 + channels + 4 + 2 * channels
-    floor = operations / 2 / LANES.get(engine.simd_level(), 4) / clock_ghz() / torch.get_num_threads()
+    level = engine.simd_level()
+    operations = (9 if level == "avx512" else 12) + 1 + channels + 4 + 2 * channels
+    floor = operations / 2 / LANES[level] / clock_ghz() / torch.get_num_threads()
     return {
         "kernels_per_tile": kernels,
         "channels": channels,
         "forward_ns": forward / evaluations * 1e9,
         "forward_backward_ns": tiles / evaluations * 1e9,
         "vector_operations": operations,
-        "cache_bytes": 12,
+        "cache_bytes": 8,
         "memory_bytes": 4 * channels / kernels,
         "floor_ns": floor,
     }

@@ -11,6 +11,7 @@ from . import engine
 from .starts.start import SIGMA_RANGE
 
 ERROR_POWER = 2.0  # above 1 it seeks out the worst places; 2 and 3 were best, see docs/fitting.md
+CANDIDATES = 4  # times as many kernels are tried for removal as are moved
 NEIGHBOURS = 3  # kernels whose mean distance sets the scale of a new one
 SPREAD = 0.5  # scale of a new kernel, in that distance
 
@@ -29,7 +30,10 @@ def relocate(
     linear: bool = False,
     wait: bool = True,
 ) -> torch.Tensor:
-    """Give the `count` least needed kernels of an SMoE new places, drawn by the squared error; all in place.
+    """Give `count` idle kernels of an SMoE new places, drawn by the squared error; all in place.
+
+    The idle ones are found in two turns: those whose colour differs least from the image that they help to draw are
+    left out all together, and of them those go whose absence does the least harm.
 
     All tensors live on one device; nothing is copied to or from it.
 
@@ -62,11 +66,20 @@ def relocate(
     channels, height, width = image.shape
     value = engine.render(geometry, experts, height, width, tau=tau, linear=linear, wait=wait)
     need = needed(geometry, experts[:, :channels], value, tau, wait=wait)
-    moved = torch.argsort(need, stable=True)[:count]
 
-    error = (_block_means(value, block) - image).square().sum(0)
-    if weight is not None:
-        error *= weight
+    def error_of(drawn: torch.Tensor) -> torch.Tensor:
+        error = (_block_means(drawn, block) - image).square().sum(0)
+        return error if weight is None else error * weight
+
+    error = error_of(value)
+    order = torch.argsort(need, stable=True)
+    split = min(CANDIDATES * count, len(order) - 1)
+    candidates, others = order[:split].sort().values, order[split:].sort().values
+    without = engine.render(geometry[others], experts[others], height, width, tau=tau, linear=linear, wait=wait)
+    # Where several were left out, each answers for the harm in the share that it had among them.
+    harm = engine.gate_sums(geometry[candidates], (error_of(without) - error)[None], tau=tau, wait=wait)[:, 0]
+    moved = candidates[torch.argsort(harm, stable=True)[:count]].sort().values
+
     likely = blurred(error).double().ravel() ** ERROR_POWER
     likely += 1e-12 * likely.max().clamp_min(1e-30)
     # A race, as in `starts.start.draw_pixels`.
@@ -83,7 +96,7 @@ def relocate(
     geometry.index_copy_(0, moved, fresh)
     experts.index_copy_(0, moved, colours)
     state.index_fill_(2, moved, 0)
-    return value[0, 0, 0].isfinite() & need[0].isfinite()
+    return value[0, 0, 0].isfinite() & need[0].isfinite() & without[0, 0, 0].isfinite() & harm[0].isfinite()
 
 
 def needed(

@@ -56,7 +56,7 @@ class FitSettings:
     betas: tuple[float, float] = (0.85, 0.95)
     tau: float = 7.0
     confidence: float = 0.0
-    relocate: float = 0.05
+    relocate: float = 0.1
     relocate_interval: int = 25
     relocate_until: float = 0.6
     oversample: int = 1
