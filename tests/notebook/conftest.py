@@ -43,7 +43,7 @@ def image() -> np.ndarray:
 def until() -> Iterator[Callable[..., None]]:
     """Wait for something to become true."""
 
-    def wait(happened: Callable[[], Any], seconds: float = 20) -> None:
+    def wait(happened: Callable[[], Any], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not happened():
             assert time.monotonic() < end, "it did not happen in time"

@@ -65,6 +65,7 @@ def test_fit(image: np.ndarray) -> None:
     assert widget.curve.value.count("<polyline") == 1
     assert not widget.run_button.disabled
     assert widget.cancel_button.disabled
+    assert repr(widget) == f"<FitWidget of an image of shape (64, 80, 3), result: {model!r}>"
     again = repeated(widget, image)
     np.testing.assert_array_equal(again.geometry, model.geometry)
     np.testing.assert_array_equal(again.experts, model.experts)
@@ -121,10 +122,17 @@ def test_cancel_keeps_what_is_there(image: np.ndarray, until: Until) -> None:
     with pytest.raises(TimeoutError, match="still runs"):
         widget.wait(0.01)
     widget.cancel_button.click()
-    model = widget.wait(20)
+    model = widget.wait(60)
     assert model.metadata["steps"] < LONG
     assert widget.status.value.startswith("Stopped")
     assert psnr(model.render(), image) > 20
+
+
+def test_closing_ends_the_job(image: np.ndarray, until: Until) -> None:
+    widget = FitWidget(image, n_kernels=20, iterations=LONG)
+    widget.start()
+    widget.close()
+    assert widget.wait(60).metadata["steps"] < LONG
 
 
 def test_errors_appear_in_the_widget(image: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +164,7 @@ def test_previews_are_few_and_small(traffic: Traffic, until: Until) -> None:
     assert sum(message.binary for message in first) == image.nbytes  # the image, once
     assert sum(message.size for message in first) < 4e6
     widget.start()
-    until(lambda: len(traffic.pictures(widget.pane)) >= 4)
+    until(lambda: len(traffic.pictures(widget.pane)) >= 3)  # the image and two previews
     widget.cancel()
     widget.wait()
     sent = traffic.pictures(widget.pane)

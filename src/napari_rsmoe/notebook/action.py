@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import threading
 import time
 import traceback
@@ -10,7 +11,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 import ipywidgets
-import numpy as np
 
 from ..jobs import Job, Outcome, plain_text
 from ..parameters import PARAMETERS, call
@@ -89,7 +89,7 @@ class ActionWidget(ipywidgets.HBox):
         self.message = ipywidgets.HTML()
         self._show_progress = Pace(self._update, STATUS_INTERVAL)
         self._lock = threading.Lock()
-        self._preview_due = self._preview_asked = 0.0
+        self._preview_due = 0.0
         self.run_button.on_click(lambda _: self.start())
         self.cancel_button.on_click(lambda _: self.cancel())
         self.code_button.on_click(lambda _: self._show_code())
@@ -98,6 +98,11 @@ class ActionWidget(ipywidgets.HBox):
         controls.add_class("rsmoe-controls")
         super().__init__([controls, self.pane])
         self.add_class("rsmoe-action")
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} of an image of shape {tuple(self._source.image.shape)}, result: {self.result!r}>"
+        )
 
     # ------------------------------------------------------------------ for the widgets to fill in
 
@@ -162,6 +167,11 @@ class ActionWidget(ipywidgets.HBox):
                 self.status.value = "Stopping"
                 self._job.cancel()
 
+    def close(self) -> None:
+        """End the job, and take the widget out of the notebook."""
+        self.cancel()
+        super().close()
+
     def wait(self, timeout: float | None = None) -> Any:
         """Wait for the end of the job and return the result. Raises what went wrong, or TimeoutError."""
         if self._job is not None:
@@ -191,16 +201,17 @@ class ActionWidget(ipywidgets.HBox):
 
     def _report(self, callback: Callback, progress: Progress) -> bool:
         """Look at the job from its own thread: nothing queues up, and nothing else has to run."""
-        stop = bool(callback(progress))
         job = self._job
         assert job is not None
+        began = time.monotonic()
+        stop = bool(callback(progress))
         preview = job.take_preview()
         if preview is not None and isinstance(preview.progress, PlaneProgress):
             self.pane.show(preview.progress.number, after=self._source.plane_of(preview.image))
-            cost = time.monotonic() - self._preview_asked
+            cost = time.monotonic() - began
             self._preview_due = time.monotonic() + max(PREVIEW_INTERVAL, cost / PREVIEW_SHARE)
         if time.monotonic() >= self._preview_due:
-            self._preview_asked, self._preview_due = time.monotonic(), np.inf
+            self._preview_due = math.inf  # until it is there
             job.ask_for_preview()
         self._show_progress()
         return stop

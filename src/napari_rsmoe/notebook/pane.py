@@ -106,6 +106,10 @@ class ImagePane(anywidget.AnyWidget):
         self.observe(lambda _: self._mark("detail", *(["kernels"] if self._fewer else [])), "view")
         self._mark(*PICTURES, "kernels", "texts")
 
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"<ImagePane of {self.n_planes} planes of {height} x {width} px>"
+
     def show(self, plane: int | None = None, **content: Any) -> None:
         """Show other content.
 
