@@ -65,7 +65,7 @@ def test_fit(image: np.ndarray) -> None:
     assert widget.curve.value.count("<polyline") == 1
     assert not widget.run_button.disabled
     assert widget.cancel_button.disabled
-    assert repr(widget) == f"<FitWidget of an image of shape (64, 80, 3), result: {model!r}>"
+    assert repr(widget) == "<FitWidget of an image of shape (64, 80, 3), result: Model>"
     again = repeated(widget, image)
     np.testing.assert_array_equal(again.geometry, model.geometry)
     np.testing.assert_array_equal(again.experts, model.experts)

@@ -68,8 +68,9 @@ class ActionWidget(ipywidgets.HBox):
     title: ClassVar[str]  # of the result in the pane
 
     def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
-        self._source = Source(image, axes)
+        self._lock = threading.Lock()
         self._job: Job | None = None  # the last one
+        self._source = Source(image, axes)
         self._running = False
         self._ran: dict[str, Any] | None = None
         self.result: Any = None
@@ -88,7 +89,6 @@ class ActionWidget(ipywidgets.HBox):
         self.curve = ipywidgets.HTML()
         self.message = ipywidgets.HTML()
         self._show_progress = Pace(self._update, STATUS_INTERVAL)
-        self._lock = threading.Lock()
         self._preview_due = 0.0
         self.run_button.on_click(lambda _: self.start())
         self.cancel_button.on_click(lambda _: self.cancel())
@@ -100,9 +100,8 @@ class ActionWidget(ipywidgets.HBox):
         self.add_class("rsmoe-action")
 
     def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} of an image of shape {tuple(self._source.image.shape)}, result: {self.result!r}>"
-        )
+        result = None if self.result is None else type(self.result).__name__
+        return f"<{type(self).__name__} of an image of shape {tuple(self._source.image.shape)}, result: {result}>"
 
     # ------------------------------------------------------------------ for the widgets to fill in
 
