@@ -31,7 +31,7 @@ from .settings import FitSettings
 from .starts import START_METHODS, Start, make_start
 from .uncertainty import error_variance
 
-ITERATIONS = {"fast": 75, "balanced": 100, "best": 200}
+ITERATIONS = {"fast": 100, "balanced": 100, "best": 200}
 """Optimiser steps of each model, by preset."""
 MODELS = {"fast": 6, "balanced": 15, "best": 30}
 """Models, by preset."""
@@ -129,7 +129,7 @@ def denoise(
         Of the segmentation start: largest step of colour within a segment, in 0..255 of the image's range; the paper
         takes 10 and 20. Default 20.
     preset : {"fast", "balanced", "best"}
-        How many models are fitted and how long: 6 for 75 steps, 15 for 100 or 30 for 200.
+        How many models are fitted and how long: 6 for 100 steps, 15 for 100 or 30 for 200.
     weight : array-like, optional
         (Y, X) non-negative weights of the pixels; 0 leaves a pixel out, such as a dead one or a gap.
     ignore_nan : bool
