@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 
 STRENGTHS = (0.7, 1.0)
 """What the noise variance is multiplied by, pass after pass: the first estimate has lost texture, so at first less."""
-COLOURED_FACTOR = 6.0  # on the strengths for correlated noise, more of which is left in the pilot
+COLOURED_FACTOR = 3.0  # on the strengths for correlated noise, more of which is left in the pilot
 STRIDE = 4  # px between reference patches
 REACH = 18  # px that an alike patch may lie away
 FEWEST, MOST = 60, 200  # patches of a group
