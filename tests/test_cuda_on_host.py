@@ -159,7 +159,7 @@ def run_program(folder: Path, bug: tuple[str, str, str] | None, *flags: str, see
     environment |= {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66", "CUDA_ON_HOST_SEED": str(seed or 0)}
     result = subprocess.run(
         ["setarch", "-R", str(program)] if shutil.which("setarch") else [str(program)],
-        env=environment, capture_output=True, text=True, timeout=240, check=False,
+        env=environment, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     return f"{result.stdout}\n{result.stderr}\nexit {result.returncode}"
 
