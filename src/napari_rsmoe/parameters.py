@@ -249,9 +249,14 @@ UPSCALE = (
 )  # fmt: skip
 """Of `napari_rsmoe.upscale`."""
 
-PARAMETERS = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE}
+PARAMETERS = {"denoise": DENOISE, "denoise_stack": (*DENOISE, *STACK), "fit": FIT, "upscale": UPSCALE}
 """By the name of the function."""
-_ALWAYS_SHOWN = {"denoise": (), "fit": ("n_kernels",), "upscale": ("scale",)}  # even at their defaults
+_ALWAYS_SHOWN = {
+    "denoise": (),
+    "denoise_stack": (),
+    "fit": ("n_kernels",),
+    "upscale": ("scale",),
+}  # even at their defaults
 
 
 def values(parameters: Sequence[Parameter], given: Mapping[str, Any] | None = None) -> dict[str, Any]:

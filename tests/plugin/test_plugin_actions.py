@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,17 @@ def test_cancel_keeps_what_is_there(noisy: np.ndarray) -> None:
 
 
 # ------------------------------------------------------------------ copy as Python, copy as command line
+
+
+def test_masked_pixels_of_a_part_of_a_stack_are_left_out(noisy: np.ndarray) -> None:
+    stack = np.stack([noisy, noisy]).astype(np.float32)
+    mask = np.zeros(stack.shape, np.uint8)
+    mask[1, 10:13, 8:20] = 2
+    source = replace(from_layer(Image(np.where(mask, np.nan, stack), name="x")), mask=mask)
+    part = source.crop(4, 4, 40, 40)
+    given = {"models": 2, "preset": "fast", "fill": False, "average": 1}
+    (result,) = (output.data for output in actions.denoise(part, given).outputs)
+    np.testing.assert_array_equal(np.isnan(result), mask[:, 4:40, 4:40] > 0)
 
 
 CALLS: list[tuple[str, dict[str, Any]]] = [

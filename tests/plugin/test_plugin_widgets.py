@@ -33,6 +33,21 @@ def test_denoise(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
     assert widget.progress.value == 1000
 
 
+def test_denoise_leaves_labelled_pixels_out(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
+    viewer.add_image(noisy, name="cells")
+    mask = np.zeros(noisy.shape, np.uint8)
+    mask[5:9, 5:20] = 1
+    labels = viewer.add_labels(mask, name="gap")
+    widget = open_widget(viewer, "Denoise")
+    widget.mask.value = labels
+    widget.form.set({"models": 2, "preset": "fast", "noise": 12.0, "fill": False})
+    press(widget.run)
+    run_until(lambda: not widget.busy)
+    clean = viewer.layers["cells denoised"].data
+    np.testing.assert_array_equal(clean[mask > 0], noisy[mask > 0])
+    assert (clean != noisy)[mask == 0].mean() > 0.5
+
+
 def test_run_again_replaces_or_adds(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
     viewer.add_image(noisy, name="cells")
     widget = open_widget(viewer, "Denoise")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..parameters import DENOISE, FIT, UPSCALE, values
+from ..parameters import DENOISE, FIT, STACK, UPSCALE, values
 from ..progress import Callback, PlaneParts
 from . import METADATA_KEY
 from .layers.outputs import Output, image_output, residual_output, uncertainty_output
@@ -62,19 +62,26 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
     source : Source
         The image.
     given : mapping
-        Values that differ from the defaults of `parameters.DENOISE`.
+        Values that differ from the defaults of `parameters.DENOISE` and `parameters.STACK`.
     callback : callable, optional
         As for `napari_rsmoe.denoise`; its previews have the shape of one plane of `source.data`.
     **show : bool
         `uncertainty`, `residual`: further outputs.
     """
-    from .. import denoise as denoise_image
+    from ..stacks import Series
 
-    settings = _settings(DENOISE, given)
+    settings = _settings((*DENOISE, *STACK), given)
+    series = Series(
+        source.planes(),
+        {parameter.name: settings[parameter.name] for parameter in DENOISE},
+        weight=None if source.mask is None else np.asarray(source.mask) == 0,
+        read=lambda plane: plane.image[..., :3] if source.has_alpha else plane.image,
+        **{parameter.name: settings[parameter.name] for parameter in STACK},
+    )
     levels: list[float] = []
 
     def work(plane: Plane, report: Callback) -> list[np.ndarray]:
-        done = denoise_image(plane.image, **settings, channel_axis=_channels(plane), callback=report)
+        done = series.denoise(plane, report)
         levels.append(done.noise)
         return [done.image, done.std]
 

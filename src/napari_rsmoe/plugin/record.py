@@ -67,7 +67,7 @@ def python_call(record: Mapping[str, Any]) -> str:
     given = record["parameters"]
     plain = set(axes) <= set("YXS")  # neither planes to loop over nor channels
     lines = [f"from napari_rsmoe import {action}"]
-    if not plain:
+    if not plain and action != "denoise":
         lines.append("from napari_rsmoe.planes import map_planes")
     if source["path"]:
         lines += ["from napari_rsmoe.io import read_image", "", f"image = read_image({source['path']!r}).data"]
@@ -82,6 +82,9 @@ def python_call(record: Mapping[str, Any]) -> str:
         name = {"denoise": "result", "fit": "model", "upscale": "result"}[action]
         lines.append(f"{name} = {call(action, given)}")
         lines.append(f"image = {name}{tail}" if tail else "image = result")
+    elif action == "denoise":
+        lines[0] = "from napari_rsmoe import denoise_stack"
+        lines.append(f"image = {call('denoise_stack', given, f'image, {axes!r}')}.image")
     else:
         channels = ["channel_axis=2"] if "C" in axes or colour else []
         work = call(action, given, "plane", *channels) + tail
@@ -105,15 +108,15 @@ def command_line(record: Mapping[str, Any]) -> str:
     given = dict(record["parameters"])
     if action == "upscale":
         words += ["--scale", _word(given.pop("scale"))]
-    for name, value in changed(PARAMETERS[action], given).items():
-        option = _OPTION_OF.get(name, f"--{name.replace('_', '-')}")
-        if option not in known or isinstance(value, bool):
+    stack = not set(source["axes"]) <= set("YXS")
+    for name, value in changed(PARAMETERS["denoise_stack" if stack and action == "denoise" else action], given).items():
+        option = _OPTION_OF.get(name, f"--{'no-' if value is False else ''}{name.replace('_', '-')}")
+        if option not in known:
             notes.append(f"the command line has no option for {name}={value!r}; Python has")
         else:
-            words += [option, _word(value)]
-    axes = source["axes"]
-    if not set(axes) <= set("YXS"):
-        words += ["--axes", axes]
+            words += [option] if isinstance(value, bool) else [option, _word(value)]
+    if stack:
+        words += ["--axes", source["axes"]]
     return "".join(f"# {note}\n" for note in notes) + shlex.join(words) + "\n"
 
 

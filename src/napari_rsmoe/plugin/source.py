@@ -87,6 +87,8 @@ class Source:
         The file it was read from; empty where unknown, or where the layer holds only a part of the file.
     look : dict
         How the layer is shown: keywords for a new image layer of the same kind of values.
+    mask : array-like or None
+        (Y, X), or with all axes of `data` but colour and channels: pixels that are not 0 are left out.
     part : str
         What was taken of the layer, as Python's index without brackets; empty for all.
     """
@@ -99,6 +101,7 @@ class Source:
     layer_id: str = ""
     path: str = ""
     look: dict[str, Any] = field(default_factory=dict)
+    mask: Any = None
     part: str = ""
 
     @property
@@ -176,7 +179,13 @@ class Source:
             return self
         text = ", ".join(":" if p == slice(None) else f"{p.start}:{p.stop}" for p in index)
         place = self.place.part(offset, [1.0] * self.ndim)
-        return replace(self, data=self.data[index], place=place, part=f"{self.part}][{text}" if self.part else text)
+        mask = self.mask
+        if mask is not None:
+            own = [part for axis, part in enumerate(index[: self.ndim]) if axis != self.channel_axis]
+            mask = mask[tuple(own[-2:] if mask.ndim == 2 else own)]
+        return replace(
+            self, data=self.data[index], place=place, mask=mask, part=f"{self.part}][{text}" if self.part else text
+        )
 
 
 def from_layer(layer: Any, channel_axis: int | None = None) -> Source:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from ...parameters import DENOISE
+from magicgui.widgets import create_widget
+from napari.layers import Labels
+
+from ...errors import ImageError
+from ...parameters import PARAMETERS
+from ..source import Source
 from .job_widget import JobWidget
 
 
@@ -12,13 +18,31 @@ class DenoiseWidget(JobWidget):
     """Remove the noise of an image layer, with an error bar for each pixel."""
 
     def __init__(self, napari_viewer: Any) -> None:
+        tip = "Labelled pixels do not count, such as dead pixels and gaps."
+        self.mask = create_widget(annotation=Labels | None, label="Leave out", options={"tooltip": tip})
         super().__init__(
             napari_viewer,
             "denoise",
-            DENOISE,
+            PARAMETERS["denoise_stack"],
             {
-                "uncertainty": ("Uncertainty", "A layer that tells how far the models are apart.", True),
+                "uncertainty": ("Uncertainty", "A layer with the standard deviation of the error.", True),
                 "residual": ("Residual", "A layer with what was taken away.", False),
             },
             "Denoise",
         )
+
+    def more_fields(self) -> list[Any]:
+        """The choice of the mask."""
+        return [self.mask]
+
+    def masked(self, source: Source) -> Source:
+        """The image with the labelled pixels marked. Raises ImageError if the labels do not fit."""
+        layer = self.mask.value
+        if layer is None:
+            return source
+        shape = tuple(n for axis, n in enumerate(source.data.shape[: source.ndim]) if axis != source.channel_axis)
+        if layer.data.shape not in (shape, shape[-2:]):
+            raise ImageError(
+                f"The labels {layer.name!r} have shape {layer.data.shape}; the image needs {shape} or {shape[-2:]}."
+            )
+        return replace(source, mask=layer.data)

@@ -126,6 +126,10 @@ class JobWidget(Container):
         """Show these settings."""
         self.form.set(given)
 
+    def masked(self, source: Source) -> Source:
+        """The image with the pixels marked that are to be left out."""
+        return source
+
     def prepare(self, source: Source) -> Source:
         """The part of the image to work on."""
         return source
@@ -153,7 +157,7 @@ class JobWidget(Container):
         if layer is None:
             raise ValueError("There is no image layer; open an image first.")
         axis = None if self.channels.value in (SEPARATE, None) else int(str(self.channels.value).split()[1])
-        source = from_layer(layer, axis)
+        source = self.masked(from_layer(layer, axis))
         if self.planes.value == ONE_PLANE and source.ndim > 2:
             source = source.plane_at(plane_in_view(layer, self._viewer.dims.point))
         return self.prepare(source)
