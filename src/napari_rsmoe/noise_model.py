@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 BLOCK = 16  # px, side of the blocks whose spectra are taken
 FLATTEST = 0.1  # share of the blocks taken for flat
 COLOURED = 3.0  # mean power over power at the finest scale, from which on noise counts as correlated
+UNEVEN = 1.5  # how many times as much as noise of its spectrum the power of flat blocks may scatter
 APART = 4  # px, distance at which the noise of pixels is taken for independent if that of neighbours is not
 COLOURED_GROWTH = 1.5  # as `photons.GROWTH`, where the noise of neighbours is correlated
 ALIKE = 1.5  # largest over smallest variance of channels that are taken for equally noisy
@@ -89,9 +90,11 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
         return NoiseLaws(tuple(laws), limits)
     kinds = [None if like is None else law.gain > 0 for law in (like.channels if like else laws)]
     even, laws = laws, _with_photons(planes, laws, limits, used, kinds)
-    spectrum, excess = _spectrum_of(planes, laws, limits, used)
+    spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used)
     finest = spectrum[BLOCK // 2 - 2 : BLOCK // 2 + 3, BLOCK // 2].mean()
-    if spectrum.mean() <= COLOURED * finest if like is None else like.spectrum is None:
+    # Noise is as strong in one flat place as in another; soft content and fine texture are not.
+    white = spectrum.mean() <= COLOURED * finest or scatter > UNEVEN
+    if white if like is None else like.spectrum is None:
         return NoiseLaws(tuple(laws), limits, None, _correlation(spectrum))
     # What was measured is the noise at the finest scale; pixels further apart hardly share theirs, but have more
     # content, so that noise has to grow at either scale to be taken for that of photons.
@@ -99,7 +102,7 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
         kinds = [None if law.gain > 0 else False for law in laws]
     even = [law.stronger(excess) for law in even]
     laws = _with_photons(planes, even, limits, used, kinds, APART, COLOURED_GROWTH)
-    spectrum, excess = _spectrum_of(planes, laws, limits, used)
+    spectrum, excess, _ = _spectrum_of(planes, laws, limits, used)
     laws = [law.stronger(excess) for law in laws]
     return NoiseLaws(tuple(laws), limits, spectrum / spectrum.mean(), _correlation(spectrum))
 
@@ -246,8 +249,8 @@ def _rounded(value: float) -> float:
 
 def _spectrum_of(
     planes: Sequence[Array], laws: Sequence[PoissonGaussian], limits: Sequence[Limits], used: Mask | None
-) -> tuple[Array, float]:
-    """Spectrum of the noise of the mean of the stabilised channels, and its variance, in units of what was expected."""
+) -> tuple[Array, float, float]:
+    """As `_flat_spectrum`, of the mean of the stabilised channels, in units of what was expected."""
     means, variances = [], []
     for plane, law, limit in zip(planes, laws, limits, strict=True):
         if law.gain + law.read > 0:
@@ -266,8 +269,12 @@ def _correlation(spectrum: Array) -> tuple[float, float]:
     return _rounded(along_y), _rounded(along_x)
 
 
-def _flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Array, float]:
-    """Spectrum of blocks with flat surroundings, and their variance, both in units of the given variance."""
+def _flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Array, float, float]:
+    """Spectrum of blocks with flat surroundings, and their variance, both in units of the given variance.
+
+    The last value is how much the logarithm of their variances scatters, as a multiple of what noise of this spectrum
+    does: about 1 for noise, more for content.
+    """
     half = BLOCK // 2
 
     def blocks(values: NDArray[Any]) -> NDArray[Any]:
@@ -290,4 +297,8 @@ def _flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Ar
     flat = whole & (roughness <= np.quantile(roughness[whole], FLATTEST)) if whole.any() else ~whole
     # The median is little moved by blocks with content; of exponentially distributed power it is ln 2 of the mean.
     power = np.median(np.square(np.abs(np.fft.fft2(content[flat] * _TAPER))) / expected[flat, None, None], 0)
-    return power / (math.log(2) * np.square(_TAPER).sum()), float(np.median(ratio[flat]))
+    weakest, strongest = np.quantile(ratio[flat], (0.1, 0.9)) if flat.any() else (1.0, 1.0)
+    independent = power.sum() ** 2 / np.square(power).sum()  # values in a block
+    expected_scatter = 2 * 1.2816 * math.sqrt(2 / independent)
+    scatter = math.log(strongest / max(weakest, 1e-12)) / expected_scatter
+    return power / (math.log(2) * np.square(_TAPER).sum()), float(np.median(ratio[flat])), scatter

@@ -19,6 +19,7 @@ REACH = 18  # px that an alike patch may lie away
 FEWEST, MOST = 60, 200  # patches of a group
 ALIKE = 0.05  # patches this close on the pilot, in noise variances, are taken beyond the fewest
 LEAST_VARIANCE = np.float32(0.01)  # of the mean noise variance, that counts as noise where there is less
+LEAST_NOISE = np.float32(1e-6)  # variance; single precision cannot tell less from content that spans [0, 1]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def refine(
         return Refined(pilot, np.zeros_like(pilot))
     factor = 1.0 if correlation is None else COLOURED_FACTOR
     correlation = np.eye(side * side, dtype=np.float32) if correlation is None else correlation
-    floor = LEAST_VARIANCE * variance.mean((1, 2), keepdims=True) + np.float32(1e-12)
+    floor = LEAST_VARIANCE * variance.mean((1, 2), keepdims=True) + LEAST_NOISE
     image, leverage = pilot, np.zeros_like(pilot)
     for strength in strengths:
         image, leverage = engine.filter_patches(

@@ -56,10 +56,10 @@ def error_variance(
 
 
 def _likeness(residual: NDArray[np.floating]) -> Floats:
-    """Mean product of neighbours in each plane (C, H, W), along both axes."""
+    """Mean product of neighbours in each plane (C, H, W), along both axes; from -1 to 1."""
     sums = np.zeros(len(residual))
     pairs = 0
     for first, second in ((residual[:, 1:], residual[:, :-1]), (residual[..., 1:], residual[..., :-1])):
         sums += (first * second).sum((1, 2), dtype=np.float64)
         pairs += first[0].size
-    return (sums / max(pairs, 1)).astype(np.float32)
+    return np.clip(sums / max(pairs, 1), -1, 1).astype(np.float32)

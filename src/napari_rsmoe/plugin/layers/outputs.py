@@ -105,6 +105,7 @@ def _channels_joined(source: Source, values: np.ndarray) -> np.ndarray:
 
 
 def _high(values: np.ndarray) -> float:
-    """A sensible end of the contrast: few pixels lie above, and it is never 0."""
+    """A sensible end of the contrast: few finite pixels lie above, and it is never 0."""
     sample = values.ravel()[:: max(1, values.size // 1_000_000)]
+    sample = sample[np.isfinite(sample)] if np.isfinite(sample).any() else np.zeros(1)
     return max(float(np.percentile(sample, 99.5)), float(np.finfo(np.float32).tiny) * 1e10)

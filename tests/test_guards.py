@@ -1,0 +1,43 @@
+"""What denoising must leave alone, and what it must remove altogether."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data
+
+from napari_rsmoe import denoise, psnr
+from napari_rsmoe.noise_model import measure_noise
+from scenes import scene
+
+QUICK = {"models": 2, "preset": "fast"}
+
+
+@pytest.mark.parametrize("picture", ["generated", "soft focus"])
+def test_a_clean_image_is_returned_nearly_untouched(picture: str) -> None:
+    """Soft focus is not taken for noise that neighbours share."""
+    if picture == "generated":
+        clean = scene(160, 176)
+    else:
+        photograph = data.astronaut()[:192, 100:292] / 255
+        clean = gaussian_filter(photograph, (1, 1, 0)).astype(np.float32)
+    assert psnr(denoise(clean, **QUICK).image, clean, 1.0) > 45
+
+
+def test_fine_texture_is_not_taken_for_correlated_noise() -> None:
+    rng = np.random.default_rng(0)
+    texture = gaussian_filter(rng.normal(size=(256, 256)), 1.2)
+    strength = gaussian_filter(rng.normal(size=(256, 256)), 20)
+    uneven = 0.5 + 0.1 * texture / texture.std() * np.exp(strength / strength.std())
+    assert measure_noise(uneven[..., None].astype(np.float32)).spectrum is None
+    even = 0.5 + 0.1 * texture / texture.std()
+    assert measure_noise(even[..., None].astype(np.float32)).spectrum is not None
+
+
+def test_pure_noise_becomes_flat() -> None:
+    """What is left of it has an eighth of its standard deviation at most, and the error bar knows of that."""
+    noise = np.random.default_rng(0).normal(100, 10, (96, 96)).astype(np.float32)
+    result = denoise(noise)
+    assert result.image.std() < noise.std() / 8
+    assert result.image.std() < 2 * result.std.mean() < noise.std() / 2
