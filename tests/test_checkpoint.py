@@ -46,7 +46,7 @@ def test_models_of_another_job_are_refused(noisy: np.ndarray, tmp_path: Path) ->
     with pytest.raises(CheckpointError, match="seed"):
         denoise(noisy, resume=tmp_path, seed=1, **QUICK)
     with pytest.raises(CheckpointError, match="settings"):
-        denoise(noisy, resume=tmp_path, **{**QUICK, "preset": "balanced"})
+        denoise(noisy, resume=tmp_path, **{**QUICK, "preset": "best"})
 
 
 def test_unsuitable_folders_are_refused(tmp_path: Path) -> None:
