@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_rsmoe.errors import ImageError
-from napari_rsmoe.planes import Planes, check_axes, guess_axes, map_planes
+from napari_rsmoe.planes import Planes, check_axes, guess_axes, map_planes, stack_axes
 
 
 @st.composite
@@ -149,3 +149,36 @@ def test_axes_are_accepted_just_where_they_fit(axes, shape):
     else:
         with pytest.raises(ImageError, match=r"\w"):
             check_axes(axes, shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((5, 6), "YX"),
+        ((5, 6, 3), "YXC"),
+        ((7, 5, 6), "ZYX"),
+        ((2, 7, 5, 6), "TZYX"),
+        ((2, 7, 5, 6, 4), "TZYXC"),
+        ((1, 2, 7, 5, 6), "RTZYX"),
+    ],
+)
+def test_what_is_looked_at_may_be_a_stack(shape, axes):
+    assert stack_axes(shape) == axes
+    planes = Planes(np.zeros(shape), axes)
+    assert [planes.label(number) for number in range(len(planes))] == [plane.label for plane in planes]
+
+
+def test_axes_of_a_stack_that_cannot_be_named():
+    with pytest.raises(ImageError, match="at least two axes"):
+        stack_axes((5,))
+    with pytest.raises(ImageError, match="too many axes"):
+        stack_axes((1,) * 30)
+
+
+def test_planes_are_reached_by_number():
+    stack = np.arange(24).reshape(2, 3, 2, 2)
+    planes = Planes(stack, "TZYX")
+    np.testing.assert_array_equal(planes[4].image, stack[1, 1])
+    assert planes[4].label == "T 1, Z 1"
+    with pytest.raises(IndexError, match="plane 6 of 6"):
+        planes[6]
