@@ -28,7 +28,10 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-QUIET = {"notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}}
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+    "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of view stay in the page
+}
 
 
 def find_browser() -> str | None:
@@ -49,8 +52,8 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 def server(folder: Path, application: str = "lab") -> Iterator[str]:
     """Run Jupyter on the notebooks of a folder, with settings of its own; the address."""
     settings = folder / ".jupyter"
-    for name, value in QUIET.items():
-        path = settings / "settings" / "@jupyterlab" / "apputils-extension" / f"{name}.jupyterlab-settings"
+    for name, value in SETTINGS.items():
+        path = settings / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value))
     # Where the browser's part of the widgets was installed; Jupyter looks beside its own Python only.

@@ -105,6 +105,8 @@ def test_fit_compare_kernels_and_cancel(lab: tuple[Any, str], tmp_path: Path) ->
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + box["height"] / 2, steps=5)
     page.mouse.up()
     assert abs(int(page.locator(".rsmoe-divider").get_attribute("aria-valuenow")) - 20) <= 1
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.rsmoe-divider').getAttribute('aria-valuenow') >= 21")
     moved = pixels(canvas)
     assert difference(moved, after, 0.25, 0.95) < 3 < difference(moved, before, 0.25, 0.95)
     assert difference(moved, before, 0.02, 0.17) < 3

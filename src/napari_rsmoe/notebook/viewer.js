@@ -24,8 +24,16 @@ function settled(action) {
   };
 }
 
+/** -1 or 1 for the arrow keys, which then do nothing else; notebooks would take them for themselves. */
+function arrow(event) {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0;
+  if (step) event.preventDefault();
+  return step;
+}
+
 function render({ model, el }) {
   el.classList.add("rsmoe-pane");
+  el.dataset.lmSuppressShortcuts = "true"; // arrows move the sliders, not from cell to cell
   const bar = element(el, "div", "rsmoe-bar");
   const kernelsButton = element(bar, "button", "rsmoe-kernels", { textContent: "Kernels", title: "Show the kernels" });
   const uncertaintyButton = element(bar, "button", "rsmoe-uncertainty", {
@@ -264,12 +272,14 @@ function render({ model, el }) {
   };
   divider.onpointerup = keepCut;
   divider.onkeydown = (event) => {
-    const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
+    const step = arrow(event);
     if (!step) return;
-    event.preventDefault();
-    event.stopPropagation(); // the notebook listens to arrows too
-    cutAt(split + step);
+    cutAt(split + 0.02 * step);
     keepCut();
+  };
+  planeSlider.onkeydown = (event) => {
+    planeSlider.valueAsNumber += arrow(event);
+    planeSlider.oninput();
   };
 
   for (const [name, listener] of listeners) model.on(name, listener);
