@@ -9,16 +9,20 @@ from skimage import data
 
 from napari_rsmoe import denoise, psnr
 from napari_rsmoe.noise_model import measure_noise
+from napari_rsmoe.nonlocal_bayes import Refined
+from napari_rsmoe.residual import bound_residual
 from scenes import scene
 
 QUICK = {"models": 2, "preset": "fast"}
 
 
-@pytest.mark.parametrize("picture", ["generated", "soft focus"])
+@pytest.mark.parametrize("picture", ["generated", "bright texture", "soft focus"])
 def test_a_clean_image_is_returned_nearly_untouched(picture: str) -> None:
-    """Soft focus is not taken for noise that neighbours share."""
+    """Soft focus is not taken for noise that neighbours share, nor bright texture for photon noise."""
     if picture == "generated":
         clean = scene(160, 176)
+    elif picture == "bright texture":
+        clean = (data.coins() / 255).astype(np.float32)
     else:
         photograph = data.astronaut()[:192, 100:292] / 255
         clean = gaussian_filter(photograph, (1, 1, 0)).astype(np.float32)
@@ -41,3 +45,15 @@ def test_pure_noise_becomes_flat() -> None:
     result = denoise(noise)
     assert result.image.std() < noise.std() / 8
     assert result.image.std() < 2 * result.std.mean() < noise.std() / 2
+
+
+def test_what_is_taken_away_has_the_power_of_the_noise_at_most() -> None:
+    rng = np.random.default_rng(0)
+    noisy = rng.normal(size=(2, 64, 64)).astype(np.float32)
+    variance = np.full_like(noisy, 0.25)
+    variance[1] = 4  # all of the second plane may be noise
+    bounded = bound_residual(noisy, Refined(np.zeros_like(noisy), np.zeros_like(noisy)), variance)
+    assert np.square(noisy - bounded.image)[0].mean() == pytest.approx(0.25, rel=0.25)
+    assert bounded.leverage[0].mean() == pytest.approx(0.5, abs=0.1)
+    assert not bounded.image[1].any()
+    assert not bounded.leverage[1].any()

@@ -27,6 +27,7 @@ from .noise_estimate import Noise, check_noise, noise_laws
 from .noise_model import NoiseModel
 from .nonlocal_bayes import refine
 from .progress import Callback
+from .residual import bound_residual
 from .settings import FitSettings
 from .starts import START_METHODS, Start, make_start
 from .uncertainty import error_variance
@@ -251,6 +252,7 @@ def _finish(ensemble: Ensemble) -> tuple[Floats, Floats]:
         return recorrelate(fused.image), np.sqrt(recorrelated_variance(fused.spread * (used == 0)))
     noisy = np.where(used > 0, ensemble.planes, fused.image)
     refined = refine(noisy, fused.image, variance, noise.patch_correlation(engine.PATCH_SIDE))
+    refined = bound_residual(noisy, refined, variance)
     planes = refined.image
     denoised = recorrelate(planes)
     image = noise.restored(denoised)

@@ -27,6 +27,9 @@ APART = 4  # px, distance at which the noise of pixels is taken for independent 
 COLOURED_GROWTH = 1.5  # as `photons.GROWTH`, where the noise of neighbours is correlated
 ALIKE = 1.5  # largest over smallest variance of channels that are taken for equally noisy
 FAINTEST = 1 / 16  # of the strongest channel's noise, that counts as the noise of a channel that has less
+# Power of photon noise at the finest scale in flat places, over what its law says: with less than FAITHFUL the law is
+# made weaker, with less than TEXTURE it is dropped.
+FAITHFUL, TEXTURE = 0.75, 0.45
 LEAST = 1e-5  # of a channel's range: less is the rounding of numbers
 LOCAL_MEAN = 2.0  # px, of the blur that tells the brightness at a pixel
 _TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
@@ -91,7 +94,12 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
     kinds = [None if like is None else law.gain > 0 for law in (like.channels if like else laws)]
     even, laws = laws, _with_photons(planes, laws, limits, used, kinds)
     spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used)
-    finest = spectrum[BLOCK // 2 - 2 : BLOCK // 2 + 3, BLOCK // 2].mean()
+    heard = _finest(spectrum)
+    if like is None and laws != even and heard < FAITHFUL:
+        # Some of what grew with brightness was texture, or all of it.
+        laws = [law.stronger(heard / FAITHFUL) if law.gain > 0 else law for law in laws] if heard > TEXTURE else even
+        spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used)
+    finest = _finest(spectrum)
     # Noise is as strong in one flat place as in another; soft content and fine texture are not.
     white = spectrum.mean() <= COLOURED * finest or scatter > UNEVEN
     if white if like is None else like.spectrum is None:
@@ -258,6 +266,11 @@ def _spectrum_of(
             means.append(stabiliser.forward(plane))
             variances.append(stabiliser.variance(gaussian_filter(means[-1], LOCAL_MEAN)))
     return _flat_spectrum(np.mean(means, 0), np.mean(variances, 0) / len(means), used)
+
+
+def _finest(spectrum: Array) -> float:
+    """Mean power at the finest scale."""
+    return float(spectrum[BLOCK // 2 - 2 : BLOCK // 2 + 3, BLOCK // 2].mean())
 
 
 def _correlation(spectrum: Array) -> tuple[float, float]:
