@@ -116,7 +116,7 @@ def test_gaussian_image_learns(photo):
 
 
 def test_multi_model_puts_the_models_back_in_place(noisy):
-    recipe = multi_model.Recipe(60_000, multi_model.TUNED.settings)
+    recipe = multi_model.Recipe(60_000, multi_model.TUNED["smoe"].settings)
     rows = multi_model.denoising("MM", 16, "smoe", None, recipe)(noisy, 0)
     assert list(rows) == ["MM, 1 model", "MM, 8 models", "MM, 16 models"]
     assert [row.share for row in rows.values()] == [1 / 16, 0.5, 1]
@@ -129,7 +129,7 @@ def test_multi_model_puts_the_models_back_in_place(noisy):
 def test_multi_model_s_segmentation_start():
     step = (0.5 + 0.1 * (np.mgrid[:40, :40][1] > 19)).astype(np.float32)
     flat = Noisy(step, 0.1, False, step)
-    for recipe in (multi_model.TUNED, multi_model.RELEASED):
+    for recipe in (multi_model.TUNED["smoe"], multi_model.RELEASED):
         rows = multi_model.denoising("MM", 1, "smoe", 20.0, recipe)(flat, 0)
         assert np.abs(rows["MM, 1 model"].image - step).mean() < 0.01
 

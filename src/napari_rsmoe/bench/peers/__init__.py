@@ -63,11 +63,11 @@ def denoisers(models: int) -> tuple[Denoiser, ...]:
     many = (
         Denoiser(
             name := f"{kind}{'' if threshold is None else f'-seg-{threshold:g}'}{end}",
-            multi_model.denoising(name, models, mode, threshold, recipe),
+            multi_model.denoising(name, models, mode, threshold, recipes[mode]),
             multi_model.__name__,
             "nothing",
         )
-        for end, recipe in (("", multi_model.TUNED), (RELEASED, multi_model.RELEASED))
+        for end, recipes in (("", multi_model.TUNED), (RELEASED, dict.fromkeys(MODES.values(), multi_model.RELEASED)))
         for kind, mode in MODES.items()
         for threshold in (None, 20.0, 10.0)
     )
