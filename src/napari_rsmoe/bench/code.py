@@ -67,6 +67,14 @@ def _source(name: str) -> Path | None:
     return Path(spec.origin) if spec and spec.has_location and spec.origin else None
 
 
+def _for_types(tree: ast.Module) -> set[ast.AST]:
+    """What stands below ``if TYPE_CHECKING`` and does not run."""
+    blocks = [
+        node.body for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    return {node for body in blocks for statement in body for node in ast.walk(statement)}
+
+
 @cache
 def _imports(name: str, path: Path) -> frozenset[str]:
     """Full names of what a module imports; ``from a import b`` may name a module or something in one."""
@@ -74,7 +82,8 @@ def _imports(name: str, path: Path) -> frozenset[str]:
         return frozenset()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    for node in set(ast.walk(tree)) - _for_types(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -184,11 +184,12 @@ def _run(name: str, source: Path, target: Path, common: Common, **values: Any) -
             click.echo(line, err=common.json)
 
     why_not = perceptual.why_not()
-    nets = values.pop("lpips") or ("none" if why_not else "alex")
-    if why_not and nets != "none":
+    nets = values.pop("lpips")
+    if why_not and nets not in (None, "none"):
         raise click.ClickException(why_not)
-    if why_not:
+    if why_not and nets is None:
         say(f"Note: {why_not}")
+    nets = nets or ("none" if why_not else "alex")
     target.mkdir(parents=True, exist_ok=True)
     given = {option: value for option, value in values.items() if value not in (None, ())}
     options = Options(source, target, lpips=LPIPS[nets], **given)
