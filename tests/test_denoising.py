@@ -162,6 +162,25 @@ def test_bad_options_are_refused(noisy: np.ndarray, options: dict[str, object]) 
         denoise(noisy, **options)
 
 
+@pytest.mark.parametrize("threshold", [10, 20])
+@pytest.mark.parametrize("allotment", ["content", "area", "paper"])
+def test_kernels_can_be_dealt_out_to_segments(threshold: float, allotment: str) -> None:
+    clean = scene(48, 56)
+    grainy = noisy_of(clean, 0.03)
+    options = {"start": "segmentation", "threshold": threshold, "allotment": allotment}
+    result = denoise(grainy, models=2, n_kernels=100, preset="fast", **options)
+    assert psnr(result.image, clean) > psnr(grainy, clean) + 8
+    counts = {model.n_kernels for model in result.models}
+    assert len(counts) == 1
+    assert (counts == {100}) == (allotment != "paper")  # the same number for each segment, and some are left
+    assert min(counts) > 50
+
+
+def test_fewer_kernels_than_segments_are_refused(noisy: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"set n_kernels to at least \d+, a larger threshold or another allotment"):
+        denoise(noisy, n_kernels=2, start="segmentation", threshold=10, allotment="paper")
+
+
 def test_bad_images_are_refused() -> None:
     for bad in (np.zeros((4, 4), bool), np.zeros((0, 4)), np.full((4, 4), np.nan), np.zeros((4, 4, 7))):
         with pytest.raises(ImageError):

@@ -266,6 +266,8 @@ def test_bad_images_are_refused_with_a_way_out(image: np.ndarray, message: str) 
         ({"time": 0.0}, "time=0"),
         ({"time": 1.0, "iterations": 5}, "time alone"),
         ({"start": "random", "threshold": 10.0}, "threshold is for"),
+        ({"start": "random", "allotment": "paper"}, "allotment is for"),
+        ({"start": "segmentation", "allotment": "fair"}, "content, area, paper"),
         ({"device": "magic"}, "auto, cpu, cuda"),
         ({"channel_axis": 2}, "3-D"),
         ({"channel_axis": True}, "axis number"),

@@ -51,10 +51,12 @@ def test_descriptions_are_complete(name: str) -> None:
 def test_choices_are_accepted_by_the_api() -> None:
     from napari_rsmoe.settings import PRESETS
     from napari_rsmoe.starts import START_METHODS
+    from napari_rsmoe.starts.segmentation import ALLOTMENTS
 
     table = {parameter.name: parameter for parameter in FIT}
     assert set(table["preset"].choices) == set(PRESETS)
     assert set(table["start"].choices) == set(START_METHODS)
+    assert set(table["allotment"].choices) == set(ALLOTMENTS)
 
 
 def test_values_checks_and_fills_in() -> None:

@@ -101,6 +101,15 @@ def test_neighbours_and_warm_starts_that_do_not_fit_are_refused(film: np.ndarray
         denoise(film[1, :-1], warm_start=before, **QUICK)
 
 
+def test_planes_may_begin_with_fewer_kernels_than_asked() -> None:
+    still = np.repeat(noisy_of(scene(48, 56), 0.03)[None], 2, 0)
+    options = {"start": "segmentation", "threshold": 10, "allotment": "paper", "n_kernels": 100}
+    both = [result for _, result in Series(Planes(still, "TYXS"), QUICK | options)]
+    (first, warm) = (each.models[0] for each in both)
+    assert first.n_kernels == warm.n_kernels < 100
+    assert warm.metadata["generation"] == 1
+
+
 def test_each_plane_has_its_own_mask_and_checkpoint(film: np.ndarray, tmp_path: Path) -> None:
     weight = np.ones(film.shape)
     weight[1, 10:14, 40:50] = 0

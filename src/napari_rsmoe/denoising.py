@@ -15,9 +15,9 @@ import torch
 
 from . import engine
 from .checkpoint import Checkpoint, fingerprint
-from .checks import checked_count, checked_positive, prepare_weighted
+from .checks import checked_count, prepare_weighted
 from .colours import recorrelate, recorrelated_variance
-from .ensemble import JOB, Ensemble, Plan, WarmStart
+from .ensemble import JOB, Ensemble, Plan, WarmStart, planned_kernels
 from .fusion import Floats, fuse
 from .images import ChannelAxis, ImageFormat
 from .masks import leave_out, mirrored
@@ -29,7 +29,7 @@ from .nonlocal_bayes import refine
 from .progress import Callback
 from .residual import bound_residual
 from .settings import FitSettings
-from .starts import START_METHODS, Start, make_start
+from .starts import START_METHODS, Start, make_start, segmentation_options
 from .uncertainty import error_variance
 
 ITERATIONS = {"fast": 100, "balanced": 100, "best": 200}
@@ -92,6 +92,7 @@ def denoise(
     n_kernels: int | str = "auto",
     start: str = "content",
     threshold: float | None = None,
+    allotment: str | None = None,
     preset: str = "balanced",
     weight: Any = None,
     ignore_nan: bool = False,
@@ -129,6 +130,10 @@ def denoise(
     threshold : float, optional
         Of the segmentation start: largest step of colour within a segment, in 0..255 of the image's range; the paper
         takes 10 and 20. Default 20.
+    allotment : {"content", "area", "paper"}, optional
+        Of the segmentation start: how kernels are dealt out to segments, by the gradient, by area, or as many for each
+        as in the paper's release. With "paper" there may be fewer kernels than asked; fewer than there are segments
+        are refused. Default "content".
     preset : {"fast", "balanced", "best"}
         How many models are fitted and how long: 6 for 100 steps, 15 for 100 or 30 for 200.
     weight : array-like, optional
@@ -180,8 +185,7 @@ def denoise(
     check_noise(noise)
     if start not in START_METHODS:
         raise ValueError(f"start={start!r} is not known; use one of {', '.join(START_METHODS)}.")
-    if threshold is not None and start != "segmentation":
-        raise ValueError(f"threshold is for start='segmentation', not {start!r}.")
+    options = segmentation_options(start, threshold, allotment)
     checked_count(seed, "seed", smallest=0)
     engine.resolve_device(device)  # early: the name may be wrong
     weight = leave_out(image, channel_axis, weight, ignore_nan, saturation)
@@ -194,11 +198,14 @@ def denoise(
         others = [noise_model.stabilised(neighbour_pixels(each, layout, pixels.shape)) for each in neighbours]
         working, share = average(working, others, noise_model.variance)
         noise_model = noise_model.averaged(share)
-    options = {} if threshold is None else {"threshold": checked_positive(threshold, "threshold")}
     settings = replace(SETTINGS, start=start, iterations=ITERATIONS[preset])
     plans = _plans(pixels.shape, wanted, count, noise_model.strength)
     if warm:
-        plans = [replace(plan, n_kernels=model.n_kernels) for plan, model in zip(plans, warm.models, strict=True)]
+        counts = map(planned_kernels, warm.models)
+        plans = [replace(plan, n_kernels=n) for plan, n in zip(plans, counts, strict=True)]
+    begin = partial(_start, start, working, options)
+    if allotment == "paper":  # early: the smallest models may have too few kernels
+        begin(min(plan.n_kernels for plan in plans), np.random.default_rng(seed))
 
     def run(device: torch.device) -> Ensemble:
         ensemble = Ensemble(
@@ -206,7 +213,7 @@ def denoise(
             noise_model,
             layout,
             settings,
-            partial(_start, start, working, options),
+            begin,
             weights,
             seed,
             device,
@@ -294,7 +301,7 @@ def _warm(
     for model in before.models:
         same_shape = (*model.shape, model.channels) == working.shape
         fits = same_shape and model.metadata.get("job") == JOB
-        if not fits or (count is not None and model.n_kernels != count):
+        if not fits or (count is not None and planned_kernels(model) != count):
             raise ValueError(
                 f"warm_start holds {model!r}, which does not fit an image of shape {working.shape} (Y, X, C) and the "
                 "given n_kernels: give what denoise returned for a plane of this shape with these settings."

@@ -35,10 +35,15 @@ BATCH_TILES = 8192  # that models fitted at once have in all; more would not mak
 
 @dataclass(frozen=True)
 class Plan:
-    """One model to be fitted: its number of kernels, and how many px (y, x) its tiles begin before the image."""
+    """One model to be fitted: kernels asked of its start, and how many px (y, x) its tiles begin before the image."""
 
     n_kernels: int
     shift: tuple[int, int]
+
+
+def planned_kernels(model: Model) -> int:
+    """How many kernels a model of an ensemble was to have; a start may give fewer."""
+    return int(model.metadata.get("planned_kernels", model.n_kernels))
 
 
 @dataclass(frozen=True)
@@ -264,7 +269,10 @@ class Ensemble:
             for geometry, colours, own in zip(
                 kernels[0].cpu(),
                 mixed,
-                [{"model": n, "tile_shift": list(plan.shift)} for n, plan in zip(numbers, plans, strict=True)],
+                [
+                    {"model": n, "tile_shift": list(plan.shift), "planned_kernels": plan.n_kernels}
+                    for n, plan in zip(numbers, plans, strict=True)
+                ],
                 strict=True,
             )
         ]

@@ -22,7 +22,7 @@ from .progress import Callback, Parts, Progress
 from .settings import FitSettings
 from .settings import preset as named_preset
 from .sizing import MOST_FITS, as_few_as_reach, predict_kernels
-from .starts import make_start
+from .starts import make_start, segmentation_options
 
 AUTO_PSNR = 32.0
 """``n_kernels="auto"`` takes as many kernels as are expected to reach this, in dB of the image's own range."""
@@ -37,6 +37,7 @@ def fit(
     preset: str = "default",
     start: str | None = None,
     threshold: float | None = None,
+    allotment: str | None = None,
     iterations: int | None = None,
     mode: Mode = "smoe",
     experts: Literal["constant", "linear"] = "constant",
@@ -68,6 +69,10 @@ def fit(
         Where kernels begin; default: the preset's.
     threshold : float, optional
         Of the segmentation start: largest step of colour within a segment, in 0..255 of the image's range; default 20.
+    allotment : {"content", "area", "paper"}, optional
+        Of the segmentation start: how kernels are dealt out to segments, by the gradient, by area, or as many for each
+        as in the paper's release. With "paper" there may be fewer kernels than asked; fewer than there are segments
+        are refused. Default "content".
     iterations : int, optional
         Optimiser steps; default: the preset's.
     mode : {"smoe", "rbf"}
@@ -115,13 +120,11 @@ def fit(
         time = checked_positive(time, "time")
     if psnr is not None and (checked_positive(psnr, "psnr") > 300 or settings.iterations < 1):
         raise ValueError(f"psnr={psnr!r} must be at most 300, and takes at least one iteration.")
-    if threshold is not None and settings.start != "segmentation":
-        raise ValueError(f"threshold is for start='segmentation', not {settings.start!r}.")
+    options = segmentation_options(settings.start, threshold, allotment)
     checked_count(seed, "seed", smallest=0)
     began = clock.perf_counter()
     engine.resolve_device(device)  # early: the name may be wrong
     pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
-    options = {} if threshold is None else {"threshold": checked_positive(threshold, "threshold")}
 
     def run(device: torch.device) -> Model:
         job = _Job(pixels, layout, settings, mode, weights, seed, options, preset, device)

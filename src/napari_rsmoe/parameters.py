@@ -101,6 +101,11 @@ DEVICE = Parameter(
     choices=("auto", "cpu", "cuda"), advanced=True,
 )  # fmt: skip
 STARTS = ("segmentation", "content", "random")
+ALLOTMENT = Parameter(
+    "allotment", "choice", "Kernels of a segment",
+    "How the segmentation start deals kernels out to segments, by itself by content; paper: the same number to each.",
+    None, choices=("content", "area", "paper"), automatic_label="default", advanced=True,
+)  # fmt: skip
 
 DENOISE = (
     Parameter(
@@ -131,6 +136,7 @@ DENOISE = (
         "Largest step of colour within a segment of the segmentation start, in 0 to 255 of the image's range.",
         None, low=1.0, high=255.0, decimals=1, automatic_label="20", number=20.0, advanced=True,
     ),
+    ALLOTMENT,
     Parameter(
         "ignore_nan", "bool", "Leave out NaN", "Pixels that are NaN or infinite do not count; else they are an error.",
         False, advanced=True,
@@ -202,6 +208,7 @@ FIT = (
         "Largest step of colour within a segment of the segmentation start, in 0 to 255 of the image's range.",
         None, low=1.0, high=255.0, decimals=1, automatic_label="20", number=20.0, advanced=True,
     ),
+    ALLOTMENT,
     Parameter(
         "iterations", "int", "Steps", "Steps of the optimiser; by itself as the quality says.", None,
         low=0, high=1_000_000, step=100, automatic_label="as the quality says", number=1000, advanced=True,

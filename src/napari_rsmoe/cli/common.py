@@ -196,10 +196,19 @@ iterations_option = click.option(
 )
 
 
-def check_threshold(threshold: float | None, start: str) -> None:
-    """Refuse --threshold where no segmentation uses it."""
-    if threshold is not None and start != "segmentation":
-        raise click.UsageError(f"--threshold is for --start segmentation, not {start}.")
+allotment_option = click.option(
+    "--allotment",
+    type=click.Choice(("content", "area", "paper")),
+    help="Of the segmentation start: deal kernels out to segments by content, by area, or as in the paper the same "
+    "number to each, which must be at least 1.  [default: content]",
+)
+
+
+def check_segmentation(start: str, threshold: float | None, allotment: str | None) -> None:
+    """Refuse --threshold and --allotment where no segmentation uses them."""
+    for name, value in (("threshold", threshold), ("allotment", allotment)):
+        if value is not None and start != "segmentation":
+            raise click.UsageError(f"--{name} is for --start segmentation, not {start}.")
 
 
 def _gathered(function: Function, kind: type, name: str, *options: Callable[[Any], Any]) -> Function:

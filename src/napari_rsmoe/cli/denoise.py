@@ -21,7 +21,8 @@ from .common import (
     Common,
     Files,
     NoiseOption,
-    check_threshold,
+    allotment_option,
+    check_segmentation,
     file_options,
     run_options,
     seed_option,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     type=POSITIVE,
     help="Of the segmentation start: largest step of colour within a segment, of 255.  [default: 20]",
 )
+@allotment_option
 @click.option(
     "--std",
     type=ARGUMENT,
@@ -131,6 +133,7 @@ def command(
     kernels: int | str,
     start: str,
     threshold: float | None,
+    allotment: str | None,
     std: Path | None,
     preset: str,
     mask: Path | None,
@@ -160,7 +163,7 @@ def command(
 
     Data type, value range, axes and pixel size stay as they are; an opacity (alpha) is not touched.
     """  # noqa: D301
-    check_threshold(threshold, start)
+    check_segmentation(start, threshold, allotment)
     pairs = pair_up(source, target, files.suffix, {"std": (std, ".tif")})
     common.prepare()
 
@@ -175,6 +178,7 @@ def command(
             "n_kernels": kernels,
             "start": start,
             "threshold": threshold,
+            "allotment": allotment,
             "preset": preset,
             "ignore_nan": ignore_nan,
             "saturation": saturation,

@@ -18,7 +18,8 @@ from .common import (
     AutoOr,
     Common,
     Files,
-    check_threshold,
+    allotment_option,
+    check_segmentation,
     file_options,
     iterations_option,
     run_options,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     type=POSITIVE,
     help="Of the segmentation start: largest step of colour within a segment, of 255.  [default: 20]",
 )
+@allotment_option
 @click.option(
     "--preset",
     type=click.Choice(tuple(PRESETS)),
@@ -81,6 +83,7 @@ def command(
     start: str | None,
     experts: Literal["constant", "linear"],
     threshold: float | None,
+    allotment: str | None,
     preset: str,
     iterations: int | None,
     seed: int,
@@ -107,7 +110,7 @@ def command(
         raise click.UsageError("--psnr finds the number of kernels: leave out --psnr or --kernels.")
     if time is not None and (iterations is not None or psnr is not None):
         raise click.UsageError("--time is for one fit: leave out --iterations and --psnr, or --time.")
-    check_threshold(threshold, start or PRESETS[preset].start)
+    check_segmentation(start or PRESETS[preset].start, threshold, allotment)
     pairs = pair_up(source, target, files.suffix, {"model": (model, ".rsmoe")})
     if any(pair.extras and pair.extras["model"].suffix != ".rsmoe" for pair in pairs):
         raise click.UsageError(f"--model names a .rsmoe file, not {model}.")
@@ -137,6 +140,7 @@ def command(
                 preset=preset,
                 start=start,
                 threshold=threshold,
+                allotment=allotment,
                 experts=experts,
                 iterations=iterations,
                 seed=seed,

@@ -9,7 +9,7 @@ import numpy as np
 
 from .content import content_start
 from .random import random_start
-from .segmentation import segment_labels, segmentation_start
+from .segmentation import segment_labels, segmentation_options, segmentation_start
 from .start import Floats, Start
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "make_start",
     "random_start",
     "segment_labels",
+    "segmentation_options",
     "segmentation_start",
 ]
 

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ..checks import checked_positive
 from .cells import Labels, Weights, cut_cells
 from .content import gradient_density
 from .start import SIGMA_RANGE, Floats, Start, check_request, jitter
 
+ALLOTMENTS = ("content", "area", "paper")
 PAPER_SIGMA = 5.0  # px
 
 
@@ -54,6 +56,38 @@ def segment_labels(image: Floats, threshold: float, blur: float | None = None) -
     return labels
 
 
+def segmentation_options(start: str, threshold: float | None, allotment: str | None) -> dict[str, Any]:
+    """The options that `make_start` is to pass on, checked; those that are None are left to their defaults.
+
+    Parameters
+    ----------
+    start : str
+        Name of the start.
+    threshold, allotment
+        Of `segmentation_start`, or None.
+
+    Raises
+    ------
+    ValueError
+        If an option is given for another start, or is not accepted.
+    """
+    options = {"threshold": threshold, "allotment": allotment}
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        if start != "segmentation":
+            raise ValueError(f"{name} is for start='segmentation', not {start!r}.")
+    if threshold is not None:
+        given["threshold"] = checked_positive(threshold, "threshold")
+    if allotment is not None:
+        _check_allotment(allotment)
+    return given
+
+
+def _check_allotment(allotment: str) -> None:
+    if allotment not in ALLOTMENTS:
+        raise ValueError(f"allotment={allotment!r} is not known; use one of {', '.join(ALLOTMENTS)}.")
+
+
 def _start_in_cells(
     image: Floats, labels: Labels, weights: Weights, n_kernels: int, rng: np.random.Generator, scale: float
 ) -> Start:
@@ -83,8 +117,8 @@ def _start_as_released(image: Floats, labels: Labels, n_kernels: int, rng: np.ra
     share = n_kernels // areas.size
     if share == 0:
         raise ValueError(
-            f"the paper's allotment gives each of {areas.size} segments the same number of kernels, and "
-            f"{n_kernels} are too few for that: take more, a larger threshold or another allotment"
+            f"allotment='paper' gives each of {areas.size} segments the same number of kernels, and {n_kernels} are "
+            f"too few for that: set n_kernels to at least {areas.size}, a larger threshold or another allotment."
         )
     shuffled = np.lexsort((rng.random(labels.size), labels.ravel()))
     turns = (np.cumsum(areas) - areas)[:, None] + np.arange(share) % areas[:, None]
@@ -144,8 +178,7 @@ def segmentation_start(
     check_request(image, n_kernels)
     if not 0 < scale < np.inf:
         raise ValueError(f"scale must be positive and finite, not {scale}")
-    if allotment not in ("content", "area", "paper"):
-        raise ValueError(f'allotment must be "content", "area" or "paper", not {allotment!r}')
+    _check_allotment(allotment)
     labels = segment_labels(image, threshold, blur)
     if allotment == "paper":
         return _start_as_released(image, labels, n_kernels, rng)
