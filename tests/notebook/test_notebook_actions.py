@@ -72,14 +72,17 @@ def test_fit(image: np.ndarray) -> None:
 
 
 def test_denoise_stack(image: np.ndarray) -> None:
-    stack = image[..., 1].reshape(2, 32, 80)
-    widget = DenoiseWidget(stack, models=2, preset="fast")
+    stack = np.stack([image[:32, :, 1]] * 2)
+    widget = DenoiseWidget(stack, models=2, preset="fast", average=1)
+    assert list(widget.form.fields) == [parameter.name for parameter in PARAMETERS["denoise_stack"]]
     widget.start()
     results = widget.wait()
     assert [each.image.shape for each in results] == [(32, 80)] * 2
     for first, second in zip(results, repeated(widget, stack), strict=True):
         np.testing.assert_array_equal(first.image, second.image)
         np.testing.assert_array_equal(first.std, second.std)
+    assert [each.models[0].metadata["generation"] for each in results] == [0, 1]  # a warm start
+    assert "average=1" in widget.code()
     assert widget.pane.n_planes == 2
 
 

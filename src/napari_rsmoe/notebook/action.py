@@ -7,13 +7,14 @@ import math
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 import ipywidgets
 
 from ..jobs import Job, Outcome, plain_text
-from ..parameters import PARAMETERS, call
+from ..parameters import PARAMETERS, Parameter, call
 from ..progress import Callback, PlaneParts, PlaneProgress, Progress
 from .curve import curve_svg
 from .form import Form
@@ -75,7 +76,7 @@ class ActionWidget(ipywidgets.HBox):
         self._ran: dict[str, Any] | None = None
         self.result: Any = None
         self.error: BaseException | None = None
-        self.form = Form(PARAMETERS[self.action], given)
+        self.form = Form(self.parameters(), given)
         self.pane = ImagePane(
             self._source, titles={"before": "image", "after": self.title}, labels=self._source.labels
         )  # fmt: skip
@@ -105,9 +106,22 @@ class ActionWidget(ipywidgets.HBox):
 
     # ------------------------------------------------------------------ for the widgets to fill in
 
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What the form shows."""
+        return PARAMETERS[self.action]
+
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Any:
         """What the job makes of an image, or of a plane of a stack."""
         raise NotImplementedError
+
+    def worker(self, given: dict[str, Any]) -> Callable[[int, Callback], Any]:
+        """For one run: what computes the plane of a number, called with the planes in their order."""
+
+        def work(number: int, callback: Callback) -> Any:
+            image = self._source.image if self._source.single else self._source[number]
+            return self.compute(image, given, callback=callback, **self._source.channels())
+
+        return work
 
     def pictures(self, result: Any) -> dict[str, Any]:
         """What the pane shows of a result of `compute`: `after`, `uncertainty`, `models`."""
@@ -189,9 +203,9 @@ class ActionWidget(ipywidgets.HBox):
         """Do the work, plane by plane; on the thread."""
         results: list[Any] = []
         parts = PlaneParts(partial(self._report, callback), len(self._source))
+        work = self.worker(given)
         for number in range(len(self._source)):
-            image = self._source.image if self._source.single else self._source[number]
-            done = self.compute(image, given, callback=parts.part(number), **self._source.channels())
+            done = work(number, parts.part(number))
             results.append(done)
             self.pane.show(number, **self.pictures(done))
             if parts.stopped:

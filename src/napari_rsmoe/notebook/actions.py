@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +14,9 @@ from ..fitting import fit
 from ..jobs import Latest, Outcome
 from ..metrics import psnr
 from ..model import Model
-from ..parameters import call
+from ..parameters import DENOISE, PARAMETERS, STACK, Parameter, call, changed
+from ..progress import Callback
+from ..stacks import Series
 from ..upscaling import draw_mean, fit_models
 from .action import ActionWidget
 from .views import view_of
@@ -41,13 +44,45 @@ class FitWidget(ActionWidget):
 
 
 class DenoiseWidget(ActionWidget):
-    """Remove noise, with an error bar for each pixel: `result` is a `Denoised`. Arguments as for `ActionWidget`."""
+    """Remove noise, with an error bar for each pixel: `result` is a `Denoised`. Arguments as for `ActionWidget`.
+
+    The planes of a stack help each other as in `napari_rsmoe.denoise_stack`, whose parameters the form has then.
+    """
 
     action, run_label, title = "denoise", "Denoise", "denoised"
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Of a stack, also how planes help each other."""
+        return PARAMETERS["denoise" if self._source.single else "denoise_stack"]
 
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Denoised:
         """Denoise."""
         return denoise(image, **given, **more)
+
+    def worker(self, given: dict[str, Any]) -> Callable[[int, Callback], Denoised]:
+        """Of a stack, each plane begins with what the one before has found."""
+        if self._source.single:
+            return super().worker(given)
+        settings = {parameter.name: given[parameter.name] for parameter in DENOISE}
+        own = {parameter.name: given[parameter.name] for parameter in STACK}
+        planes = self._source.planes
+        series = Series(planes, settings, **own)
+        return lambda number, callback: series.denoise(planes[number], callback)
+
+    def code_of(self, given: dict[str, Any]) -> list[str]:
+        """Of a stack, all planes in their order."""
+        if self._source.single:
+            return super().code_of(given)
+        settings = changed(DENOISE, given) | {"seed": given["seed"]}
+        own = [f"{name}={value!r}" for name, value in changed(STACK, given).items()]
+        planes = f"Planes({self._source.name}, {self._source.axes!r})"
+        return [
+            "from napari_rsmoe.planes import Planes",
+            "from napari_rsmoe.stacks import Series",
+            "",
+            f"series = Series({', '.join([planes, repr(settings), *own])})",
+            "result = [denoised for _, denoised in series]",
+        ]
 
     def pictures(self, result: Denoised) -> dict[str, Any]:
         """The denoised image, its uncertainty, and the kernels of one of its models."""
