@@ -36,7 +36,8 @@ def speed(name: str, title: str, prefix: str = "") -> list[str]:
     evaluations = [
         [
             str(r["threads"]), str(r["kernels_per_tile"]), str(r["channels"]), f"{r['forward_ns']:.3f}",
-            f"{r['forward_backward_ns']:.3f}", str(r["vector_operations"]), f"{r['floor_ns']:.3f}",
+            f"{r['forward_backward_ns']:.3f}", str(r["vector_operations"]),
+            f"{r['cache_bytes']} + {r['memory_bytes']:.2f}", f"{r['floor_ns']:.3f}",
             f"{r['forward_backward_ns'] / r['floor_ns']:.1f}",
         ]
         for r in found["results"]["evaluation"]
@@ -63,6 +64,7 @@ def speed(name: str, title: str, prefix: str = "") -> list[str]:
                 "forward",
                 "forward + backward",
                 "operations",
+                "cache + memory, bytes",
                 "floor, ns",
                 "of the floor",
             ],

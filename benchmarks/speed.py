@@ -126,7 +126,10 @@ def main() -> None:
     options = parser.parse_args()
     print(machine.facts())
     results: dict[str, Any] = {"evaluation": [], "fit": []}
-    print("\nthreads  kernels/tile  channels  forward ns  forward+backward ns  operations  floor ns  of the floor")
+    print(
+        "\nthreads  kernels/tile  channels  forward ns  forward+backward ns  operations  cache+memory bytes"
+        "  floor ns  of the floor"
+    )
     for threads in sorted(set(options.threads)):
         torch.set_num_threads(threads)
         for kernels, channels in [(20, 3), (30, 3), (50, 3), (30, 1), (30, 4), (30, 8)]:
@@ -134,8 +137,8 @@ def main() -> None:
             results["evaluation"].append(row)
             print(
                 f"{threads:7d} {kernels:13d} {channels:9d} {row['forward_ns']:11.3f} {row['forward_backward_ns']:20.3f}"
-                f" {row['vector_operations']:11d} {row['floor_ns']:9.3f}"
-                f" {row['forward_backward_ns'] / row['floor_ns']:12.1f}",
+                f" {row['vector_operations']:11d} {row['cache_bytes']:12d}+{row['memory_bytes']:<6.2f}"
+                f"{row['floor_ns']:9.3f} {row['forward_backward_ns'] / row['floor_ns']:12.1f}",
                 flush=True,
             )
     photo = np.tile(data.coffee(), (2, 2, 1))[:512, :768]
