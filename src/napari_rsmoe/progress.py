@@ -57,15 +57,15 @@ Callback = Callable[[Progress], bool | None]
 result it has so far. None or False goes on."""
 
 
-class Parts:
-    """The callbacks of a job of equal parts, which report to the job's own callback.
+class _Parts:
+    """What the callbacks of the equal parts of a job share.
 
     Parameters
     ----------
     callback : callable or None
         The job's.
     count : int
-        Number of parts.
+        Number of parts, or of planes.
 
     Attributes
     ----------
@@ -76,6 +76,10 @@ class Parts:
     def __init__(self, callback: Callback | None, count: int) -> None:
         self.callback, self.count = callback, count
         self.stopped = False
+
+
+class Parts(_Parts):
+    """The callbacks of a job of equal parts, which report to the job's own callback."""
 
     def part(self, index: int, stage: str) -> Callback | None:
         """The callback for part `index`, counted from 0."""
@@ -91,25 +95,8 @@ class Parts:
         return report
 
 
-class PlaneParts:
-    """The callbacks of a job that does the same to every plane; they report a `PlaneProgress`.
-
-    Parameters
-    ----------
-    callback : callable or None
-        The job's.
-    count : int
-        Number of planes.
-
-    Attributes
-    ----------
-    stopped : bool
-        Whether the callback has asked to stop.
-    """
-
-    def __init__(self, callback: Callback | None, count: int) -> None:
-        self.callback, self.count = callback, count
-        self.stopped = False
+class PlaneParts(_Parts):
+    """The callbacks of a job that does the same to every plane; they report a `PlaneProgress`."""
 
     def part(self, number: int, plane: tuple[int | slice, ...] = ()) -> Callback:
         """The callback for plane `number`, counted from 0, which lies at the index `plane`."""
