@@ -40,6 +40,13 @@ def test_two_gates_model_an_edge_where_two_gaussians_cannot(seed: int) -> None:
     assert gated > summed + 10
 
 
+def test_gaussians_that_overlap_begin_as_bright_as_the_image() -> None:
+    image = np.full((64, 80), 0.5, np.float32)
+    image[0, 0], image[-1, -1] = 0, 1
+    drawn = fit(image, 800, mode="rbf", start="random", iterations=0).render()
+    assert np.median(drawn) == pytest.approx(0.5, rel=0.1)  # the plain sum of 800 kernels of 5 px is 12 times that
+
+
 def test_a_kernel_that_goes_astray_at_the_end_does_not_spoil_the_fit() -> None:
     image, seen = data.coffee()[100:292, 150:342], [0.0]
     model = fit(image, 400, iterations=500, callback=lambda progress: seen.append(progress.psnr or 0.0))

@@ -72,7 +72,12 @@ class Fitter:
             self._image_weight = torch.from_numpy(weight).to(self.device)
             total = float(weight.sum(dtype=np.float64))
         self._values = total * pixels.shape[2]
-        geometry, experts = start_tensors(start, self._image_shape) if isinstance(start, Start) else start
+        if isinstance(start, Start):
+            geometry, experts = start_tensors(start, self._image_shape)
+            if mode == "rbf":
+                experts = shared_out(geometry, experts, self._image_shape)
+        else:
+            geometry, experts = start
         if settings.linear:
             experts = torch.cat([experts, torch.zeros(len(experts), 2 * pixels.shape[2])], 1)
         step = 1 / settings.oversample
@@ -286,6 +291,13 @@ def start_tensors(start: Start, shape: tuple[int, int]) -> tuple[torch.Tensor, t
     geometry[:, :2] = start.centers[order]
     geometry[:, [2, 4]] = 1 / start.sigmas[order, None]
     return torch.from_numpy(geometry), torch.from_numpy(np.ascontiguousarray(start.experts[order]))
+
+
+def shared_out(geometry: torch.Tensor, experts: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    """Experts that add up to what they were where kernels overlap: sums of Gaussians begin as bright as gates."""
+    total = engine.render(geometry, torch.ones(len(geometry), 1), *shape, normalised=False)[0]
+    y, x = (geometry[:, axis].round().long().clamp(0, length - 1) for axis, length in enumerate(shape))
+    return experts / total[y, x, None].clamp_min(1)
 
 
 def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
