@@ -39,6 +39,17 @@ def test_fine_texture_is_not_taken_for_correlated_noise() -> None:
     assert measure_noise(even[..., None].astype(np.float32)).spectrum is not None
 
 
+def test_noise_that_content_hides_everywhere_is_trusted_less() -> None:
+    rng = np.random.default_rng(0)
+    texture = gaussian_filter(rng.normal(size=(160, 176)), 1.5)
+    found = []
+    for strength in (0.002, 0.2):
+        image = 0.5 + strength * texture / texture.std() + 0.01 * rng.normal(size=texture.shape)
+        found.append(measure_noise(image[..., None].astype(np.float32)).channels[0].read)
+    assert found[0] == pytest.approx(0.01, rel=0.15)
+    assert found[1] < 0.004
+
+
 def test_pure_noise_becomes_flat() -> None:
     """What is left of it has an eighth of its standard deviation at most, and the error bar knows of that."""
     noise = np.random.default_rng(0).normal(100, 10, (96, 96)).astype(np.float32)

@@ -10,6 +10,7 @@ from skimage import data
 import napari_rsmoe
 from napari_rsmoe import PoissonGaussian, denoise, estimate_noise, psnr, stabilise, unstabilise
 from napari_rsmoe.noise_model import measure_noise
+from napari_rsmoe.photons import holds_everywhere
 from napari_rsmoe.stabilising import NO_LIMITS, Stabiliser
 from scenes import noisy_of, scene
 
@@ -93,6 +94,17 @@ def test_photon_noise_is_found_with_its_errors() -> None:
         found = channel.gain, channel.sigma
         hits += [abs(a - b) < 2.5 * e * a for a, b, e in zip(found, truth, errors, strict=True)]
     assert np.mean(hits) > 0.7
+
+
+def test_a_law_that_quiet_places_do_not_keep_is_seen_through() -> None:
+    """As where bright texture passes for photon noise; a place without any, such as a black border, does not count."""
+    clean = bright_scene()
+    frame = shot(clean, CAMERA)
+    frame[:40] = frame.min()
+    limits = (float(frame.min()), INFINITY)
+    assert holds_everywhere(frame, CAMERA, limits, None)
+    assert not holds_everywhere(frame, CAMERA.stronger(1.7), limits, None)
+    assert holds_everywhere(frame[:32], CAMERA.stronger(1.7), limits, None)  # too little to judge by
 
 
 def test_noise_of_photons_is_removed() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter
 
 from .noise import Mask, clip_limits, white_variance
-from .photons import GROWTH, photon_noise, variance_line
+from .photons import GROWTH, LOCAL_MEAN, holds_everywhere, photon_noise, variance_line
 from .stabilising import Limits, PoissonGaussian, Stabiliser
 
 Floats = NDArray[np.float32]
@@ -30,8 +30,8 @@ FAINTEST = 1 / 16  # of the strongest channel's noise, that counts as the noise 
 # Power of photon noise at the finest scale in flat places, over what its law says: with less than FAITHFUL the law is
 # made weaker, with less than TEXTURE it is dropped.
 FAITHFUL, TEXTURE = 0.75, 0.45
+HIDDEN = 20.0  # variance of flat places, in that of the noise, from which on the noise is hidden and hardly to be told
 LEAST = 1e-5  # of a channel's range: less is the rounding of numbers
-LOCAL_MEAN = 2.0  # px, of the blur that tells the brightness at a pixel
 _TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
 
 
@@ -103,6 +103,12 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
     # Noise is as strong in one flat place as in another; soft content and fine texture are not.
     white = spectrum.mean() <= COLOURED * finest or scatter > UNEVEN
     if white if like is None else like.spectrum is None:
+        if like is None:
+            laws = [
+                law if law.gain == 0 or holds_everywhere(plane, law, limit, used) else level
+                for plane, law, level, limit in zip(planes, laws, even, limits, strict=True)
+            ]
+        laws = [law.stronger(min(1.0, HIDDEN / excess)) for law in laws]
         return NoiseLaws(tuple(laws), limits, None, _correlation(spectrum))
     # What was measured is the noise at the finest scale; pixels further apart hardly share theirs, but have more
     # content, so that noise has to grow at either scale to be taken for that of photons.

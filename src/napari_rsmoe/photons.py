@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import convolve, gaussian_filter
 
 from .noise import Mask, longest_even_tail
-from .stabilising import Limits, PoissonGaussian, stabilised_moments
+from .stabilising import Limits, PoissonGaussian, Stabiliser, stabilised_moments
 
 Array = NDArray[np.float64]
 
@@ -22,6 +24,11 @@ MISFIT = 0.35  # largest median misfit of the line, in logarithms, and
 AGAINST_EVEN = 0.5  # largest one as a share of that of even noise
 FLOOR = 0.01  # of the largest variance: less is not told from nothing
 ROUNDS = 10  # of weighing the levels by how well they fit
+LOCAL_MEAN = 2.0  # px, of the blur that tells the brightness at a pixel
+BLOCK, FEWEST_BLOCKS = 8, 50  # px, side of the blocks that are compared with a law, and how many there must be
+QUIETEST = 0.1  # share of the blocks that count as quiet
+LEAST_POWER = 0.7  # of noise by the law, that they must have
+FINEST_SCALE = np.outer([1, -2, 1], [1, -2, 1]) / 6  # a filter that leaves white noise as strong as it is
 
 
 def variance_line(plane: Array, used: Mask | None, limits: Limits, apart: int = 1) -> PoissonGaussian | None:
@@ -80,6 +87,39 @@ def photon_noise(
     if misfit > min(MISFIT, AGAINST_EVEN * np.median(np.abs(even - np.median(even)))):
         return None
     return _law(slope, constant, float(plane.min()))
+
+
+def holds_everywhere(plane: Array, law: PoissonGaussian, limits: Limits, used: Mask | None) -> bool:
+    """Whether even the quietest blocks of a channel are as noisy as a law says.
+
+    Noise is everywhere, content that looks like noise is not. Parameters are as of `variance_line`. Noise is taken at
+    the finest scale, where there is least content. Blocks with values that were cut off do not count; where nearly all
+    have some, the law is taken to hold.
+    """
+    stabiliser = Stabiliser(law, float(plane.max()), limits)
+    stabilised = stabiliser.forward(plane)
+    expected = stabiliser.variance(gaussian_filter(stabilised, LOCAL_MEAN))
+    power = _block_means(np.square(convolve(stabilised, FINEST_SCALE)) / expected)
+    kept = (plane > limits[0]) & (plane < limits[1])
+    counted = _block_means(kept if used is None else kept & used) == 1
+    if counted.sum() < FEWEST_BLOCKS:
+        return True
+    return bool(np.quantile(power[counted], QUIETEST) >= LEAST_POWER * _quiet_noise())
+
+
+@cache
+def _quiet_noise() -> float:
+    """What the quietest blocks of white noise of variance 1 have."""
+    noise = np.random.default_rng(0).standard_normal((512, 512))
+    return float(np.quantile(_block_means(np.square(convolve(noise, FINEST_SCALE))), QUIETEST))
+
+
+def _block_means(values: NDArray[Any]) -> Array:
+    """Means over blocks that do not overlap."""
+    rows, columns = (length // BLOCK for length in values.shape)
+    blocks = values[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+    means: Array = blocks.mean((1, 3))
+    return means
 
 
 def _law(slope: float, constant: float, lowest: float) -> PoissonGaussian | None:
