@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve, gaussian_filter
 from skimage import data
 
 import napari_rsmoe
@@ -131,6 +131,23 @@ def test_correlated_noise_is_found_and_removed() -> None:
         shared = np.mean(np.take(noise, range(1, 160), axis) * np.take(noise, range(159), axis)) / 0.06**2
         assert found.correlation[axis] == pytest.approx(shared, abs=0.1)
     assert psnr(denoise(noisy, models=6).image, clean, 1.0) > psnr(noisy, clean, 1.0) + 4
+
+
+def test_noise_that_was_interpolated_differently_in_each_channel_is_found() -> None:
+    clean = scene(192, 192)
+    noisy = clean + np.random.default_rng(0).normal(0, 0.05, clean.shape)
+    red, green = np.outer([1, 2, 1], [1, 2, 1]) / 4, np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
+    y, x = np.indices(clean.shape[:2]) % 2
+
+    def camera(image: np.ndarray) -> np.ndarray:
+        """Through a Bayer mosaic, and interpolated bilinearly."""
+        colours = [(y + x == 0, red), (y + x == 1, green), (y + x == 2, red)]
+        return np.stack([convolve(image[..., c] * at, kernel) for c, (at, kernel) in enumerate(colours)], -1)
+
+    found = estimate_noise(camera(noisy))
+    assert found.laws.spectrum is not None
+    truth = (camera(noisy) - camera(clean)).std((0, 1))
+    np.testing.assert_allclose([channel.sigma for channel in found.channels], truth, rtol=0.15)
 
 
 def test_each_channel_has_its_own_noise() -> None:

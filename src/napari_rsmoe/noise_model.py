@@ -95,9 +95,10 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
     even, laws = laws, _with_photons(planes, laws, limits, used, kinds)
     spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used)
     heard = _finest(spectrum)
-    if like is None and laws != even and heard < FAITHFUL:
-        # Some of what grew with brightness was texture, or all of it.
-        laws = [law.stronger(heard / FAITHFUL) if law.gain > 0 else law for law in laws] if heard > TEXTURE else even
+    if laws != even and heard < FAITHFUL:
+        # Some of what grew with brightness was texture, or all of it; with `like` it is known not to be all.
+        kept = like is not None or heard > TEXTURE
+        laws = [law.stronger(heard / FAITHFUL) if law.gain > 0 else law for law in laws] if kept else even
         spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used)
     finest = _finest(spectrum)
     # Noise is as strong in one flat place as in another; soft content and fine texture are not.
@@ -114,10 +115,10 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
     # content, so that noise has to grow at either scale to be taken for that of photons.
     if like is None:
         kinds = [None if law.gain > 0 else False for law in laws]
-    even = [law.stronger(excess) for law in even]
+    even = _relevelled(planes, even, limits, used)
     laws = _with_photons(planes, even, limits, used, kinds, APART, COLOURED_GROWTH)
-    spectrum, excess, _ = _spectrum_of(planes, laws, limits, used)
-    laws = [law.stronger(excess) for law in laws]
+    laws = _relevelled(planes, laws, limits, used)
+    spectrum = _spectrum_of(planes, laws, limits, used)[0]
     return NoiseLaws(tuple(laws), limits, spectrum / spectrum.mean(), _correlation(spectrum))
 
 
@@ -255,6 +256,17 @@ def _levelled(sigmas: Sequence[float]) -> list[float]:
         return list(sigmas)
     common = _rounded(math.sqrt(float(np.mean(np.square(heard)))))
     return [common if sigma > 0 else 0.0 for sigma in sigmas]
+
+
+def _relevelled(
+    planes: Sequence[Array], laws: Sequence[PoissonGaussian], limits: Sequence[Limits], used: Mask | None
+) -> list[PoissonGaussian]:
+    """The laws, each as strong as the flat blocks of its channel: interpolation may treat channels differently."""
+    each = zip(planes, laws, limits, strict=True)
+    return [
+        law.stronger(_spectrum_of([plane], [law], [limit], used)[1]) if law.gain + law.read > 0 else law
+        for plane, law, limit in each
+    ]
 
 
 def _rounded(value: float) -> float:
