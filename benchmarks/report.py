@@ -108,6 +108,95 @@ def regression(found: dict[str, Any]) -> list[list[str]]:
     ]
 
 
+def films() -> list[str]:
+    """Section of `benchmarks.films`, if it was run; Kodak images of one scene together."""
+    found = load("films")
+    if not found:
+        return []
+    scenes: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for name, ways in found["results"].items():
+        for way, row in ways.items():
+            scenes.setdefault(name.split(",")[0], {}).setdefault(way, []).append(row)
+
+    def mean(rows: list[dict[str, Any]], figure: str, form: str, frames: slice = slice(None)) -> str:
+        values = [row[figure] for row in rows if row.get(figure) is not None]
+        if not values:
+            return "-"
+        return form.format(np.mean([value[frames] if isinstance(value, list) else value for value in values]))
+
+    first, later, last = slice(1), slice(1, None), slice(-1, None)
+    return [
+        "## Films\n",
+        "`python -m benchmarks.films --json benchmarks/results/films.json`; films of five frames of 192x192 (cells: "
+        "130x130), preset `balanced`. PSNR in dB of the first, the later and the last frame; time of later frames; "
+        "flicker: standard deviation over time in still places as a share of that of the noisy film. The first three "
+        "are made of Kodak 01, 05 and 09, on which no setting was chosen (means), with noise of variance 0.01.  ",
+        machine_line(found["machine"]) + "\n",
+        table(
+            ["film", "way", "first", "later", "last", "CPU s a frame", "flicker"],
+            [
+                [
+                    scene,
+                    way,
+                    *(mean(rows, "psnr", "{:.2f}", frames) for frames in (first, later, last)),
+                    mean(rows, "cpu_seconds", "{:.2f}", later),
+                    mean(rows, "flicker", "{:.3f}"),
+                ]
+                for scene, ways in scenes.items()
+                for way, rows in ways.items()
+            ],
+        ),
+    ]
+
+
+def correlated() -> list[str]:
+    """Section of `benchmarks.correlated`, if it was run."""
+    found = load("correlated")
+    if not found:
+        return []
+    processes = found["results"]["psnr"]
+    methods = [key for key in next(iter(processes.values()))["mean"] if not key.startswith("sigma")]
+    return [
+        "## Noise that neighbours share\n",
+        "`python -m benchmarks.correlated --json benchmarks/results/correlated.json`; PSNR in dB against the clean "
+        f"image after the same processing, noise of variance {found['results']['variance']} before it, middle 256x256 "
+        "pixels of Kodak images on which no setting was chosen.\n",
+        table(
+            ["", "image", *methods, "noise", "noise found"],
+            [
+                [
+                    process,
+                    image,
+                    *(f"{row[m]:.2f}" for m in methods),
+                    f"{row['sigma']:.4f}",
+                    f"{row['sigma found']:.4f}",
+                ]
+                for process, rows in processes.items()
+                for image, row in rows.items()
+            ],
+        ),
+    ]
+
+
+def memory() -> list[str]:
+    """Section of `benchmarks.scaling --models`, if it was run."""
+    found = load("memory")
+    if not found:
+        return []
+    return [
+        "## Memory of denoising\n",
+        "`python -m benchmarks.scaling --models 1 16 64 --json benchmarks/results/memory.json`; 768x512 RGB, preset "
+        "`balanced`; peak above what the process held before.\n",
+        table(
+            ["models", "kernel counts", "their kernels, MB", "peak, MB"],
+            [
+                [str(r["models"]), str(r["counts"]), f"{r['kernels_mb']:.1f}", f"{r['peak_mb']:.0f}"]
+                for r in found["results"]
+            ],
+        ),
+    ]
+
+
 def main() -> None:
     """Write the page."""
     parts = ["# Benchmarks\n", "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`.\n"]
@@ -191,6 +280,7 @@ def main() -> None:
                 ],
             ),
         ]
+    parts += films() + correlated() + memory()
     page = Path(REPOSITORY / "docs" / "benchmarks.md")
     page.write_text("\n".join(parts))
     print(f"wrote {page}")
