@@ -130,7 +130,11 @@ def test_correlated_noise_is_found_and_removed() -> None:
     for axis in (0, 1):
         shared = np.mean(np.take(noise, range(1, 160), axis) * np.take(noise, range(159), axis)) / 0.06**2
         assert found.correlation[axis] == pytest.approx(shared, abs=0.1)
-    assert psnr(denoise(noisy, models=6).image, clean, 1.0) > psnr(noisy, clean, 1.0) + 4
+    result = denoise(noisy, models=6)
+    assert psnr(result.image, clean, 1.0) > psnr(noisy, clean, 1.0) + 9  # at one scale alone, 7.7
+    error = np.abs(result.image - clean)
+    assert 0.55 < np.mean(error <= result.std) < 0.8
+    assert np.mean(error <= 2 * result.std) > 0.85
 
 
 def test_noise_that_was_interpolated_differently_in_each_channel_is_found() -> None:

@@ -8,9 +8,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_rsmoe import engine
-from napari_rsmoe.noise_model import BLOCK, NoiseLaws, NoiseModel
+from napari_rsmoe.noise_model import BLOCK
 from napari_rsmoe.nonlocal_bayes import refine
-from napari_rsmoe.stabilising import PoissonGaussian
+from napari_rsmoe.scales import patch_correlation
 from twins import patches as twin
 
 OPTIONS = {"stride": 4, "reach": 6, "fewest": 20, "most": 50, "alike": 0.3}
@@ -28,10 +28,7 @@ def soft_correlation() -> np.ndarray:
     kernel = np.zeros((BLOCK, BLOCK))
     kernel[0, 0] = 1
     spectrum = np.square(np.abs(np.fft.fft2(gaussian_filter(kernel, 1.0, mode="wrap")))) + 1e-3
-    laws = NoiseLaws((PoissonGaussian(0, 0, 0.1),), ((-np.inf, np.inf),), spectrum / spectrum.mean())
-    correlation = NoiseModel(laws, np.zeros((8, 8, 1), np.float32)).patch_correlation(engine.PATCH_SIDE)
-    assert correlation is not None
-    return correlation
+    return patch_correlation(spectrum, engine.PATCH_SIDE)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 33, 41), (5, 20, 9)], ids=lambda shape: "-".join(map(str, shape)))

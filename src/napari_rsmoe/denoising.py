@@ -28,6 +28,7 @@ from .noise_model import NoiseModel
 from .nonlocal_bayes import refine
 from .progress import Callback
 from .residual import bound_residual
+from .scales import refine_scales
 from .settings import FitSettings
 from .starts import START_METHODS, Start, make_start, segmentation_options
 from .uncertainty import error_variance
@@ -258,7 +259,10 @@ def _finish(ensemble: Ensemble) -> tuple[Floats, Floats]:
     if noise.sigma == 0:
         return recorrelate(fused.image), np.sqrt(recorrelated_variance(fused.spread * (used == 0)))
     noisy = np.where(used > 0, ensemble.planes, fused.image)
-    refined = refine(noisy, fused.image, variance, noise.patch_correlation(engine.PATCH_SIDE))
+    if noise.spectrum is None:
+        refined = refine(noisy, fused.image, variance)
+    else:
+        refined = refine_scales(noisy, fused.image, variance, noise.spectrum)
     refined = bound_residual(noisy, refined, variance)
     planes = refined.image
     denoised = recorrelate(planes)

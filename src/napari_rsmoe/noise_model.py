@@ -231,15 +231,6 @@ class NoiseModel:
         kernel /= np.sqrt(np.square(kernel).sum())
         return np.stack([convolve(plane, kernel, mode="wrap") for plane in signs]).astype(np.float32)
 
-    def patch_correlation(self, side: int) -> Floats | None:
-        """Correlation of the noise between the pixels of a square of `side` px, at most BLOCK / 2; None if white."""
-        if self.spectrum is None:
-            return None
-        covariance = np.fft.ifft2(self.spectrum).real
-        y, x = np.divmod(np.arange(side * side), side)
-        correlation = covariance[y[:, None] - y, x[:, None] - x] / covariance[0, 0]
-        return correlation.astype(np.float32)
-
     def _stabilised(self, pixels: Floats) -> Array:
         return np.stack([each.forward(pixels[..., c]) for c, each in enumerate(self._stabilisers)], -1)
 

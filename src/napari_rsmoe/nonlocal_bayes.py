@@ -13,7 +13,6 @@ Floats = NDArray[np.float32]
 
 STRENGTHS = (0.7, 1.0)
 """What the noise variance is multiplied by, pass after pass: the first estimate has lost texture, so at first less."""
-COLOURED_FACTOR = 3.0  # on the strengths for correlated noise, more of which is left in the pilot
 STRIDE = 4  # px between reference patches
 REACH = 18  # px that an alike patch may lie away
 FEWEST, MOST = 60, 200  # patches of a group
@@ -76,7 +75,6 @@ def refine(
     down, across = (length - side + 1 for length in pilot.shape[1:])
     if min(down, across) < 1 or down * across < FEWEST:
         return Refined(pilot, np.zeros_like(pilot))
-    factor = 1.0 if correlation is None else COLOURED_FACTOR
     correlation = np.eye(side * side, dtype=np.float32) if correlation is None else correlation
     floor = LEAST_VARIANCE * variance.mean((1, 2), keepdims=True) + LEAST_NOISE
     image, leverage = pilot, np.zeros_like(pilot)
@@ -84,7 +82,7 @@ def refine(
         image, leverage = engine.filter_patches(
             noisy,
             image,
-            np.maximum(variance, floor) * np.float32(factor * strength),
+            np.maximum(variance, floor) * np.float32(strength),
             correlation,
             stride=STRIDE,
             reach=REACH,

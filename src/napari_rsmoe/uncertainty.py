@@ -13,6 +13,7 @@ FACTOR = (1.58, 0.75)  # for brightness, for colour differences
 SPREAD_POWER = 0.46
 LEVERAGE_POWER = 0.6
 LEFT_RATE = 2.0
+CORRELATED = np.float32(1.8)  # times the law, if the noise is correlated
 LEAST_SPREAD, LEAST_LEVERAGE = np.float32(1e-5), np.float32(1e-4)
 
 
@@ -37,7 +38,7 @@ def error_variance(
     leverage : ndarray of float32, shape (C, H, W)
         Covariance of the noise and the final image as a share of the noise variance.
     white : bool
-        Whether the noise is; otherwise the residual tells nothing.
+        Whether the noise is; otherwise neighbours in the residual are alike anyway, and a constant takes the place.
 
     Returns
     -------
@@ -52,6 +53,8 @@ def error_variance(
     law *= np.power(leverage + LEAST_LEVERAGE, np.float32(LEVERAGE_POWER))
     if white:
         law *= np.exp(np.float32(LEFT_RATE) * _likeness((noisy - image) / np.sqrt(noise)))[:, None, None]
+    else:
+        law *= CORRELATED
     return law
 
 
