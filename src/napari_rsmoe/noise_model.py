@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter
 
 from .noise import Mask, clip_limits, white_variance
-from .photons import GROWTH, LOCAL_MEAN, holds_everywhere, photon_noise, variance_line
+from .photons import GROWTH, LOCAL_MEAN, photon_noise, quietest_power, variance_line
 from .stabilising import Limits, PoissonGaussian, Stabiliser
 
 Floats = NDArray[np.float32]
@@ -27,8 +27,8 @@ APART = 4  # px, distance at which the noise of pixels is taken for independent 
 COLOURED_GROWTH = 1.5  # as `photons.GROWTH`, where the noise of neighbours is correlated
 ALIKE = 1.5  # largest over smallest variance of channels that are taken for equally noisy
 FAINTEST = 1 / 16  # of the strongest channel's noise, that counts as the noise of a channel that has less
-# Power of photon noise at the finest scale in flat places, over what its law says: with less than FAITHFUL the law is
-# made weaker, with less than TEXTURE it is dropped.
+# Power of photon noise at the finest scale in flat or quiet places, over what its law says: with less than FAITHFUL the
+# law is made weaker, with less than TEXTURE it is dropped.
 FAITHFUL, TEXTURE = 0.75, 0.45
 HIDDEN = 20.0  # variance of flat places, in that of the noise, from which on the noise is hidden and hardly to be told
 LEAST = 1e-5  # of a channel's range: less is the rounding of numbers
@@ -94,21 +94,19 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
     kinds = [None if like is None else law.gain > 0 for law in (like.channels if like else laws)]
     even, laws = laws, _with_photons(planes, laws, limits, used, kinds)
     spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used)
-    heard = _finest(spectrum)
+    heard, certain = _finest(spectrum), like is not None
     if laws != even and heard < FAITHFUL:
-        # Some of what grew with brightness was texture, or all of it; with `like` it is known not to be all.
-        kept = like is not None or heard > TEXTURE
-        laws = [law.stronger(heard / FAITHFUL) if law.gain > 0 else law for law in laws] if kept else even
+        laws = [_believed(law, level, heard, certain) for law, level in zip(laws, even, strict=True)]
         spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used)
     finest = _finest(spectrum)
     # Noise is as strong in one flat place as in another; soft content and fine texture are not.
     white = spectrum.mean() <= COLOURED * finest or scatter > UNEVEN
     if white if like is None else like.spectrum is None:
-        if like is None:
-            laws = [
-                law if law.gain == 0 or holds_everywhere(plane, law, limit, used) else level
-                for plane, law, level, limit in zip(planes, laws, even, limits, strict=True)
-            ]
+        each = zip(planes, laws, even, limits, strict=True)
+        laws = [
+            _believed(law, level, quietest_power(plane, law, limit, used), certain) if law.gain > 0 else law
+            for plane, law, level, limit in each
+        ]
         laws = [law.stronger(min(1.0, HIDDEN / excess)) for law in laws]
         return NoiseLaws(tuple(laws), limits, None, _correlation(spectrum))
     # What was measured is the noise at the finest scale; pixels further apart hardly share theirs, but have more
@@ -120,6 +118,16 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
     laws = _relevelled(planes, laws, limits, used)
     spectrum = _spectrum_of(planes, laws, limits, used)[0]
     return NoiseLaws(tuple(laws), limits, spectrum / spectrum.mean(), _correlation(spectrum))
+
+
+def _believed(law: PoissonGaussian, level: PoissonGaussian, heard: float, certain: bool) -> PoissonGaussian:
+    """A law of photon noise as far as its power is heard: as it is, weaker, or (unless photons are certain) even noise.
+
+    Some of what grew with brightness may have been texture, or all of it.
+    """
+    if law.gain == 0 or heard >= FAITHFUL:
+        return law
+    return law.stronger(heard / FAITHFUL) if certain or heard > TEXTURE else level
 
 
 def _with_photons(

@@ -27,7 +27,6 @@ ROUNDS = 10  # of weighing the levels by how well they fit
 LOCAL_MEAN = 2.0  # px, of the blur that tells the brightness at a pixel
 BLOCK, FEWEST_BLOCKS = 8, 50  # px, side of the blocks that are compared with a law, and how many there must be
 QUIETEST = 0.1  # share of the blocks that count as quiet
-LEAST_POWER = 0.7  # of noise by the law, that they must have
 FINEST_SCALE = np.outer([1, -2, 1], [1, -2, 1]) / 6  # a filter that leaves white noise as strong as it is
 
 
@@ -89,12 +88,12 @@ def photon_noise(
     return _law(slope, constant, float(plane.min()))
 
 
-def holds_everywhere(plane: Array, law: PoissonGaussian, limits: Limits, used: Mask | None) -> bool:
-    """Whether even the quietest blocks of a channel are as noisy as a law says.
+def quietest_power(plane: Array, law: PoissonGaussian, limits: Limits, used: Mask | None) -> float:
+    """Power of the quietest blocks of a channel, as a share of what noise by a law has in its quietest blocks.
 
-    Noise is everywhere, content that looks like noise is not. Parameters are as of `variance_line`. Noise is taken at
-    the finest scale, where there is least content. Blocks with values that were cut off do not count; where nearly all
-    have some, the law is taken to hold.
+    Noise is everywhere, content that looks like noise is not. Parameters are as of `variance_line`. The power is taken
+    at the finest scale, where there is least content. Blocks with values that were cut off do not count; where nearly
+    all have some, the share is 1.
     """
     stabiliser = Stabiliser(law, float(plane.max()), limits)
     stabilised = stabiliser.forward(plane)
@@ -102,9 +101,7 @@ def holds_everywhere(plane: Array, law: PoissonGaussian, limits: Limits, used: M
     power = _block_means(np.square(convolve(stabilised, FINEST_SCALE)) / expected)
     kept = (plane > limits[0]) & (plane < limits[1])
     counted = _block_means(kept if used is None else kept & used) == 1
-    if counted.sum() < FEWEST_BLOCKS:
-        return True
-    return bool(np.quantile(power[counted], QUIETEST) >= LEAST_POWER * _quiet_noise())
+    return float(np.quantile(power[counted], QUIETEST)) / _quiet_noise() if counted.sum() >= FEWEST_BLOCKS else 1.0
 
 
 @cache
