@@ -66,6 +66,16 @@ def test_clipping_is_told_and_not_taken_for_photon_noise() -> None:
     assert found.clipped[1] == 0
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_part_of_one_value_does_no_harm(share: float) -> None:
+    """As around a frame that was turned: no clipped value, no noise."""
+    frame = np.random.default_rng(0).normal(0.5, 0.05, (160, 160))
+    frame[:, : int(160 * share)] = 0.5
+    found = estimate_noise(frame)
+    assert 0 <= found.sigma < 0.06
+    assert np.isfinite([*found.correlation, found.sigma_error]).all()
+
+
 def test_ignored_pixels_do_not_count() -> None:
     grainy = noisy_of(scene(160, 176)[..., 0])
     weight = np.ones(grainy.shape[:2])

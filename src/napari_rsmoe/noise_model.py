@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 BLOCK = 16  # px, side of the blocks whose spectra are taken
 FLATTEST = 0.1  # share of the blocks taken for flat
 COLOURED = 3.0  # mean power over power at the finest scale, from which on noise counts as correlated
+CONSTANT = 1e-9  # variance of a block, in that of the noise, below which it is taken to be of one value
 UNEVEN = 1.5  # how many times as much as noise of its spectrum the power of flat blocks may scatter
 APART = 4  # px, distance at which the noise of pixels is taken for independent if that of neighbours is not
 COLOURED_GROWTH = 1.5  # as `photons.GROWTH`, where the noise of neighbours is correlated
@@ -318,17 +319,21 @@ def _flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Ar
         share = (content * slope).sum((2, 3), keepdims=True) / np.square(slope).sum()
         content = content - share * slope
     ratio = content.var((2, 3)) / expected
-    whole = np.ones(ratio.shape, bool) if used is None else blocks(used).all((2, 3))
+    whole = ratio > CONSTANT  # blocks of one value tell nothing
+    if used is not None:
+        whole &= blocks(used).all((2, 3))
+    if not whole.any():
+        return np.ones((BLOCK, BLOCK)), 1.0, math.inf
     # Blocks that are flat themselves would be those with the weakest noise: their neighbours without overlap decide.
     around = np.ones((5, 5))
     around[1:4] = around[:, 1:4] = 0
     around[[0, 2, 4, 2], [2, 0, 2, 4]] = 1
-    roughness = convolve(np.where(whole, ratio, ratio[whole].max(initial=0)), around / around.sum(), mode="mirror")
-    flat = whole & (roughness <= np.quantile(roughness[whole], FLATTEST)) if whole.any() else ~whole
+    roughness = convolve(np.where(whole, ratio, ratio[whole].max()), around / around.sum(), mode="mirror")
+    flat = whole & (roughness <= np.quantile(roughness[whole], FLATTEST))
     # The median is little moved by blocks with content; of exponentially distributed power it is ln 2 of the mean.
     power = np.median(np.square(np.abs(np.fft.fft2(content[flat] * _TAPER))) / expected[flat, None, None], 0)
-    weakest, strongest = np.quantile(ratio[flat], (0.1, 0.9)) if flat.any() else (1.0, 1.0)
+    weakest, strongest = np.quantile(ratio[flat], (0.1, 0.9))
     independent = power.sum() ** 2 / np.square(power).sum()  # values in a block
     expected_scatter = 2 * 1.2816 * math.sqrt(2 / independent)
-    scatter = math.log(strongest / max(weakest, 1e-12)) / expected_scatter
+    scatter = math.log(strongest / weakest) / expected_scatter
     return power / (math.log(2) * np.square(_TAPER).sum()), float(np.median(ratio[flat])), scatter
