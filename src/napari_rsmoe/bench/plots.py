@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 DPI = 110
+LEGEND_WIDTH = 8.0  # inches that three columns of names take
 MOST_TICKS = 8  # at which the points themselves are marked on a logarithmic axis
 STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
@@ -44,7 +45,7 @@ class Axes:
 
 def curves(path: Path, parts: Sequence[Axes], title: str) -> None:
     """Lines with points, one pair of axes beside the other; one legend of colours and one of styles."""
-    figure = Figure(figsize=(4.6 * len(parts), 5), layout="constrained")
+    figure = Figure(figsize=(max(4.6 * len(parts), LEGEND_WIDTH), 5), layout="constrained")
     FigureCanvasAgg(figure)
     methods, variants = (list(dict.fromkeys(line[k] for part in parts for line in part.lines)) for k in (0, 1))
     colours = {method: f"C{k % 10}" for k, method in enumerate(methods)}
