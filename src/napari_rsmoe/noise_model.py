@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter
 
 from .noise import Mask, clip_limits, white_variance
-from .photons import GROWTH, LOCAL_MEAN, photon_noise, quietest_power, variance_line
+from .photons import GROWTH, LOCAL_MEAN, photon_noise, quietest_power, stabilised_plane, variance_line
 from .stabilising import Limits, PoissonGaussian, Stabiliser
 
 Floats = NDArray[np.float32]
@@ -280,9 +280,9 @@ def _spectrum_of(
     means, variances = [], []
     for plane, law, limit in zip(planes, laws, limits, strict=True):
         if law.gain + law.read > 0:
-            stabiliser = Stabiliser(law, float(plane.max()), limit)
-            means.append(stabiliser.forward(plane))
-            variances.append(stabiliser.variance(gaussian_filter(means[-1], LOCAL_MEAN)))
+            stabilised, variance = stabilised_plane(plane, law, limit)
+            means.append(stabilised)
+            variances.append(variance)
     return _flat_spectrum(np.mean(means, 0), np.mean(variances, 0) / len(means), used)
 
 

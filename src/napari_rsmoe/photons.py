@@ -95,13 +95,18 @@ def quietest_power(plane: Array, law: PoissonGaussian, limits: Limits, used: Mas
     at the finest scale, where there is least content. Blocks with values that were cut off do not count; where nearly
     all have some, the share is 1.
     """
-    stabiliser = Stabiliser(law, float(plane.max()), limits)
-    stabilised = stabiliser.forward(plane)
-    expected = stabiliser.variance(gaussian_filter(stabilised, LOCAL_MEAN))
+    stabilised, expected = stabilised_plane(plane, law, limits)
     power = _block_means(np.square(convolve(stabilised, FINEST_SCALE)) / expected)
     kept = (plane > limits[0]) & (plane < limits[1])
     counted = _block_means(kept if used is None else kept & used) == 1
     return float(np.quantile(power[counted], QUIETEST)) / _quiet_noise() if counted.sum() >= FEWEST_BLOCKS else 1.0
+
+
+def stabilised_plane(plane: Array, law: PoissonGaussian, limits: Limits) -> tuple[Array, Array]:
+    """A channel whose noise is stabilised by a law, and the variance that it then has at each pixel."""
+    stabiliser = Stabiliser(law, float(plane.max()), limits)
+    stabilised = stabiliser.forward(plane)
+    return stabilised, stabiliser.variance(gaussian_filter(stabilised, LOCAL_MEAN))
 
 
 @cache
