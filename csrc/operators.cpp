@@ -83,7 +83,7 @@ cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const
   const int64_t channels = noisy.size(0), height = noisy.size(1), width = noisy.size(2);
   pilot.require_shape("pilot", {channels, height, width});
   variance.require_shape("variance", {channels, height, width});
-  correlation.require_shape("correlation", {cpu::kPatchPixels, cpu::kPatchPixels});
+  correlation.require_shape("correlation", {channels, cpu::kPatchPixels, cpu::kPatchPixels});
   check(channels > 0, "an image needs at least one channel");
   check(height >= cpu::kPatchSide && width >= cpu::kPatchSide, "the image is smaller than a patch");
   check(stride >= 1 && stride <= cpu::kPatchSide, "stride must be from 1 to the side of a patch");

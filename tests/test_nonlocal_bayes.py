@@ -8,13 +8,13 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_rsmoe import engine
-from napari_rsmoe.noise_model import BLOCK
 from napari_rsmoe.nonlocal_bayes import refine
 from napari_rsmoe.scales import patch_correlation
+from napari_rsmoe.spectrum import BLOCK
 from twins import patches as twin
 
 OPTIONS = {"stride": 4, "reach": 6, "fewest": 20, "most": 50, "alike": 0.3}
-WHITE = np.eye(engine.PATCH_SIDE**2, dtype=np.float32)
+WHITE = np.eye(engine.PATCH_SIDE**2, dtype=np.float32)[None]
 
 
 def stripes(height: int = 72, width: int = 80, channels: int = 1) -> np.ndarray:
@@ -28,13 +28,13 @@ def soft_correlation() -> np.ndarray:
     kernel = np.zeros((BLOCK, BLOCK))
     kernel[0, 0] = 1
     spectrum = np.square(np.abs(np.fft.fft2(gaussian_filter(kernel, 1.0, mode="wrap")))) + 1e-3
-    return patch_correlation(spectrum, engine.PATCH_SIDE)
+    return patch_correlation(spectrum[None], engine.PATCH_SIDE)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 33, 41), (5, 20, 9)], ids=lambda shape: "-".join(map(str, shape)))
-@pytest.mark.parametrize("correlation", [WHITE, soft_correlation()], ids=["white", "soft"])
-def test_agrees_with_the_twin(shape: tuple[int, int, int], correlation: np.ndarray) -> None:
+def test_agrees_with_the_twin(shape: tuple[int, int, int]) -> None:
     rng = np.random.default_rng(sum(shape))
+    correlation = np.concatenate([WHITE, soft_correlation()])[np.arange(shape[0]) % 2]  # white, soft, white ...
     pilot = gaussian_filter(rng.normal(0.5, 0.4, shape), (0, 1, 1)).astype(np.float32)
     variance = rng.uniform(0.005, 0.02, shape).astype(np.float32)
     noisy = pilot + np.sqrt(variance) * rng.normal(size=shape).astype(np.float32)

@@ -7,21 +7,21 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_rsmoe import engine
-from napari_rsmoe.noise_model import BLOCK
 from napari_rsmoe.nonlocal_bayes import refine
 from napari_rsmoe.scales import patch_correlation, refine_scales
+from napari_rsmoe.spectrum import BLOCK
 
 SIGMA = 0.08
 VARIANCE = np.float32(SIGMA**2)
 
 
 def soft_noise(shape: tuple[int, ...], width: float) -> tuple[np.ndarray, np.ndarray]:
-    """Blurred noise of variance 1, and its spectrum of mean 1."""
+    """Blurred noise of variance 1, and the spectrum of mean 1 of each plane."""
     point = np.zeros((BLOCK, BLOCK))
     point[0, 0] = 1
     spectrum = np.square(np.abs(np.fft.fft2(gaussian_filter(point, width, mode="wrap")))) + 1e-3
     noise = gaussian_filter(np.random.default_rng(0).normal(size=shape), (0, width, width), mode="wrap")
-    return noise / noise.std(), spectrum / spectrum.mean()
+    return noise / noise.std(), np.tile(spectrum / spectrum.mean(), (shape[0], 1, 1))
 
 
 def error(image: np.ndarray, clean: np.ndarray) -> float:

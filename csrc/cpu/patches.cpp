@@ -123,7 +123,7 @@ class Worker {
     for (int32_t c = 0; c < f.channels; ++c) {
       gather(f, f.pilot + c * plane, pilot_);
       gather(f, f.noisy + c * plane, noisy_);
-      set_noise(f, f.variance + c * plane);
+      set_noise(f, f.variance + c * plane, f.correlation + c * kPatchPixels * kPatchPixels);
       simd().filter_group({count, pilot_, noisy_, noise_, leverage_, scratch_});
       float mean = 0;
       for (int i = 0; i < kPatchPixels; ++i) mean += leverage_[i] / kPatchPixels;
@@ -156,7 +156,7 @@ class Worker {
   }
 
   // Covariance of the noise from its mean variance at each place of the group's patches.
-  void set_noise(const PatchFilter& f, const float* variance) {
+  void set_noise(const PatchFilter& f, const float* variance, const float* correlation) {
     float sum[kPatchPixels] = {};
     for (const Corner& corner : group_)
       for (int i = 0; i < kPatchSide; ++i)
@@ -165,7 +165,7 @@ class Worker {
     for (int i = 0; i < kPatchPixels; ++i) deviation_[i] = std::sqrt(sum[i] / static_cast<float>(group_.size()));
     for (int i = 0; i < kPatchPixels; ++i)
       for (int j = 0; j < kPatchPixels; ++j)
-        noise_[i * kPatchPixels + j] = f.correlation[i * kPatchPixels + j] * deviation_[i] * deviation_[j];
+        noise_[i * kPatchPixels + j] = correlation[i * kPatchPixels + j] * deviation_[i] * deviation_[j];
   }
 
   AlignedFloats memory_;

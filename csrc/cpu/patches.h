@@ -12,7 +12,7 @@ struct PatchFilter {
   const float* noisy;        // [channels, height, width]
   const float* pilot;        // the same shape
   const float* variance;     // the same shape: of the noise, positive
-  const float* correlation;  // [kPatchPixels, kPatchPixels] of the noise within a patch; the unit matrix: white
+  const float* correlation;  // [channels, kPatchPixels, kPatchPixels] of the noise within a patch; unit matrix: white
   int64_t height, width;     // both at least kPatchSide
   int32_t channels;
   int32_t stride;  // px between reference patches, along both axes

@@ -225,7 +225,7 @@ def denoise(
             before = [] if warm is None else [each.numpy() for m in warm.models for each in (m.geometry, m.experts)]
             job = {
                 "image": fingerprint(working, weights),
-                "noise": fingerprint(noise_model.variance, noise_model.spectrum),
+                "noise": fingerprint(noise_model.variance, noise_model.levels, noise_model.spectrum),
                 "warm start": fingerprint(*before),
                 "settings": asdict(settings) | options,
                 "models": [asdict(plan) for plan in plans],

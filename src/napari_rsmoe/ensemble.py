@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import engine
 from .checkpoint import Checkpoint, Kernels
-from .colours import decorrelate, decorrelated_variance, opponent_matrix, recorrelate
+from .colours import decorrelate, opponent_matrix, recorrelate
 from .fitter import TILE, Fitter, start_tensors, together
 from .fusion import Floats, Group
 from .images import ImageFormat
@@ -122,7 +122,7 @@ class Ensemble:
             settings = replace(settings, iterations=max(1, round(warm_start.share * settings.iterations)))
         self.planes = decorrelate(pixels)
         self.noise = noise
-        self.variance = decorrelated_variance(noise.variance)
+        self.variance = noise.plane_variance
         self._deviation = np.sqrt(self.variance)
         self.layout = layout
         self.settings = settings

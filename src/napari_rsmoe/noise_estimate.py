@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from .checks import is_number, prepare_weighted
 from .images import ChannelAxis, ImageFormat
 from .noise import Mask, clip_limits
-from .noise_model import Array, Floats, NoiseLaws, measure_noise
+from .noise_model import Floats, NoiseLaws, measure_noise
+from .spectrum import Array
 from .stabilising import PoissonGaussian
 
 PARTS = 3  # along each axis: the estimate is repeated without each of PARTS^2 parts of the image

@@ -6,23 +6,20 @@ import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter
 
+from .colours import decorrelate, decorrelated_variance
 from .noise import Mask, clip_limits, white_variance
 from .photons import GROWTH, LOCAL_MEAN, photon_noise, quietest_power, stabilised_plane, variance_line
+from .spectrum import BLOCK, Array, channel_correlation, flat_spectrum, neighbour_correlation, shared_levels
 from .stabilising import Limits, PoissonGaussian, Stabiliser
 
 Floats = NDArray[np.float32]
-Array = NDArray[np.float64]
 
-BLOCK = 16  # px, side of the blocks whose spectra are taken
-FLATTEST = 0.1  # share of the blocks taken for flat
 COLOURED = 3.0  # mean power over power at the finest scale, from which on noise counts as correlated
-CONSTANT = 1e-9  # variance of a block, in that of the noise, below which it is taken to be of one value
 UNEVEN = 1.5  # how many times as much as noise of its spectrum the power of flat blocks may scatter
 APART = 4  # px, distance at which the noise of pixels is taken for independent if that of neighbours is not
 COLOURED_GROWTH = 1.5  # as `photons.GROWTH`, where the noise of neighbours is correlated
@@ -33,7 +30,6 @@ FAINTEST = 1 / 16  # of the strongest channel's noise, that counts as the noise 
 FAITHFUL, TEXTURE = 0.75, 0.45
 HIDDEN = 20.0  # variance of flat places, in that of the noise, from which on the noise is hidden and hardly to be told
 LEAST = 1e-5  # of a channel's range: less is the rounding of numbers
-_TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
 
 
 @dataclass(frozen=True)
@@ -46,8 +42,9 @@ class NoiseLaws:
         For each channel; before clipping. Gain and read noise are 0 where there is no noise.
     limits : tuple of (float, float)
         For each channel the values at which it was cut off; infinite: not at all.
-    spectrum : ndarray of float64, shape (BLOCK, BLOCK), or None
-        Power by frequency as `numpy.fft.fft2` orders it, mean 1, of the noise once it is even; None for white noise.
+    spectrum : ndarray of float64, shape (C, BLOCK, BLOCK), or None
+        Power of the noise, once it is even, by frequency as `numpy.fft.fft2` orders it, in each decorrelated plane
+        (`colours.decorrelate`). 1 is the power of white noise that channels do not share; None: all of it is that.
     correlation : (float, float)
         Of the noise of neighbours along y and along x.
     """
@@ -56,6 +53,16 @@ class NoiseLaws:
     limits: tuple[Limits, ...]
     spectrum: Array | None = None
     correlation: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def white(self) -> bool:
+        """Whether neighbours have independent noise."""
+        return self.spectrum is None or not np.ptp(self.spectrum, (1, 2)).any()
+
+    @property
+    def shared(self) -> float:
+        """Mean correlation of the noise of two channels."""
+        return 0.0 if self.spectrum is None else _rounded(channel_correlation(self.spectrum.mean((1, 2))))
 
     def scaled(self, factor: float, shift: float) -> NoiseLaws:
         """The noise of ``factor * image + shift``; `factor` is positive."""
@@ -91,25 +98,27 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
     sigmas = [sigma if sigma > LEAST * np.ptp(plane) else 0.0 for sigma, plane in zip(sigmas, planes, strict=True)]
     laws = [PoissonGaussian(0, 0, sigma) for sigma in _levelled(sigmas)]
     if min(pixels.shape[:2]) < 4 * BLOCK or not any(sigmas):
-        return NoiseLaws(tuple(laws), limits)
+        return NoiseLaws(tuple(laws), limits, _level_spectra(_levels(planes, laws, limits, used, like)))
     kinds = [None if like is None else law.gain > 0 for law in (like.channels if like else laws)]
     even, laws = laws, _with_photons(planes, laws, limits, used, kinds)
-    spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used)
+    levels = _levels(planes, laws, limits, used, like)
+    spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used, levels[0])
     heard, certain = _finest(spectrum), like is not None
     if laws != even and heard < FAITHFUL:
         laws = [_believed(law, level, heard, certain) for law, level in zip(laws, even, strict=True)]
-        spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used)
+        spectrum, excess, scatter = _spectrum_of(planes, laws, limits, used, levels[0])
     finest = _finest(spectrum)
+    along_y, along_x = map(_rounded, neighbour_correlation(spectrum))
     # Noise is as strong in one flat place as in another; soft content and fine texture are not.
     white = spectrum.mean() <= COLOURED * finest or scatter > UNEVEN
-    if white if like is None else like.spectrum is None:
+    if white if like is None else like.white:
         each = zip(planes, laws, even, limits, strict=True)
         laws = [
             _believed(law, level, quietest_power(plane, law, limit, used), certain) if law.gain > 0 else law
             for plane, law, level, limit in each
         ]
         laws = [law.stronger(min(1.0, HIDDEN / excess)) for law in laws]
-        return NoiseLaws(tuple(laws), limits, None, _correlation(spectrum))
+        return NoiseLaws(tuple(laws), limits, _level_spectra(levels), (along_y, along_x))
     # What was measured is the noise at the finest scale; pixels further apart hardly share theirs, but have more
     # content, so that noise has to grow at either scale to be taken for that of photons.
     if like is None:
@@ -117,8 +126,7 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseLaws | No
     even = _relevelled(planes, even, limits, used)
     laws = _with_photons(planes, even, limits, used, kinds, APART, COLOURED_GROWTH)
     laws = _relevelled(planes, laws, limits, used)
-    spectrum = _spectrum_of(planes, laws, limits, used)[0]
-    return NoiseLaws(tuple(laws), limits, spectrum / spectrum.mean(), _correlation(spectrum))
+    return NoiseLaws(tuple(laws), limits, _spectra_of(planes, laws, limits, used), (along_y, along_x))
 
 
 def _believed(law: PoissonGaussian, level: PoissonGaussian, heard: float, certain: bool) -> PoissonGaussian:
@@ -172,15 +180,21 @@ class NoiseModel:
         Root mean square of the noise over the image in the engine's range; 0 where there is none.
     variance : ndarray of float32, shape (H, W, C)
         Of the noise at each pixel, in the domain.
+    levels : ndarray of float32, shape (C, 1, 1)
+        Variance of decorrelated planes, in that of independent channels.
+    spectrum : ndarray of float64, shape (C, BLOCK, BLOCK), or None
+        Power by frequency in each decorrelated plane, mean 1; None: white.
     strength : float
-        Standard deviation in the domain of white noise as strong as the strongest frequencies of this one.
-    spectrum : ndarray of float64, shape (BLOCK, BLOCK), or None
-        As in `NoiseLaws`.
+        Standard deviation in the domain of white noise as strong as the strongest frequencies of brightness.
     """
 
     def __init__(self, laws: NoiseLaws, pixels: Floats) -> None:
         self.laws = laws
-        self.spectrum = laws.spectrum
+        power = np.ones((len(laws.channels), 1, 1)) if laws.spectrum is None else laws.spectrum
+        levels = power.mean((1, 2), keepdims=True)
+        # A plane without noise is kept nearly as it is.
+        self.levels = np.maximum(levels, FAINTEST**2 * levels.max()).astype(np.float32)
+        self.spectrum = None if laws.white else (power - levels + self.levels) / self.levels
         local = gaussian_filter(pixels, (LOCAL_MEAN, LOCAL_MEAN, 0)).astype(np.float64)
         strengths = np.array([law.variance(local[..., c]).mean() for c, law in enumerate(laws.channels)])
         self.sigma = math.sqrt(float(strengths.mean()))
@@ -205,7 +219,13 @@ class NoiseModel:
         self.variance = self._by_channel("variance", means, self._scale**2)
         # Of what is to be told from content: where noise was cut off, that is no easier; and of correlated noise, its
         # strongest frequencies are.
-        self.strength = self._scale * (1.0 if self.spectrum is None else math.sqrt(float(self.spectrum.max())))
+        strongest = 1.0 if self.spectrum is None else float(self.spectrum[0].max())
+        self.strength = self._scale * math.sqrt(strongest * float(self.levels[0, 0, 0]))
+
+    @property
+    def plane_variance(self) -> Floats:
+        """Variance of the noise of the decorrelated planes in the domain, (C, H, W)."""
+        return self.levels * decorrelated_variance(self.variance)
 
     def stabilised(self, pixels: Floats) -> Floats:
         """Bring the image into the domain; float32, (H, W, C)."""
@@ -232,13 +252,14 @@ class NoiseModel:
         return model
 
     def sample(self, planes: tuple[int, ...], rng: np.random.Generator) -> Floats:
-        """Draw noise of variance 1 and this spectrum, shape (C, H, W)."""
+        """Draw noise of variance 1 and these spectra, shape (C, H, W)."""
         signs = rng.choice(np.array([-1, 1], np.float32), planes)
         if self.spectrum is None:
             return signs
-        kernel = np.fft.fftshift(np.fft.ifft2(np.sqrt(self.spectrum)).real)
-        kernel /= np.sqrt(np.square(kernel).sum())
-        return np.stack([convolve(plane, kernel, mode="wrap") for plane in signs]).astype(np.float32)
+        kernels = np.fft.fftshift(np.fft.ifft2(np.sqrt(self.spectrum)).real, (1, 2))
+        kernels /= np.sqrt(np.square(kernels).sum((1, 2), keepdims=True))
+        drawn = [convolve(plane, kernel, mode="wrap") for plane, kernel in zip(signs, kernels, strict=True)]
+        return np.stack(drawn).astype(np.float32)
 
     def _stabilised(self, pixels: Floats) -> Array:
         return np.stack([each.forward(pixels[..., c]) for c, each in enumerate(self._stabilisers)], -1)
@@ -274,66 +295,71 @@ def _rounded(value: float) -> float:
 
 
 def _spectrum_of(
-    planes: Sequence[Array], laws: Sequence[PoissonGaussian], limits: Sequence[Limits], used: Mask | None
+    planes: Sequence[Array],
+    laws: Sequence[PoissonGaussian],
+    limits: Sequence[Limits],
+    used: Mask | None,
+    shared: float = 1.0,
 ) -> tuple[Array, float, float]:
-    """As `_flat_spectrum`, of the mean of the stabilised channels, in units of what was expected."""
+    """As `flat_spectrum`, of the mean of the stabilised channels, in units of what was expected.
+
+    `shared` is the variance of that mean, in that of independent channels.
+    """
     means, variances = [], []
     for plane, law, limit in zip(planes, laws, limits, strict=True):
         if law.gain + law.read > 0:
             stabilised, variance = stabilised_plane(plane, law, limit)
             means.append(stabilised)
             variances.append(variance)
-    return _flat_spectrum(np.mean(means, 0), np.mean(variances, 0) / len(means), used)
+    return flat_spectrum(np.mean(means, 0), np.mean(variances, 0) * shared / len(means), used)
+
+
+def _decorrelated(
+    planes: Sequence[Array], laws: Sequence[PoissonGaussian], limits: Sequence[Limits]
+) -> tuple[Array, Array]:
+    """Decorrelated planes (3, H, W) of stabilised channels, and the variances that independent noise would have."""
+    channels = [stabilised_plane(*each) for each in zip(planes, laws, limits, strict=True)]
+    values, variances = (np.stack(each, -1).astype(np.float32) for each in zip(*channels, strict=True))
+    return decorrelate(values).astype(np.float64), decorrelated_variance(variances).astype(np.float64)
+
+
+def _levels(
+    planes: Sequence[Array],
+    laws: Sequence[PoissonGaussian],
+    limits: Sequence[Limits],
+    used: Mask | None,
+    like: NoiseLaws | None,
+) -> Array:
+    """As `shared_levels`; 1 for all if there are not three channels with noise, or if it is said to be like that."""
+    told = like is not None and like.spectrum is None
+    if told or len(planes) != 3 or not all(law.gain + law.read for law in laws):
+        return np.ones(len(planes))
+    counted = np.ones(planes[0].shape, bool) if used is None else used.copy()
+    for plane, (low, high) in zip(planes, limits, strict=True):
+        counted &= (plane > low) & (plane < high)
+    return shared_levels(*_decorrelated(planes, laws, limits), counted)
+
+
+def _level_spectra(levels: Array) -> Array | None:
+    """Spectra of white noise; None if all planes have the same."""
+    return None if (levels == 1).all() else np.tile(levels[:, None, None], (1, BLOCK, BLOCK))
+
+
+def _spectra_of(
+    planes: Sequence[Array], laws: Sequence[PoissonGaussian], limits: Sequence[Limits], used: Mask | None
+) -> Array:
+    """The spectrum of each decorrelated plane; a common one if there are not three channels with noise."""
+    if len(planes) != 3 or not all(law.gain + law.read for law in laws):
+        common = _spectrum_of(planes, laws, limits, used)[0]
+        return np.tile(common / common.mean(), (len(planes), 1, 1))
+    spectra = np.zeros((3, BLOCK, BLOCK))
+    for spectrum, plane, variance in zip(spectra, *_decorrelated(planes, laws, limits), strict=True):
+        if plane.any():
+            power, level, _ = flat_spectrum(plane, variance, used)
+            spectrum[:] = power * (level / power.mean())
+    return spectra
 
 
 def _finest(spectrum: Array) -> float:
     """Mean power at the finest scale."""
     return float(spectrum[BLOCK // 2 - 2 : BLOCK // 2 + 3, BLOCK // 2].mean())
-
-
-def _correlation(spectrum: Array) -> tuple[float, float]:
-    """Correlation of neighbours along y and x, from the power of tapered blocks."""
-    covariance = np.fft.ifft2(spectrum).real
-    # The taper overlaps with itself less and less as it is shifted.
-    overlap = np.fft.ifft2(np.square(np.abs(np.fft.fft2(_TAPER)))).real
-    along_y, along_x = (covariance[lag] / covariance[0, 0] * overlap[0, 0] / overlap[lag] for lag in ((1, 0), (0, 1)))
-    return _rounded(along_y), _rounded(along_x)
-
-
-def _flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Array, float, float]:
-    """Spectrum of blocks with flat surroundings, and their variance, both in units of the given variance.
-
-    The last value is how much the logarithm of their variances scatters, as a multiple of what noise of this spectrum
-    does: about 1 for noise, more for content.
-    """
-    half = BLOCK // 2
-
-    def blocks(values: NDArray[Any]) -> NDArray[Any]:
-        return np.lib.stride_tricks.sliding_window_view(values, (BLOCK, BLOCK))[::half, ::half]
-
-    expected = blocks(variance).mean((2, 3))
-    content = blocks(plane)
-    content = content - content.mean((2, 3), keepdims=True)
-    ramp = np.arange(BLOCK) - (BLOCK - 1) / 2
-    for slope in (ramp[:, None] + 0 * ramp, ramp + 0 * ramp[:, None]):
-        share = (content * slope).sum((2, 3), keepdims=True) / np.square(slope).sum()
-        content = content - share * slope
-    ratio = content.var((2, 3)) / expected
-    whole = ratio > CONSTANT  # blocks of one value tell nothing
-    if used is not None:
-        whole &= blocks(used).all((2, 3))
-    if not whole.any():
-        return np.ones((BLOCK, BLOCK)), 1.0, math.inf
-    # Blocks that are flat themselves would be those with the weakest noise: their neighbours without overlap decide.
-    around = np.ones((5, 5))
-    around[1:4] = around[:, 1:4] = 0
-    around[[0, 2, 4, 2], [2, 0, 2, 4]] = 1
-    roughness = convolve(np.where(whole, ratio, ratio[whole].max()), around / around.sum(), mode="mirror")
-    flat = whole & (roughness <= np.quantile(roughness[whole], FLATTEST))
-    # The median is little moved by blocks with content; of exponentially distributed power it is ln 2 of the mean.
-    power = np.median(np.square(np.abs(np.fft.fft2(content[flat] * _TAPER))) / expected[flat, None, None], 0)
-    weakest, strongest = np.quantile(ratio[flat], (0.1, 0.9))
-    independent = power.sum() ** 2 / np.square(power).sum()  # values in a block
-    expected_scatter = 2 * 1.2816 * math.sqrt(2 / independent)
-    scatter = math.log(strongest / weakest) / expected_scatter
-    return power / (math.log(2) * np.square(_TAPER).sum()), float(np.median(ratio[flat])), scatter

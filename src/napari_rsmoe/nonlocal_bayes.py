@@ -61,7 +61,7 @@ def refine(
         First estimate. Channels are filtered by themselves and grouped together.
     variance : ndarray of float32, shape (C, H, W)
         Variance of the noise at each pixel, positive somewhere in each channel.
-    correlation : ndarray of float32, shape (64, 64), or None
+    correlation : ndarray of float32, shape (C, 64, 64), or None
         Of the noise between the pixels of a patch, in raster order; None for white noise.
     strengths : tuple of float
         What the variance is multiplied by in each pass.
@@ -75,7 +75,8 @@ def refine(
     down, across = (length - side + 1 for length in pilot.shape[1:])
     if min(down, across) < 1 or down * across < FEWEST:
         return Refined(pilot, np.zeros_like(pilot))
-    correlation = np.eye(side * side, dtype=np.float32) if correlation is None else correlation
+    if correlation is None:
+        correlation = np.tile(np.eye(side * side, dtype=np.float32), (len(pilot), 1, 1))
     floor = LEAST_VARIANCE * variance.mean((1, 2), keepdims=True) + LEAST_NOISE
     image, leverage = pilot, np.zeros_like(pilot)
     for strength in strengths:

@@ -96,9 +96,9 @@ def quietest_power(plane: Array, law: PoissonGaussian, limits: Limits, used: Mas
     all have some, the share is 1.
     """
     stabilised, expected = stabilised_plane(plane, law, limits)
-    power = _block_means(np.square(convolve(stabilised, FINEST_SCALE)) / expected)
+    power = block_means(np.square(convolve(stabilised, FINEST_SCALE)) / expected)
     kept = (plane > limits[0]) & (plane < limits[1])
-    counted = _block_means(kept if used is None else kept & used) == 1
+    counted = block_means(kept if used is None else kept & used) == 1
     return float(np.quantile(power[counted], QUIETEST)) / _quiet_noise() if counted.sum() >= FEWEST_BLOCKS else 1.0
 
 
@@ -113,10 +113,10 @@ def stabilised_plane(plane: Array, law: PoissonGaussian, limits: Limits) -> tupl
 def _quiet_noise() -> float:
     """What the quietest blocks of white noise of variance 1 have."""
     noise = np.random.default_rng(0).standard_normal((512, 512))
-    return float(np.quantile(_block_means(np.square(convolve(noise, FINEST_SCALE))), QUIETEST))
+    return float(np.quantile(block_means(np.square(convolve(noise, FINEST_SCALE))), QUIETEST))
 
 
-def _block_means(values: NDArray[Any]) -> Array:
+def block_means(values: NDArray[Any]) -> Array:
     """Means over blocks that do not overlap."""
     rows, columns = (length // BLOCK for length in values.shape)
     blocks = values[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)

@@ -35,7 +35,7 @@ def refine_scales(
     ----------
     noisy, pilot, variance : ndarray of float32, shape (C, H, W)
         As `refine` takes them.
-    spectrum : ndarray of float64, shape (side, side)
+    spectrum : ndarray of float64, shape (C, side, side)
         Power of the noise by frequency as `numpy.fft.fft2` orders it, in units of `variance`; 16 px a side at least.
     scales : int, optional
         How many coarser scales are filtered, if the image is large enough. Default: SCALES.
@@ -53,27 +53,31 @@ def refine_scales(
         smaller = [_resized(planes, half) for planes in (noisy, pilot, variance)]
         coarse = refine_scales(smaller[0], smaller[1], np.maximum(smaller[2], 0), _halved(spectrum), scales - 1)
         noisy, pilot = (_with_low(planes, coarse.image) for planes in (noisy, pilot))
-        frequency = np.abs(np.fft.fftfreq(len(spectrum)))
+        frequency = np.abs(np.fft.fftfreq(spectrum.shape[-1]))
         low = np.maximum(frequency[:, None], frequency) < 0.25
         left = np.where(low, LEFT, 1.0) * spectrum
-    refined = refine(noisy, pilot, variance * np.float32(left.mean()), patch_correlation(left, side))
-    return Refined(refined.image, refined.leverage * np.float32(left.mean() / spectrum.mean()))
+    whole, rest = (each.mean((1, 2), keepdims=True).astype(np.float32) for each in (spectrum, left))
+    refined = refine(noisy, pilot, variance * rest, patch_correlation(left, side))
+    return Refined(refined.image, refined.leverage * (rest / whole))
 
 
 def patch_correlation(spectrum: Array, side: int) -> Floats:
-    """Correlation of noise between the pixels of a square of `side` px, at most half the side of the spectrum."""
+    """Correlation of noise between the pixels of a square of `side` px, at most half the side of the spectrum.
+
+    Of spectra (C, ...) it has the shape (C, side^2, side^2).
+    """
     covariance = np.fft.ifft2(spectrum).real
     y, x = np.divmod(np.arange(side * side), side)
-    correlation = covariance[y[:, None] - y, x[:, None] - x] / covariance[0, 0]
+    correlation = covariance[:, y[:, None] - y, x[:, None] - x] / covariance[:, :1, :1]
     return correlation.astype(np.float32)
 
 
 def _halved(spectrum: Array) -> Array:
-    """The spectrum at half the resolution."""
-    frequency = np.fft.fftfreq(len(spectrum)) * len(spectrum) / 2
+    """Spectra at half the resolution."""
+    side = spectrum.shape[-1]
+    frequency = np.fft.fftfreq(side) * side / 2
     grid = np.meshgrid(frequency, frequency, indexing="ij")
-    halved: Array = map_coordinates(spectrum, grid, order=1, mode="grid-wrap") / 4
-    return halved
+    return np.stack([map_coordinates(each, grid, order=1, mode="grid-wrap") / 4 for each in spectrum])
 
 
 def _resized(planes: Floats, shape: list[int]) -> Floats:

@@ -37,7 +37,7 @@ def filter_patches(
             for c in range(channels):
                 y_group, x_group, v_group = (view[c, ys, xs].reshape(count, -1) for view in views)
                 deviation = np.sqrt(v_group.mean(0))
-                noise = correlation * np.outer(deviation, deviation)
+                noise = correlation[c] * np.outer(deviation, deviation)
                 centred = x_group - x_group.mean(0)
                 gain = np.linalg.inv(centred.T @ centred / count + noise) @ noise
                 filtered = y_group - (y_group - y_group.mean(0)) @ gain

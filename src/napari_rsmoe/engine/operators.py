@@ -237,7 +237,7 @@ def filter_patches(
     variance : numpy.ndarray
         (C, H, W) float32, positive: of the noise.
     correlation : numpy.ndarray
-        (64, 64) float32, of the noise within a patch in raster order, ones on the diagonal.
+        (C, 64, 64) float32, of the noise within a patch in raster order, ones on the diagonal.
     stride, reach : int
         Pixels between reference patches, 1 to 8, and how far away an alike one may lie.
     fewest, most : int

@@ -1,0 +1,105 @@
+"""Spectrum of the noise of a plane, and how much of their noise the channels of an image share."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import convolve
+
+from .noise import Mask
+from .photons import FEWEST_BLOCKS, FINEST_SCALE, block_means
+
+Array = NDArray[np.float64]
+
+BLOCK = 16  # px, side of the blocks whose spectra are taken
+FLATTEST = 0.1  # share of the blocks taken for flat
+CONSTANT = 1e-9  # variance of a block, in that of the noise, below which it is taken to be of one value
+QUIETEST = 0.1  # share of the small blocks in which the planes of an image are compared
+SHARED = 0.4  # mean correlation of channels there, from which on they are taken to share noise
+TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
+
+
+def shared_levels(planes: Array, variance: Array, used: Mask) -> Array:
+    """Power of the white noise of decorrelated planes, in units of that of independent channels: 1 if they are that.
+
+    Content is alike in all channels, and adds to brightness. So it is told in the quietest places, at the finest scale,
+    and channels share noise only if they clearly do, or are equal.
+
+    Parameters
+    ----------
+    planes, variance : ndarray of float64, shape (3, H, W)
+        Brightness and two colour differences of the stabilised channels, and the variances they would have.
+    used : ndarray of bool, shape (H, W)
+        Pixels that count.
+
+    Returns
+    -------
+    ndarray of float64, shape (3,)
+        Mean 1.
+    """
+    if not planes[1:].any():
+        return np.array([3.0, 0, 0])
+    squares = [np.square(convolve(plane, FINEST_SCALE)) for plane in planes]
+    power = np.stack([block_means(each) for each in np.divide(squares, variance)])
+    power = power[:, (block_means(used) == 1) & (power.sum(0) > CONSTANT)]
+    if power.shape[1] < FEWEST_BLOCKS:
+        return np.ones(3)
+    quiet = power[:, power.sum(0) <= np.quantile(power.sum(0), QUIETEST)].mean(1)
+    levels: Array = quiet / quiet.mean()
+    return levels if abs(channel_correlation(levels)) >= SHARED else np.ones(3)
+
+
+def channel_correlation(levels: Array) -> float:
+    """Mean correlation of pairs of channels whose decorrelated planes are so much noisier than independent ones."""
+    return float(levels[0] - 1) / (len(levels) - 1) if len(levels) == 3 else 0.0
+
+
+def neighbour_correlation(spectrum: Array) -> Array:
+    """Correlation of neighbours along y and x, from the power of tapered blocks."""
+    covariance = np.fft.ifft2(spectrum).real
+    # The taper overlaps with itself less and less as it is shifted.
+    overlap = np.fft.ifft2(np.square(np.abs(np.fft.fft2(TAPER)))).real
+    along_y, along_x = (covariance[lag] / covariance[0, 0] * overlap[0, 0] / overlap[lag] for lag in ((1, 0), (0, 1)))
+    return np.array([along_y, along_x])
+
+
+def flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Array, float, float]:
+    """Spectrum of blocks with flat surroundings, and their variance, both in units of the given variance.
+
+    The last value is how much the logarithm of their variances scatters, as a multiple of what noise of this spectrum
+    does: about 1 for noise, more for content.
+    """
+    half = BLOCK // 2
+
+    def blocks(values: NDArray[Any]) -> NDArray[Any]:
+        return np.lib.stride_tricks.sliding_window_view(values, (BLOCK, BLOCK))[::half, ::half]
+
+    expected = blocks(variance).mean((2, 3))
+    content = blocks(plane)
+    content = content - content.mean((2, 3), keepdims=True)
+    ramp = np.arange(BLOCK) - (BLOCK - 1) / 2
+    for slope in (ramp[:, None] + 0 * ramp, ramp + 0 * ramp[:, None]):
+        share = (content * slope).sum((2, 3), keepdims=True) / np.square(slope).sum()
+        content = content - share * slope
+    ratio = content.var((2, 3)) / expected
+    whole = ratio > CONSTANT  # blocks of one value tell nothing
+    if used is not None:
+        whole &= blocks(used).all((2, 3))
+    if not whole.any():
+        return np.ones((BLOCK, BLOCK)), 1.0, math.inf
+    # Blocks that are flat themselves would be those with the weakest noise: their neighbours without overlap decide.
+    around = np.ones((5, 5))
+    around[1:4] = around[:, 1:4] = 0
+    around[[0, 2, 4, 2], [2, 0, 2, 4]] = 1
+    roughness = convolve(np.where(whole, ratio, ratio[whole].max()), around / around.sum(), mode="mirror")
+    flat = whole & (roughness <= np.quantile(roughness[whole], FLATTEST))
+    # The median is little moved by blocks with content; of exponentially distributed power it is ln 2 of the mean.
+    power = np.median(np.square(np.abs(np.fft.fft2(content[flat] * TAPER))) / expected[flat, None, None], 0)
+    weakest, strongest = np.quantile(ratio[flat], (0.1, 0.9))
+    independent = power.sum() ** 2 / np.square(power).sum()  # values in a block
+    expected_scatter = 2 * 1.2816 * math.sqrt(2 / independent)
+    scatter = math.log(strongest / weakest) / expected_scatter
+    return power / (math.log(2) * np.square(TAPER).sum()), float(np.median(ratio[flat])), scatter
