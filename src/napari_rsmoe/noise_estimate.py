@@ -61,6 +61,8 @@ class NoiseEstimate:
         What the noise of each channel is like.
     correlation, correlation_error : (float, float)
         Of the noise of neighbours along y and along x, and its standard error.
+    shared, shared_error : float
+        Mean correlation of the noise of two channels, and its standard error; 0 where they do not clearly share it.
     laws : NoiseLaws
         The same for the denoiser, in units of the image.
     """
@@ -70,6 +72,8 @@ class NoiseEstimate:
     channels: tuple[ChannelNoise, ...]
     correlation: tuple[float, float]
     correlation_error: tuple[float, float]
+    shared: float
+    shared_error: float
     laws: NoiseLaws
 
 
@@ -78,7 +82,7 @@ Noise = float | str | PoissonGaussian | tuple[float, float, float] | NoiseEstima
 
 
 def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: Any = None) -> NoiseEstimate:
-    """Estimate the noise of one image: its strength, growth with brightness, clipping, and correlation of neighbours.
+    """Estimate the noise of one image: its strength, growth with brightness, clipping, and correlation.
 
     Standard errors are those of the jackknife: the estimate is repeated without each ninth of the image. They tell
     how well the image determines the numbers, not whether the model is right: fine texture all over an image, for
@@ -115,7 +119,7 @@ def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: An
     ways = [measure_noise(pixels, kept, like=laws) for kept in _all_but_one(used)]
 
     def figures(laws: NoiseLaws) -> Array:
-        """Strength of the whole, correlation along y and x, and by channel strength, gain, offset and read noise."""
+        """Strength of the whole, correlations along y and x and of channels, and by channel what its noise is like."""
         found = [_strength(law, pixels[..., c][used]) for c, law in enumerate(laws.channels)]
         whole = math.sqrt(float(np.mean(np.square(found))))
         scaled = laws.scaled(layout.span, layout.low)
@@ -123,13 +127,13 @@ def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: An
             (strength * layout.span, law.gain, law.offset, law.read)
             for strength, law in zip(found, scaled.channels, strict=True)
         ]
-        return np.array([whole * layout.span, *laws.correlation, *np.ravel(channels)])
+        return np.array([whole * layout.span, *laws.correlation, laws.shared, *np.ravel(channels)])
 
     found = figures(laws)
     # Of the jackknife, whose estimates differ far less than those of separate images would.
     errors = np.sqrt((len(ways) - 1) * np.var([figures(way) for way in ways], axis=0)) if ways else np.nan * found
     channels = []
-    for c, numbers in enumerate(np.stack([found[3:], errors[3:]], 1).reshape(-1, 4, 2)):
+    for c, numbers in enumerate(np.stack([found[4:], errors[4:]], 1).reshape(-1, 4, 2)):
         values = pixels[..., c][used]
         shares = [float(np.mean(values == limit)) for limit in laws.limits[c]]
         channels.append(ChannelNoise((shares[0], shares[1]), *map(float, numbers.ravel())))
@@ -139,6 +143,8 @@ def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: An
         tuple(channels),
         (float(found[1]), float(found[2])),
         (float(errors[1]), float(errors[2])),
+        float(found[3]),
+        float(errors[3]),
         laws.scaled(layout.span, layout.low),
     )
 

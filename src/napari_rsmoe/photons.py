@@ -96,10 +96,10 @@ def quietest_power(plane: Array, law: PoissonGaussian, limits: Limits, used: Mas
     all have some, the share is 1.
     """
     stabilised, expected = stabilised_plane(plane, law, limits)
-    power = block_means(np.square(convolve(stabilised, FINEST_SCALE)) / expected)
+    power = finest_power(stabilised, expected)
     kept = (plane > limits[0]) & (plane < limits[1])
     counted = block_means(kept if used is None else kept & used) == 1
-    return float(np.quantile(power[counted], QUIETEST)) / _quiet_noise() if counted.sum() >= FEWEST_BLOCKS else 1.0
+    return quiet_power(power[counted], QUIETEST) if counted.sum() >= FEWEST_BLOCKS else 1.0
 
 
 def stabilised_plane(plane: Array, law: PoissonGaussian, limits: Limits) -> tuple[Array, Array]:
@@ -109,11 +109,20 @@ def stabilised_plane(plane: Array, law: PoissonGaussian, limits: Limits) -> tupl
     return stabilised, stabiliser.variance(gaussian_filter(stabilised, LOCAL_MEAN))
 
 
+def finest_power(plane: Array, variance: Array) -> Array:
+    """Power of blocks at the finest scale, in that of white noise of this variance."""
+    return block_means(np.square(convolve(plane, FINEST_SCALE)) / variance)
+
+
+def quiet_power(power: Array, share: float) -> float:
+    """Power of the quietest share of blocks, in that of the quietest blocks of white noise of power 1."""
+    return float(np.quantile(power, share)) / _quiet_noise(share)
+
+
 @cache
-def _quiet_noise() -> float:
-    """What the quietest blocks of white noise of variance 1 have."""
+def _quiet_noise(share: float) -> float:
     noise = np.random.default_rng(0).standard_normal((512, 512))
-    return float(np.quantile(block_means(np.square(convolve(noise, FINEST_SCALE))), QUIETEST))
+    return float(np.quantile(finest_power(noise, np.ones_like(noise)), share))
 
 
 def block_means(values: NDArray[Any]) -> Array:

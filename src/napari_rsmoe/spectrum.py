@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
 from .noise import Mask
-from .photons import FEWEST_BLOCKS, FINEST_SCALE, block_means
+from .photons import FEWEST_BLOCKS, block_means, finest_power, quiet_power
 
 Array = NDArray[np.float64]
 
 BLOCK = 16  # px, side of the blocks whose spectra are taken
 FLATTEST = 0.1  # share of the blocks taken for flat
 CONSTANT = 1e-9  # variance of a block, in that of the noise, below which it is taken to be of one value
-QUIETEST = 0.1  # share of the small blocks in which the planes of an image are compared
-SHARED = 0.4  # mean correlation of channels there, from which on they are taken to share noise
+QUIETEST, QUIET = 0.01, 0.1  # shares of the small blocks in which the planes of an image are compared
+SHARED = 0.45  # mean correlation of channels in the quietest, from which on they are taken to share noise, unless
+EVEN = 1.2  # brightness has more than so many times as much power in the quiet ones
 TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
 
 
@@ -26,7 +27,7 @@ def shared_levels(planes: Array, variance: Array, used: Mask) -> Array:
     """Power of the white noise of decorrelated planes, in units of that of independent channels: 1 if they are that.
 
     Content is alike in all channels, and adds to brightness. So it is told in the quietest places, at the finest scale,
-    and channels share noise only if they clearly do, or are equal.
+    and channels share noise only if they clearly do and it is as strong in one place as in another, or if they are equal.
 
     Parameters
     ----------
@@ -38,23 +39,23 @@ def shared_levels(planes: Array, variance: Array, used: Mask) -> Array:
     Returns
     -------
     ndarray of float64, shape (3,)
-        Mean 1.
+        Mean 1; less where quiet places have less noise than they were said to have.
     """
     if not planes[1:].any():
         return np.array([3.0, 0, 0])
-    squares = [np.square(convolve(plane, FINEST_SCALE)) for plane in planes]
-    power = np.stack([block_means(each) for each in np.divide(squares, variance)])
+    power = np.stack([finest_power(plane, each) for plane, each in zip(planes, variance, strict=True)])
     power = power[:, (block_means(used) == 1) & (power.sum(0) > CONSTANT)]
     if power.shape[1] < FEWEST_BLOCKS:
         return np.ones(3)
-    quiet = power[:, power.sum(0) <= np.quantile(power.sum(0), QUIETEST)].mean(1)
-    levels: Array = quiet / quiet.mean()
-    return levels if abs(channel_correlation(levels)) >= SHARED else np.ones(3)
+    levels, quiet = (np.array([quiet_power(each, share) for each in power]) for share in (QUIETEST, QUIET))
+    if channel_correlation(levels) < SHARED or quiet[0] > EVEN * levels[0]:
+        return np.ones(3)
+    return levels / max(levels.mean(), 1)
 
 
 def channel_correlation(levels: Array) -> float:
-    """Mean correlation of pairs of channels whose decorrelated planes are so much noisier than independent ones."""
-    return float(levels[0] - 1) / (len(levels) - 1) if len(levels) == 3 else 0.0
+    """Mean correlation of pairs of channels whose decorrelated planes have noise of these powers."""
+    return float(levels[0] / levels.mean() - 1) / 2 if len(levels) == 3 else 0.0
 
 
 def neighbour_correlation(spectrum: Array) -> Array:

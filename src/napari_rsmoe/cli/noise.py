@@ -45,9 +45,11 @@ def command(path: Path, axes: str | None, common: Common) -> int:
         facts = {
             "sigma": found.sigma,
             "sigma_error": found.sigma_error,
-            "white": found.laws.spectrum is None,
+            "white": found.laws.white,
             "correlation": found.correlation,
             "correlation_error": found.correlation_error,
+            "shared": found.shared,
+            "shared_error": found.shared_error,
             "channels": [asdict(channel) for channel in found.channels],
         }
         if not common.json:
@@ -59,6 +61,8 @@ def command(path: Path, axes: str | None, common: Common) -> int:
                 for axis, *pair in zip("yx", found.correlation, found.correlation_error, strict=True)
             )
             report.line(f"  {'white' if facts['white'] else 'correlated'}; correlation of neighbours {neighbours}")
+            if found.shared:
+                report.line(f"  correlation of channels {_with_error(found.shared, found.shared_error)}")
         return Result([], facts)
 
     report.begin(0, path.name)
