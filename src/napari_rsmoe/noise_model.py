@@ -331,13 +331,12 @@ def _levels(
     like: NoiseLaws | None,
 ) -> Array:
     """As `shared_levels`; 1 for all if there are not three channels with noise, or if it is said to be like that."""
-    told = like is not None and like.spectrum is None
-    if told or len(planes) != 3 or not all(law.gain + law.read for law in laws):
+    if (like is not None and like.spectrum is None) or len(planes) != 3 or not all(law.gain + law.read for law in laws):
         return np.ones(len(planes))
     counted = np.ones(planes[0].shape, bool) if used is None else used.copy()
     for plane, (low, high) in zip(planes, limits, strict=True):
         counted &= (plane > low) & (plane < high)
-    return shared_levels(*_decorrelated(planes, laws, limits), counted)
+    return shared_levels(*_decorrelated(planes, laws, limits), counted, certain=like is not None)
 
 
 def _level_spectra(levels: Array) -> Array | None:

@@ -23,11 +23,11 @@ EVEN = 1.2  # brightness has more than so many times as much power in the quiet 
 TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
 
 
-def shared_levels(planes: Array, variance: Array, used: Mask) -> Array:
+def shared_levels(planes: Array, variance: Array, used: Mask, certain: bool = False) -> Array:
     """Power of the white noise of decorrelated planes, in units of that of independent channels: 1 if they are that.
 
-    Content is alike in all channels, and adds to brightness. So it is told in the quietest places, at the finest scale,
-    and channels share noise only if they clearly do and it is as strong in one place as in another, or if they are equal.
+    Content is alike in all channels, and adds to brightness. So it is told in the quietest places, at the finest scale.
+    Channels share noise only if they clearly do and it is as strong in one place as in another, or if they are equal.
 
     Parameters
     ----------
@@ -35,6 +35,8 @@ def shared_levels(planes: Array, variance: Array, used: Mask) -> Array:
         Brightness and two colour differences of the stabilised channels, and the variances they would have.
     used : ndarray of bool, shape (H, W)
         Pixels that count.
+    certain : bool
+        Channels are known to share noise.
 
     Returns
     -------
@@ -48,9 +50,9 @@ def shared_levels(planes: Array, variance: Array, used: Mask) -> Array:
     if power.shape[1] < FEWEST_BLOCKS:
         return np.ones(3)
     levels, quiet = (np.array([quiet_power(each, share) for each in power]) for share in (QUIETEST, QUIET))
-    if channel_correlation(levels) < SHARED or quiet[0] > EVEN * levels[0]:
-        return np.ones(3)
-    return levels / max(levels.mean(), 1)
+    if certain or (channel_correlation(levels) >= SHARED and quiet[0] <= EVEN * levels[0]):
+        return levels / max(levels.mean(), 1)
+    return np.ones(3)
 
 
 def channel_correlation(levels: Array) -> float:
