@@ -1,4 +1,4 @@
-"""Noise that neighbours share: ``python -m benchmarks.correlated [--variance 0.001] [--half report] [--json FILE]``.
+"""Noise that neighbours or channels share: ``python -m benchmarks.correlated [--variance 0.001] [--json FILE]``.
 
 Clipped Gaussian noise is added to the middle of Kodak images, which are then processed as cameras and programs do:
 
@@ -9,6 +9,9 @@ Clipped Gaussian noise is added to the middle of Kodak images, which are then pr
 The truth is the clean image after the same processing: what it loses, no denoiser can know. Prints the PSNR of the
 noisy image, of `denoise` that is told nothing or given what `estimate_noise` finds in one frame of even grey, and of
 colour BM3D that is told the true standard deviation, or the true spectrum of each channel (mean of 40 grey frames).
+
+Then the same images in grey: Gaussian noise, and photon noise that is as strong in the middle of the range. They are
+denoised as they are, and stored as RGB with three equal channels.
 """
 
 from __future__ import annotations
@@ -116,6 +119,18 @@ def run(clean: np.ndarray, number: int, process: Process, level: Level) -> dict[
     return found | {"sigma": sigma, "sigma found": ours.noise}
 
 
+def run_grey(clean: np.ndarray, number: int, level: Level, *, photons: bool) -> dict[str, float]:
+    """PSNR of a grey image with noise, dB, as it is and stored as RGB."""
+    if photons:
+        gain = level.sigma**2 / GREY
+        noisy = (gain * np.random.default_rng(level.seed(number)).poisson(clean / gain)).astype(np.float32)
+    else:
+        noisy = level.add(clean, number)
+    stored = denoise(np.stack([noisy] * 3, -1)).image.mean(2)
+    results = {"noisy": noisy, "R-SMoE, grey": denoise(noisy).image, "R-SMoE, stored as RGB": stored}
+    return {name: float(psnr(np.clip(image, 0, 1), clean, data_range=1.0)) for name, image in results.items()}
+
+
 def show(name: str, row: dict[str, float]) -> None:
     """Print the figures of an image."""
     print(f"{name:32s}", *(f"{key} {value:.4g}," for key, value in row.items()), flush=True)
@@ -131,12 +146,20 @@ def main() -> None:
     options = parser.parse_args()
     print(facts())
     level = Level.of_variance(options.variance)
+    crops = {
+        number: middle(unit(io.imread(machine.data_folder("kodak") / f"kodim{number:02d}.png")), options.crop)
+        for number in HALVES[options.half]
+    }
+    measures: dict[str, Callable[[np.ndarray, int], dict[str, float]]] = {
+        name: partial(run, process=process, level=level) for name, process in PROCESSES.items()
+    }
+    for name, photons in (("grey, Gaussian noise", False), ("grey, photon noise", True)):
+        measures[name] = lambda clean, number, photons=photons: run_grey(clean.mean(2), number, level, photons=photons)
     results: dict[str, dict[str, dict[str, float]]] = {}
-    for name, process in PROCESSES.items():
+    for name, measure in measures.items():
         rows = results[name] = {}
-        for number in HALVES[options.half]:
-            image = unit(io.imread(machine.data_folder("kodak") / f"kodim{number:02d}.png"))
-            rows[f"kodim{number:02d}"] = run(middle(image, options.crop), number, process, level)
+        for number, clean in crops.items():
+            rows[f"kodim{number:02d}"] = measure(clean, number)
             show(f"{name}, kodim{number:02d}", rows[f"kodim{number:02d}"])
         first = next(iter(rows.values()))
         rows["mean"] = {key: float(np.mean([row[key] for row in rows.values()])) for key in first}

@@ -154,13 +154,16 @@ def correlated() -> list[str]:
     found = load("correlated")
     if not found:
         return []
-    processes = found["results"]["psnr"]
+    everything = found["results"]["psnr"]
+    processes = {name: rows for name, rows in everything.items() if "sigma" in rows["mean"]}
+    grey = {name: rows for name, rows in everything.items() if name not in processes}
     methods = [key for key in next(iter(processes.values()))["mean"] if not key.startswith("sigma")]
+    stored = list(next(iter(grey.values()))["mean"])
     return [
-        "## Noise that neighbours share\n",
+        "## Noise that neighbours or channels share\n",
         "`python -m benchmarks.correlated --json benchmarks/results/correlated.json`; PSNR in dB against the clean "
         f"image after the same processing, noise of variance {found['results']['variance']} before it, middle 256x256 "
-        "pixels of Kodak images on which no setting was chosen.\n",
+        "pixels of Kodak images on which nothing but the limits of shared noise was chosen.\n",
         table(
             ["", "image", *methods, "noise", "noise found"],
             [
@@ -172,6 +175,16 @@ def correlated() -> list[str]:
                     f"{row['sigma found']:.4f}",
                 ]
                 for process, rows in processes.items()
+                for image, row in rows.items()
+            ],
+        ),
+        "The same images in grey, as they are and stored as RGB, `noise` not told; photon noise is as strong as Gaussian "
+        "noise at 0.5.\n",
+        table(
+            ["", "image", *stored],
+            [
+                [noise, image, *(f"{row[key]:.2f}" for key in stored)]
+                for noise, rows in grey.items()
                 for image, row in rows.items()
             ],
         ),
