@@ -178,8 +178,8 @@ def correlated() -> list[str]:
                 for image, row in rows.items()
             ],
         ),
-        "The same images in grey, as they are and stored as RGB, `noise` not told; photon noise is as strong as Gaussian "
-        "noise at 0.5.\n",
+        "The same images in grey, as they are and stored as RGB, `noise` not told; photon noise is as strong as "
+        "Gaussian noise at 0.5.\n",
         table(
             ["", "image", *stored],
             [
