@@ -353,7 +353,7 @@ def _spectra_of(
         return np.tile(common / common.mean(), (len(planes), 1, 1))
     spectra = np.zeros((3, BLOCK, BLOCK))
     for spectrum, plane, variance in zip(spectra, *_decorrelated(planes, laws, limits), strict=True):
-        if plane.any():
+        if (plane if used is None else plane[used]).any():
             power, level, _ = flat_spectrum(plane, variance, used)
             spectrum[:] = power * (level / power.mean())
     return spectra

@@ -43,7 +43,7 @@ def shared_levels(planes: Array, variance: Array, used: Mask, certain: bool = Fa
     ndarray of float64, shape (3,)
         Mean 1; less where quiet places have less noise than they were said to have.
     """
-    if not planes[1:].any():
+    if used.any() and not planes[1:, used].any():
         return np.array([3.0, 0, 0])
     power = np.stack([finest_power(plane, each) for plane, each in zip(planes, variance, strict=True)])
     power = power[:, (block_means(used) == 1) & (power.sum(0) > CONSTANT)]
