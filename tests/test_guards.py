@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rsmoe import denoise, psnr
-from napari_rsmoe.noise_model import measure_noise
+from napari_rsmoe.noise_laws import measure_noise
 from napari_rsmoe.nonlocal_bayes import Refined
 from napari_rsmoe.residual import bound_residual
 from scenes import scene

@@ -9,7 +9,7 @@ from skimage import data
 
 import napari_rsmoe
 from napari_rsmoe import PoissonGaussian, denoise, estimate_noise, psnr, stabilise, unstabilise
-from napari_rsmoe.noise_model import measure_noise
+from napari_rsmoe.noise_laws import measure_noise
 from napari_rsmoe.photons import quietest_power
 from napari_rsmoe.stabilising import NO_LIMITS, Stabiliser
 from scenes import noisy_of, scene

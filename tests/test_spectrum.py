@@ -9,7 +9,8 @@ from skimage import data
 
 from napari_rsmoe import denoise, estimate_noise, psnr
 from napari_rsmoe.colours import decorrelate
-from napari_rsmoe.noise_model import NoiseModel, measure_noise
+from napari_rsmoe.noise_laws import measure_noise
+from napari_rsmoe.noise_model import NoiseModel
 from napari_rsmoe.spectrum import BLOCK, neighbour_correlation
 from scenes import noisy_of, scene
 
@@ -27,7 +28,7 @@ def shared_noise(shape: tuple[int, ...], correlation: float, seed: int = 0) -> n
     return np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
 
 
-def seen_by_a_camera(rng: np.random.Generator, side: int = 192) -> np.ndarray:
+def seen_by_a_camera(rng: np.random.Generator, side: int = 256) -> np.ndarray:
     """Noise (H, W, 3) as interpolation leaves it: sharp in brightness, soft in what channels have of their own."""
     common = gaussian_filter(rng.normal(size=(side, side, 1)), (0.7, 0.7, 0), mode="wrap")
     own = gaussian_filter(rng.normal(size=(side, side, 3)), (1, 1, 0), mode="wrap")
@@ -97,6 +98,6 @@ def test_each_plane_has_its_level_and_spectrum() -> None:
     np.testing.assert_allclose([neighbour_correlation(each)[0] for each in laws.spectrum], alike, atol=0.07)
     # What is drawn has these spectra, and as much more power in one plane than in another.
     model = NoiseModel(laws, (0.5 + frames[0]).astype(np.float32))
-    drawn = np.sqrt(model.plane_variance) * model.sample((3, 192, 192), np.random.default_rng(0))
+    drawn = np.sqrt(model.plane_variance) * model.sample((3, 256, 256), np.random.default_rng(0))
     np.testing.assert_allclose(drawn.var((1, 2)) / drawn.var((1, 2)).mean(), truth, rtol=0.25)
     np.testing.assert_allclose([(each[1:] * each[:-1]).mean() / each.var() for each in drawn], alike, atol=0.07)

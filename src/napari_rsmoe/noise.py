@@ -27,6 +27,11 @@ def clip_limits(values: NDArray[np.floating]) -> Limits:
     )
 
 
+def rounded(value: float) -> float:
+    """To six digits, as the last bits of eigenvalues may depend on the number of threads."""
+    return float(f"{value:.6g}")
+
+
 def white_variance(plane: Array, used: Mask | None = None) -> float:
     """Estimate the variance of additive white noise in a channel (H, W).
 

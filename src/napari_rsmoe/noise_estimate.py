@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .checks import is_number, prepare_weighted
 from .images import ChannelAxis, ImageFormat
 from .noise import Mask, clip_limits
-from .noise_model import Floats, NoiseLaws, measure_noise
+from .noise_laws import Floats, NoiseLaws, measure_noise
 from .spectrum import Array
 from .stabilising import PoissonGaussian
 

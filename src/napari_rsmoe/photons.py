@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import convolve, gaussian_filter
+from scipy.ndimage import convolve, gaussian_filter, maximum_filter, minimum_filter
 
 from .noise import Mask, longest_even_tail
 from .stabilising import Limits, PoissonGaussian, Stabiliser, stabilised_moments
@@ -20,13 +20,16 @@ LEVELS, LEAST_LEVELS = 16, 4  # of brightness: how many are tried, and how many 
 MOST, FEWEST = 2500, 400  # patches of a level that are taken, and that it needs
 SATURATED = 0.02  # share of values at the top end from which on a level is left out
 GROWTH = 2.5  # variance at the brightest over that at the darkest level, from which on it counts as growing
-MISFIT = 0.35  # largest median misfit of the line, in logarithms, and
+CLOSE = 0.1  # median misfit of the line, in logarithms, that is good enough
+MISFIT = 0.35  # largest one, and
 AGAINST_EVEN = 0.5  # largest one as a share of that of even noise
 FLOOR = 0.01  # of the largest variance: less is not told from nothing
 ROUNDS = 10  # of weighing the levels by how well they fit
 LOCAL_MEAN = 2.0  # px, of the blur that tells the brightness at a pixel
 BLOCK, FEWEST_BLOCKS = 8, 50  # px, side of the blocks that are compared with a law, and how many there must be
-QUIETEST = 0.1  # share of the blocks that count as quiet
+QUIETEST = 0.1  # share of the blocks that count as quiet; the power of few photons is spread widely, so of
+QUIETEST_EVEN = 0.01  # even noise less of them will do
+FAITHFUL = 0.75  # of the power that noise by a law has in quiet places, with less of which the law is too strong
 FINEST_SCALE = np.outer([1, -2, 1], [1, -2, 1]) / 6  # a filter that leaves white noise as strong as it is
 
 
@@ -83,7 +86,7 @@ def photon_noise(
     observed = np.maximum(variances, floor)
     misfit = np.median(np.abs(np.log(observed / np.maximum(slope * means + constant, floor))))
     even = np.log(observed / expected)
-    if misfit > min(MISFIT, AGAINST_EVEN * np.median(np.abs(even - np.median(even)))):
+    if misfit > max(CLOSE, min(MISFIT, AGAINST_EVEN * np.median(np.abs(even - np.median(even))))):
         return None
     return _law(slope, constant, float(plane.min()))
 
@@ -92,14 +95,16 @@ def quietest_power(plane: Array, law: PoissonGaussian, limits: Limits, used: Mas
     """Power of the quietest blocks of a channel, as a share of what noise by a law has in its quietest blocks.
 
     Noise is everywhere, content that looks like noise is not. Parameters are as of `variance_line`. The power is taken
-    at the finest scale, where there is least content. Blocks with values that were cut off do not count; where nearly
-    all have some, the share is 1.
+    at the finest scale, where there is least content. Blocks with values that were cut off, or with a neighbourhood of
+    one value, do not count; where nearly all have some, the share is 1.
     """
     stabilised, expected = stabilised_plane(plane, law, limits)
     power = finest_power(stabilised, expected)
-    kept = (plane > limits[0]) & (plane < limits[1])
+    kept = (plane > limits[0]) & (plane < limits[1]) & (maximum_filter(plane, 3) > minimum_filter(plane, 3))
     counted = block_means(kept if used is None else kept & used) == 1
-    return quiet_power(power[counted], QUIETEST) if counted.sum() >= FEWEST_BLOCKS else 1.0
+    if counted.sum() < FEWEST_BLOCKS:
+        return 1.0
+    return quiet_power(power[counted], QUIETEST if law.gain > 0 else QUIETEST_EVEN)
 
 
 def stabilised_plane(plane: Array, law: PoissonGaussian, limits: Limits) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from scipy.ndimage import map_coordinates
 from . import engine
 from .fusion import Floats
 from .nonlocal_bayes import Refined, refine
+from .octaves import resized
 
 Array = NDArray[np.float64]
 
@@ -50,7 +51,7 @@ def refine_scales(
     left = spectrum
     scales = SCALES if scales is None else scales
     if scales > 0 and min(half) >= 2 * side:
-        smaller = [_resized(planes, half) for planes in (noisy, pilot, variance)]
+        smaller = [resized(planes, half) for planes in (noisy, pilot, variance)]
         coarse = refine_scales(smaller[0], smaller[1], np.maximum(smaller[2], 0), _halved(spectrum), scales - 1)
         noisy, pilot = (_with_low(planes, coarse.image) for planes in (noisy, pilot))
         frequency = np.abs(np.fft.fftfreq(spectrum.shape[-1]))
@@ -78,13 +79,6 @@ def _halved(spectrum: Array) -> Array:
     frequency = np.fft.fftfreq(side) * side / 2
     grid = np.meshgrid(frequency, frequency, indexing="ij")
     return np.stack([map_coordinates(each, grid, order=1, mode="grid-wrap") / 4 for each in spectrum])
-
-
-def _resized(planes: Floats, shape: list[int]) -> Floats:
-    """Planes (C, H, W) with fewer pixels, without the frequencies that these cannot hold."""
-    low = dctn(planes, axes=(1, 2), norm="ortho")[:, : shape[0], : shape[1]]
-    scale = sqrt(low[0].size / planes[0].size)
-    return np.asarray(scale * idctn(low, axes=(1, 2), norm="ortho"), np.float32)
 
 
 def _with_low(planes: Floats, coarse: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ CONSTANT = 1e-9  # variance of a block, in that of the noise, below which it is 
 QUIETEST, QUIET = 0.01, 0.1  # shares of the small blocks in which the planes of an image are compared
 SHARED = 0.45  # mean correlation of channels in the quietest, from which on they are taken to share noise, unless
 EVEN = 1.2  # brightness has more than so many times as much power in the quiet ones
+UNEVEN = 1.5  # how many times as much as noise of its spectrum the power of flat blocks may scatter
+COLOURED = 4.0  # power at coarser scales over power at the finest one, from which on noise counts as correlated
 TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
 
 
@@ -60,6 +63,17 @@ def channel_correlation(levels: Array) -> float:
     return float(levels[0] / levels.mean() - 1) / 2 if len(levels) == 3 else 0.0
 
 
+@cache
+def _flattened() -> Array:
+    """Share of the power of white noise that is left at each frequency when a block is made flat."""
+    ramp = np.arange(BLOCK) - (BLOCK - 1) / 2
+    slopes = np.stack([np.ones((BLOCK, BLOCK)), ramp[:, None] + 0 * ramp, ramp + 0 * ramp[:, None]]).reshape(3, -1)
+    slopes /= np.linalg.norm(slopes, axis=1, keepdims=True)
+    pixels = (np.eye(BLOCK**2) - slopes.T @ slopes).reshape(-1, BLOCK, BLOCK)
+    share: Array = np.square(np.abs(np.fft.fft2(pixels * TAPER))).sum(0) / np.square(TAPER).sum()
+    return share
+
+
 def neighbour_correlation(spectrum: Array) -> Array:
     """Correlation of neighbours along y and x, from the power of tapered blocks."""
     covariance = np.fft.ifft2(spectrum).real
@@ -67,6 +81,23 @@ def neighbour_correlation(spectrum: Array) -> Array:
     overlap = np.fft.ifft2(np.square(np.abs(np.fft.fft2(TAPER)))).real
     along_y, along_x = (covariance[lag] / covariance[0, 0] * overlap[0, 0] / overlap[lag] for lag in ((1, 0), (0, 1)))
     return np.array([along_y, along_x])
+
+
+def finest(spectrum: Array) -> float:
+    """Mean power at the finest scale."""
+    return float(spectrum[BLOCK // 2 - 2 : BLOCK // 2 + 3, BLOCK // 2].mean())
+
+
+def as_noise(scatter: float) -> bool:
+    """Whether flat places differ as those of noise do: content differs more, a regular pattern less."""
+    return 1 / UNEVEN <= scatter <= UNEVEN
+
+
+def coloured(white: NDArray[np.floating], spectra: Array) -> Array:
+    """White noise (C, H, W) of variance 1 turned into noise of these spectra (C, ...) and variance 1."""
+    kernels = np.fft.fftshift(np.fft.ifft2(np.sqrt(spectra)).real, (1, 2))
+    kernels /= np.sqrt(np.square(kernels).sum((1, 2), keepdims=True))
+    return np.stack([convolve(plane, kernel, mode="wrap") for plane, kernel in zip(white, kernels, strict=True)])
 
 
 def flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Array, float, float]:
@@ -105,4 +136,4 @@ def flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Arr
     independent = power.sum() ** 2 / np.square(power).sum()  # values in a block
     expected_scatter = 2 * 1.2816 * math.sqrt(2 / independent)
     scatter = math.log(strongest / weakest) / expected_scatter
-    return power / (math.log(2) * np.square(TAPER).sum()), float(np.median(ratio[flat])), scatter
+    return power / (math.log(2) * np.square(TAPER).sum() * _flattened()), float(np.median(ratio[flat])), scatter

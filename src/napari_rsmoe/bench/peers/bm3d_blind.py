@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...images import prepare_image
-from ...noise_model import NoiseModel, measure_noise
+from ...noise_laws import measure_noise
+from ...noise_model import NoiseModel
 from . import bm3d
 from .denoiser import Noisy
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...denoising import denoise
 from ...images import prepare_image
-from ...noise_model import measure_noise
+from ...noise_laws import measure_noise
 from ...stabilising import clipped_moments
 from .denoiser import Denoise, Denoised, Noisy
 

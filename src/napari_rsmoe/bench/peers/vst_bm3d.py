@@ -9,7 +9,7 @@ import bm3d
 import numpy as np
 
 from ...images import prepare_image
-from ...noise_model import measure_noise
+from ...noise_laws import measure_noise
 from ...stabilising import NO_LIMITS, Limits, PoissonGaussian, stabilise, unstabilise
 from .denoiser import Noisy
 

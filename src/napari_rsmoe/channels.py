@@ -1,0 +1,137 @@
+"""The channels of a noisy image, seen through laws of their noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .colours import decorrelate, decorrelated_variance
+from .noise import Mask, clip_limits, rounded
+from .octaves import octave_powers, steady_power
+from .photons import GROWTH, photon_noise, quietest_power, stabilised_plane, variance_line
+from .spectrum import BLOCK, COLOURED, Array, as_noise, finest, flat_spectrum, shared_levels
+from .stabilising import Limits, PoissonGaussian
+
+Laws = Sequence[PoissonGaussian]
+
+UNEVEN_SHARE = 0.7  # of the power of places that are not alike, that is taken to be noise
+
+
+class Channels:
+    """What can be told of the noise of channels if laws of it are given.
+
+    Parameters
+    ----------
+    pixels : ndarray of float32, shape (H, W, C)
+        Finite.
+    used : ndarray of bool, shape (H, W), or None
+        Pixels that count; None: all.
+    limits : tuple of (float, float), or None
+        For each channel the values at which it was cut off; None: as it seems.
+    """
+
+    def __init__(self, pixels: NDArray[np.float32], used: Mask | None, limits: tuple[Limits, ...] | None) -> None:
+        self.planes = [plane.astype(np.float64) for plane in np.moveaxis(pixels, -1, 0)]
+        self.used = used
+        counted = (plane if used is None else plane[used] for plane in self.planes)
+        self.limits = tuple(map(clip_limits, counted)) if limits is None else limits
+
+    def with_photons(
+        self, even: Laws, kinds: Sequence[bool | None], apart: int = 1, growth: float = GROWTH
+    ) -> list[PoissonGaussian]:
+        """The laws of even noise, or of photon noise in the channels that are said to have it or (None) seem to."""
+        laws = []
+        for plane, law, limit, photons in zip(self.planes, even, self.limits, kinds, strict=True):
+            found = None
+            if photons is None and law.read > 0:
+                found = photon_noise(plane, self.used, law.read, limit, apart, growth)
+            elif photons:
+                found = variance_line(plane, self.used, limit, apart)
+            found = found or law
+            laws.append(PoissonGaussian(*map(rounded, (found.gain, found.offset, found.read))))
+        return laws
+
+    def quiet_powers(self, laws: Laws) -> list[float]:
+        """As `quietest_power`, of each channel; 1 where there is no noise."""
+        each = zip(self.planes, laws, self.limits, strict=True)
+        return [quietest_power(*one, self.used) if _noisy(one[1]) else 1.0 for one in each]
+
+    def brightness(self, laws: Laws, level: float = 1.0) -> tuple[Array, Array]:
+        """Mean of the stabilised channels that have noise, and its variance, `level` times that of independent ones."""
+        noisy = [law for law in zip(self.planes, laws, self.limits, strict=True) if _noisy(law[1])]
+        means, variances = zip(*(stabilised_plane(*each) for each in noisy), strict=True)
+        return np.mean(means, 0), np.mean(variances, 0) * level / len(means)
+
+    def difference_spectrum(self) -> Array | None:
+        """Power of the noise of a channel by the difference of red and blue, in which there is little content.
+
+        In squared units of the channels, as if these were alike and independent. None if there are not three channels,
+        or if neighbours do not share the noise of the difference, as far as can be told.
+        """
+        difference = self.planes[0] - self.planes[-1]
+        if len(self.planes) != 3 or not difference.any():
+            return None
+        spectrum, _, scatter = flat_spectrum(difference, np.ones_like(difference), self.used)
+        shared = as_noise(scatter) and spectrum.mean() > COLOURED * finest(spectrum)
+        return spectrum / 2 if shared else None
+
+    def levels(self, laws: Laws, independent: bool, certain: bool) -> Array:
+        """As `shared_levels`; 1 for all if there are not three channels with noise, or if they are independent."""
+        if independent or not self._colour(laws):
+            return np.ones(len(self.planes))
+        counted = np.ones(self.planes[0].shape, bool) if self.used is None else self.used.copy()
+        for plane, (low, high) in zip(self.planes, self.limits, strict=True):
+            counted &= (plane > low) & (plane < high)
+        return shared_levels(*self._decorrelated(laws), counted, certain)
+
+    def spectra(self, laws: Laws) -> Array:
+        """The spectrum of each decorrelated plane; a common one if there are not three channels with noise.
+
+        Planes in which noise cannot be told from content have at most that of the others.
+        """
+        if not self._colour(laws):
+            common, _ = self._spectrum(*self.brightness(laws))
+            return np.tile(common / common.mean(), (len(self.planes), 1, 1))
+        told = [self._spectrum(*each) for each in zip(*self._decorrelated(laws), strict=True)]
+        sure = [spectrum for spectrum, certain in told if certain]
+        most = np.mean(sure, 0) if sure else np.inf
+        return np.stack([spectrum if certain else np.minimum(spectrum, most) for spectrum, certain in told])
+
+    def relevelled(self, laws: Laws) -> list[PoissonGaussian]:
+        """The laws, each as strong as its channel is at all scales: interpolation may treat channels differently."""
+        powers, certain = [], True
+        for plane, law, limit in zip(self.planes, laws, self.limits, strict=True):
+            power = 1.0
+            if _noisy(law):
+                spectrum, told = self._spectrum(*stabilised_plane(plane, law, limit))
+                power, certain = float(spectrum.mean()), certain and told
+            powers.append(power)
+        if self._colour(laws) and not certain:
+            powers = [float(self.spectra(laws).mean())] * 3
+        return [law.stronger(power) for law, power in zip(laws, powers, strict=True)]
+
+    def _spectrum(self, plane: Array, variance: Array) -> tuple[Array, bool]:
+        """Power of the noise of a stabilised plane, in units of its variance, and whether it is told from content."""
+        if not (plane if self.used is None else plane[self.used]).any():
+            return np.zeros((BLOCK, BLOCK)), True
+        spectrum, _, scatter = flat_spectrum(plane, variance, self.used)
+        if as_noise(scatter):
+            return spectrum, True
+        # Flat places have content too then, most of all at low frequencies.
+        steady = steady_power(*octave_powers(plane, self.used) / variance.mean())
+        return UNEVEN_SHARE * (np.minimum(spectrum, steady) if steady else spectrum), steady > 0
+
+    def _colour(self, laws: Laws) -> bool:
+        return len(laws) == 3 and all(map(_noisy, laws))
+
+    def _decorrelated(self, laws: Laws) -> tuple[Array, Array]:
+        """Decorrelated planes (3, H, W) of stabilised channels, and the variances that independent noise would have."""
+        channels = [stabilised_plane(*each) for each in zip(self.planes, laws, self.limits, strict=True)]
+        values, variances = (np.stack(each, -1).astype(np.float32) for each in zip(*channels, strict=True))
+        return decorrelate(values).astype(np.float64), decorrelated_variance(variances).astype(np.float64)
+
+
+def _noisy(law: PoissonGaussian) -> bool:
+    return law.gain + law.read > 0
