@@ -163,7 +163,7 @@ def correlated() -> list[str]:
         "## Noise that neighbours or channels share\n",
         "`python -m benchmarks.correlated --json benchmarks/results/correlated.json`; PSNR in dB against the clean "
         f"image after the same processing, noise of variance {found['results']['variance']} before it, middle 256x256 "
-        "pixels of Kodak images on which nothing but the limits of shared noise was chosen.\n",
+        "pixels of Kodak images on which nothing but the limits that tell noise from content was chosen.\n",
         table(
             ["", "image", *methods, "noise", "noise found"],
             [
