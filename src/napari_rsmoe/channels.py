@@ -24,10 +24,8 @@ class Channels:
 
     Parameters
     ----------
-    pixels : ndarray of float32, shape (H, W, C)
-        Finite.
-    used : ndarray of bool, shape (H, W), or None
-        Pixels that count; None: all.
+    pixels, used
+        As of `noise_laws.measure_noise`.
     limits : tuple of (float, float), or None
         For each channel the values at which it was cut off; None: as it seems.
     """

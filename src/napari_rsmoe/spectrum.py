@@ -24,6 +24,7 @@ EVEN = 1.2  # brightness has more than so many times as much power in the quiet 
 UNEVEN = 1.5  # how many times as much as noise of its spectrum the power of flat blocks may scatter
 COLOURED = 4.0  # power at coarser scales over power at the finest one, from which on noise counts as correlated
 TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
+SLOPES = np.indices((BLOCK, BLOCK)) - (BLOCK - 1) / 2  # along y and along x
 
 
 def shared_levels(planes: Array, variance: Array, used: Mask, certain: bool = False) -> Array:
@@ -66,8 +67,7 @@ def channel_correlation(levels: Array) -> float:
 @cache
 def _flattened() -> Array:
     """Share of the power of white noise that is left at each frequency when a block is made flat."""
-    ramp = np.arange(BLOCK) - (BLOCK - 1) / 2
-    slopes = np.stack([np.ones((BLOCK, BLOCK)), ramp[:, None] + 0 * ramp, ramp + 0 * ramp[:, None]]).reshape(3, -1)
+    slopes = np.stack([np.ones((BLOCK, BLOCK)), *SLOPES]).reshape(3, -1)
     slopes /= np.linalg.norm(slopes, axis=1, keepdims=True)
     pixels = (np.eye(BLOCK**2) - slopes.T @ slopes).reshape(-1, BLOCK, BLOCK)
     share: Array = np.square(np.abs(np.fft.fft2(pixels * TAPER))).sum(0) / np.square(TAPER).sum()
@@ -114,8 +114,7 @@ def flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Arr
     expected = blocks(variance).mean((2, 3))
     content = blocks(plane)
     content = content - content.mean((2, 3), keepdims=True)
-    ramp = np.arange(BLOCK) - (BLOCK - 1) / 2
-    for slope in (ramp[:, None] + 0 * ramp, ramp + 0 * ramp[:, None]):
+    for slope in SLOPES:
         share = (content * slope).sum((2, 3), keepdims=True) / np.square(slope).sum()
         content = content - share * slope
     ratio = content.var((2, 3)) / expected
