@@ -44,7 +44,7 @@ $(VENV)/.built: $(VENV)/.created pyproject.toml constraints.txt $(NATIVE)
 	@touch $@
 
 demo: setup
-	$(BIN)/python -m napari_rsmoe.demo
+	$(BIN)/python scripts/demo.py
 
 test: lint
 	@scripts/with_display.sh $(BIN)/python -m pytest

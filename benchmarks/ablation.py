@@ -21,11 +21,12 @@ import torch
 from skimage import io
 
 from benchmarks import machine
-from napari_rsmoe import engine, psnr, relocation
-from napari_rsmoe.fitter import Fitter
-from napari_rsmoe.images import prepare_image
-from napari_rsmoe.settings import FitSettings
-from napari_rsmoe.starts import make_start
+from napari_rsmoe import engine, psnr
+from napari_rsmoe.fitting import relocation
+from napari_rsmoe.fitting.fitter import Fitter
+from napari_rsmoe.fitting.settings import FitSettings
+from napari_rsmoe.fitting.starts.methods import make_start
+from napari_rsmoe.image.format import prepare_image
 
 HALVES = {"choose": (3, 7, 11, 15, 19, 23), "report": (1, 5, 9, 13, 17, 21)}
 OLD_DECAY = {f"final_{name}": 0.02 for name in ("position", "steering", "logit", "expert")}

@@ -18,9 +18,9 @@ from skimage import data
 from benchmarks import machine, sass
 from napari_rsmoe import engine
 from napari_rsmoe.engine import devices
-from napari_rsmoe.fitter import Fitter, together
-from napari_rsmoe.settings import FitSettings
-from napari_rsmoe.starts import make_start
+from napari_rsmoe.fitting.fitter import Fitter, together
+from napari_rsmoe.fitting.settings import FitSettings
+from napari_rsmoe.fitting.starts.methods import make_start
 
 # Name: architecture, multiprocessors, clock in GHz (boost), memory in GB/s. From NVIDIA's data sheets.
 CARDS = {

@@ -83,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     for change in options.set:
         name, value = change.split("=")
-        module, constant = name.split(".")
+        module, constant = name.rsplit(".", 1)
         setattr(import_module(f"napari_rsmoe.{module}"), constant, ast.literal_eval(value))
     folder = options.folder or machine.data_folder("kodak")
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".tif", ".jpg"))

@@ -19,11 +19,11 @@ from benchmarks import machine
 from benchmarks.ablation import HALVES
 from napari_rsmoe import psnr, upscale
 from napari_rsmoe.bench.protocol import middle, unit
-from napari_rsmoe.fitter import Fitter
-from napari_rsmoe.images import prepare_image
-from napari_rsmoe.settings import PRESETS
-from napari_rsmoe.starts import make_start
-from napari_rsmoe.upscaling import PIXELS_PER_KERNEL
+from napari_rsmoe.fitting.fitter import Fitter
+from napari_rsmoe.fitting.settings import PRESETS
+from napari_rsmoe.fitting.starts.methods import make_start
+from napari_rsmoe.fitting.upscale import PIXELS_PER_KERNEL
+from napari_rsmoe.image.format import prepare_image
 
 
 def points(small: np.ndarray, factor: int) -> np.ndarray:

@@ -31,8 +31,8 @@ from benchmarks.ablation import HALVES
 from napari_rsmoe import psnr
 from napari_rsmoe.bench.machine import facts, measured
 from napari_rsmoe.bench.protocol import Level, middle, unit
-from napari_rsmoe.planes import Planes
-from napari_rsmoe.stacks import Series
+from napari_rsmoe.denoising.stack import Series
+from napari_rsmoe.image.planes import Planes
 
 WAYS: dict[str, dict[str, Any]] = {
     "each alone": {"warm_start": False},

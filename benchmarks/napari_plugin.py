@@ -19,11 +19,11 @@ from qtpy.QtWidgets import QApplication
 
 from napari_rsmoe import Kernels, Model
 from napari_rsmoe.bench.machine import facts
-from napari_rsmoe.jobs import Latest
 from napari_rsmoe.plugin.editing import EditableKernels
 from napari_rsmoe.plugin.layers.kernels import kernels_output
 from napari_rsmoe.plugin.source import Place
 from napari_rsmoe.plugin.workers.thread import Task
+from napari_rsmoe.ui.jobs import Latest
 
 SIZE = 1024
 PLACE = Place(np.ones(2), np.zeros(2), np.eye(2), np.zeros(1), np.eye(3), ("pixel", "pixel"), ("y", "x"))

@@ -26,9 +26,9 @@ from skimage import data
 
 from benchmarks import machine
 from napari_rsmoe import engine, fit
-from napari_rsmoe.fitter import Fitter, to_tiles
-from napari_rsmoe.settings import FitSettings
-from napari_rsmoe.starts import make_start
+from napari_rsmoe.fitting.fitter import Fitter, to_tiles
+from napari_rsmoe.fitting.settings import FitSettings
+from napari_rsmoe.fitting.starts.methods import make_start
 
 LANES = {"base": 4, "avx2": 8, "avx512": 16}
 

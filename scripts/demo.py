@@ -1,4 +1,4 @@
-"""``python -m napari_rsmoe.demo``: denoise and enlarge a photograph, print figures, write pictures.
+"""``python scripts/demo.py``: denoise and enlarge a photograph, print figures, write pictures.
 
 The photograph comes with scikit-image, so nothing is downloaded.
 """
@@ -18,9 +18,9 @@ import skimage.transform
 import skimage.util
 import tqdm
 
-from . import Denoised, Kernels, Progress, denoise, psnr, ssim, upscale
-from .pictures import heat
-from .progress import Callback
+from napari_rsmoe import Denoised, Kernels, Progress, denoise, psnr, ssim, upscale
+from napari_rsmoe.display.pictures import heat
+from napari_rsmoe.progress import Callback
 
 NOISE_VARIANCE = 0.01
 SCALE = 4

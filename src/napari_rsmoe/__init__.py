@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import engine, plots
-    from .denoising import Denoised, denoise
+    from .denoising.denoise import Denoised, denoise
+    from .denoising.stack import DenoisedStack, denoise_stack
     from .errors import CheckpointError, ImageError, ModelFileError
-    from .fitting import fit
-    from .kernels import Kernels
-    from .metrics import psnr, ssim
-    from .mixture import Mixture
-    from .model import Model
-    from .noise_estimate import ChannelNoise, NoiseEstimate, estimate_noise
+    from .fitting.fit import fit
+    from .fitting.upscale import upscale
+    from .image.metrics import psnr, ssim
+    from .image.planes import Planes, map_planes
+    from .io.files import create_image, read_image, write_image
+    from .io.units import PixelSize
+    from .model.kernels import Kernels
+    from .model.model import Model
+    from .model.torch_module import Mixture
+    from .noise.anscombe import PoissonGaussian, stabilise, unstabilise
+    from .noise.estimate import ChannelNoise, NoiseEstimate, estimate_noise
     from .progress import Progress
-    from .stabilising import PoissonGaussian, stabilise, unstabilise
-    from .stacks import DenoisedStack, denoise_stack
-    from .upscaling import upscale
 
     __version__: str
 
@@ -43,44 +46,56 @@ __all__ = [
     "Model",
     "ModelFileError",
     "NoiseEstimate",
+    "PixelSize",
+    "Planes",
     "PoissonGaussian",
     "Progress",
     "__version__",
+    "create_image",
     "denoise",
     "denoise_stack",
     "engine",
     "estimate_noise",
     "fit",
+    "map_planes",
     "plots",
     "psnr",
+    "read_image",
     "ssim",
     "stabilise",
     "unstabilise",
     "upscale",
+    "write_image",
 ]
 
 _MODULE_OF = {
-    "ChannelNoise": "noise_estimate",
+    "ChannelNoise": "noise.estimate",
     "CheckpointError": "errors",
-    "Denoised": "denoising",
-    "DenoisedStack": "stacks",
+    "Denoised": "denoising.denoise",
+    "DenoisedStack": "denoising.stack",
     "ImageError": "errors",
-    "Kernels": "kernels",
-    "Mixture": "mixture",
-    "Model": "model",
+    "Kernels": "model.kernels",
+    "Mixture": "model.torch_module",
+    "Model": "model.model",
     "ModelFileError": "errors",
-    "NoiseEstimate": "noise_estimate",
-    "PoissonGaussian": "stabilising",
+    "NoiseEstimate": "noise.estimate",
+    "PixelSize": "io.units",
+    "Planes": "image.planes",
+    "PoissonGaussian": "noise.anscombe",
     "Progress": "progress",
-    "denoise": "denoising",
-    "estimate_noise": "noise_estimate",
-    "denoise_stack": "stacks",
-    "fit": "fitting",
-    "psnr": "metrics",
-    "ssim": "metrics",
-    "stabilise": "stabilising",
-    "unstabilise": "stabilising",
-    "upscale": "upscaling",
+    "create_image": "io.files",
+    "denoise": "denoising.denoise",
+    "denoise_stack": "denoising.stack",
+    "estimate_noise": "noise.estimate",
+    "fit": "fitting.fit",
+    "map_planes": "image.planes",
+    "psnr": "image.metrics",
+    "read_image": "io.files",
+    "ssim": "image.metrics",
+    "stabilise": "noise.anscombe",
+    "unstabilise": "noise.anscombe",
+    "upscale": "fitting.upscale",
+    "write_image": "io.files",
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from .errors import ImageError
-from .images import ChannelAxis, ImageFormat, channels_last, find_channels, prepare_image, refuse_mask
+from .image.format import ChannelAxis, ImageFormat, channels_last, find_channels, prepare_image, refuse_mask
 
 
 def is_number(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .kernels import Kernels
+from .model.kernels import Kernels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

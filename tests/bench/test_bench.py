@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cli_helpers import names, run
 from skimage import data, io
 
-from cli_helpers import names, run
 from napari_rsmoe.bench import paper, protocol
 from napari_rsmoe.bench.code import code_version, imported_by
 from napari_rsmoe.bench.options import Options
-from napari_rsmoe.bench.peers import OURS, denoisers, rsmoe_denoising
+from napari_rsmoe.bench.peers import rsmoe_denoising
+from napari_rsmoe.bench.peers.methods import OURS, denoisers
 from napari_rsmoe.bench.pictures import find_pictures
 from napari_rsmoe.bench.runs import Run, complete
 from napari_rsmoe.bench.store import Key, Store
@@ -141,8 +142,8 @@ def test_results_of_other_code_do_not_count(tmp_path: Path) -> None:
 
 def test_code_version_follows_imports() -> None:
     sources, outside = imported_by("napari_rsmoe.bench.peers.rsmoe")
-    assert {"napari_rsmoe.fitter", "napari_rsmoe.starts.content", "napari_rsmoe._C"} <= set(sources)
-    assert not {"napari_rsmoe.denoising", "napari_rsmoe.plugin", "napari_rsmoe.cli"} & set(sources)
+    assert {"napari_rsmoe.fitting.fitter", "napari_rsmoe.fitting.starts.content", "napari_rsmoe._C"} <= set(sources)
+    assert not {"napari_rsmoe.denoising.denoise", "napari_rsmoe.plugin", "napari_rsmoe.cli"} & set(sources)
     assert "torch" in outside
     versions = {code_version((f"napari_rsmoe.bench.peers.{name}",)) for name in ("rsmoe", "bm3d", "wavelet")}
     assert len(versions) == 3

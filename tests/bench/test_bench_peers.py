@@ -13,10 +13,9 @@ import torch
 from scipy.ndimage import uniform_filter
 from skimage import data, filters
 
-from napari_rsmoe import reference
 from napari_rsmoe.bench import perceptual
+from napari_rsmoe.bench.peers import bm3d as bm3d_peer
 from napari_rsmoe.bench.peers import (
-    FITS,
     bm3d_blind,
     gaussian_blur,
     gaussian_image,
@@ -27,11 +26,10 @@ from napari_rsmoe.bench.peers import (
     vst_bm3d,
     wavelet,
 )
-from napari_rsmoe.bench.peers import (
-    bm3d as bm3d_peer,
-)
 from napari_rsmoe.bench.peers.denoiser import Denoised, Noisy
+from napari_rsmoe.bench.peers.methods import FITS
 from napari_rsmoe.bench.protocol import quality, unit
+from napari_rsmoe.engine import reference
 
 
 @pytest.fixture(scope="module")

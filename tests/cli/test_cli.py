@@ -2,10 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from cli_helpers import FEW, QUICK, SIZES, names, run
 
 import napari_rsmoe
-from cli_helpers import FEW, QUICK, SIZES, names, run
-from napari_rsmoe.io import ImageFile, PixelSize, read_image, write_image
+from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.io.image_file import ImageFile
+from napari_rsmoe.io.units import PixelSize
 
 pytest_plugins = ("cli_fixtures",)
 

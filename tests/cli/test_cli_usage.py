@@ -8,12 +8,12 @@ import time
 import numpy as np
 import pytest
 import tifffile
+from cli_helpers import FEW, names, program, run
 
 import napari_rsmoe
-from cli_helpers import FEW, names, program, run
-from napari_rsmoe.cli import common
+from napari_rsmoe.cli import options as common
 from napari_rsmoe.cli import program as cli_program
-from napari_rsmoe.io import write_image
+from napari_rsmoe.io.files import write_image
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -195,7 +195,8 @@ def test_help_teaches_by_examples(verb):
 
 
 def test_choices_are_those_of_the_library():
-    from napari_rsmoe import denoising, engine, starts
+    from napari_rsmoe import engine, starts
+    from napari_rsmoe.denoising import denoise as denoising
 
     assert set(common.STARTS) == set(starts.START_METHODS)
     assert tuple(denoising.ITERATIONS) == common.DENOISE_PRESETS

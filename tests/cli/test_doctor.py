@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from napari_rsmoe import doctor
-from napari_rsmoe.doctor import NOTE, OK, PROBLEM, Check
+from napari_rsmoe.cli import installation as doctor
+from napari_rsmoe.cli.installation import NOTE, OK, PROBLEM, Check
 
 
 def by_name(checks):

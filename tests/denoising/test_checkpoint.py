@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scenes import noisy_of, scene
 
 from napari_rsmoe import CheckpointError, Progress, denoise
-from napari_rsmoe.checkpoint import Checkpoint
-from scenes import noisy_of, scene
+from napari_rsmoe.denoising.checkpoint import Checkpoint
 
 QUICK = {"models": 4, "preset": "fast", "device": "cpu"}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scenes import noisy_of, scene
 from skimage import data
 
 from napari_rsmoe import ImageError, Progress, denoise, psnr
-from scenes import noisy_of, scene
 
 
 @pytest.fixture(scope="module")

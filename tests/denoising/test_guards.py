@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scenes import scene
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rsmoe import denoise, psnr
-from napari_rsmoe.noise_laws import measure_noise
-from napari_rsmoe.nonlocal_bayes import Refined
-from napari_rsmoe.residual import bound_residual
-from scenes import scene
+from napari_rsmoe.denoising.nonlocal_bayes import Refined
+from napari_rsmoe.denoising.residual import bound_residual
+from napari_rsmoe.noise.measure import measure_noise
 
 QUICK = {"models": 2, "preset": "fast"}
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from cli_helpers import run
-from napari_rsmoe import ImageError, denoise, denoise_stack, psnr
-from napari_rsmoe.neighbours import average
-from napari_rsmoe.planes import Planes
-from napari_rsmoe.stacks import Series
 from scenes import noisy_of, scene
+
+from napari_rsmoe import ImageError, denoise, denoise_stack, psnr
+from napari_rsmoe.denoising.neighbours import average
+from napari_rsmoe.denoising.stack import Series
+from napari_rsmoe.image.planes import Planes
 
 QUICK = {"models": 4, "preset": "fast"}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scenes import noisy_of, scene
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rsmoe import denoise
-from scenes import noisy_of, scene
 
 PROMISED = {1: 0.683, 2: 0.954, 3: 0.997}
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
 from backends import backend, in_use  # noqa: F401  (every test of this file runs over all backends)
 from mixtures import random_mixture
-from napari_rsmoe import denoise, denoising, engine
-from napari_rsmoe.ensemble import Ensemble
+
+from napari_rsmoe import denoise, engine
+from napari_rsmoe.denoising import denoise as denoising
+from napari_rsmoe.denoising.ensemble import Ensemble
 
 MODELS, KERNELS, SHAPE = 3, 40, (37, 50)
 

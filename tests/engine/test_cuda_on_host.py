@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from backends import EMULATOR, SOURCES, OnHost, compile_on_host, load_on_host
 from skimage import data
 
-from backends import EMULATOR, SOURCES, OnHost, compile_on_host, load_on_host
-from napari_rsmoe import denoise, fit, psnr, relocation
+from napari_rsmoe import denoise, fit, psnr
 from napari_rsmoe.engine import devices, operators
-from napari_rsmoe.settings import PRESETS
+from napari_rsmoe.fitting import relocation
+from napari_rsmoe.fitting.settings import PRESETS
 
 
 @pytest.fixture

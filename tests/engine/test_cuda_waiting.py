@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from backends import OnHost, load_on_host
+from mixtures import random_mixture
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from backends import OnHost, load_on_host
-from mixtures import random_mixture
 from napari_rsmoe import engine
 from napari_rsmoe.engine import devices, operators
 from napari_rsmoe.errors import DeviceError
-from napari_rsmoe.fitter import Fitter, together
-from napari_rsmoe.settings import FitSettings
-from napari_rsmoe.starts import Start
+from napari_rsmoe.fitting.fitter import Fitter, together
+from napari_rsmoe.fitting.settings import FitSettings
+from napari_rsmoe.fitting.starts.start import Start
 
 
 @pytest.fixture

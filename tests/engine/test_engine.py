@@ -6,12 +6,13 @@ import math
 
 import pytest
 import torch
+from backends import backend, in_use, on_device  # noqa: F401  (every test of this file runs over all backends)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from backends import backend, in_use, on_device  # noqa: F401  (every test of this file runs over all backends)
 from mixtures import EXACT, compare_with_reference, fit_a_little, random_mixture, relative_error_per_kernel
-from napari_rsmoe import engine, reference
+
+from napari_rsmoe import engine
+from napari_rsmoe.engine import reference
 
 SIZES = [(1, 1), (1, 40), (16, 16), (17, 33), (37, 100), (64, 48)]
 

@@ -7,10 +7,11 @@ import time
 
 import pytest
 import torch
-
 from backends import backend, in_use, on_device  # noqa: F401  (every test of this file runs over all backends)
 from mixtures import EXACT, fit_a_little, random_mixture, relative_error_per_kernel, tiled
-from napari_rsmoe import engine, reference
+
+from napari_rsmoe import engine
+from napari_rsmoe.engine import reference
 
 
 @pytest.mark.parametrize("whitened", [False, True])

@@ -10,9 +10,9 @@ from skimage import data
 from napari_rsmoe import denoise, engine, fit, psnr
 from napari_rsmoe.engine import devices
 from napari_rsmoe.errors import DeviceError
-from napari_rsmoe.fitter import Fitter
-from napari_rsmoe.settings import FitSettings
-from napari_rsmoe.starts import make_start
+from napari_rsmoe.fitting.fitter import Fitter
+from napari_rsmoe.fitting.settings import FitSettings
+from napari_rsmoe.fitting.starts.methods import make_start
 
 pytestmark = pytest.mark.skipif(bool(devices.why_not_cuda()), reason=devices.why_not_cuda() or "there is a device")
 

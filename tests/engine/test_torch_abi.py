@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from backends import ROOT, compiler
 
 HEADER = ROOT / "csrc" / "torch_c_abi.h"

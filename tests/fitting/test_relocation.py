@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from backends import backend  # noqa: F401  (every test of this file runs over all backends)
 from mixtures import random_mixture
-from napari_rsmoe import reference, relocation
+
+from napari_rsmoe.engine import reference
+from napari_rsmoe.fitting import relocation
 
 HEIGHT, WIDTH = 37, 50
 

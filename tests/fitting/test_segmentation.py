@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, label
 
 from napari_rsmoe.engine import segment
-from napari_rsmoe.starts import segment_labels
+from napari_rsmoe.fitting.starts.segmentation import segment_labels
 from twins import segmentation as twin
 
 

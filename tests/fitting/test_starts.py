@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from napari_rsmoe.starts import START_METHODS, Start, make_start, segment_labels
-from napari_rsmoe.starts.cells import allot, cut_cells
-from napari_rsmoe.starts.content import gradient_density
-from napari_rsmoe.starts.start import draw_pixels
+from napari_rsmoe.fitting.starts.cells import allot, cut_cells
+from napari_rsmoe.fitting.starts.content import gradient_density
+from napari_rsmoe.fitting.starts.methods import START_METHODS, make_start
+from napari_rsmoe.fitting.starts.segmentation import segment_labels
+from napari_rsmoe.fitting.starts.start import Start, draw_pixels
 
 EXACT = [
     ("random", {}),

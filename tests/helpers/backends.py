@@ -16,7 +16,7 @@ import torch
 
 from napari_rsmoe.engine import devices, operators
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "csrc"
 EMULATOR = ROOT / "tests" / "cuda_on_host"
 UNITS = ("lists.cu", "tile.cu", "adam.cu", "mixture.cu")

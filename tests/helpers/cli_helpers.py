@@ -5,8 +5,8 @@ import sys
 
 from click.testing import CliRunner
 
-from napari_rsmoe.cli import main
-from napari_rsmoe.io import PixelSize
+from napari_rsmoe.cli.program import main
+from napari_rsmoe.io.units import PixelSize
 
 QUICK = ("--iterations", "10")
 FEW = ("--kernels", "20", *QUICK)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_rsmoe.io import PixelSize
+from napari_rsmoe.io.units import PixelSize
 
 SIZES = {
     "Y": PixelSize(0.25, "micrometer"),

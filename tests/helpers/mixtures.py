@@ -6,8 +6,9 @@ import math
 
 import torch
 
-from napari_rsmoe import engine, reference
-from napari_rsmoe.fitter import to_tiles
+from napari_rsmoe import engine
+from napari_rsmoe.engine import reference
+from napari_rsmoe.fitting.fitter import to_tiles
 
 EXACT = math.inf  # the global mixture: every kernel at every pixel
 

@@ -10,7 +10,7 @@ import pytest
 
 import napari_rsmoe
 from napari_rsmoe import ImageError
-from napari_rsmoe.images import ImageFormat, prepare_image, refuse_mask, to_type
+from napari_rsmoe.image.format import ImageFormat, prepare_image, refuse_mask, to_type
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "<u4", ">i4", "u8", "i8", ">u8"])
@@ -74,6 +74,6 @@ def test_masked_pixels_are_refused() -> None:
 
 @pytest.mark.parametrize("options", [{"scale": 0}, {"scale": None}, {"scale": 1e9}, {"scale": 2, "sharpen": -1}])
 def test_upscale_checks_before_it_fits(options: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_rsmoe.upscaling.fit", lambda *_, **__: pytest.fail("it has begun to fit"))
+    monkeypatch.setattr("napari_rsmoe.fitting.upscale.fit", lambda *_, **__: pytest.fail("it has begun to fit"))
     with pytest.raises(ValueError, match=r"must be|at most"):
         napari_rsmoe.upscale(np.eye(8), **options)  # type: ignore[arg-type]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scenes import noisy_of, scene
 
 from napari_rsmoe import ImageError, denoise, psnr
-from napari_rsmoe.masks import leave_out
-from scenes import noisy_of, scene
+from napari_rsmoe.image.masks import leave_out
 
 QUICK = {"models": 4, "preset": "fast"}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.util import random_noise
 
-from napari_rsmoe.metrics import flops_per_pixel, paper_ssim, psnr, ssim
+from napari_rsmoe.image.metrics import flops_per_pixel, paper_ssim, psnr, ssim
 
 MEASURES = [psnr, ssim, paper_ssim]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_rsmoe.errors import ImageError
-from napari_rsmoe.planes import Planes, check_axes, guess_axes, map_planes, stack_axes
+from napari_rsmoe.image.planes import Planes, check_axes, guess_axes, map_planes, stack_axes
 
 
 @st.composite

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from napari_rsmoe.errors import ImageError
-from napari_rsmoe.io import (
-    ImageFile,
-    create_image,
-    read_image,
-    write_image,
-)
+from napari_rsmoe.io.files import create_image, read_image, write_image
+from napari_rsmoe.io.image_file import ImageFile
 
 FILES = ("a.tif", "a.ome.tif", "a.npy", "a.zarr", "a.ome.zarr", "a.png")
 

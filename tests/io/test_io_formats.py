@@ -2,16 +2,13 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from io_helpers import SIZES, same_sizes
 from PIL import Image
 
-from io_helpers import SIZES, same_sizes
 from napari_rsmoe.errors import ImageError
-from napari_rsmoe.io import (
-    ImageFile,
-    PixelSize,
-    read_image,
-    write_image,
-)
+from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.io.image_file import ImageFile
+from napari_rsmoe.io.units import PixelSize
 
 # ---------------------------------------------------------------------------------------------- TIFF
 

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from napari_rsmoe import Kernels, Model, ModelFileError
-from napari_rsmoe.images import ImageFormat
+from napari_rsmoe.image.format import ImageFormat
 
 
 def some_model(**options: object) -> Model:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_rsmoe
-from napari_rsmoe import Kernels, Model, reference
+from napari_rsmoe import Kernels, Model
+from napari_rsmoe.engine import reference
 
 
 def some_kernels(n: int = 40, channels: int = 3, extent: float = 50.0, seed: int = 0) -> Kernels:

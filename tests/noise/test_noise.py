@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scenes import noisy_of, scene
 from scipy.ndimage import convolve, gaussian_filter
 from skimage import data
 
 import napari_rsmoe
 from napari_rsmoe import PoissonGaussian, denoise, estimate_noise, psnr, stabilise, unstabilise
-from napari_rsmoe.noise_laws import measure_noise
-from napari_rsmoe.photons import quietest_power
-from napari_rsmoe.stabilising import NO_LIMITS, Stabiliser
-from scenes import noisy_of, scene
+from napari_rsmoe.noise.anscombe import NO_LIMITS, Stabiliser
+from napari_rsmoe.noise.measure import measure_noise
+from napari_rsmoe.noise.photons import quietest_power
 
 INFINITY = float("inf")
 CAMERA = PoissonGaussian(3.0, 100.0, 6.0)

@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter, zoom
 from skimage import data
 
 from napari_rsmoe import denoise, psnr
-from napari_rsmoe.noise_laws import measure_noise
-from napari_rsmoe.octaves import octave_powers, peakedness, steady_power
+from napari_rsmoe.noise.measure import measure_noise
+from napari_rsmoe.noise.octaves import octave_powers, peakedness, steady_power
 
 
 def noise(shape: tuple[int, ...], sigma: float = 1.0) -> np.ndarray:

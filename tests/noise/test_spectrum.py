@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scenes import noisy_of, scene
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rsmoe import denoise, estimate_noise, psnr
-from napari_rsmoe.colours import decorrelate
-from napari_rsmoe.noise_laws import measure_noise
-from napari_rsmoe.noise_model import NoiseModel
-from napari_rsmoe.spectrum import BLOCK, neighbour_correlation
-from scenes import noisy_of, scene
+from napari_rsmoe.image.opponent import decorrelate
+from napari_rsmoe.noise.domain import NoiseModel
+from napari_rsmoe.noise.measure import measure_noise
+from napari_rsmoe.noise.spectrum import BLOCK, neighbour_correlation
 
 QUICK = {"models": 4, "preset": "fast"}
 

@@ -12,7 +12,7 @@ from widget_traffic import Traffic
 from napari_rsmoe import Model, psnr
 from napari_rsmoe.errors import ImageError
 from napari_rsmoe.notebook import DenoiseWidget, FitWidget, SuperResolutionWidget
-from napari_rsmoe.parameters import PARAMETERS
+from napari_rsmoe.ui.parameters import PARAMETERS
 
 LONG = 200_000  # steps: nobody waits for that, it must be cancelled
 Until = Callable[..., None]

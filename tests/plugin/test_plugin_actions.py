@@ -16,10 +16,11 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_rsmoe import ImageError, fit, psnr, upscale
-from napari_rsmoe.io import read_image, write_image
-from napari_rsmoe.plugin import METADATA_KEY, actions
+from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.plugin import actions
 from napari_rsmoe.plugin.commands import denoise_layer, fit_layer, process_layer, upscale_layer
 from napari_rsmoe.plugin.layers.kernels import TABLE_KEY
+from napari_rsmoe.plugin.names import METADATA_KEY
 from napari_rsmoe.plugin.record import command_line, make_record, python_call
 from napari_rsmoe.plugin.source import from_layer, plane_in_view
 from napari_rsmoe.progress import Progress

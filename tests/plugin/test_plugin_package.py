@@ -74,7 +74,7 @@ def test_engine_and_command_line_load_no_window() -> None:
     code = (
         "import sys, napari_rsmoe\n"
         "from napari_rsmoe import fit, upscale, Model\n"
-        "import napari_rsmoe.cli, napari_rsmoe.parameters\n"
+        "import napari_rsmoe.cli.program, napari_rsmoe.ui.parameters\n"
         "found = {'qtpy', 'napari', 'magicgui', 'PyQt6'} & set(sys.modules)\n"
         "assert not found, found\n"
     )

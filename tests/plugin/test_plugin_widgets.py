@@ -9,7 +9,7 @@ import pytest
 from driving import LONG, Wait, last_words, names, open_widget, press, quick_fit
 
 from napari_rsmoe import denoise, fit, upscale
-from napari_rsmoe.plugin import METADATA_KEY
+from napari_rsmoe.plugin.names import METADATA_KEY
 
 # ------------------------------------------------------------------ Denoise
 

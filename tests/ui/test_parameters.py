@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import napari_rsmoe
-from napari_rsmoe.parameters import DENOISE, FIT, STACK, UPSCALE, Parameter, changed, values
+from napari_rsmoe.ui.parameters import DENOISE, FIT, STACK, UPSCALE, Parameter, changed, values
 
 TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE}
 NOT_SHOWN = {"image", "weight", "warm_start", "neighbours", "resume", "channel_axis", "callback"}
@@ -49,9 +49,9 @@ def test_descriptions_are_complete(name: str) -> None:
 
 
 def test_choices_are_accepted_by_the_api() -> None:
-    from napari_rsmoe.settings import PRESETS
-    from napari_rsmoe.starts import START_METHODS
-    from napari_rsmoe.starts.segmentation import ALLOTMENTS
+    from napari_rsmoe.fitting.settings import PRESETS
+    from napari_rsmoe.fitting.starts.methods import START_METHODS
+    from napari_rsmoe.fitting.starts.segmentation import ALLOTMENTS
 
     table = {parameter.name: parameter for parameter in FIT}
     assert set(table["preset"].choices) == set(PRESETS)

@@ -16,8 +16,8 @@ from . import machine, sanity
 from .denoising_report import CORRECTED, NOISY
 from .denoising_report import report as report
 from .options import Options
-from .peers import denoisers
 from .peers.denoiser import Denoised, Denoiser, Noisy
+from .peers.methods import denoisers
 from .pictures import Picture
 from .protocol import SIGMAS, VARIANCES, Level, corrected, unit
 from .runs import Run

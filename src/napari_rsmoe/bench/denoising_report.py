@@ -10,7 +10,7 @@ import numpy as np
 from . import paper, plots, sanity
 from .options import Options
 from .page import compared
-from .peers import MODES, OURS, RELEASED
+from .peers.methods import MODES, OURS, RELEASED
 from .protocol import SEED
 from .runs import Outcome
 from .tables import CPU_TIME, LPIPS, NONE, PAPER_SSIM, PSNR, SSIM, TIME, Column, duration, mean_rows, table

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import engine
-from ..io import write_image
-from ..metrics import flops_per_pixel
-from ..model import Model
+from ..image.metrics import flops_per_pixel
+from ..io.files import write_image
+from ..model.model import Model
 from . import machine
 from .options import Options, slug
 from .peers.fit_method import FitMethod, Trace

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ImageError
-from ..io import SUFFIXES, is_image_path, read_image
+from ..io.files import read_image
+from ..io.formats import SUFFIXES, is_image_path
 from .protocol import middle
 
 TRUTH = ("gt", "truth", "clean")

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import util
 
-from ..metrics import paper_ssim, psnr, ssim
-from ..stabilising import PoissonGaussian, unstabilise
+from ..image.metrics import paper_ssim, psnr, ssim
+from ..noise.anscombe import PoissonGaussian, unstabilise
 
 Floats = NDArray[np.float32]
 

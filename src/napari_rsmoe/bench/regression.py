@@ -15,7 +15,7 @@ from . import paper, texture
 from .fits import fit_run
 from .options import Options
 from .page import compared
-from .peers import FITS
+from .peers.methods import FITS
 from .pictures import Picture
 from .runs import Outcome, Run
 from .tables import CPU_TIME, LPIPS, PAPER_SSIM, PSNR, SSIM, Column, duration, mean_rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import metrics
+from ..image import metrics
 from . import machine, protocol
 from .code import code_version
 from .store import Key, Rows, Store

@@ -9,8 +9,8 @@ import numpy as np
 
 from . import machine
 from .options import Options
-from .peers import OURS
 from .peers.denoiser import Denoised, Denoiser, Noisy
+from .peers.methods import OURS
 from .pictures import Picture
 from .protocol import Floats, unit
 from .runs import Run

@@ -13,7 +13,7 @@ from . import plots
 from .fits import fit_run
 from .options import Options
 from .page import compared
-from .peers import FITS
+from .peers.methods import FITS
 from .regression import COLUMNS
 from .runs import Outcome, Run
 from .tables import mean_rows

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter, sobel, uniform_filter
 
-from ..images import to_type
-from ..io import read_image, write_image
+from ..image.format import to_type
+from ..io.files import read_image, write_image
 from . import machine, plots
 from .options import Options, slug
 from .page import compared
-from .peers import OURS, enlargers
 from .peers.enlarger import Enlarger
+from .peers.methods import OURS, enlargers
 from .pictures import Picture
 from .protocol import unit
 from .runs import Outcome, Run

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from ..io import read_image
+from ..io.files import read_image
 from . import plots
-from .peers import OURS
+from .peers.methods import OURS
 from .pictures import Picture
 from .protocol import quality, unit
 from .tables import table

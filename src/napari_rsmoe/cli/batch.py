@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..progress import Callback, Progress
-from .common import Common
 from .files import Pair
+from .options import Common
 from .program import FAILED, describe_error
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from .common import POSITIVE, Common, report_options
 from .files import ARGUMENT
+from .options import POSITIVE, Common, report_options
 from .program import Verb
 
 LPIPS = {"none": (), "alex": ("alex",), "vgg": ("vgg",), "both": ("alex", "vgg")}

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..io import read_image
-from ..planes import CHANNEL_AXES
+from ..image.planes import CHANNEL_AXES
+from ..io.files import read_image
 from .batch import Report, planes_text, run_batch
-from .common import (
+from .files import ARGUMENT, Pair, pair_up
+from .options import (
     DENOISE_PRESETS,
     POSITIVE,
     STARTS,
@@ -27,12 +28,11 @@ from .common import (
     run_options,
     seed_option,
 )
-from .files import ARGUMENT, Pair, pair_up
 from .program import Verb
 from .stack import Job, Output, Result, process_file
 
 if TYPE_CHECKING:
-    from ..stacks import Series
+    from ..denoising.stack import Series
 
 
 @click.command("denoise", cls=Verb, options_metavar="[options]")
@@ -193,7 +193,7 @@ def command(
         series: list[Series] = []
 
         def denoise_plane(job: Job) -> Result:
-            from ..stacks import Series
+            from ..denoising.stack import Series
 
             if not series:
                 series.append(

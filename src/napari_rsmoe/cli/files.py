@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import ImageError
-from ..io import SUFFIXES, is_image_path, is_store
+from ..io.formats import SUFFIXES, is_image_path, is_store
 
 ARGUMENT = click.Path(path_type=Path)
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..settings import PRESETS
+from ..fitting.settings import PRESETS
 from .batch import Report, planes_text, run_batch
-from .common import (
+from .files import ARGUMENT, Pair, pair_up
+from .options import (
     POSITIVE,
     STARTS,
     AutoOr,
@@ -25,12 +26,11 @@ from .common import (
     run_options,
     seed_option,
 )
-from .files import ARGUMENT, Pair, pair_up
 from .program import Verb
 from .stack import Job, Output, Result, process_file
 
 if TYPE_CHECKING:
-    from ..model import Model
+    from ..model.model import Model
 
 
 @click.command("fit", cls=Verb, options_metavar="[options]")
@@ -117,7 +117,7 @@ def command(
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
-        from ..model_file import check_target
+        from ..io.rsmoe import check_target
 
         model_path = pair.extras.get("model")
         models: list[Model] = []

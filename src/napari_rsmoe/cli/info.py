@@ -11,10 +11,11 @@ import click
 import numpy as np
 
 from ..errors import ImageError
-from ..io import is_store, read_image
-from ..planes import Planes
-from .common import Common, report_options
+from ..image.planes import Planes
+from ..io.files import read_image
+from ..io.formats import is_store
 from .files import ARGUMENT
+from .options import Common, report_options
 from .program import Verb
 
 

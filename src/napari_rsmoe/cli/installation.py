@@ -112,8 +112,8 @@ def _torch() -> Check:
 def _engine() -> Check:
     remedy = "pip install --force-reinstall --no-deps napari-rsmoe; in a source tree: pip install -e ."
     try:
-        import_module(f"{__package__}.engine")
-        library = import_module(f"{__package__}._C")
+        import_module("napari_rsmoe.engine")
+        library = import_module("napari_rsmoe._C")
     except Exception as error:
         return Check("engine", f"not loaded: {error}", PROBLEM, remedy)
     return Check("engine", f"loaded from {library.__file__}")
@@ -122,7 +122,7 @@ def _engine() -> Check:
 def _simd() -> Check:
     import torch
 
-    from . import engine
+    from .. import engine
 
     name = "instruction set"
     # torch finds out by itself what the processor has
@@ -216,18 +216,18 @@ def _driver() -> str:
 
 
 def _has_cuda_engine() -> bool:
-    from .engine import devices
+    from ..engine import devices
 
     return devices.has_cuda_engine()
 
 
 def _why_not_loaded() -> str:
-    from .engine import library
+    from ..engine import library
 
     return f" ({library.WHY_NO_CUDA})" if library.WHY_NO_CUDA else ""
 
 
 def _cuda_problem() -> str:
-    from .engine import devices
+    from ..engine import devices
 
     return devices.why_not_cuda()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from .batch import Report
-from .common import Common, Files, report_options
 from .files import ARGUMENT
 from .info import plain
+from .options import Common, Files, report_options
 from .program import Verb
 from .stack import Job, Result, process_file
 
 if TYPE_CHECKING:
-    from ..noise_estimate import ChannelNoise
+    from ..noise.estimate import ChannelNoise
 
 
 @click.command("noise", cls=Verb, options_metavar="[options]")

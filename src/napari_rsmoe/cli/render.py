@@ -8,10 +8,12 @@ from typing import Any
 import click
 import numpy as np
 
-from ..io import DTYPES, ImageFile, PixelSize, check_output, write_image
+from ..io.files import check_output, write_image
+from ..io.image_file import DTYPES, ImageFile
+from ..io.units import PixelSize
 from .batch import Report, run_batch
-from .common import POSITIVE, Common, run_options
 from .files import ARGUMENT, Pair
+from .options import POSITIVE, Common, run_options
 from .program import Verb
 
 
@@ -86,7 +88,7 @@ def command(
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
         from .. import Model
-        from ..raster import Raster
+        from ..model.raster import Raster
 
         loaded = Model.load(pair.source)
         raster = Raster.plan(loaded.shape, loaded.channels, scale=scale, shape=shape, region=region)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io import ImageFile, check_output, create_image, read_image
-from ..planes import ArraySink, Plane, Planes
+from ..image.planes import ArraySink, Plane, Planes
+from ..io.files import check_output, create_image, read_image
+from ..io.image_file import ImageFile
+from ..model.raster import Raster
 from ..progress import Callback
-from ..raster import Raster
 from .batch import Report
-from .common import Files
+from .options import Files
 
 WITHOUT_PIXEL_SIZE = (".png", ".jpg", ".jpeg", ".npy")
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from .batch import Report, planes_text, run_batch
-from .common import POSITIVE, Common, Files, file_options, iterations_option, run_options, seed_option
 from .files import ARGUMENT, Pair, pair_up
+from .options import POSITIVE, Common, Files, file_options, iterations_option, run_options, seed_option
 from .program import Verb
 from .stack import Job, Output, Result, process_file
 

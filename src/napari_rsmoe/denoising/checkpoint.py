@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from .errors import CheckpointError
-from .io.atomic import replacing_file
+from ..errors import CheckpointError
+from ..io.atomic import replacing_file
 
 JOB = "job.json"
 Kernels = tuple[torch.Tensor, torch.Tensor]

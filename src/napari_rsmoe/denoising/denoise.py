@@ -13,24 +13,26 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import engine
+from .. import engine
+from ..checks import checked_count, prepare_weighted
+from ..fitting.settings import FitSettings
+from ..fitting.starts.methods import START_METHODS, make_start
+from ..fitting.starts.segmentation import segmentation_options
+from ..fitting.starts.start import Start
+from ..image.format import ChannelAxis, ImageFormat
+from ..image.masks import leave_out, mirrored
+from ..image.opponent import recorrelate, recorrelated_variance
+from ..model.model import Model
+from ..noise.domain import NoiseModel
+from ..noise.estimate import Noise, check_noise, noise_laws
+from ..progress import Callback
 from .checkpoint import Checkpoint, fingerprint
-from .checks import checked_count, prepare_weighted
-from .colours import recorrelate, recorrelated_variance
 from .ensemble import JOB, Ensemble, Plan, WarmStart, planned_kernels
 from .fusion import Floats, fuse
-from .images import ChannelAxis, ImageFormat
-from .masks import leave_out, mirrored
-from .model import Model
+from .multiscale import refine_scales
 from .neighbours import average, neighbour_pixels, unchanged
-from .noise_estimate import Noise, check_noise, noise_laws
-from .noise_model import NoiseModel
 from .nonlocal_bayes import refine
-from .progress import Callback
 from .residual import bound_residual
-from .scales import refine_scales
-from .settings import FitSettings
-from .starts import START_METHODS, Start, make_start, segmentation_options
 from .uncertainty import error_variance
 
 ITERATIONS = {"fast": 100, "balanced": 100, "best": 200}
@@ -60,7 +62,7 @@ class Denoised:
         The denoised image: shape, type, range and axis order of the input.
     std : ndarray of float32
         Shape of the image, in its units: the estimated standard deviation of the error of `image`; see
-        `napari_rsmoe.uncertainty`. Zero for one model.
+        `napari_rsmoe.denoising.uncertainty`. Zero for one model.
     noise : float
         Standard deviation of the noise, in units of the image, as given or estimated; root mean square over the
         image where it depends on the value.
@@ -77,7 +79,7 @@ class Denoised:
         return f"<Denoised image of shape {self.image.shape}: noise {self.noise:.4g}, {len(self.models)} models>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        from .summary import denoised_bundle
+        from ..display.summary import denoised_bundle
 
         return denoised_bundle(self)
 

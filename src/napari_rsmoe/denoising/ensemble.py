@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from . import engine
+from .. import engine
+from ..fitting.fitter import TILE, Fitter, start_tensors, together
+from ..fitting.settings import FitSettings
+from ..fitting.starts.start import Start
+from ..image.format import ImageFormat
+from ..image.opponent import decorrelate, opponent_matrix, recorrelate
+from ..model.model import Model
+from ..noise.domain import NoiseModel
+from ..progress import Callback, Progress
 from .checkpoint import Checkpoint, Kernels
-from .colours import decorrelate, opponent_matrix, recorrelate
-from .fitter import TILE, Fitter, start_tensors, together
 from .fusion import Floats, Group
-from .images import ImageFormat
-from .model import Model
-from .noise_model import NoiseModel
-from .progress import Callback, Progress
-from .settings import FitSettings
-from .starts import Start
 
 DISTURBANCE = 0.35  # of the noise, added to what each model sees
 COLOUR_WEIGHT = 0.5  # of colour differences against brightness when kernels are fitted

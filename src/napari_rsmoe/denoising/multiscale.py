@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 from scipy.ndimage import map_coordinates
 
-from . import engine
+from .. import engine
+from ..noise.octaves import resized
 from .fusion import Floats
 from .nonlocal_bayes import Refined, refine
-from .octaves import resized
 
 Array = NDArray[np.float64]
 

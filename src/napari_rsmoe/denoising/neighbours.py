@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from .errors import ImageError
-from .images import ImageFormat, channels_last
+from ..errors import ImageError
+from ..image.format import ImageFormat, channels_last
 
 Floats = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import engine
+from .. import engine
 
 Floats = NDArray[np.float32]
 

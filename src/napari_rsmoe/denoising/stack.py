@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .checks import checked_count
-from .denoising import Denoised, denoise
-from .errors import ImageError
-from .planes import CHANNEL_AXES, ArraySource, Plane, Planes
-from .progress import Callback, Parts
+from ..checks import checked_count
+from ..errors import ImageError
+from ..image.planes import CHANNEL_AXES, ArraySource, Plane, Planes
+from ..progress import Callback, Parts
+from .denoise import Denoised, denoise
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def denoise_stack(
     Parameters
     ----------
     data, axes, independent_channels
-        As for `napari_rsmoe.planes.Planes`: an array, and a letter for each of its axes, such as "TZCYX".
+        As for `napari_rsmoe.image.planes.Planes`: an array, and a letter for each of its axes, such as "TZCYX".
     weight, along, warm_start, average, resume
         As for `Series`.
     create : callable, optional

@@ -15,8 +15,8 @@ import numpy as np
 from .pictures import data_uri, display_range, png, shrink, to_rgb, uncertainty_range, uncertainty_rgb
 
 if TYPE_CHECKING:
-    from .denoising import Denoised
-    from .model import Model
+    from ..denoising.denoise import Denoised
+    from ..model.model import Model
 
 SIDE = 240  # px, of a picture at most
 

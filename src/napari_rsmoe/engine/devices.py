@@ -9,9 +9,8 @@ from typing import TypeVar
 
 import torch
 
-from .. import reference
 from ..errors import DeviceError
-from . import operators
+from . import operators, reference
 from .library import WHY_NO_CUDA
 
 DEVICES = ("auto", "cpu", "cuda")

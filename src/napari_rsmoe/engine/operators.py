@@ -160,7 +160,7 @@ def fit_steps(
     state : torch.Tensor
         (2, 6 + columns of experts, L) float32, Adam's moments; zeros at the start.
     target : torch.Tensor
-        (tiles, C, 256) float32, the image in tiles (`napari_rsmoe.fitting.to_tiles`).
+        (tiles, C, 256) float32, the image in tiles (`napari_rsmoe.fitting.fitter.to_tiles`).
     weight : torch.Tensor or None
         (tiles, 256) float32, non-negative weights of the pixels.
     rates : torch.Tensor

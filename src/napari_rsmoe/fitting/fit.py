@@ -12,17 +12,18 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from . import engine
-from .checks import checked_count, checked_positive, prepare_weighted
+from .. import engine
+from ..checks import checked_count, checked_positive, prepare_weighted
+from ..image.format import ChannelAxis, ImageFormat
+from ..image.metrics import default_data_range
+from ..model.model import Mode, Model
+from ..progress import Callback, Parts, Progress
 from .fitter import CHUNK, Fitter
-from .images import ChannelAxis, ImageFormat
-from .metrics import default_data_range
-from .model import Mode, Model
-from .progress import Callback, Parts, Progress
+from .kernel_count import MOST_FITS, as_few_as_reach, predict_kernels
 from .settings import FitSettings
 from .settings import preset as named_preset
-from .sizing import MOST_FITS, as_few_as_reach, predict_kernels
-from .starts import make_start, segmentation_options
+from .starts.methods import make_start
+from .starts.segmentation import segmentation_options
 
 AUTO_PSNR = 32.0
 """``n_kernels="auto"`` takes as many kernels as are expected to reach this, in dB of the image's own range."""

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from . import engine
-from .images import ImageFormat
-from .metrics import default_data_range
-from .model import Mode, Model, to_raster
+from .. import engine
+from ..image.format import ImageFormat
+from ..image.metrics import default_data_range
+from ..model.model import Mode, Model, to_raster
 from .relocation import relocate
 from .settings import FitSettings
-from .starts import Start
+from .starts.start import Start
 
 TILE = 16
 Result = TypeVar("Result")

@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from . import engine
+from .. import engine
 from .starts.start import SIGMA_RANGE
 
 ERROR_POWER = 2.0  # above 1 it seeks out the worst places; 2 and 3 were best, see docs/fitting.md

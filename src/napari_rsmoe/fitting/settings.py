@@ -13,7 +13,7 @@ class FitSettings:
     Attributes
     ----------
     start : str
-        Name of the start, one of `napari_rsmoe.starts.START_METHODS`.
+        Name of the start, one of `napari_rsmoe.fitting.starts.methods.START_METHODS`.
     iterations : int
         Optimiser steps.
     linear : bool

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .checks import checked_count
-from .fitting import fit
-from .images import ChannelAxis, prepare_image, to_type
-from .model import Model
-from .progress import Callback, Parts
-from .raster import Numbers, Raster, checked_sharpen
+from ..checks import checked_count
+from ..image.format import ChannelAxis, prepare_image, to_type
+from ..model.model import Model
+from ..model.raster import Numbers, Raster, checked_sharpen
+from ..progress import Callback, Parts
+from .fit import fit
 
 PIXELS_PER_KERNEL = 3
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ImageError
+from ..errors import ImageError
 
 ChannelAxis = int | None | str
 

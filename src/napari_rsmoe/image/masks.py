@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from .checks import checked_weight, is_number
-from .errors import ImageError
-from .images import ChannelAxis, channels_last, find_channels, refuse_mask
+from ..checks import checked_weight, is_number
+from ..errors import ImageError
+from .format import ChannelAxis, channels_last, find_channels, refuse_mask
 
 Floats = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ImageError
+from ..errors import ImageError
 
 CHANNEL_AXES = "CS"
 Index = tuple[int | slice, ...]
@@ -209,7 +209,7 @@ def map_planes(
         As for `Planes`.
     create : callable, optional
         Called once, as ``create(shape, dtype)``, after the first plane is done; returns what the planes are
-        written to. By default a numpy array; `napari_rsmoe.io.create_image` makes one that is a file.
+        written to. By default a numpy array; `napari_rsmoe.io.files.create_image` makes one that is a file.
 
     Returns
     -------

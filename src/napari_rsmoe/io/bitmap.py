@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..errors import ImageError
-from ..planes import ArraySink
+from ..image.planes import ArraySink
 from .image_file import ImageFile
 from .reorder import in_stored_order, stored_axes
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import ImageError
-from ..planes import ArraySink, Planes, guess_axes
+from ..image.planes import ArraySink, Planes, guess_axes
 from .atomic import replacing_file, replacing_folder
 from .formats import KINDS, SUFFIXES, is_image_path, is_store
 from .image_file import DTYPES, FileArray, ImageFile
@@ -113,7 +113,7 @@ def write_image(
     image : ImageFile or array-like
         The image; of any axes and dtype that the format holds. It is never converted.
     axes : str, optional
-        Axes of an array; by default as `napari_rsmoe.planes.guess_axes` tells. Not for an `ImageFile`.
+        Axes of an array; by default as `napari_rsmoe.image.planes.guess_axes` tells. Not for an `ImageFile`.
     pixel_size : mapping of str to PixelSize, optional
         Pixel size of an array, by axis letter. Not for an `ImageFile`.
     quality : int, optional

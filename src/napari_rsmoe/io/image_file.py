@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import ImageError
-from ..planes import ArraySource, check_axes
+from ..image.planes import ArraySource, check_axes
 from .units import PixelSize
 
 DTYPES = (
@@ -41,7 +41,7 @@ class ImageFile:
     icc_profile : bytes or None, optional
         Colour profile.
     kind : str, optional
-        Format that the image was read from, one of `napari_rsmoe.io.KINDS`, or empty.
+        Format that the image was read from, one of `napari_rsmoe.io.formats.KINDS`, or empty.
     notes : tuple of str, optional
         Remarks of the reader that the user should see.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ImageError
-from ..planes import ArraySink, guess_axes
+from ..image.planes import ArraySink, guess_axes
 from .image_file import FileArray, ImageFile
 from .tiff import reserve
 

@@ -15,7 +15,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..planes import ArraySink, guess_axes
+from ..image.planes import ArraySink, guess_axes
 from .formats import ZARR_MARKERS, is_store
 from .image_file import FileArray, ImageFile
 from .reorder import in_stored_order, stored_axes

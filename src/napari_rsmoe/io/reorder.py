@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..planes import ArraySink
+from ..image.planes import ArraySink
 
 
 def stored_axes(axes: str, wanted: str) -> str:

@@ -1,6 +1,6 @@
 """The `.rsmoe` file: a safetensors file with two tensors and a versioned header. No pickle, nothing executable.
 
-Tensors ``geometry`` (L, 6) and ``experts`` (L, C) or, linear, (L, 3 C), both float32, as `napari_rsmoe.model.Model`
+Tensors ``geometry`` (L, 6) and ``experts`` (L, C) or, linear, (L, 3 C), both float32, as `napari_rsmoe.Model`
 describes them.
 Header entries ``format`` ("napari-rsmoe model"), ``version`` and ``model``, a JSON object with shape, mode,
 linear, confidence, image format and metadata. Numbers that JSON lacks stand there as {"non-finite": "inf"}.
@@ -19,10 +19,10 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
-from .errors import ModelFileError
-from .images import ImageFormat
-from .io.atomic import replacing_file
-from .model import Model
+from ..errors import ModelFileError
+from ..image.format import ImageFormat
+from ..model.model import Model
+from .atomic import replacing_file
 
 FORMAT = "napari-rsmoe model"
 VERSION = 1

@@ -19,7 +19,7 @@ import numpy as np
 import tifffile
 
 from ..errors import ImageError
-from ..planes import ArraySink
+from ..image.planes import ArraySink
 from .image_file import FileArray, ImageFile
 from .reorder import in_stored_order, stored_axes
 from .units import PixelSize, canonical_unit, imagej_symbol, ome_symbol

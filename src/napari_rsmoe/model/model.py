@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from . import engine, metrics, reference
-from .images import ImageFormat, real_type
+from .. import engine
+from ..engine import reference
+from ..image import metrics
+from ..image.format import ImageFormat, real_type
 from .kernels import Kernels
 from .raster import Numbers, Raster, checked_sharpen
 
@@ -110,7 +112,7 @@ class Model:
         return f"<Model of {height} x {width} px, {self.channels} channels: {self.n_kernels} {self.mode} kernels>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        from .summary import model_bundle
+        from ..display.summary import model_bundle
 
         return model_bundle(self)
 
@@ -313,15 +315,15 @@ class Model:
     # ------------------------------------------------------------------ files
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a `.rsmoe` file; see `napari_rsmoe.model_file`. The file appears whole or not at all."""
-        from .model_file import save
+        """Write a `.rsmoe` file; see `napari_rsmoe.io.rsmoe`. The file appears whole or not at all."""
+        from ..io.rsmoe import save
 
         save(self, path)
 
     @staticmethod
     def load(path: str | PathLike[str]) -> Model:
         """Read a `.rsmoe` file. Raises ModelFileError if it is none, damaged or too new."""
-        from .model_file import load
+        from ..io.rsmoe import load
 
         return load(path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from . import engine
+from .. import engine
 from .model import Model
 
 

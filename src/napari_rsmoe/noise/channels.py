@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .colours import decorrelate, decorrelated_variance
-from .noise import Mask, clip_limits, rounded
+from ..image.opponent import decorrelate, decorrelated_variance
+from .anscombe import Limits, PoissonGaussian
 from .octaves import octave_powers, steady_power
 from .photons import GROWTH, photon_noise, quietest_power, stabilised_plane, variance_line
 from .spectrum import BLOCK, COLOURED, Array, as_noise, finest, flat_spectrum, shared_levels
-from .stabilising import Limits, PoissonGaussian
+from .white import Mask, clip_limits, rounded
 
 Laws = Sequence[PoissonGaussian]
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from .colours import decorrelated_variance
-from .noise_laws import Floats, NoiseLaws
+from ..image.opponent import decorrelated_variance
+from .anscombe import PoissonGaussian, Stabiliser
+from .measure import Floats, NoiseLaws
 from .photons import LOCAL_MEAN
 from .spectrum import Array, coloured
-from .stabilising import PoissonGaussian, Stabiliser
 
 FAINTEST = 1 / 16  # of the strongest channel's noise, that counts as the noise of a channel that has less
 

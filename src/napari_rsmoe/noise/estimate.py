@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .checks import is_number, prepare_weighted
-from .images import ChannelAxis, ImageFormat
-from .noise import Mask, clip_limits
-from .noise_laws import Floats, NoiseLaws, measure_noise
+from ..checks import is_number, prepare_weighted
+from ..image.format import ChannelAxis, ImageFormat
+from .anscombe import PoissonGaussian
+from .measure import Floats, NoiseLaws, measure_noise
 from .spectrum import Array
-from .stabilising import PoissonGaussian
+from .white import Mask, clip_limits
 
 PARTS = 3  # along each axis: the estimate is repeated without each of PARTS^2 parts of the image
 

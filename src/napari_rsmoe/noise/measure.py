@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .anscombe import Limits, PoissonGaussian
 from .channels import Channels, Laws
-from .noise import Mask, rounded, white_variance
 from .octaves import octave_powers, peakedness, steady_power
 from .photons import FAITHFUL
 from .spectrum import (
@@ -23,7 +23,7 @@ from .spectrum import (
     flat_spectrum,
     neighbour_correlation,
 )
-from .stabilising import Limits, PoissonGaussian
+from .white import Mask, rounded, white_variance
 
 Floats = NDArray[np.float32]
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 from scipy.ndimage import convolve, gaussian_filter, minimum_filter
 
-from .noise import Mask, rounded, white_variance
+from .anscombe import PoissonGaussian
 from .photons import FAITHFUL, FINEST_SCALE, LOCAL_MEAN, quietest_power
 from .spectrum import Array
-from .stabilising import PoissonGaussian
+from .white import Mask, rounded, white_variance
 
 STEADY = 0.95  # most that halving may leave of the standard deviation of noise; content hardly falls, or even grows
 AROUND = 4.0  # px at half the resolution, of the blur that tells the power around a pixel

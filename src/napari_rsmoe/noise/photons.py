@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter, maximum_filter, minimum_filter
 
-from .noise import Mask, longest_even_tail
-from .stabilising import Limits, PoissonGaussian, Stabiliser, stabilised_moments
+from .anscombe import Limits, PoissonGaussian, Stabiliser, stabilised_moments
+from .white import Mask, longest_even_tail
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
-from .noise import Mask
 from .photons import FEWEST_BLOCKS, block_means, finest_power, quiet_power
+from .white import Mask
 
 Array = NDArray[np.float64]
 

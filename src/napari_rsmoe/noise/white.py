@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .stabilising import Limits, clipped_moments
+from .anscombe import Limits, clipped_moments
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

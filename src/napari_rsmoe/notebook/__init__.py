@@ -20,9 +20,9 @@ except ImportError as error:
         name=error.name,
     ) from error
 
-from .actions import DenoiseWidget, FitWidget, SuperResolutionWidget
 from .explorer import KernelExplorer
 from .pane import ImagePane
 from .views import show
+from .widgets import DenoiseWidget, FitWidget, SuperResolutionWidget
 
 __all__ = ["DenoiseWidget", "FitWidget", "ImagePane", "KernelExplorer", "SuperResolutionWidget", "show"]

@@ -11,11 +11,11 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from ..jobs import Latest, Outcome
-from ..kernels import Kernels
-from ..model import Model
-from ..parameters import UPSCALE
-from .action import Code
+from ..model.kernels import Kernels
+from ..model.model import Model
+from ..ui.jobs import Latest, Outcome
+from ..ui.parameters import UPSCALE
+from .job_widget import Code
 from .pane import ImagePane
 from .source import Source, variable_name
 from .views import view_of

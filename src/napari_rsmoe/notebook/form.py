@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets
 
-from ..parameters import Parameter
+from ..ui.parameters import Parameter
 
 SHOW, HIDE = "▸ More settings", "▾ More settings"
 

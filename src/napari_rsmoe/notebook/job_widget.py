@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 import ipywidgets
 
-from ..jobs import Job, Outcome, plain_text
-from ..parameters import PARAMETERS, Parameter, call
 from ..progress import Callback, PlaneParts, PlaneProgress, Progress
+from ..ui.jobs import Job, Outcome, plain_text
+from ..ui.parameters import PARAMETERS, Parameter, call
 from .curve import curve_svg
 from .form import Form
 from .pace import Pace
@@ -143,7 +143,7 @@ class ActionWidget(ipywidgets.HBox):
             return [f"from napari_rsmoe import {self.action}", "", f"result = {call(self.action, given, name, *more)}"]
         return [
             f"from napari_rsmoe import {self.action}",
-            "from napari_rsmoe.planes import Planes",
+            "from napari_rsmoe import Planes",
             "",
             f"result = [{call(self.action, given, 'plane.image', *more)} for plane in Planes({name}, {axes!r})]",
         ]

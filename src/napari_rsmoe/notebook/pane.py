@@ -11,9 +11,9 @@ import anywidget
 import numpy as np
 import traitlets
 
-from ..kernels import Kernels
-from ..model import Model
-from ..pictures import Limits, display_range, shrink, to_rgb, uncertainty_range, uncertainty_rgb
+from ..display.pictures import Limits, display_range, shrink, to_rgb, uncertainty_range, uncertainty_rgb
+from ..model.kernels import Kernels
+from ..model.model import Model
 from .pace import Pace
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..planes import CHANNEL_AXES, Planes, stack_axes
+from ..image.planes import CHANNEL_AXES, Planes, stack_axes
 
 
 class Source(Sequence[np.ndarray]):
@@ -19,7 +19,7 @@ class Source(Sequence[np.ndarray]):
     image : array-like
         (Y, X), (Y, X, C), or a stack; a lazy array stays lazy.
     axes : str, optional
-        A letter for each axis, as for `napari_rsmoe.planes.Planes`; default: Y and X last, then colour if 3 or 4
+        A letter for each axis, as for `napari_rsmoe.image.planes.Planes`; default: Y and X last, then colour if 3 or 4
         values long, and before them the axes of a stack.
 
     Attributes

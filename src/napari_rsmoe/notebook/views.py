@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..denoising import Denoised
+from ..denoising.denoise import Denoised
 from ..errors import ImageError
-from ..model import Model
+from ..model.model import Model
 from .pane import ImagePane
 from .source import Source
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ..denoising import Denoised, denoise
-from ..fitting import fit
-from ..jobs import Latest, Outcome
-from ..metrics import psnr
-from ..model import Model
-from ..parameters import DENOISE, PARAMETERS, STACK, Parameter, call, changed
+from ..denoising.denoise import Denoised, denoise
+from ..denoising.stack import Series
+from ..fitting.fit import fit
+from ..fitting.upscale import draw_mean, fit_models
+from ..image.metrics import psnr
+from ..model.model import Model
 from ..progress import Callback
-from ..stacks import Series
-from ..upscaling import draw_mean, fit_models
-from .action import ActionWidget
+from ..ui.jobs import Latest, Outcome
+from ..ui.parameters import DENOISE, PARAMETERS, STACK, Parameter, call, changed
+from .job_widget import ActionWidget
 from .views import view_of
 
 
@@ -77,8 +77,8 @@ class DenoiseWidget(ActionWidget):
         own = [f"{name}={value!r}" for name, value in changed(STACK, given).items()]
         planes = f"Planes({self._source.name}, {self._source.axes!r})"
         return [
-            "from napari_rsmoe.planes import Planes",
-            "from napari_rsmoe.stacks import Series",
+            "from napari_rsmoe import Planes",
+            "from napari_rsmoe.denoising.stack import Series",
             "",
             f"series = Series({', '.join([planes, repr(settings), *own])})",
             "result = [denoised for _, denoised in series]",
@@ -154,7 +154,7 @@ class SuperResolutionWidget(ActionWidget):
         work = call(self.action, given, "plane", *more)
         return [
             "from napari_rsmoe import upscale",
-            "from napari_rsmoe.planes import map_planes",
+            "from napari_rsmoe import map_planes",
             "",
             f"result = map_planes(lambda plane: {work}, {self._source.name}, {self._source.axes!r})",
         ]

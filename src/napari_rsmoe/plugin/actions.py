@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..parameters import DENOISE, FIT, STACK, UPSCALE, values
 from ..progress import Callback, PlaneParts
-from . import METADATA_KEY
+from ..ui.parameters import DENOISE, FIT, STACK, UPSCALE, values
 from .layers.outputs import Output, image_output, residual_output, uncertainty_output
+from .names import METADATA_KEY
 from .preferences import preferences, use_threads
 from .record import make_record
 from .source import Source
 
 if TYPE_CHECKING:
-    from ..model import Model
-    from ..planes import Plane
+    from ..image.planes import Plane
+    from ..model.model import Model
 
 Options = Mapping[str, Any]
 
@@ -68,7 +68,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
     **show : bool
         `uncertainty`, `residual`: further outputs.
     """
-    from ..stacks import Series
+    from ..denoising.stack import Series
 
     settings = _settings((*DENOISE, *STACK), given)
     series = Series(
@@ -143,7 +143,7 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
 
     `show`: `bicubic` (cubic interpolation for comparison). Else as `denoise`, with `parameters.UPSCALE`.
     """
-    from ..upscaling import fit_models
+    from ..fitting.upscale import fit_models
     from .enlarging import cubic, draw
 
     settings = _settings(UPSCALE, given)

@@ -31,7 +31,7 @@ def process_layer(
     show : dict, optional
         Which layers to make besides the first: ``{"uncertainty": True}``; see `actions`.
     **given
-        Parameters that differ from their defaults; see `napari_rsmoe.parameters`.
+        Parameters that differ from their defaults; see `napari_rsmoe.ui.parameters`.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def _copy(viewer: Any, language: str) -> str:
     from napari.utils.notifications import show_error, show_info
     from qtpy.QtWidgets import QApplication
 
-    from ..parameters import PARAMETERS
+    from ..ui.parameters import PARAMETERS
     from .record import command_line, python_call, record_of
 
     layer = None if viewer is None else viewer.layers.selection.active

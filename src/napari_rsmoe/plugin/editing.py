@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..kernels import Kernels
+from ..model.kernels import Kernels
 
 if TYPE_CHECKING:
-    from ..model import Model
+    from ..model.model import Model
 
 MOST_STEPS_BACK = 50
 
@@ -84,7 +84,7 @@ class EditableKernels:
         """The model of a plane as it is now, or as it would be after ``place(plane, *trial)``."""
         import torch
 
-        from ..model import Model
+        from ..model.model import Model
 
         state, base = self._states[plane], self._models[plane]
         geometry = state.geometry if trial is None else _placed(state.geometry, *trial)

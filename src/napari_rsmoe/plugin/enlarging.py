@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..images import to_type
+from ..image.format import to_type
 
 if TYPE_CHECKING:
-    from ..model import Model
+    from ..model.model import Model
 
 PixelBox = tuple[int, int, int, int]
 
@@ -42,7 +42,7 @@ def draw(
     tall, wide = -(-(y1 - y0) // step), -(-(x1 - x0) // step)
     y1, x1 = y0 + tall * step, x0 + wide * step
     region = (y0 * height / rows, x0 * width / columns, y1 * height / rows, x1 * width / columns)
-    from ..upscaling import draw_mean
+    from ..fitting.upscale import draw_mean
 
     return draw_mean(models, region=region, shape=(tall, wide), sharpen=sharpen)
 

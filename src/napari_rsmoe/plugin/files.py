@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelFileError
-from . import METADATA_KEY
 from .editing import EditableKernels
+from .names import METADATA_KEY
 from .preferences import preferences
 from .source import Place
 
@@ -41,7 +41,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 def read_model(path: Path) -> list[LayerData]:
     """The image and the kernels of one file."""
-    from ..model import Model
+    from ..model.model import Model
     from .layers.kernels import kernels_output
     from .record import make_record
     from .source import Source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from . import PLUGIN
+from .names import PLUGIN
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
-from ..parameters import PARAMETERS, call, changed
-from . import METADATA_KEY
+from ..ui.parameters import PARAMETERS, call, changed
+from .names import METADATA_KEY
 from .source import Source
 
 _OPTION_OF = {"n_kernels": "--kernels"}  # where the command line's name is another
@@ -68,9 +68,9 @@ def python_call(record: Mapping[str, Any]) -> str:
     plain = set(axes) <= set("YXS")  # neither planes to loop over nor channels
     lines = [f"from napari_rsmoe import {action}"]
     if not plain and action != "denoise":
-        lines.append("from napari_rsmoe.planes import map_planes")
+        lines.append("from napari_rsmoe import map_planes")
     if source["path"]:
-        lines += ["from napari_rsmoe.io import read_image", "", f"image = read_image({source['path']!r}).data"]
+        lines += ["from napari_rsmoe import read_image", "", f"image = read_image({source['path']!r}).data"]
     else:
         lines += ["", f"image = viewer.layers[{source['layer']!r}].data  # in napari's console"]
     if source["part"]:
@@ -102,7 +102,7 @@ def command_line(record: Mapping[str, Any]) -> str:
         notes.append(f"the result is of a part only: image[{source['part']}]; cut it out of the file first")
     path = source["path"] or "image.tif"
     words = ["napari-rsmoe", action, path, f"{action}.tif"]
-    from ..cli import main
+    from ..cli.program import main
 
     known = {name for option in _command(main, action).params for name in (*option.opts, *option.secondary_opts)}
     given = dict(record["parameters"])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ImageError
-from ..planes import Planes
+from ..image.planes import Planes
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Source:
 
     @property
     def axes(self) -> str:
-        """A letter for each axis of `data`, as `napari_rsmoe.planes` wants them."""
+        """A letter for each axis of `data`, as `napari_rsmoe.image.planes` wants them."""
         letters = ["S"] if self.rgb else []
         letters = ["Y", "X", *letters]
         free = [letter for letter in "ZTQPRUVWABDEFGHIJKLMNO" if letter not in letters]

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DeviceError, EngineError
-from .progress import Callback, Progress
+from ..errors import DeviceError, EngineError
+from ..progress import Callback, Progress
 
 NICENESS = 5
 PATIENCE = 20  # seconds to wait for a thread when the program ends

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .settings import PRESETS
+from ..fitting.settings import PRESETS
 
 Kind = Literal["int", "float", "choice", "bool"]
 MAX_INT = 2**31 - 1

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...images import prepare_image
-from ...noise_laws import measure_noise
-from ...noise_model import NoiseModel
+from ...image.format import prepare_image
+from ...noise.domain import NoiseModel
+from ...noise.measure import measure_noise
 from . import bm3d
 from .denoiser import Noisy
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...model import Model
+from ...model.model import Model
 
 Trace = list[tuple[int, float, float]]
 """Steps done, mean squared error on [0, 1], processor seconds: the course of a fit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from ...metrics import psnr
+from ...image.metrics import psnr
 from .denoiser import Noisy
 
 WIDTHS = np.geomspace(0.4, 6.0, 15)  # px

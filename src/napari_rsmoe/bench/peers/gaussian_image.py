@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from ... import engine
-from ...images import ImageFormat
-from ...model import Model
+from ...image.format import ImageFormat
+from ...model.model import Model
 from ..protocol import unit
 from .enlarger import Enlarge
 from .fit_method import Trace

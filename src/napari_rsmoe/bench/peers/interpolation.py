@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from ...images import to_type
+from ...image.format import to_type
 from .enlarger import Enlarge
 
 FILTERS = {

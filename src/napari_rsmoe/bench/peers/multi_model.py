@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...fitter import Fitter
-from ...images import prepare_image
-from ...model import Mode
-from ...settings import FitSettings, preset
-from ...starts import Start, make_start
+from ...fitting.fitter import Fitter
+from ...fitting.settings import FitSettings, preset
+from ...fitting.starts.methods import make_start
+from ...fitting.starts.start import Start
+from ...image.format import prepare_image
+from ...model.model import Mode
 from .denoiser import Denoise, Denoised, Noisy
 
 COUNTS = (1, 8, 16, 64)

@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 
-from ...fitting import fit
-from ...model import Mode, Model
+from ...fitting.fit import fit
+from ...fitting.upscale import upscale
+from ...model.model import Mode, Model
 from ...progress import Progress
-from ...upscaling import upscale
 from .fit_method import Fit, Trace
 
 

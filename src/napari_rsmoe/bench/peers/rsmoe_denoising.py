@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...denoising import denoise
-from ...images import prepare_image
-from ...noise_laws import measure_noise
-from ...stabilising import clipped_moments
+from ...denoising.denoise import denoise
+from ...image.format import prepare_image
+from ...noise.anscombe import clipped_moments
+from ...noise.measure import measure_noise
 from .denoiser import Denoise, Denoised, Noisy
 
 

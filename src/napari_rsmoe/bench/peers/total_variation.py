@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from skimage import restoration
 
-from ...metrics import psnr
+from ...image.metrics import psnr
 from .denoiser import Noisy
 
 WEIGHT = 0.7  # of sigma: best on the middle of Kodak 03, 07 and 11

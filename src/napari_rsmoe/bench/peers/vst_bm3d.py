@@ -8,9 +8,9 @@ from __future__ import annotations
 import bm3d
 import numpy as np
 
-from ...images import prepare_image
-from ...noise_laws import measure_noise
-from ...stabilising import NO_LIMITS, Limits, PoissonGaussian, stabilise, unstabilise
+from ...image.format import prepare_image
+from ...noise.anscombe import NO_LIMITS, Limits, PoissonGaussian, stabilise, unstabilise
+from ...noise.measure import measure_noise
 from .denoiser import Noisy
 
 LEVELS = 40  # of brightness, at which the variance is taken

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ..checks import checked_positive
+from ...checks import checked_positive
 from .cells import Labels, Weights, cut_cells
 from .content import gradient_density
 from .start import SIGMA_RANGE, Floats, Start, check_request, jitter
@@ -41,7 +41,7 @@ def segment_labels(image: Floats, threshold: float, blur: float | None = None) -
     ValueError
         If `threshold` or `blur` is negative or not finite.
     """
-    from ..engine import segment  # loads torch, which no other start needs
+    from ...engine import segment  # loads torch, which no other start needs
 
     if not 0 <= threshold < np.inf:
         raise ValueError(f"threshold must be finite and not negative, not {threshold}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import METADATA_KEY
+from ..names import METADATA_KEY
 
 ORDER = {"image": 1, "kernels": 2}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...planes import Plane, Planes
+from ...image.planes import Plane, Planes
 
 
 def store_plane(data: np.ndarray, axes: str, lead: tuple[int, ...], drawn: np.ndarray) -> None:

@@ -9,15 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..editing import EditableKernels
-from .kernels import (
-    MOST_ELLIPSES,
-    features,
-    kernel_of_outline,
-    outlines,
-    shape_style,
-    shapes_data,
-    shapes_edge,
-)
+from .kernels import MOST_ELLIPSES, features, kernel_of_outline, outlines, shape_style, shapes_data, shapes_edge
 
 SAME = 1e-3  # px; corners closer than that have not moved
 SAME_COLOUR = 1.5 / 255

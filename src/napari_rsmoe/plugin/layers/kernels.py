@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import METADATA_KEY
 from ..editing import EditableKernels
+from ..names import METADATA_KEY
 from ..source import Place
 from .outputs import Output
 
 if TYPE_CHECKING:
-    from ...model import Model
+    from ...model.model import Model
 
 MOST_ELLIPSES = 2000
 MOST_POLYGONS = 10_000

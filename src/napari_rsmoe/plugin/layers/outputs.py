@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import METADATA_KEY
+from ..names import METADATA_KEY
 from ..source import Place, Source
 
 
@@ -91,7 +91,7 @@ def residual_output(source: Source, result: np.ndarray, record: Mapping[str, Any
 
 
 def _plane_of(layout: Any, result: np.ndarray, plane: Any) -> np.ndarray:
-    from ...planes import Planes
+    from ...image.planes import Planes
 
     same = Planes(result[tuple(slice(i, i + 1) if isinstance(i, int) else i for i in plane.index)], layout.axes)
     return next(iter(same)).image.astype(np.float32)

@@ -9,7 +9,7 @@ from magicgui.widgets import create_widget
 from napari.layers import Labels
 
 from ...errors import ImageError
-from ...parameters import PARAMETERS
+from ...ui.parameters import PARAMETERS
 from ..source import Source
 from .job_widget import JobWidget
 

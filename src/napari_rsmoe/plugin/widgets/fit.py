@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...jobs import Job
-from ...parameters import FIT
+from ...ui.jobs import Job
+from ...ui.parameters import FIT
 from .curve import Curve
 from .job_widget import JobWidget
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
 
-from ...parameters import Parameter
+from ...ui.parameters import Parameter
 
 SHOW, HIDE = "▸ More settings", "▾ More settings"
 

@@ -12,12 +12,12 @@ from napari.utils.notifications import notification_manager, show_error, show_in
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from ...jobs import Job, Outcome, plain_text
-from ...parameters import Parameter
 from ...progress import Callback
-from .. import METADATA_KEY
+from ...ui.jobs import Job, Outcome, plain_text
+from ...ui.parameters import Parameter
 from ..actions import ACTIONS, Result
 from ..layers.adding import add_layers
+from ..names import METADATA_KEY
 from ..preferences import load_engine, preferences
 from ..record import command_line, make_record, python_call
 from ..source import Source, from_layer, plane_in_view

@@ -12,13 +12,13 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, Label,
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
-from ...jobs import Latest, Outcome
-from .. import METADATA_KEY
+from ...ui.jobs import Latest, Outcome
 from ..editing import EditableKernels
 from ..files import write_table
 from ..layers.drawn import store_plane, value_range
 from ..layers.following import apply_changes, find_changes, recoloured, redraw
 from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features, heaviest, in_box
+from ..names import METADATA_KEY
 from ..preferences import preferences
 from ..workers.thread import Task
 from .form import column_of, row_of

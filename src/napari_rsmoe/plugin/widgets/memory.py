@@ -8,7 +8,7 @@ from typing import Any
 
 from qtpy.QtCore import QSettings
 
-from .. import PLUGIN
+from ..names import PLUGIN
 
 
 def _settings() -> QSettings:

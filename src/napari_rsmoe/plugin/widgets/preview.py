@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ...jobs import Preview
 from ...progress import PlaneProgress
-from .. import METADATA_KEY
+from ...ui.jobs import Preview
 from ..layers.adding import earlier, show_in
 from ..layers.outputs import Output, fitted_place
+from ..names import METADATA_KEY
 from ..record import make_record
 from ..source import Place, Source
 

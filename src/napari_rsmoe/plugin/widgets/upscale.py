@@ -11,12 +11,12 @@ from napari.layers import Shapes
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
-from ...jobs import Latest, Outcome
-from ...parameters import UPSCALE
-from ...planes import Plane, Planes
-from .. import METADATA_KEY
+from ...image.planes import Plane, Planes
+from ...ui.jobs import Latest, Outcome
+from ...ui.parameters import UPSCALE
 from ..actions import PlaneModels, Result
 from ..enlarging import draw
+from ..names import METADATA_KEY
 from ..source import Source, plane_in_view
 from ..workers.thread import Task
 from .job_widget import JobWidget

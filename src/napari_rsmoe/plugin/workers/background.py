@@ -9,7 +9,7 @@ from napari.utils import cancelable_progress
 from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtCore import QTimer
 
-from ...jobs import Job, Outcome, plain_text
+from ...ui.jobs import Job, Outcome, plain_text
 from ..actions import Result
 from ..layers.adding import add_layers
 from .thread import Task

@@ -8,8 +8,8 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from ... import jobs
-from ...jobs import Outcome
+from ...ui import jobs
+from ...ui.jobs import Outcome
 
 
 class _Bridge(QObject):

@@ -1,0 +1,1 @@
+"""The methods that are compared, one a file, each by its published or usual settings; `methods` lists them."""

@@ -1,0 +1,4 @@
+"""Initialisations: where the kernels of a fit begin.
+
+May import `engine` and the ground.
+"""
