@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import demo
 import numpy as np
 import pytest
 import skimage.io
 from click.testing import CliRunner
 
-from napari_rsmoe import Kernels, demo
+from napari_rsmoe import Kernels
 
 
 def one_kernel(center: tuple[float, float], axes: tuple[float, float], angle: float) -> Kernels:
