@@ -1,1 +1,1 @@
-"""Speed and quality, each with the command that repeats it; see docs/benchmarks.md."""
+"""Speed and quality, each with the command that repeats it; see docs/results/benchmarks.md."""

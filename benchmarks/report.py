@@ -1,9 +1,8 @@
-"""Make docs/benchmarks.md from the figures in benchmarks/results: ``python -m benchmarks.report``."""
+"""Make docs/results/benchmarks.md from the figures in benchmarks/results: ``python -m benchmarks.report``."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from benchmarks.machine import REPOSITORY
 from napari_rsmoe.bench.tables import table
 
 RESULTS = REPOSITORY / "benchmarks" / "results"
+PAGE = REPOSITORY / "docs" / "results" / "benchmarks.md"
 
 
 def load(name: str) -> dict[str, Any] | None:
@@ -210,8 +210,8 @@ def memory() -> list[str]:
     ]
 
 
-def main() -> None:
-    """Write the page."""
+def page() -> str:
+    """The page, as Markdown."""
     parts = ["# Benchmarks\n", "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`.\n"]
     parts += speed("speed", "Engine") + speed("speed-avx2", "Engine with AVX2", "RSMOE_SIMD=avx2 ")
     runs = [
@@ -294,9 +294,13 @@ def main() -> None:
             ),
         ]
     parts += films() + correlated() + memory()
-    page = Path(REPOSITORY / "docs" / "benchmarks.md")
-    page.write_text("\n".join(parts))
-    print(f"wrote {page}")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page())
+    print(f"wrote {PAGE}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 // Runs CUDA source on the CPU, thread by thread. Any compiler but nvcc gets this instead of <cuda_runtime.h>; see
-// csrc/cuda/runtime.h, which says what of CUDA the engine uses, and docs/cuda.md.
+// csrc/cuda/runtime.h, which says what of CUDA the engine uses, and docs/method/cuda.md.
 //
 // A CUDA thread is a fiber; the fibers of a block run in turn on one core, each until it has to wait for others.
 // Blocks run one after another. CUDA_ON_HOST_SEED shuffles the order of blocks and lanes, which must not matter.

@@ -82,7 +82,7 @@ def test_the_limits_see_a_kernel_that(problem: str, built: Path, tmp_path: Path)
 
 
 def test_inner_loops_stay_short(built: Path) -> None:
-    """The figures of docs/cuda.md."""
+    """The figures of docs/method/cuda.md."""
     forward, backward = sass.instructions_per_evaluation(built, "86", "drawILi3ENS1_6PackedELb1E")
     assert forward <= 11
     assert backward <= 27

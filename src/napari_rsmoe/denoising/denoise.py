@@ -112,7 +112,7 @@ def denoise(
     """Remove noise by averaging steered mixtures of experts that were fitted from different starts.
 
     The models are fused place by place, and a filter of alike patches that takes the fused image as its pilot brings
-    back fine texture; see `docs/denoising.md`.
+    back fine texture; see `docs/method/denoising.md`.
 
     Parameters
     ----------
