@@ -26,7 +26,7 @@ from napari_rsmoe.fitting import relocation
 from napari_rsmoe.fitting.fitter import Fitter
 from napari_rsmoe.fitting.settings import FitSettings
 from napari_rsmoe.fitting.starts.methods import make_start
-from napari_rsmoe.image.format import prepare_image
+from napari_rsmoe.image.inputs import Inputs
 
 HALVES = {"choose": (3, 7, 11, 15, 19, 23), "report": (1, 5, 9, 13, 17, 21)}
 OLD_DECAY = {f"final_{name}": 0.02 for name in ("position", "steering", "logit", "expert")}
@@ -114,7 +114,8 @@ def run(
 ) -> tuple[float, float]:
     """PSNR and processor seconds of one fit."""
     image = io.imread(path)
-    pixels, layout = prepare_image(image)
+    inputs = Inputs.of(image)
+    pixels, layout = inputs.pixels, inputs.layout
     settings = replace(FitSettings(), iterations=iterations, **changes)
     rng = np.random.default_rng(0)
     start = make_start(settings.start, pixels, round(kernels * extra.get("kernels", 1.0)), rng)

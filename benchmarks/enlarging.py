@@ -23,12 +23,13 @@ from napari_rsmoe.fitting.fitter import Fitter
 from napari_rsmoe.fitting.settings import PRESETS
 from napari_rsmoe.fitting.starts.methods import make_start
 from napari_rsmoe.fitting.upscale import PIXELS_PER_KERNEL
-from napari_rsmoe.image.format import prepare_image
+from napari_rsmoe.image.inputs import Inputs
 
 
 def points(small: np.ndarray, factor: int) -> np.ndarray:
     """One model that takes a pixel for the value at its centre."""
-    pixels, layout = prepare_image(small)
+    inputs = Inputs.of(small)
+    pixels, layout = inputs.pixels, inputs.layout
     settings = replace(PRESETS["enlarge"], oversample=1)
     rng = np.random.default_rng(0)
     start = make_start(settings.start, pixels, pixels[..., 0].size // PIXELS_PER_KERNEL, rng)

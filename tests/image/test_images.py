@@ -10,7 +10,8 @@ import pytest
 
 import napari_rsmoe
 from napari_rsmoe import ImageError
-from napari_rsmoe.image.format import ImageFormat, prepare_image, refuse_mask, to_type
+from napari_rsmoe.image.format import ImageFormat, refuse_mask, to_type
+from napari_rsmoe.image.inputs import Inputs
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "<u4", ">i4", "u8", "i8", ">u8"])
@@ -33,10 +34,10 @@ def test_integers_saturate_and_never_wrap(dtype: str, source: type) -> None:
 def test_the_brightest_pixel_of_64_bits_stays_the_brightest(dtype: type) -> None:
     limits = np.iinfo(dtype)
     image = np.array([[limits.min, limits.max], [0, limits.max // 2]], dtype)
-    pixels, layout = prepare_image(image)
+    inputs = Inputs.of(image)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        back = layout.restore(pixels)
+        back = inputs.layout.restore(inputs.pixels)
     assert back[0].tolist() == [limits.min, limits.max]
     assert np.argmax(back) == 1
 
@@ -77,3 +78,27 @@ def test_upscale_checks_before_it_fits(options: dict[str, object], monkeypatch: 
     monkeypatch.setattr("napari_rsmoe.fitting.upscale.fit", lambda *_, **__: pytest.fail("it has begun to fit"))
     with pytest.raises(ValueError, match=r"must be|at most"):
         napari_rsmoe.upscale(np.eye(8), **options)  # type: ignore[arg-type]
+
+
+class Counted:
+    """A lazy array that counts how often it is read."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels, self.shape, self.dtype, self.reads = pixels, pixels.shape, pixels.dtype, 0
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        self.reads += 1
+        return self.pixels
+
+
+def test_a_lazy_image_is_read_and_checked_once() -> None:
+    noisy = np.random.default_rng(0).normal(100, 10, (24, 28))
+    noisy[3, 4] = np.nan
+    lazy = Counted(noisy)
+    napari_rsmoe.denoise(lazy, ignore_nan=True, weight=np.ones((24, 28)), models=1, preset="fast", noise=10)
+    assert lazy.reads == 1
+    lazy = Counted(np.nan_to_num(noisy))
+    napari_rsmoe.upscale(lazy, 2, models=2, iterations=2)
+    assert lazy.reads == 1
+    inputs = Inputs.of(noisy, ignore_nan=True)
+    assert Inputs.of(inputs) is inputs

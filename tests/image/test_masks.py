@@ -7,7 +7,7 @@ import pytest
 from scenes import noisy_of, scene
 
 from napari_rsmoe import ImageError, denoise, psnr
-from napari_rsmoe.image.masks import leave_out
+from napari_rsmoe.image.inputs import Inputs
 
 QUICK = {"models": 4, "preset": "fast"}
 
@@ -17,21 +17,21 @@ def test_nan_saturated_and_weightless_pixels_are_left_out() -> None:
     image[1, 2] = np.nan
     weight = np.full((4, 6), 0.5)
     weight[0, 0] = 0
-    found = leave_out(image, "auto", weight, True, 22)
+    found = Inputs.of(image, "auto", weight, ignore_nan=True, saturation=22).weight
     assert found is not None
     out = np.zeros((4, 6), bool)
     out[1, 2] = out[0, 0] = out[3, 4] = out[3, 5] = True
     np.testing.assert_array_equal(found, np.where(out, 0, 0.5))
-    assert leave_out(image, "auto", None, False, None) is None
+    assert Inputs.of(np.nan_to_num(image)).weight is None
     colour = np.zeros((3, 4, 6), np.uint8)
     colour[1, 2, 3] = 255  # in one channel is enough
-    found = leave_out(colour, 0, None, True, 255)
+    found = Inputs.of(colour, 0, ignore_nan=True, saturation=255).weight
     assert found is not None
     assert np.argwhere(found == 0).tolist() == [[2, 3]]
     with pytest.raises(ImageError, match="No pixel is left"):
-        leave_out(colour, 0, None, False, 0)
+        Inputs.of(colour, 0, saturation=0)
     with pytest.raises(ValueError, match="saturation"):
-        leave_out(colour, 0, None, False, float("nan"))
+        Inputs.of(colour, 0, saturation=float("nan"))
 
 
 def test_a_gap_with_nan_is_filled_in_or_kept() -> None:

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 
 from .. import engine
-from ..checks import checked_count, prepare_weighted
+from ..checks import checked_count
 from ..fitting.settings import FitSettings
 from ..fitting.starts.methods import START_METHODS, make_start
 from ..fitting.starts.segmentation import segmentation_options
 from ..fitting.starts.start import Start
 from ..image.format import ChannelAxis, ImageFormat
-from ..image.masks import leave_out, mirrored
+from ..image.inputs import Inputs
+from ..image.masks import fill_mirrored
 from ..image.opponent import recorrelate, recorrelated_variance
 from ..model.model import Model
 from ..noise.domain import NoiseModel
@@ -191,10 +192,9 @@ def denoise(
     options = segmentation_options(start, threshold, allotment)
     checked_count(seed, "seed", smallest=0)
     engine.resolve_device(device)  # early: the name may be wrong
-    weight = leave_out(image, channel_axis, weight, ignore_nan, saturation)
-    pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
-    ignored = np.zeros(pixels.shape[:2], bool) if weights is None else weights == 0
-    noise_model = NoiseModel(noise_laws(noise, mirrored(pixels, ignored), None, layout), pixels)
+    inputs = Inputs.of(image, channel_axis, weight, ignore_nan=ignore_nan, saturation=saturation)
+    pixels, layout, weights, ignored = inputs.pixels, inputs.layout, inputs.weight, inputs.left_out
+    noise_model = NoiseModel(noise_laws(noise, fill_mirrored(pixels, ignored), None, layout), pixels)
     working = noise_model.stabilised(pixels)
     warm = None if warm_start is None else _warm(warm_start, working, layout, noise_model, wanted, count)
     if neighbours and noise_model.sigma > 0:
@@ -248,7 +248,7 @@ def denoise(
         std[hidden] = np.nan
     # What has no noise, and what is not to be filled in, stays as it is to the bit.
     as_given = (hidden & (not fill)) | (~hidden & (noise_model.sigma == 0))
-    np.copyto(restored, np.asarray(image), where=as_given, casting="unsafe")
+    np.copyto(restored, inputs.given, where=as_given, casting="unsafe")
     return Denoised(restored, std, noise_model.sigma * layout.span, ensemble.models)
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from .. import engine
-from ..checks import checked_count, checked_positive, prepare_weighted
+from ..checks import checked_count, checked_positive
 from ..image.format import ChannelAxis, ImageFormat
+from ..image.inputs import Inputs
 from ..image.metrics import default_data_range
 from ..model.model import Mode, Model
 from ..progress import Callback, Parts, Progress
@@ -125,10 +126,10 @@ def fit(
     checked_count(seed, "seed", smallest=0)
     began = clock.perf_counter()
     engine.resolve_device(device)  # early: the name may be wrong
-    pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
+    inputs = Inputs.of(image, channel_axis, weight)
 
     def run(device: torch.device) -> Model:
-        job = _Job(pixels, layout, settings, mode, weights, seed, options, preset, device)
+        job = _Job(inputs.pixels, inputs.layout, settings, mode, inputs.weight, seed, options, preset, device)
         if psnr is not None:
             return job.to_quality(psnr, callback)
         if n_kernels == "auto":

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..checks import checked_count
-from ..image.format import ChannelAxis, prepare_image, to_type
+from ..image.format import ChannelAxis, to_type
+from ..image.inputs import Inputs
 from ..model.model import Model
 from ..model.raster import Numbers, Raster, checked_sharpen
 from ..progress import Callback, Parts
@@ -69,12 +70,12 @@ def upscale(
     if scale is None:
         raise ValueError("scale=None must be one or two positive numbers.")
     sharpen = checked_sharpen(sharpen)
-    pixels, _ = prepare_image(image, channel_axis)
-    Raster.plan((pixels.shape[0], pixels.shape[1]), pixels.shape[2], scale=scale)
+    inputs = Inputs.of(image, channel_axis)
+    height, width, channels = inputs.pixels.shape
+    Raster.plan((height, width), channels, scale=scale)
     fitted = fit_models(
-        image, models=models, n_kernels=n_kernels, iterations=iterations, seed=seed, device=device,
-        channel_axis=channel_axis, callback=callback,
-    )  # fmt: skip
+        inputs, models=models, n_kernels=n_kernels, iterations=iterations, seed=seed, device=device, callback=callback
+    )
     return draw_mean(fitted, scale=scale, sharpen=sharpen)
 
 
@@ -90,21 +91,20 @@ def fit_models(
     callback: Callback | None = None,
 ) -> list[Model]:
     """The models that `upscale` averages; arguments as there. When the callback says stop, those that are finished."""
-    pixels, _ = prepare_image(image, channel_axis)
+    inputs = Inputs.of(image, channel_axis)
     if n_kernels is None:
-        n_kernels = max(1, pixels.shape[0] * pixels.shape[1] // PIXELS_PER_KERNEL)
+        n_kernels = max(1, inputs.pixels[..., 0].size // PIXELS_PER_KERNEL)
     models = checked_count(models, "models")
     parts = Parts(callback, models)
     fitted: list[Model] = []
     for index in range(models):
         model = fit(
-            image,
+            inputs,
             n_kernels,
             preset="enlarge",
             iterations=iterations,
             seed=models * seed + index,
             device=device,
-            channel_axis=channel_axis,
             callback=parts.part(index, f"model {index + 1} of {models}"),
         )
         if parts.stopped and fitted:

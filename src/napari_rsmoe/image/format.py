@@ -1,4 +1,4 @@
-"""Images at the door: checked and brought to the engine's form, and results brought back to the user's."""
+"""The format of an image: its type, range and channel axis, kept so that results can be given the same."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Floats
 from ..errors import ImageError
 
 ChannelAxis = int | None | str
@@ -65,6 +66,11 @@ class ImageFormat:
         """The factor between the engine's units and the image's; 1 for a constant image."""
         return self.high - self.low if self.high > self.low else 1.0
 
+    def unit(self, values: np.ndarray) -> Floats:
+        """Bring values of the image, (H, W, C), to the engine's range; C-contiguous."""
+        exact = values.astype(_exact_type(values.dtype))
+        return np.ascontiguousarray((exact - self.low) / self.span, np.float32)
+
     def restore(self, image: np.ndarray, dtype: Any = None) -> np.ndarray:
         """Bring engine values (H, W, C) back to image units, clipped to `limits`.
 
@@ -83,51 +89,6 @@ class ImageFormat:
     def channels_last(self, image: np.ndarray) -> np.ndarray:
         """Undo `place_channels`, but leave an image without channels (H, W)."""
         return image if self.channel_axis is None else np.moveaxis(image, self.channel_axis, -1)
-
-
-def prepare_image(image: Any, channel_axis: ChannelAxis = "auto") -> tuple[np.ndarray, ImageFormat]:
-    """Check an image and bring it to the engine's form.
-
-    Parameters
-    ----------
-    image : array-like
-        (Y, X) or (Y, X, C) in any order of axes that `channel_axis` names; integers of any size, float16 to
-        float64, any byte or memory order; dask and other lazy arrays are computed. Values must be finite.
-    channel_axis : int, None or "auto"
-        "auto": a 3-D array whose last axis is 3 or 4 long has its channels there, a 2-D array has none; any other
-        array is refused with the ways out.
-
-    Returns
-    -------
-    numpy.ndarray
-        (H, W, C) float32, C-contiguous, in [0, 1].
-    ImageFormat
-        How to bring results back.
-
-    Raises
-    ------
-    ImageError
-        If the image cannot be used.
-    """
-    refuse_mask(image)
-    array = np.asarray(image)
-    _check_type(array)
-    if array.size == 0:
-        raise ImageError(f"The image is empty: its shape is {array.shape}. Give at least one pixel.")
-    axis = find_channels(array, channel_axis)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = int(array.size - np.isfinite(array).sum())
-        raise ImageError(
-            f"The image holds {bad} NaN or infinite values of {array.size}. `denoise` leaves them out with "
-            "ignore_nan=True (--ignore-nan), all jobs where weight is 0; or replace them first, for example with "
-            "numpy.nan_to_num(image, nan=numpy.nanmedian(image))."
-        )
-    low, high = float(array.min()), float(array.max())
-    layout = ImageFormat(array.dtype.str, axis, low, high)
-    if not np.isfinite(layout.span):
-        raise ImageError(f"The image's range from {low} to {high} is too wide; divide it by a constant first.")
-    unit = (channels_last(array, axis).astype(_exact_type(array.dtype)) - low) / layout.span
-    return np.ascontiguousarray(unit, np.float32), layout
 
 
 def to_type(values: np.ndarray, dtype: Any) -> np.ndarray:
@@ -177,7 +138,8 @@ def _exact_type(dtype: np.dtype[Any]) -> Any:
     return np.float32 if np.can_cast(dtype, np.float32) else np.float64
 
 
-def _check_type(array: np.ndarray) -> None:
+def check_type(array: np.ndarray) -> None:
+    """Raise an ImageError for an array that is empty or holds anything but real numbers of at most 64 bits."""
     kind = array.dtype.kind
     if kind == "b":
         raise ImageError(
@@ -188,6 +150,8 @@ def _check_type(array: np.ndarray) -> None:
         raise ImageError("The image is complex. Fit its real and imaginary part, or magnitude and phase, one by one.")
     if kind not in "iuf" or array.dtype.itemsize > 8:
         raise ImageError(f"The image has type {array.dtype}; integers and float16 to float64 are accepted.")
+    if array.size == 0:
+        raise ImageError(f"The image is empty: its shape is {array.shape}. Give at least one pixel.")
 
 
 def channels_last(array: np.ndarray, axis: int | None) -> np.ndarray:

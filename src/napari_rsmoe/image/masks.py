@@ -1,4 +1,4 @@
-"""Pixels that are left out: named by weights, NaN, saturated."""
+"""Pixels that are left out, because of their weight or their value, and how such places are filled."""
 
 from __future__ import annotations
 
@@ -8,57 +8,50 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from ..checks import checked_weight, is_number
+from ..arrays import Floats, Mask
+from ..checks import is_number
 from ..errors import ImageError
-from .format import ChannelAxis, channels_last, find_channels, refuse_mask
-
-Floats = NDArray[np.float32]
 
 
-def leave_out(
-    image: Any, channel_axis: ChannelAxis, weight: Any, ignore_nan: bool, saturation: float | None
+def pixel_weight(
+    values: NDArray[Any], weight: Any, *, ignore_nan: bool = False, saturation: float | None = None
 ) -> Floats | None:
-    """Weights of the pixels of an image, 0 where it is NaN, infinite or saturated.
+    """Weight of each pixel of an image, 0 where it is left out.
 
     Parameters
     ----------
-    image : array-like
-        As for `napari_rsmoe.denoise`.
-    channel_axis : int, None or "auto"
-        Which axis holds channels. A pixel that is left out in one channel is left out in all.
+    values : ndarray, shape (H, W, C)
+        The image, in its own units. A pixel that is left out in one channel is left out in all.
     weight : array-like or None
-        (Y, X) weights that are given already.
+        (H, W) weights that are given already.
     ignore_nan : bool
         Leave out pixels that are not finite.
     saturation : float or None
-        Leave out pixels at or above this value, in units of the image.
+        Leave out pixels at or above this value.
 
     Returns
     -------
-    ndarray of float32, shape (Y, X), or None
+    ndarray of float32, shape (H, W), or None
         None where every pixel counts the same.
 
     Raises
     ------
-    ImageError, ValueError
-        If an argument cannot be used, or no pixel is left.
+    ImageError
+        If the weights cannot be used, or no pixel is left.
+    ValueError
+        If the saturation is no number.
     """
     if saturation is not None and not is_number(saturation):
         raise ValueError(f"saturation={saturation!r} must be a number in units of the image, or None.")
-    if weight is None and not ignore_nan and saturation is None:
-        return None
-    refuse_mask(image)
-    array = np.asarray(image)
-    last = channels_last(array, find_channels(array, channel_axis))
-    out = np.zeros(last.shape[:2], bool)
-    if ignore_nan and last.dtype.kind == "f":
-        out |= ~np.isfinite(last).all(2)
+    left_out = np.zeros(values.shape[:2], bool)
+    if ignore_nan and values.dtype.kind == "f":
+        left_out |= ~np.isfinite(values).all(2)
     if saturation is not None:
-        out |= (last >= saturation).any(2)
-    weights = checked_weight(weight, last.shape[:2])
-    if not out.any():
-        return weights
-    weights = np.where(out, np.float32(0), np.float32(1) if weights is None else weights)
+        left_out |= (values >= saturation).any(2)
+    checked = None if weight is None else _checked_weight(weight, values.shape[:2])
+    if not left_out.any():
+        return checked
+    weights = np.where(left_out, np.float32(0), np.float32(1) if checked is None else checked)
     if not weights.any():
         raise ImageError(
             "No pixel is left: all have weight 0, are NaN or infinite, or lie at or above the saturation. "
@@ -67,23 +60,45 @@ def leave_out(
     return weights
 
 
-def mirrored(pixels: Floats, ignored: NDArray[np.bool_]) -> Floats:
-    """Fill ignored pixels with those on the other side of the nearest that counts, at the same distance.
+def _checked_weight(weight: Any, shape: tuple[int, ...]) -> Floats:
+    """Weights as float32 (H, W), or an ImageError."""
+    array = np.asarray(weight)
+    if array.dtype.kind not in "biuf":
+        raise ImageError(f"weight has type {array.dtype}; numbers or booleans are accepted.")
+    array = np.ascontiguousarray(array, np.float32)
+    if array.shape != tuple(shape):
+        raise ImageError(f"weight has shape {array.shape}; the image needs {tuple(shape)}.")
+    if not np.isfinite(array).all() or array.min() < 0 or array.max() == 0:
+        raise ImageError("weight must be finite and not negative, with at least one positive value.")
+    return array
 
-    The noise there is then like that of the rest; filled in with the nearest pixel it would vanish.
+
+def fill_nearest(values: NDArray[Any], left_out: Mask) -> NDArray[Any]:
+    """Give pixels (H, W, C) that are left out, (H, W), the value of the nearest pixel that counts."""
+    if not left_out.any():
+        return values
+    nearest = distance_transform_edt(left_out, return_distances=False, return_indices=True)
+    filled: NDArray[Any] = values[tuple(nearest)]
+    return filled
+
+
+def fill_mirrored(pixels: Floats, left_out: Mask) -> Floats:
+    """Give pixels that are left out the value of the pixel on the other side of the nearest one that counts.
+
+    The mirrored pixel lies at the same distance from the nearest pixel that counts, or is that pixel itself where the
+    mirrored one is left out too. Unlike after `fill_nearest`, filled places then have noise like that of the rest.
 
     Parameters
     ----------
     pixels : ndarray of float32, shape (H, W, C)
         Any finite values.
-    ignored : ndarray of bool, shape (H, W)
-        Not all of them.
+    left_out : ndarray of bool, shape (H, W)
+        At least one pixel must not be left out.
     """
-    if not ignored.any():
+    if not left_out.any():
         return pixels
-    size = np.array(ignored.shape)[:, None, None]
-    nearest = distance_transform_edt(ignored, return_distances=False, return_indices=True)
-    beyond = np.clip(2 * nearest - np.indices(ignored.shape), 0, size - 1)
-    # Where that is ignored as well, the nearest itself has to do.
-    filled: Floats = pixels[tuple(np.where(ignored[tuple(beyond)], nearest, beyond))]
+    size = np.array(left_out.shape)[:, None, None]
+    nearest = distance_transform_edt(left_out, return_distances=False, return_indices=True)
+    beyond = np.clip(2 * nearest - np.indices(left_out.shape), 0, size - 1)
+    filled: Floats = pixels[tuple(np.where(left_out[tuple(beyond)], nearest, beyond))]
     return filled

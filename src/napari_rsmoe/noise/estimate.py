@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import is_number, prepare_weighted
+from ..checks import is_number
 from ..image.format import ChannelAxis, ImageFormat
+from ..image.inputs import Inputs
 from .anscombe import PoissonGaussian
 from .measure import Floats, NoiseLaws, measure_noise
 from .spectrum import Array
@@ -113,8 +114,8 @@ def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: An
     >>> noise = napari_rsmoe.estimate_noise(frames[0])  # doctest: +SKIP
     >>> clean = [napari_rsmoe.denoise(frame, noise=noise).image for frame in frames]  # doctest: +SKIP
     """
-    pixels, layout, weights = prepare_weighted(image, channel_axis, weight)
-    used = np.ones(pixels.shape[:2], bool) if weights is None else weights > 0
+    inputs = Inputs.of(image, channel_axis, weight)
+    pixels, layout, used = inputs.pixels, inputs.layout, ~inputs.left_out
     laws = measure_noise(pixels, used)
     ways = [measure_noise(pixels, kept, like=laws) for kept in _all_but_one(used)]
 

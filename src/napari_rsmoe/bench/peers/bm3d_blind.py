@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...image.format import prepare_image
+from ...image.inputs import Inputs
 from ...noise.domain import NoiseModel
 from ...noise.measure import measure_noise
 from . import bm3d
@@ -15,6 +15,7 @@ from .denoiser import Noisy
 
 def denoise(noisy: Noisy, seed: int) -> np.ndarray:
     """Colour BM3D, or for grey images BM3D; as it is where there seems to be no noise."""
-    pixels, layout = prepare_image(noisy.image)
+    inputs = Inputs.of(noisy.image)
+    pixels, layout = inputs.pixels, inputs.layout
     sigma = NoiseModel(measure_noise(pixels), pixels).sigma * layout.span
     return bm3d.colour(replace(noisy, sigma=sigma), seed) if sigma > 0 else noisy.image

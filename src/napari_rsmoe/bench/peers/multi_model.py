@@ -19,7 +19,7 @@ from ...fitting.fitter import Fitter
 from ...fitting.settings import FitSettings, preset
 from ...fitting.starts.methods import make_start
 from ...fitting.starts.start import Start
-from ...image.format import prepare_image
+from ...image.inputs import Inputs
 from ...model.model import Mode
 from .denoiser import Denoise, Denoised, Noisy
 
@@ -48,7 +48,8 @@ def denoising(name: str, most: int, mode: Mode, threshold: float | None, recipe:
     """The means of the first models, up to `most`, as rows of a name."""
 
     def run(noisy: Noisy, seed: int) -> dict[str, Denoised]:
-        pixels, layout = prepare_image(noisy.image)
+        inputs = Inputs.of(noisy.image)
+        pixels, layout = inputs.pixels, inputs.layout
         free = replace(layout, limits=(-math.inf, math.inf))
         total = np.zeros_like(noisy.image, np.float64)
         found = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...denoising.denoise import denoise
-from ...image.format import prepare_image
+from ...image.inputs import Inputs
 from ...noise.anscombe import clipped_moments
 from ...noise.measure import measure_noise
 from .denoiser import Denoise, Denoised, Noisy
@@ -23,7 +23,8 @@ def denoising(preset: str) -> Denoise:
 
 def bent(result: np.ndarray, noisy: np.ndarray) -> np.ndarray:
     """The result with the bend of clipping put back, by the noise that is found in the image."""
-    pixels, layout = prepare_image(noisy)
+    inputs = Inputs.of(noisy)
+    pixels, layout = inputs.pixels, inputs.layout
     laws = measure_noise(pixels).scaled(layout.span, layout.low)
     channels = np.atleast_3d(result).astype(np.float64)
     for c, (law, limits) in enumerate(zip(laws.channels, laws.limits, strict=True)):

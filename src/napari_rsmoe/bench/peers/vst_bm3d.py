@@ -8,7 +8,7 @@ from __future__ import annotations
 import bm3d
 import numpy as np
 
-from ...image.format import prepare_image
+from ...image.inputs import Inputs
 from ...noise.anscombe import NO_LIMITS, Limits, PoissonGaussian, stabilise, unstabilise
 from ...noise.measure import measure_noise
 from .denoiser import Noisy
@@ -23,7 +23,8 @@ def told(noisy: Noisy, seed: int) -> np.ndarray:
 
 def blind(noisy: Noisy, seed: int) -> np.ndarray:
     """With the noise model that we estimate from the image; as it is where there seems to be no noise."""
-    pixels, layout = prepare_image(noisy.image)
+    inputs = Inputs.of(noisy.image)
+    pixels, layout = inputs.pixels, inputs.layout
     laws = measure_noise(pixels).scaled(layout.span, layout.low)
     law, limits = laws.channels[0], laws.limits[0]
     return _denoised(noisy.image, law, limits) if max(law.gain, law.read) > 0 else noisy.image
