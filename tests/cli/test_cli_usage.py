@@ -208,7 +208,7 @@ def test_quiet_and_notes(tmp_path, picture):
         tmp_path / "a.tif", picture, resolution=(100, 100), resolutionunit="INCH", photometric="miniswhite"
     )
     result = run("fit", tmp_path / "a.tif", tmp_path / "b.png", *FEW)
-    assert "0 is white" in result.stderr
+    assert "0 stands for white" in result.stderr
     assert "pixel size" in result.stderr
     result = run("fit", tmp_path / "a.tif", tmp_path / "b.png", *FEW, "--quiet")
     assert (result.stdout, result.stderr) == ("", "")

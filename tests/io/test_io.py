@@ -98,12 +98,12 @@ def test_a_dtype_that_the_format_cannot_hold(tmp_path, name, dtype, holds):
 @pytest.mark.parametrize(
     ("name", "axes", "message"),
     [
-        ("a.png", "TYX", "one plane, the image has T 3"),
-        ("a.jpg", "ZYXC", "one plane, the image has Z 3"),
+        ("a.png", "TYX", "one plane, but the image has the axes T 3"),
+        ("a.jpg", "ZYXC", "one plane, but the image has the axes Z 3"),
         ("a.png", "YXQC", "channels|one plane"),
-        ("a.ome.zarr", "QTCYX", "one more axis"),
-        ("a.ome.zarr", "PQTZYX", "one more axis"),
-        ("a.ome.tif", "PQRUYX", "no room"),
+        ("a.ome.zarr", "QTCYX", "T, Z, Y, X and one more"),
+        ("a.ome.zarr", "PQTZYX", "T, Z, Y, X and one more"),
+        ("a.ome.tif", "PQRUYX", "OME-TIFF cannot hold the axes"),
     ],
 )
 def test_axes_that_the_format_cannot_hold(tmp_path, name, axes, message):

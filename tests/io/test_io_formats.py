@@ -118,7 +118,7 @@ def test_notes_on_tiff_files_that_hold_more(tmp_path):
     tifffile.imwrite(path, np.zeros((8, 9), np.uint8), photometric="palette", colormap=np.zeros((3, 256), np.uint16))
     assert "colour table" in read_image(path).notes[0]
     tifffile.imwrite(path, np.zeros((8, 9), np.uint8), photometric="miniswhite")
-    assert "0 is white" in read_image(path).notes[0]
+    assert "0 stands for white" in read_image(path).notes[0]
 
 
 def test_unknown_axes_of_a_tiff_get_a_letter_each(tmp_path):
@@ -187,7 +187,7 @@ def test_channels_of_any_order_become_colour_in_png(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png").data, pixels.transpose(1, 2, 0))
     write_image(tmp_path / "a.png", pixels[:1, None], axes="CTYX")
     np.testing.assert_array_equal(read_image(tmp_path / "a.png").data, pixels[0])
-    with pytest.raises(ImageError, match="channels, the image has 2"):
+    with pytest.raises(ImageError, match="channels, but the image has 2"):
         write_image(tmp_path / "a.png", pixels[:2], axes="CYX")
 
 

@@ -1,4 +1,4 @@
-"""Image and model files: formats, metadata, writing without half files.
+"""Image and model files: formats, metadata, and writing that leaves no partial files.
 
-May import `image` and the ground. `files` opens and writes images of any format; `rsmoe` holds models.
+Modules here may import `image` and the ground. `files` reads and writes images of any format; `rsmoe` holds models.
 """

@@ -1,4 +1,4 @@
-"""Write beside the target and rename at the end, so that a crash or Ctrl-C leaves no half file."""
+"""Write to a temporary file beside the target and rename it at the end: a crash or Ctrl-C leaves no partial file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..errors import ImageError
 
 @contextlib.contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it becomes `path` when the block ends without an exception.
+    """Yield a temporary path beside `path`, which is renamed to `path` if the block ends without an exception.
 
     Parameters
     ----------
     path : Path
-        The file to write. One that exists is replaced; if it is a symbolic link, what it points to is.
+        The file to write. An existing file is replaced; if `path` is a symbolic link, its target is replaced.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
     """
     path = _resolved(path)
     if path.is_dir():
-        raise ImageError(f"{path} is a folder; name a file to write.")
+        raise ImageError(f"{path} is a folder; give the name of a file to write.")
     temporary = _beside(path)
     try:
         yield temporary
@@ -41,10 +41,10 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` for a folder; it becomes `path` when the block ends well.
+    """Yield a temporary path for a folder, which is renamed to `path` if the block ends without an exception.
 
-    A folder that was there is moved aside first and removed last, so that there is always one of the two.
-    Whether it may be replaced is for the caller to check.
+    An existing folder is moved aside before the rename and deleted after it, so that either the old or the new folder
+    exists at any time. The caller checks whether the existing folder may be replaced.
     """
     path = _resolved(path)
     temporary, old = _beside(path), _beside(path)
@@ -65,7 +65,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _resolved(path: Path) -> Path:
-    """Follow links, and check that the folder to write to is there."""
+    """Resolve symbolic links, and check that the parent folder exists."""
     path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise ImageError(f"cannot write {path.name}: the folder {path.parent} does not exist; create it first.")
@@ -73,5 +73,5 @@ def _resolved(path: Path) -> Path:
 
 
 def _beside(path: Path) -> Path:
-    """Return a hidden name in the same folder, so that the rename stays on one file system."""
+    """Return a hidden temporary name in the same folder, so that the rename stays within one file system."""
     return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")

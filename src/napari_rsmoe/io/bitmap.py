@@ -1,9 +1,9 @@
-"""PNG and JPEG: one plane, grey or colour.
+"""PNG and JPEG files, which hold one grey or colour plane.
 
-Outcomes that the formats leave open: a palette becomes RGB (RGBA if it has transparent entries), grey of 1, 2
-or 4 bits becomes uint8 from 0 to 255, an opacity stays the last channel (`ImageFile.alpha`), a JPEG is turned
-upright as its EXIF orientation says, CMYK becomes RGB. Neither format says how large a pixel is in the sense
-of a microscope: print resolutions are not taken for one.
+Palette images are read as RGB (as RGBA if the palette has transparent entries), grey images of 1, 2 or 4 bits as
+uint8 from 0 to 255, and CMYK images as RGB. An alpha channel stays the last channel (`ImageFile.alpha`). A JPEG image
+is rotated according to its EXIF orientation. The print resolution in these files is not a physical pixel size of the
+scene and is ignored.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from ..image.planes import ArraySink
 from .image_file import ImageFile
 from .reorder import in_stored_order, stored_axes
 
-_PNG_HEADER = 8 + 4 + 4 + 13 + 4  # signature, then the IHDR chunk: length, name, content, checksum
-_JPEG_SIDE = 65_535
+# Bytes of the PNG signature and the IHDR chunk (length, name, content, checksum); further chunks may follow.
+_PNG_HEADER = 8 + 4 + 4 + 13 + 4
+_JPEG_SIDE = 65_535  # Largest height and width of a JPEG image, in pixels.
 
 
 def read_png(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
@@ -49,7 +50,7 @@ def read_png(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
 
 
 def read_jpeg(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
-    """Read a JPEG file: (Y, X) or (Y, X, C), uint8, upright."""
+    """Read a JPEG file: (Y, X) or (Y, X, C), uint8, rotated according to its EXIF orientation."""
     content = path.read_bytes()
     notes = []
     try:
@@ -67,7 +68,7 @@ def read_jpeg(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
 
 
 def _damaged(path: Path, kind: str, content: bytes, error: Exception) -> ImageError:
-    """Say what is wrong, and what the file is if it has the wrong suffix."""
+    """Describe the damage, or name the actual format if the suffix is wrong."""
     signatures = {
         "PNG": b"\x89PNG",
         "JPEG": b"\xff\xd8\xff",
@@ -80,7 +81,7 @@ def _damaged(path: Path, kind: str, content: bytes, error: Exception) -> ImageEr
     }
     real = next((name for name, start in signatures.items() if content.startswith(start)), kind)
     if real != kind:
-        return ImageError(f"{path} is not a {kind} but a {real} file; give it the suffix of its format.")
+        return ImageError(f"{path} is not a {kind} file but a {real} file; give it the suffix of its format.")
     return ImageError(f"{path} cannot be read as {kind}: it is damaged or incomplete ({error}).")
 
 
@@ -92,34 +93,36 @@ def check_png(path: Path, image: ImageFile) -> None:
 def check_jpeg(path: Path, image: ImageFile) -> None:
     """Raise an `ImageError` if a JPEG file cannot hold `image`."""
     if image.alpha:
-        raise ImageError(f"cannot write {path.name}: JPEG holds no opacity (alpha); write a .png or .tif file.")
+        raise ImageError(f"cannot write {path.name}: JPEG holds no opacity (alpha channel); write a .png or .tif file.")
     _check(path, image, "JPEG", ("uint8",), (1, 3))
     if max(image.sizes["Y"], image.sizes["X"]) > _JPEG_SIDE:
-        raise ImageError(f"cannot write {path.name}: a JPEG side has at most {_JPEG_SIDE} pixels; write a .tif file.")
+        raise ImageError(
+            f"cannot write {path.name}: JPEG images have at most {_JPEG_SIDE} pixels per side; write a .tif file."
+        )
 
 
 def _check(path: Path, image: ImageFile, kind: str, dtypes: tuple[str, ...], channels: tuple[int, ...]) -> None:
     start = f"cannot write {path.name}: {kind} holds"
     if image.dtype.name not in dtypes:
         raise ImageError(
-            f"{start} {' and '.join(dtypes)}, the image is {image.dtype}; write a .tif, .npy or .zarr file, "
+            f"{start} {' and '.join(dtypes)}, but the image is {image.dtype}; write a .tif, .npy or .zarr file, "
             "or convert the image first."
         )
     looped = {axis: n for axis, n in image.sizes.items() if axis not in "YXCS" and n > 1}
     if looped:
         many = ", ".join(f"{axis} {n}" for axis, n in looped.items())
-        raise ImageError(f"{start} one plane, the image has {many}; write a .tif, .npy or .zarr file.")
+        raise ImageError(f"{start} one plane, but the image has the axes {many}; write a .tif, .npy or .zarr file.")
     count = image.sizes.get("C", 1) * image.sizes.get("S", 1)
     if count not in channels:
         raise ImageError(
-            f"{start} {', '.join(map(str, sorted(channels)))} channels, the image has {count}; write a .tif, "
+            f"{start} {', '.join(map(str, sorted(channels)))} channels, but the image has {count}; write a .tif, "
             ".npy or .zarr file."
         )
 
 
 @contextlib.contextmanager
 def create_png(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
-    """Yield an array for the plane; it is encoded to `path` at the end."""
+    """Yield a sink for the plane, which is encoded to `path` when the block ends."""
     with _collected(image) as (sink, pixels):
         yield sink
     encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels()), level=6))
@@ -130,7 +133,7 @@ def create_png(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink
 
 @contextlib.contextmanager
 def create_jpeg(path: Path, target: Path, image: ImageFile, quality: int) -> Iterator[ArraySink]:
-    """Yield an array for the plane; it is encoded to `path` at the end, colours at full resolution."""
+    """Yield a sink for the plane, which is encoded to `path` when the block ends, without chroma subsampling."""
     with _collected(image) as (sink, pixels):
         yield sink
     picture = Image.fromarray(np.ascontiguousarray(pixels()))
@@ -140,9 +143,9 @@ def create_jpeg(path: Path, target: Path, image: ImageFile, quality: int) -> Ite
 
 @contextlib.contextmanager
 def _collected(image: ImageFile) -> Iterator[tuple[ArraySink, Callable[[], NDArray[Any]]]]:
-    """Yield a sink for a plane with any order of axes, and what returns it as (Y, X) or (Y, X, C)."""
+    """Yield a sink that accepts the axis order of `image`, and a function that returns the plane as (Y, X[, C])."""
     sizes = image.sizes
-    loops = "".join(axis for axis in image.axes if axis not in "YXCS")  # all of length 1
+    loops = "".join(axis for axis in image.axes if axis not in "YXCS")  # Each of these axes has length 1.
     stored = stored_axes(image.axes, loops + "YXCS")
     array = np.zeros([sizes[axis] for axis in stored], image.dtype)
     count = array.size // (sizes["Y"] * sizes["X"])
@@ -151,7 +154,7 @@ def _collected(image: ImageFile) -> Iterator[tuple[ArraySink, Callable[[], NDArr
 
 
 def _with_profile(png: bytes, profile: bytes) -> bytes:
-    """Insert an iCCP chunk, which the encoder does not write, behind the header."""
+    """Insert the colour profile as an iCCP chunk behind the header; the encoder cannot write one."""
     content = b"iCCP" + b"ICC profile\0\0" + zlib.compress(profile)
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     return png[:_PNG_HEADER] + chunk + png[_PNG_HEADER:]

@@ -1,7 +1,7 @@
 """Read and write image files with their axes and pixel sizes.
 
 ========== ======================= ==========================================================================
-suffix     kind                    holds
+suffix     kind                    contents
 ========== ======================= ==========================================================================
 .tif .tiff ``tiff``                every accepted dtype, any axes, pixel sizes (``.ome.tif``: OME-TIFF)
 .png       ``png``                 uint8 and uint16; one plane, grey or colour, with or without opacity
@@ -10,15 +10,16 @@ suffix     kind                    holds
 .zarr      ``ome-zarr``, ``zarr``  every accepted dtype, axes, pixel sizes: OME-Zarr, or a plain array
 ========== ======================= ==========================================================================
 
-Files are written beside their target and renamed at the end: a crash or Ctrl-C leaves no half file.
+Files are written under a temporary name and renamed at the end: a crash or Ctrl-C leaves no partial file.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,26 +28,11 @@ from numpy.typing import ArrayLike
 from ..errors import ImageError
 from ..image.planes import ArraySink, Planes, guess_axes
 from .atomic import replacing_file, replacing_folder
-from .formats import KINDS, SUFFIXES, is_image_path, is_store
-from .image_file import DTYPES, FileArray, ImageFile
+from .formats import SUFFIXES, is_store
+from .image_file import ImageFile
 from .units import PixelSize
 
-__all__ = [
-    "DTYPES",
-    "KINDS",
-    "SUFFIXES",
-    "FileArray",
-    "ImageFile",
-    "PixelSize",
-    "check_output",
-    "create_image",
-    "is_image_path",
-    "is_store",
-    "read_image",
-    "write_image",
-]
-
-JPEG_QUALITY = 95
+JPEG_QUALITY = 95  # 1 (smallest file) to 100 (best quality); at 95, artefacts are hardly visible.
 
 
 def read_image(path: str | Path, *, axes: str | None = None, lazy: bool = False) -> ImageFile:
@@ -57,27 +43,39 @@ def read_image(path: str | Path, *, axes: str | None = None, lazy: bool = False)
     path : str or Path
         A TIFF, PNG, JPEG or NPY file, a Zarr folder, or an image inside a Zarr folder.
     axes : str, optional
-        One letter for each axis, instead of those that the file tells, for example ``"ZYX"``.
+        One letter for each axis, such as ``"ZYX"``. By default the axes that the file declares.
     lazy : bool, optional
-        Leave the pixels in the file until they are asked for, where the format allows it. Close the image
+        Read pixels from the file only when `ImageFile.data` is indexed, if the format allows it. Close the image
         afterwards, or use it in a ``with`` statement.
 
     Returns
     -------
     ImageFile
-        Data in the dtype and value range of the file. A file of several images gives the first one, a pyramid
-        its full resolution. Axes of length 1 that a TIFF file names are dropped, but for Y and X.
+        The pixels in the data type and value range of the file, with axes and metadata. Of a file that holds several
+        images the first one is read, of a multi-resolution pyramid the level of full resolution. Axes of length 1 in
+        TIFF files are dropped, except Y and X.
 
     Raises
     ------
     ImageError
-        If there is no such file, the format or dtype is not supported, the file is damaged, or its axes
-        cannot be told.
+        If the file does not exist or is damaged, the format or data type is not supported, or the axes cannot be
+        determined.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from napari_rsmoe import read_image, write_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_image(f"{folder}/stack.tif", np.zeros((5, 32, 48), np.uint16), axes="ZYX")
+    ...     image = read_image(f"{folder}/stack.tif")
+    >>> image.axes, image.shape, image.dtype
+    ('ZYX', (5, 32, 48), dtype('uint16'))
     """
     path = Path(path)
     try:
         exists = path.exists()
-    except OSError as error:  # for example a name that is too long
+    except OSError as error:  # For example, the name is too long.
         raise ImageError(f"{path} cannot be read: {error.strerror}.") from error
     if not exists:
         raise ImageError(f"there is no file {path}.")
@@ -86,7 +84,7 @@ def read_image(path: str | Path, *, axes: str | None = None, lazy: bool = False)
             f"{path} is a folder, not an image; accepted are files ({', '.join(SUFFIXES)}) and Zarr folders."
         )
     try:
-        image: ImageFile = _handler(path, folder=path.is_dir()).read(path, axes=axes, lazy=lazy)
+        image = _handler(path, folder=path.is_dir()).read(path, axes=axes, lazy=lazy)
     except ImageError as error:
         if str(path) in str(error):
             raise
@@ -104,37 +102,52 @@ def write_image(
     pixel_size: Mapping[str, PixelSize] | None = None,
     quality: int = JPEG_QUALITY,
 ) -> None:
-    """Write an image file; its suffix tells the format.
+    """Write an image file in the format given by its suffix.
 
     Parameters
     ----------
     path : str or Path
-        The file. One that exists is replaced at the end.
+        The file. An existing file is replaced when the new one is complete.
     image : ImageFile or array-like
-        The image; of any axes and dtype that the format holds. It is never converted.
+        The image, with any axes and data type that the format can hold. It is never converted.
     axes : str, optional
-        Axes of an array; by default as `napari_rsmoe.image.planes.guess_axes` tells. Not for an `ImageFile`.
+        Axes of an array, one letter each. By default they are guessed by `napari_rsmoe.image.planes.guess_axes`. An
+        `ImageFile` has its own.
     pixel_size : mapping of str to PixelSize, optional
-        Pixel size of an array, by axis letter. Not for an `ImageFile`.
+        Pixel size of an array, by axis letter. An `ImageFile` has its own.
     quality : int, optional
-        1 to 100, for JPEG.
+        JPEG quality, from 1 to 100.
 
     Raises
     ------
     ImageError
-        If the format cannot hold the image (the message says which can), or the folder does not exist.
+        If the format cannot hold the image (the message names formats that can), or the folder does not exist.
+    TypeError
+        If `axes` or `pixel_size` is given beside an `ImageFile`.
 
     Notes
     -----
-    Axes come back as they were, but for two rules. TIFF stores planes last, and a last channel axis of length 3 or 4
-    as colour samples (``YXC`` becomes ``YXS``). OME-Zarr demands the order T, channel, Z, Y, X (``YXS`` becomes
-    ``CYX``). Wherever the image came from a plain Zarr array (``kind="zarr"``), a ``.zarr`` is one again.
+    Reading the file again gives the same axes, with two exceptions. TIFF stores planes last, and a last channel axis
+    of length 3 or 4 as colour samples (``YXC`` becomes ``YXS``). OME-Zarr requires the order T, channel, Z, Y, X
+    (``YXS`` becomes ``CYX``). An image that was read from a plain Zarr array (``kind="zarr"``) is written to a
+    ``.zarr`` as a plain array again.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from napari_rsmoe import PixelSize, read_image, write_image
+    >>> size = PixelSize(0.1, "micrometer")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_image(f"{folder}/a.ome.tif", np.zeros((32, 48), np.uint8), pixel_size={"Y": size, "X": size})
+    ...     print(read_image(f"{folder}/a.ome.tif").pixel_size["X"])
+    PixelSize(value=0.1, unit='micrometer')
     """
     if not isinstance(image, ImageFile):
         array = np.asarray(image)
         image = ImageFile(array, axes or guess_axes(array.shape), pixel_size or {})
     elif axes is not None or pixel_size is not None:
-        raise TypeError("axes and pixel_size belong to an array; an ImageFile has its own")
+        raise TypeError("axes and pixel_size are only for arrays; an ImageFile has its own")
     with create_image(path, image, quality=quality) as sink:
         for plane in Planes(image.data, image.axes, independent_channels="C" in image.axes):
             sink[plane.index] = np.asarray(image.data[plane.index])
@@ -142,68 +155,99 @@ def write_image(
 
 @contextlib.contextmanager
 def create_image(path: str | Path, image: ImageFile, *, quality: int = JPEG_QUALITY) -> Iterator[ArraySink]:
-    """Open an image file to be written plane by plane.
+    """Open an image file for writing plane by plane.
 
     Parameters
     ----------
     path : str or Path
-        The file; its suffix tells the format.
+        The file; its suffix determines the format.
     image : ImageFile
-        Shape, dtype, axes and metadata of what will be written, such as `ImageFile.like` gives. Its pixels
+        Shape, data type, axes and metadata of the image to be written, for example from `ImageFile.like`. Its pixels
         are not used.
     quality : int, optional
-        1 to 100, for JPEG.
+        JPEG quality, from 1 to 100.
 
     Yields
     ------
     ArraySink
-        To be filled by ``sink[index] = plane``, with the indices that `Planes` gives. The file appears under
-        its name when the block ends; if it ends by an exception, nothing is left of it.
+        Write planes with ``sink[plane.index] = pixels``, where ``plane`` comes from `Planes`. The file gets its name
+        when the block ends. If the block raises an exception, the unfinished file is deleted.
 
     Raises
     ------
     ImageError
-        As for `write_image`.
+        As for `write_image`, or if `quality` is out of range.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from napari_rsmoe import Planes, create_image, read_image, write_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_image(f"{folder}/in.tif", np.ones((3, 8, 9), np.uint8), axes="TYX")
+    ...     source = read_image(f"{folder}/in.tif")
+    ...     with create_image(f"{folder}/out.tif", source.like()) as sink:
+    ...         for plane in Planes(source.data, source.axes):
+    ...             sink[plane.index] = 2 * plane.image
+    ...     int(read_image(f"{folder}/out.tif").numpy().max())
+    2
     """
     path = Path(path)
     if not 1 <= quality <= 100:
-        raise ImageError(f"the JPEG quality must be from 1 to 100, not {quality}.")
+        raise ImageError(f"the JPEG quality must be from 1 to 100, but is {quality}.")
     check_output(path, image)
-    kind = _handler(path)
-    replacing = replacing_folder if kind.folder else replacing_file
-    extra = {"quality": quality} if kind.lossy else {}
+    handler = _handler(path)
+    replacing = replacing_folder if handler.folder else replacing_file
+    options = {"quality": quality} if handler.lossy else {}
     try:
-        with replacing(path) as temporary, kind.create(temporary, path, image, **extra) as sink:
+        with replacing(path) as temporary, handler.create(temporary, path, image, **options) as sink:
             yield sink
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def check_output(path: str | Path, image: ImageFile) -> None:
-    """Raise the `ImageError` that writing `image` to `path` would raise, before any work is done.
+    """Check whether `image` can be written to `path`, before the work that makes it is done.
 
     Parameters
     ----------
     path : str or Path
         The file to write.
     image : ImageFile
-        Its shape, dtype, axes and metadata; the pixels are not used.
+        Shape, data type, axes and metadata; the pixels are not used.
+
+    Raises
+    ------
+    ImageError
+        The error that writing would raise.
     """
     path = Path(path)
     if not path.resolve().parent.is_dir():
         raise ImageError(f"cannot write {path}: the folder {path.parent} does not exist; create it first.")
-    kind = _handler(path)
-    if path.is_dir() and not kind.folder:
-        raise ImageError(f"{path} is a folder; name a file to write.")
-    kind.check(path, image)
+    handler = _handler(path)
+    if path.is_dir() and not handler.folder:
+        raise ImageError(f"{path} is a folder; give the name of a file to write.")
+    handler.check(path, image)
 
 
-def _handler(path: Path, *, folder: bool = False) -> Any:
-    """Return the functions for the format of `path`; their modules are imported only now."""
+@dataclass(frozen=True)
+class _Handler:
+    """The functions of one format, and whether its files are folders and take a JPEG quality."""
+
+    read: Callable[..., ImageFile]
+    check: Callable[[Path, ImageFile], None]
+    create: Callable[..., AbstractContextManager[ArraySink]]
+    folder: bool
+    lossy: bool
+
+
+def _handler(path: Path, *, folder: bool = False) -> _Handler:
+    """Return the functions for the format of `path`."""
     kind = "zarr" if folder else SUFFIXES.get(path.suffix.lower())
     if kind is None:
         given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
         raise ImageError(f"{path} has {given}, so its format is unknown; accepted are {', '.join(SUFFIXES)}.")
+    # Imported here to save start-up time: each format loads a library of its own, such as tifffile or zarr.
     if kind in ("png", "jpeg"):
         from . import bitmap
 
@@ -213,4 +257,4 @@ def _handler(path: Path, *, folder: bool = False) -> Any:
 
         module: Any = {"tiff": tiff, "npy": npy, "zarr": ome_zarr}[kind]
         read, check, create = module.read, module.check, module.create
-    return SimpleNamespace(read=read, check=check, create=create, folder=kind == "zarr", lossy=kind == "jpeg")
+    return _Handler(read, check, create, folder=kind == "zarr", lossy=kind == "jpeg")

@@ -1,4 +1,4 @@
-"""Which suffix stands for which format."""
+"""Suffixes of the supported formats, and how to recognise image files and Zarr stores."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ZARR_MARKERS = ("zarr.json", ".zgroup", ".zarray")
 
 
 def is_store(path: Path) -> bool:
-    """Whether `path` is a Zarr folder, or a node in one."""
+    """Whether `path` is a Zarr store, or a group or array inside one."""
     return path.is_dir() and any((path / marker).is_file() for marker in ZARR_MARKERS)
 
 
 def is_image_path(path: Path) -> bool:
-    """Whether `path` has the suffix of an image, is not hidden, and is a file or Zarr folder."""
+    """Whether `path` is an image to read: not hidden, with a supported suffix, and a file or Zarr store."""
     if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
         return False
     return is_store(path) if path.suffix.lower() == ".zarr" else path.is_file()

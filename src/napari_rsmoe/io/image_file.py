@@ -1,4 +1,4 @@
-"""What is read from an image file, and what one is written from."""
+"""An image in memory or in an open file, with the axes and metadata that image files hold."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ DTYPES = (
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image with its axes and what else its file says about it.
+    """An image with its axes and metadata.
 
     Parameters
     ----------
     data : ndarray or array-like
-        The pixels. With ``read_image(..., lazy=True)`` an array-like with ``shape``, ``dtype`` and indexing
-        that reads from the file; `numpy` makes an array of either.
+        The pixels. After ``read_image(..., lazy=True)`` an array-like with ``shape`` and ``dtype`` that reads from the
+        file when it is indexed; the method `numpy` returns an array in both cases.
     axes : str
-        One letter for each axis: ``Y``, ``X``, ``C`` channel, ``S`` colour sample, ``T``, ``Z``, or another.
+        One letter for each axis: ``Y``, ``X``, ``C`` (channel), ``S`` (colour sample), ``T``, ``Z``, or another.
     pixel_size : mapping of str to PixelSize, optional
-        By axis letter; only for the axes of which the file tells it.
+        Pixel size by axis letter, only for axes whose pixel size is known.
     name : str, optional
         Title of the image.
     channel_names : tuple of str, optional
-        One for each entry of the channel axis ``C``; empty if there are none, or not as many as entries.
+        One name for each entry of the channel axis ``C``. Any other number of names is discarded.
     alpha : bool, optional
-        The last entry of the sample axis (``S``, else ``C``) is an opacity.
+        Whether the last entry of the sample axis (``S``, or ``C`` if there is no ``S``) is an opacity.
     icc_profile : bytes or None, optional
         Colour profile.
     kind : str, optional
-        Format that the image was read from, one of `napari_rsmoe.io.formats.KINDS`, or empty.
+        Format of the file that was read, one of `napari_rsmoe.io.formats.KINDS`; empty if there is no file.
     notes : tuple of str, optional
-        Remarks of the reader that the user should see.
+        Remarks of the reader, to be shown to the user.
 
     Raises
     ------
     ImageError
-        If the dtype is not one of `DTYPES`, or `axes` does not describe the data.
+        If the data type is not one of `DTYPES`, or `axes` does not match the shape of the data.
     """
 
     data: ArraySource
@@ -95,21 +95,21 @@ class ImageFile:
         dtype: DTypeLike | None = None,
         scale: float = 1.0,
     ) -> ImageFile:
-        """Describe an image that is made from this one, for `create_image`.
+        """Describe a result that is computed from this image, for `create_image`.
 
         Parameters
         ----------
         size : (int, int), optional
-            Its rows and columns.
+            Rows and columns of the result; by default those of this image.
         dtype : dtype, optional
-            Its data type.
+            Data type of the result; by default that of this image.
         scale : float, optional
-            Its pixels are this much finer in Y and X: their size is divided by it.
+            Enlargement of the result along Y and X, by which the pixel size is divided.
 
         Returns
         -------
         ImageFile
-            With the same axes and metadata; its data are zeros that take no memory.
+            With the axes and metadata of this image. Its data are zeros that occupy no memory.
         """
         sizes = self.sizes
         if size is not None:
@@ -123,7 +123,7 @@ class ImageFile:
         return replace(self, data=blank, pixel_size=finer, notes=())
 
     def close(self) -> None:
-        """Close the file behind a lazily read image; harmless otherwise."""
+        """Close the file of a lazily read image; does nothing for an image in memory."""
         if isinstance(self.data, FileArray):
             self.data.close()
 
@@ -142,7 +142,7 @@ class FileArray:
     array : array-like
         A memory map or a Zarr array.
     damaged : callable
-        Makes an `ImageError` of the error that a failed read raises.
+        Converts an exception of a failed read into an `ImageError`.
     close : callable, optional
         Closes the file.
     """
@@ -164,19 +164,19 @@ class FileArray:
             return np.asarray(self._array[index])
         except (MemoryError, IndexError):
             raise
-        except Exception as error:  # the decoders raise many kinds
+        except Exception as error:  # The decoders raise exceptions of many types.
             raise self._damaged(error) from error
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)
 
     def close(self) -> None:
-        """Close the file; the array cannot be read any more."""
+        """Close the file, after which the array cannot be read."""
         self._close()
 
 
 def check_dtype(dtype: DTypeLike) -> None:
-    """Raise an `ImageError` that says what to do unless `dtype` is one of `DTYPES`, in any byte order."""
+    """Raise an `ImageError` with advice unless `dtype` is one of `DTYPES`, in any byte order."""
     dtype = np.dtype(dtype)
     if dtype.newbyteorder("=").name in DTYPES:
         return
@@ -185,4 +185,4 @@ def check_dtype(dtype: DTypeLike) -> None:
         "c": "take its magnitude or its real part",
         "f": "convert it to float64",
     }.get(dtype.kind, "convert it to one of these")
-    raise ImageError(f"the data type {dtype} is not supported; accepted are {', '.join(DTYPES)}: {advice}.")
+    raise ImageError(f"the data type {dtype} is not supported; accepted are {', '.join(DTYPES)}; {advice}.")

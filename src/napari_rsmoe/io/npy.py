@@ -1,4 +1,4 @@
-"""NumPy's own file format, which holds an array and nothing about its axes."""
+"""NumPy's file format NPY, which stores an array without axis names or pixel sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .tiff import reserve
 
 
 def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
-    """Read an .npy file; `axes` are guessed for two axes and for colour, else they must be given."""
+    """Read an .npy file. If `axes` is None, the axes of grey and colour images are guessed; others are an error."""
     try:
         array = np.load(path, mmap_mode="r" if lazy else None, allow_pickle=False)
     except (ValueError, EOFError) as error:
@@ -24,7 +24,7 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
                 f"{path} holds Python objects, which are not accepted: reading them can run code. Save an array of "
                 "numbers."
             ) from error
-        raise ImageError(f"{path} cannot be read as NPY: it is damaged or something else ({error}).") from error
+        raise ImageError(f"{path} cannot be read as NPY: it is damaged or of another format ({error}).") from error
     if not isinstance(array, np.ndarray):
         raise ImageError(f"{path} is an archive of arrays (.npz); save one array with numpy.save.")
     data = FileArray(array, lambda error: ImageError(f"{path} cannot be read: {error}.")) if lazy else array
@@ -37,12 +37,12 @@ def _is_npy(path: Path) -> bool:
 
 
 def check(path: Path, image: ImageFile) -> None:
-    """Nothing to check: the format holds every accepted image."""
+    """Do nothing: NPY can hold every accepted image."""
 
 
 @contextlib.contextmanager
 def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
-    """Lay out an .npy file at `path`, and yield what its planes are written to."""
+    """Create an .npy file at `path`, and yield the sink for its planes."""
     array = np.lib.format.open_memmap(path, mode="w+", dtype=image.dtype, shape=image.shape)
     with path.open("rb+") as file:
         reserve(file.fileno())

@@ -1,6 +1,6 @@
-"""Zarr: OME-Zarr images (OME-NGFF 0.1 to 0.5 read, 0.5 written) and plain arrays.
+"""Zarr stores: OME-Zarr images and plain Zarr arrays.
 
-The OME metadata are small, so they are written here and need no package of their own.
+Versions 0.1 to 0.5 of the OME-NGFF metadata are read; version 0.5 is written, without an additional package.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .image_file import FileArray, ImageFile
 from .reorder import in_stored_order, stored_axes
 from .units import PixelSize, canonical_unit, is_known_unit
 
-_CHUNK = 1024  # longest side of a chunk: 2 MB of uint16
+_CHUNK = 1024  # Largest height and width of a chunk in pixels, which makes 2 MB of uint16.
 _AXIS_TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
-_MAX_AXES = 5  # of an OME-Zarr image
+_MAX_AXES = 5  # Largest number of axes that OME-NGFF allows for an image.
 
 
 def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
@@ -32,7 +32,7 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
     Raises
     ------
     ImageError
-        If the folder is no Zarr store, is damaged, or is a collection of images; then they are listed.
+        If the folder is not a Zarr store, is damaged, or is a group of several images, which the message lists.
     """
 
     def damaged(error: Exception) -> ImageError:
@@ -46,7 +46,7 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
         source = FileArray(image.pop("array"), damaged)
     except (ImageError, OSError, MemoryError):
         raise
-    except Exception as error:  # metadata can be wrong in many ways
+    except Exception as error:  # Invalid metadata cause exceptions of many types.
         raise damaged(error) from error
     return ImageFile(source if lazy else source[...], **image)
 
@@ -67,11 +67,11 @@ def _array(array: Any, axes: str | None) -> dict[str, Any]:
 def _multiscale(path: Path, group: zarr.Group, axes: str | None) -> dict[str, Any]:
     """Return the arguments of `ImageFile` for an OME-Zarr image."""
     attributes: Mapping[str, Any] = group.attrs.asdict()
-    attributes = attributes.get("ome", attributes)  # a namespace of its own since version 0.5
+    attributes = attributes.get("ome", attributes)  # Since version 0.5 the metadata are under the key "ome".
     if not attributes.get("multiscales"):
         inside = sorted(group.keys())
         hint = f"; give the path of one of these: {', '.join(str(path / key) for key in inside[:8])}" if inside else ""
-        raise ImageError(f"{path} is a Zarr group without an image of its own{hint}.")
+        raise ImageError(f"{path} is a Zarr group without an image{hint}.")
     image = attributes["multiscales"][0]
     level = image["datasets"][0]
     array: Any = group[level["path"]]
@@ -104,31 +104,31 @@ def _multiscale(path: Path, group: zarr.Group, axes: str | None) -> dict[str, An
 
 
 def _letter(axis: Mapping[str, Any]) -> str:
-    """Letter of an axis of OME-Zarr metadata, whose name can be a word."""
+    """The letter for an axis of OME-Zarr metadata, whose name may be a word."""
     return {"time": "T", "channel": "C"}.get(axis.get("type", ""), str(axis["name"])[:1].upper())
 
 
 def _is_plain(target: Path, image: ImageFile) -> bool:
-    """Whether to write a plain array: what the image comes from is one, and the name does not say OME."""
+    """Whether to write a plain array: the image was read from one, and the name does not end in .ome.zarr."""
     return image.kind == "zarr" and not target.name.lower().endswith(".ome.zarr")
 
 
 def check(path: Path, image: ImageFile) -> None:
     """Raise an `ImageError` if `image` cannot be written to `path`."""
     if path.exists() and not (path.is_dir() and (is_store(path) or not any(path.iterdir()))):
-        raise ImageError(f"{path} exists and is not a Zarr store; it is left alone. Choose another name.")
+        raise ImageError(f"{path} exists and is not a Zarr store, so it is left alone; choose another name.")
     if _is_plain(path, image):
         return
     custom = [axis for axis in image.axes if axis not in "TZYX"]
     if len(image.axes) > _MAX_AXES or len(custom) > 1:
         raise ImageError(
-            f"OME-Zarr has room for T, Z, Y, X and one more axis, not for {image.axes!r}; write a .tif or .npy file."
+            f"OME-Zarr holds the axes T, Z, Y, X and one more, not {image.axes!r}; write a .tif or .npy file."
         )
 
 
 @contextlib.contextmanager
 def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
-    """Make a Zarr store at `path` that will be named `target`, and yield what its planes are written to."""
+    """Create a Zarr store at `path`, later renamed to `target`, and yield the sink for its planes."""
     plain = _is_plain(target, image)
     stored = image.axes if plain else _stored_axes(image.axes)
     sizes = image.sizes | {"C": image.sizes.get("C", image.sizes.get("S", 1))}
@@ -152,13 +152,13 @@ def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
 
 
 def _stored_axes(axes: str) -> str:
-    """Order of axes that OME-Zarr demands; colour samples are a channel axis there."""
+    """The order of axes that OME-Zarr requires, with colour samples as channels."""
     custom = "".join(axis for axis in axes if axis not in "TZYX")
     return stored_axes(axes, f"T{custom}ZYX").replace("S", "C")
 
 
 class _Ranges:
-    """Writes planes on to an array, and keeps the least and greatest value of each channel."""
+    """A sink that writes planes to an array and records the smallest and largest value of each channel."""
 
     def __init__(self, array: ArraySink, channel_axis: int) -> None:
         self._array = array
@@ -171,7 +171,7 @@ class _Ranges:
             return
         entry = index[self._axis]
         if isinstance(entry, slice):
-            # channels are the first axis of a plane here: only time is stored before them
+            # Channels are the first axis of the plane, because only time is stored before them.
             for channel, pixels in enumerate(plane):
                 self._widen(channel, pixels)
         else:
@@ -183,7 +183,7 @@ class _Ranges:
 
 
 def _metadata(target: Path, stored: str, image: ImageFile, ranges: _Ranges) -> dict[str, Any]:
-    """Return the OME-NGFF 0.5 attributes of an image with one resolution level."""
+    """Return the OME-NGFF 0.5 metadata of an image with one resolution level."""
     axes = []
     for axis in stored:
         entry = {"name": axis.lower()}
@@ -208,7 +208,7 @@ def _metadata(target: Path, stored: str, image: ImageFile, ranges: _Ranges) -> d
 
 
 def _channel(name: str, number: int, extremes: tuple[float, float]) -> dict[str, Any]:
-    """Return what viewers need beside a channel's label: a colour and the range to show."""
+    """Return the label, display colour and display range of a channel."""
     low, high = extremes
     colour = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")[number % 6]
     return {"label": name, "color": colour, "window": {"min": low, "max": high, "start": low, "end": high}}

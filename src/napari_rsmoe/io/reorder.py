@@ -1,4 +1,4 @@
-"""Formats that want their axes in a certain order: find it, and write through it."""
+"""Write planes to formats that require a certain order of axes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..image.planes import ArraySink
 
 
 def stored_axes(axes: str, wanted: str) -> str:
-    """Return the letters of `axes` in the order of `wanted`, which has all of them."""
+    """Return the letters of `axes` in the order of `wanted`, which contains all of them."""
     return "".join(letter for letter in wanted if letter in axes)
 
 
 def in_stored_order(array: ArraySink, stored: str, axes: str) -> ArraySink:
-    """Return a sink for planes indexed by `axes` that writes to `array`, whose axes are `stored`.
+    """Return a sink that is indexed in the order of `axes` and writes to `array`, whose axes are `stored`.
 
-    `stored` has the letters of `axes` in another order; ``S`` and ``C`` stand for each other where only one
-    of the two is in both.
+    `stored` has the same letters as `axes` in another order, except that one may name colour samples ``S`` and the
+    other ``C``.
     """
     if "S" in stored and "S" not in axes:
         axes = axes.replace("C", "S")
@@ -29,7 +29,7 @@ def in_stored_order(array: ArraySink, stored: str, axes: str) -> ArraySink:
 
 
 class _Reordered:
-    """A sink whose axis k is axis ``order[k]`` of the index."""
+    """A sink that permutes the axes of each index and plane: axis k of the array is axis ``order[k]`` of the index."""
 
     def __init__(self, array: ArraySink, order: list[int]) -> None:
         self._array = array
@@ -37,7 +37,7 @@ class _Reordered:
 
     def __setitem__(self, index: tuple[int | slice, ...], plane: Any) -> None:
         stored = tuple(index[k] for k in self._order)
-        # axes that an integer picks are not in the plane
+        # Axes indexed by an integer are not part of the plane.
         kept = [k for k, entry in enumerate(index) if isinstance(entry, slice)]
         moved = [kept.index(k) for k in self._order if k in kept]
         self._array[stored] = np.asarray(plane).transpose(moved)

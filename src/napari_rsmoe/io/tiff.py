@@ -1,7 +1,7 @@
-"""TIFF, OME-TIFF and ImageJ TIFF.
+"""TIFF, OME-TIFF and ImageJ TIFF files.
 
-Which flavour is written: ``.ome.tif`` is OME-TIFF. Any other ``.tif`` is an ImageJ TIFF where ImageJ has the
-dtype and the order of axes, else a TIFF whose description holds the axes and pixel sizes as JSON.
+A name ending in ``.ome.tif`` is written as OME-TIFF. Any other ``.tif`` is written as ImageJ TIFF if ImageJ supports
+the data type and the order of axes, and otherwise as a TIFF with axes and pixel sizes as JSON in its description.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from .units import PixelSize, canonical_unit, imagej_symbol, ome_symbol
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
 _IMAGEJ_AXES = "TZCYXS"
 _OME_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-_OME_LOOPS = 3  # OME-XML has room for three axes besides T, Z and C
-_CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels that leave room for the tags of a classic TIFF
-_INCH, _CENTIMETER = 2, 3  # values of the ResolutionUnit tag
-_ALPHA = (1, 2)  # values of the ExtraSamples tag: associated and unassociated alpha
+_OME_LOOPS = 3  # Largest number of axes besides T, Z, C, Y, X and S that OME-XML can describe.
+_CLASSIC_LIMIT = 2**32 - 2**25  # Bytes of pixels; below, a classic TIFF has room for its tags, above, BigTIFF is used.
+_INCH, _CENTIMETER = 2, 3  # Values of the ResolutionUnit tag.
+_ALPHA = (1, 2)  # Values of the ExtraSamples tag for associated and unassociated alpha.
 
 
 def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
@@ -43,12 +43,12 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
     axes : str or None
         Axes to use instead of those in the file.
     lazy : bool
-        Leave the pixels in the file.
+        Read pixels only when the data are indexed.
 
     Raises
     ------
     ImageError
-        If the file is damaged or holds something else than pixels.
+        If the file is damaged or holds no image.
     """
 
     def damaged(error: Exception) -> ImageError:
@@ -62,14 +62,14 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
             series = tif.series[0]
             if any(page is None for page in series.pages):
                 raise ImageError(
-                    f"{path} is incomplete: some of the {len(series.pages)} planes that its "
-                    "description names are not in it."
+                    f"{path} is incomplete: its description names {len(series.pages)} planes, of which some are "
+                    "missing."
                 )
             array, close = _open_pixels(path, tif, series, stack) if lazy else (series.asarray(), None)
             description = _describe(tif, series)
         except (ImageError, OSError, MemoryError):
             raise
-        except Exception as error:  # tifffile and its decoders raise many kinds
+        except Exception as error:  # tifffile and its decoders raise exceptions of many types.
             raise damaged(error) from error
         data = array if close is None else FileArray(array, damaged, close)
         notes = (*description.pop("notes"), *complaints)
@@ -78,29 +78,29 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
 
 
 def _open_pixels(path: Path, tif: Any, series: Any, stack: contextlib.ExitStack) -> tuple[Any, Any]:
-    """Return an array that reads from the file, and what closes it."""
+    """Return an array that reads from the file, and the function that closes it."""
     if series.dataoffset is not None and series.keyframe.is_memmappable:
         try:
             return tifffile.memmap(path, mode="r"), lambda: None
         except ValueError as error:
             raise ImageError(f"{path} is incomplete: {error}.") from error
-    import zarr  # slow to import, and only needed for compressed stacks
+    import zarr  # Imported here to save start-up time; only compressed stacks need it.
 
     array = zarr.open_array(series.aszarr(level=0), mode="r")
     return array, stack.pop_all().close
 
 
 def _describe(tif: Any, series: Any) -> dict[str, Any]:
-    """Return what the file says besides its pixels, as arguments of `ImageFile`."""
+    """Return the metadata of the file as arguments of `ImageFile`."""
     page = series.keyframe
     notes = []
     images = max(len(tif.series), len(tif.pages) - len(series.pages) + 1 if series.kind == "generic" else 1)
     if images > 1:
         notes.append(f"the file holds {images} images; the first is read")
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and not tif.is_imagej:
-        notes.append("the file has a colour table; the stored values, not the colours, are read")
+        notes.append("the file has a colour table; the stored indices are read, not the colours")
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        notes.append("the file says that 0 is white; the stored values are read as they are")
+        notes.append("in the file, 0 stands for white; the stored values are read without inversion")
     found: dict[str, Any] = {"pixel_size": _resolution_tags(page), "name": "", "channel_names": ()}
     if tif.is_ome:
         found |= _ome_metadata(tif.ome_metadata)
@@ -115,7 +115,7 @@ def _describe(tif: Any, series: Any) -> dict[str, Any]:
 
 
 def _ratio(page: Any, tag: str) -> float | None:
-    """Pixels per unit from a resolution tag, None where it says nothing."""
+    """Pixels per unit from a resolution tag; None if the tag is missing or zero."""
     entry = page.tags.get(tag)
     if entry is None:
         return None
@@ -124,7 +124,7 @@ def _ratio(page: Any, tag: str) -> float | None:
 
 
 def _resolution_tags(page: Any) -> dict[str, PixelSize]:
-    """Pixel size from the resolution tags, if they have a physical unit."""
+    """Pixel size from the resolution tags; empty if they have no physical unit."""
     entry = page.tags.get("ResolutionUnit")
     unit = {_INCH: "inch", _CENTIMETER: "centimeter"}.get(int(entry.value) if entry else 0)
     if unit is None:
@@ -134,7 +134,10 @@ def _resolution_tags(page: Any) -> dict[str, PixelSize]:
 
 
 def _imagej_metadata(metadata: Mapping[str, Any], page: Any) -> dict[str, Any]:
-    """Pixel size from ImageJ's description: X and Y are in the resolution tags, in its unit."""
+    """Pixel size and channel names of an ImageJ TIFF.
+
+    The pixel size of X and Y is in the resolution tags, in the unit that ImageJ's description names.
+    """
     sizes = _resolution_tags(page)
     unit = canonical_unit(str(metadata["unit"])) if "unit" in metadata else None
     if unit is not None:
@@ -149,13 +152,13 @@ def _imagej_metadata(metadata: Mapping[str, Any], page: Any) -> dict[str, Any]:
     if isinstance(interval, int | float) and interval > 0:
         sizes["T"] = PixelSize(float(interval), canonical_unit(str(metadata.get("tunit", "second"))) or "second")
     labels, channels = metadata.get("Labels", []), int(metadata.get("channels", 1))
-    # a label for each slice; they name channels if they repeat with them
+    # There is one label for each slice. Labels that repeat from one group of channels to the next are channel names.
     repeat = len(labels) >= channels > 1 and all(a == labels[k % channels] for k, a in enumerate(labels))
     return {"pixel_size": sizes, "channel_names": tuple(labels[:channels]) if repeat else ()}
 
 
 def _ome_metadata(xml: str) -> dict[str, Any]:
-    """Pixel size and names from the first image of an OME-XML description."""
+    """Pixel size and names of the first image of an OME-XML description."""
     root = ElementTree.fromstring(xml)
     image, pixels = root.find("{*}Image"), root.find("{*}Image/{*}Pixels")
     if image is None or pixels is None:
@@ -192,7 +195,7 @@ def _own_metadata(metadata: Mapping[str, Any], tags: dict[str, PixelSize]) -> di
 
 
 def _unique(axes: str) -> str:
-    """Give axes of unknown meaning, of which there can be several, a letter each."""
+    """Replace repeated letters, which tifffile uses for axes of unknown meaning, by unused ones."""
     spare = iter("QIRPUVW")
     seen: list[str] = []
     for letter in axes:
@@ -202,7 +205,7 @@ def _unique(axes: str) -> str:
 
 @contextlib.contextmanager
 def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile logs, instead of printing it."""
+    """Collect the warnings that tifffile logs instead of printing them."""
     collected: list[str] = []
 
     class Collector(logging.Handler):
@@ -221,7 +224,7 @@ def _complaints() -> Iterator[list[str]]:
 
 
 def layout(image: ImageFile) -> str:
-    """Axes as they are stored: planes last, a short trailing channel axis as colour samples."""
+    """The stored order of axes: planes last, and a short trailing channel axis as colour samples."""
     axes, sizes = image.axes, image.sizes
     if axes[-1] == "C" and "S" not in axes and (sizes["C"] in (3, 4) or image.alpha):
         axes = axes[:-1] + "S"
@@ -236,24 +239,25 @@ def check(path: Path, image: ImageFile) -> None:
         return
     if image.dtype.name not in _OME_DTYPES:
         raise ImageError(
-            f"OME-TIFF has no {image.dtype}; write a .tif or .zarr file, or convert to one of {', '.join(_OME_DTYPES)}."
+            f"OME-TIFF cannot hold {image.dtype}; write a .tif or .zarr file, or convert the image to one of "
+            f"{', '.join(_OME_DTYPES)}."
         )
     if len([a for a in image.axes if a not in "TZCYXS"]) > _OME_LOOPS:
-        raise ImageError(f"OME-TIFF has no room for the axes {image.axes!r}; write a .tif or .npy file.")
+        raise ImageError(f"OME-TIFF cannot hold the axes {image.axes!r}; write a .tif or .npy file.")
 
 
 @contextlib.contextmanager
 def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
-    """Lay out a TIFF file at `path` that will be named `target`, and yield what its planes are written to.
+    """Create a TIFF file at `path`, later renamed to `target`, and yield the sink for its planes.
 
     Parameters
     ----------
     path : Path
-        Where to write.
+        The temporary file.
     target : Path
-        Its name at the end, which tells the flavour.
+        The final name, which decides between OME-TIFF and other TIFF.
     image : ImageFile
-        Shape, dtype, axes and metadata; its pixels are not used.
+        Shape, data type, axes and metadata; its pixels are not used.
     """
     axes = layout(image)
     sizes = image.sizes | ({"S": image.sizes["C"]} if "S" in axes and "S" not in image.axes else {})
@@ -287,7 +291,7 @@ def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
 
 
 def reserve(descriptor: int) -> None:
-    """Take the disk space of a sparse file now: a full disk is an error here and a crash in a memory map."""
+    """Allocate the disk space of a sparse file now: a full disk raises an error here but would crash a memory map."""
     length = os.fstat(descriptor).st_size
     if length and hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, length)
@@ -298,14 +302,14 @@ def _is_ome(path: Path) -> bool:
 
 
 def _fits_imagej(axes: str, sizes: Mapping[str, int], image: ImageFile) -> bool:
-    """Whether ImageJ's own TIFF flavour can hold the image without loss."""
+    """Whether an ImageJ TIFF can hold the image and its metadata without loss."""
     if image.dtype.name not in _IMAGEJ_DTYPES or axes != stored_axes(axes, _IMAGEJ_AXES):
         return False
-    if 1 in (sizes["Y"], sizes["X"]):  # its description has no place for that; readers guess wrongly
+    if 1 in (sizes["Y"], sizes["X"]):  # ImageJ's description cannot express this, and readers guess other axes.
         return False
     if "S" in axes and (image.dtype != np.uint8 or sizes["S"] not in (3, 4)):
         return False
-    # one unit for all lengths, X and Y together, time in seconds
+    # ImageJ knows one unit for all lengths, a pixel size for X and Y together, and time in seconds.
     lengths = {image.pixel_size[axis].unit for axis in "YXZ" if axis in image.pixel_size}
     known = set(image.pixel_size) <= set("TZYX") and len(lengths) <= 1 and None not in lengths
     paired = ("X" in image.pixel_size) == ("Y" in image.pixel_size)
@@ -318,12 +322,12 @@ def _bytes(image: ImageFile) -> int:
 
 
 def _resolution(image: ImageFile, flavour: str) -> dict[str, Any]:
-    """Pixels per unit, for the resolution tags; in centimetres where the flavour has no unit of its own."""
+    """The resolution tags: pixels per unit of ImageJ's description, else per inch or centimetre."""
     sizes = {axis: image.pixel_size.get(axis) for axis in "XY"}
     x, y = sizes["X"], sizes["Y"]
     if x is None or y is None:
         return {}
-    if flavour == "imagej":  # in the unit that its description names
+    if flavour == "imagej":  # In the unit that ImageJ's description names.
         return {"resolution": (1 / x.value, 1 / y.value), "resolutionunit": "none"}
     factor = {"inch": 1.0, "centimeter": 1.0, "millimeter": 10.0, "micrometer": 1e4, "nanometer": 1e7}
     if x.unit != y.unit or x.unit not in factor:
@@ -368,7 +372,7 @@ def _ome_arguments(stored: str, image: ImageFile) -> dict[str, Any]:
 
 
 def _plain_arguments(image: ImageFile) -> dict[str, Any]:
-    """Fields of the JSON description: all that the tags cannot hold."""
+    """Fields of the JSON description, for metadata that TIFF tags cannot hold."""
     fields: dict[str, Any] = {}
     if image.pixel_size:
         fields["pixel_size"] = {axis: list(size) for axis, size in image.pixel_size.items()}
@@ -376,5 +380,5 @@ def _plain_arguments(image: ImageFile) -> dict[str, Any]:
         fields["name"] = image.name
     if image.channel_names:
         fields["channel_names"] = list(image.channel_names)
-    json.dumps(fields)  # tifffile would fail later, with half a file
+    json.dumps(fields)  # Fails here, before tifffile has written part of the file.
     return fields

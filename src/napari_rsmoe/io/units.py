@@ -1,4 +1,4 @@
-"""Pixel sizes, and the many spellings of their units."""
+"""Pixel sizes, and the spellings of their units in the supported formats."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class PixelSize(NamedTuple):
     value : float
         The distance, above zero.
     unit : str or None
-        Its unit as OME-Zarr spells it (``"micrometer"``, ``"second"``), another word if the file has one of
-        its own, or None if the file names none.
+        Unit as OME-Zarr spells it (``"micrometer"``, ``"second"``); the word of the file if it is not a known unit;
+        None if the file names no unit.
     """
 
     value: float
@@ -24,7 +24,7 @@ class PixelSize(NamedTuple):
 
 MICRO_SIGN, GREEK_MU, RING_A, ANGSTROM_SIGN = "\u00b5", "\u03bc", "\u00c5", "\u212b"
 
-# canonical name (as in OME-Zarr): symbol in OME-XML, then other spellings that files use
+# For each name in OME-Zarr: the symbol in OME-XML, then other spellings found in files.
 _SPELLINGS: dict[str, tuple[str, ...]] = {
     "angstrom": (RING_A, ANGSTROM_SIGN, "angstroms"),
     "picometer": ("pm", "picometre"),
@@ -44,19 +44,19 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "day": ("d", "days"),
 }
 _CANONICAL = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in (name, *spellings)}
-# words that files use to say that there is no unit
+# Words that stand for "no physical unit" in files.
 _NO_UNIT = {"", "pixel", "pixels", "px", "reference frame", "frame", "frames", "none", "null"}
 
 
 def canonical_unit(unit: str | None) -> str | None:
-    """Return the OME-Zarr name of `unit`, `unit` itself if it is unknown, None if it says "no unit"."""
+    """Return the OME-Zarr name of `unit`, `unit` itself if it is unknown, or None if it means "no unit"."""
     if unit is None:
         return None
-    # ImageJ writes letters outside ASCII as escapes
+    # ImageJ writes characters outside ASCII as escape sequences.
     word = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), unit.strip())
     if word.lower() in _NO_UNIT:
         return None
-    # case tells symbols apart (mm and Mm), not words
+    # Case matters in symbols (mm and Mm) but not in words.
     return _CANONICAL.get(word) or _CANONICAL.get(word.lower() if len(word) > 2 else word, word)
 
 
@@ -66,12 +66,12 @@ def is_known_unit(unit: str | None) -> bool:
 
 
 def ome_symbol(unit: str | None) -> str:
-    """Symbol of a unit in OME-XML; ``"reference frame"`` where OME has none."""
+    """Symbol of a unit in OME-XML; ``"reference frame"`` if OME-XML has no symbol for it."""
     return _SPELLINGS[unit][0] if unit in _SPELLINGS else "reference frame"
 
 
 def imagej_symbol(unit: str | None) -> str:
-    """Spelling of a unit that ImageJ understands, ASCII only; ``"pixel"`` for none."""
+    """ASCII spelling of a unit that ImageJ understands; ``"pixel"`` for None."""
     if unit is None:
         return "pixel"
     symbol = {"micrometer": "um", "angstrom": "A", "microsecond": "us"}.get(unit)
