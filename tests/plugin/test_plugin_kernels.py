@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from napari.layers import Shapes
 
-from napari_rsmoe import Kernels, Model, fit
+from napari_rsmoe import Kernels, Model
+from napari_rsmoe.image.format import ImageFormat
+from napari_rsmoe.model.kernels import outlines
 from napari_rsmoe.plugin.editing import EditableKernels
 from napari_rsmoe.plugin.layers import kernels as drawing
 from napari_rsmoe.plugin.layers.following import apply_changes, find_changes, recoloured, redraw
-from napari_rsmoe.plugin.layers.kernels import kernel_of_outline, kernels_output, outlines
+from napari_rsmoe.plugin.layers.kernels import kernel_of_outline, kernels_output
 from napari_rsmoe.plugin.source import Place
 
 PLACE = Place(np.ones(2), np.zeros(2), np.eye(2), np.zeros(1), np.eye(3), ("pixel", "pixel"), ("y", "x"))
@@ -80,16 +82,54 @@ def test_features_tell_all_about_a_kernel() -> None:
     assert table.count(0) == len(kernels)
 
 
-def test_kernel_errors_are_the_residual_where_the_kernel_is() -> None:
-    image = np.zeros((32, 32))
-    image[:, 16:] = 1
-    model = fit(image, 2, iterations=50)
-    broken = image.copy()
-    broken[4:28, 2:12] += 0.5  # on the left only
-    errors = drawing.kernel_errors(model, broken)
-    left = int(np.argmin(model.kernels().center[:, 1]))
-    assert errors[left] > 5 * errors[1 - left]
-    assert 0.2 < errors[left] < 0.6
+RANGES = {"uint8": (100.0, 200.0), "uint16": (1000.0, 5000.0), "float32": (-0.5, 2.0)}
+
+
+def model_of_range(mode: str, linear: bool, dtype: str, channels: int = 1) -> Model:
+    """A model like one that was fitted to an image whose values do not begin at 0."""
+    model = some_model(channels=channels, linear=linear)
+    layout = ImageFormat(np.dtype(dtype).str, 2 if channels > 1 else None, *RANGES[dtype])
+    return Model(model.geometry, model.experts, model.shape, layout, mode=mode, linear=linear)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", RANGES)
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("mode", ["smoe", "rbf"])
+def test_the_table_is_that_of_the_model_for_gates_and_sums(mode: str, linear: bool, dtype: str) -> None:
+    model = model_of_range(mode, linear, dtype)
+    table, layer = some_layer(model)
+    expected, shown = model.kernels(), table.kernels(0)
+    np.testing.assert_allclose(shown.expert, expected.expert)
+    np.testing.assert_allclose(layer.features["expert"], expected.expert[:, 0])
+    if linear:
+        np.testing.assert_allclose(shown.slope, expected.slope)
+    low, high = RANGES[dtype]
+    value = 0.25 * (high - low) + (low if mode == "smoe" else 0)
+    table.recolour(0, np.array([3]), [value])
+    np.testing.assert_allclose(table.model(0).kernels().expert[3], value, rtol=1e-6)
+    np.testing.assert_allclose(table.colours(0)[3], 0.25, atol=1e-6)  # of the way from black to white
+    expert = table.expert_of_colour(0, (0.75, 0.75, 0.75))
+    np.testing.assert_allclose(expert, value + 0.5 * (high - low), rtol=1e-6)
+
+
+@pytest.mark.parametrize("value_range", [None, (0.0, 250.0)])
+def test_colours_of_sums_reach_from_nothing_to_the_brightest(value_range: tuple[float, float] | None) -> None:
+    """Experts of 50 to 250 that add up are not all white, and a face of half the brightness is half of 250."""
+    kernels = Kernels([[4, 4], [9, 9]], [[3, 2], [3, 2]], [0, 0], [1, 1], [[50.0], [250.0]])
+    table = EditableKernels([Model.from_kernels(kernels, (16, 16), mode="rbf", value_range=value_range)], [()])
+    np.testing.assert_allclose(table.colours(0)[:, 0], (0.2, 1.0))
+    table.recolour(0, np.array([0]), table.expert_of_colour(0, (0.5, 0.5, 0.5)))
+    np.testing.assert_allclose(table.model(0).kernels().expert[:, 0], (125, 250))
+
+
+def test_a_recoloured_face_of_a_sum_becomes_its_expert() -> None:
+    table, layer = some_layer(model_of_range("rbf", True, "uint8", channels=3))
+    layer.selected_data = {2}
+    layer.current_face_color = "#ff8000"
+    (plane, ((rows, colour),)) = next(iter(recoloured(table, layer.features, layer.face_color).items()))
+    table.recolour(plane, rows, table.expert_of_colour(plane, colour))
+    np.testing.assert_allclose(table.model(0).kernels().expert[2], (100, 100 * 128 / 255, 0), atol=1e-3)
+    np.testing.assert_array_equal(table.model(0).experts[:, 3:], table._models[0].experts[:, 3:])  # slopes stay
 
 
 @pytest.mark.parametrize("linear", [False, True])
@@ -195,6 +235,15 @@ def test_the_heaviest_are_drawn() -> None:
     (rows,) = drawing.heaviest(EditableKernels([model], [()]), 3)
     mass = kernels.weight * kernels.axes.prod(1)
     assert set(rows) == set(np.argsort(mass)[-3:])
+
+
+def test_planes_without_drawn_kernels() -> None:
+    table = EditableKernels([some_model(6), some_model(7)], [(0,), (3,)])
+    place = Place(np.ones(3), np.zeros(3), np.eye(3), np.zeros(3), np.eye(4), ("pixel",) * 3, ("t", "y", "x"))
+    chosen = [np.zeros(0, int), np.array([2, 4])]
+    layer = kernels_output(table, place, "k", RECORD, 2000, chosen).layer()
+    assert list(layer.features["kernel"]) == [2, 4]
+    assert not find_changes(table, layer.data, layer.features, layer.shape_type)
 
 
 def test_planes_of_a_stack_keep_to_themselves() -> None:

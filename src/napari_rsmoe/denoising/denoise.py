@@ -15,6 +15,8 @@ import torch
 
 from .. import engine
 from ..checks import checked_count
+from ..display.pictures import display_range, to_rgb, uncertainty_range, uncertainty_rgb
+from ..display.summary import bundle, size_row
 from ..fitting.settings import FitSettings
 from ..fitting.starts.methods import START_METHODS, make_start
 from ..fitting.starts.segmentation import segmentation_options
@@ -80,9 +82,24 @@ class Denoised:
         return f"<Denoised image of shape {self.image.shape}: noise {self.noise:.4g}, {len(self.models)} models>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        from ..display.summary import denoised_bundle
-
-        return denoised_bundle(self)
+        image, std = self.image, self.std
+        if self.models:
+            layout = self.models[0].layout
+            image, std = layout.channels_last(image), layout.channels_last(std)
+        rows = {
+            "size": size_row(image.shape[:2], image.shape[2] if image.ndim == 3 else 1, image.dtype),
+            "noise": f"{self.noise:.4g} (standard deviation)",
+        }
+        counts = sorted({model.n_kernels for model in self.models})
+        if counts:
+            most = f" to {counts[-1]}" if len(counts) > 1 else ""
+            rows["models"] = f"{len(self.models)} of {counts[0]}{most} kernels"
+        pictures = {"denoised": to_rgb(image, display_range(image))}
+        if len(self.models) > 1:
+            high = uncertainty_range(std)
+            rows["uncertainty"] = f"mean {std.mean(dtype=np.float64):.4g}, black 0, white {high:.4g} and above"
+            pictures["uncertainty"] = uncertainty_rgb(std, high)
+        return bundle(repr(self), pictures, rows)
 
     def _repr_html_(self) -> str:
         return str(self._repr_mimebundle_()["text/html"])

@@ -8,62 +8,34 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .pictures import data_uri, display_range, png, shrink, to_rgb, uncertainty_range, uncertainty_rgb
+from .pictures import data_uri, png, shrink
 
-if TYPE_CHECKING:
-    from ..denoising.denoise import Denoised
-    from ..model.model import Model
-
-SIDE = 240  # px, of a picture at most
+SIDE = 240
+"""Longer side of a picture at most, in pixels. Larger ones show more and make notebooks heavier."""
 
 
-def model_bundle(model: Model) -> dict[str, Any]:
-    """A model for `_repr_mimebundle_`: drawn, and its figures."""
-    drawn = model.layout.channels_last(model.render())
-    rows = {
-        **_size(model.shape, model.channels, model.layout.dtype),
-        "kernels": f"{model.n_kernels}, one for every {np.prod(model.shape) / model.n_kernels:.3g} px",
-        "experts": "linear" if model.linear else "constant",
-        "gates": {"smoe": "soft, sum to one (smoe)", "rbf": "none (rbf)"}[model.mode],
-    }
-    known = {name: model.metadata[name] for name in ("preset", "steps", "seed") if name in model.metadata}
-    if known:
-        rows["fit"] = ", ".join(f"{name} {value}" for name, value in known.items())
-    return _bundle(repr(model), {"model": to_rgb(drawn, display_range(drawn))}, rows)
-
-
-def denoised_bundle(result: Denoised) -> dict[str, Any]:
-    """A denoised image for `_repr_mimebundle_`: with its uncertainty, and its figures."""
-    image, std = result.image, result.std
-    if result.models:
-        layout = result.models[0].layout
-        image, std = layout.channels_last(image), layout.channels_last(std)
-    rows = {
-        **_size(image.shape[:2], image.shape[2] if image.ndim == 3 else 1, image.dtype),
-        "noise": f"{result.noise:.4g} (standard deviation)",
-    }
-    counts = sorted({model.n_kernels for model in result.models})
-    if counts:
-        most = f" to {counts[-1]}" if len(counts) > 1 else ""
-        rows["models"] = f"{len(result.models)} of {counts[0]}{most} kernels"
-    pictures = {"denoised": to_rgb(image, display_range(image))}
-    if len(result.models) > 1:
-        high = uncertainty_range(std)
-        rows["uncertainty"] = f"mean {std.mean(dtype=np.float64):.4g}, black 0, white {high:.4g} and above"
-        pictures["uncertainty"] = uncertainty_rgb(std, high)
-    return _bundle(repr(result), pictures, rows)
-
-
-def _size(shape: tuple[int, ...], channels: int, dtype: Any) -> dict[str, str]:
+def size_row(shape: tuple[int, ...], channels: int, dtype: Any) -> str:
+    """The size of an image (height, width) and its type, as text."""
     colours = f", {channels} channels" if channels > 1 else ""
-    return {"size": f"{shape[0]} x {shape[1]} px{colours}, {np.dtype(dtype).name}"}
+    return f"{shape[0]} x {shape[1]} px{colours}, {np.dtype(dtype).name}"
 
 
-def _bundle(text: str, pictures: Mapping[str, np.ndarray], rows: Mapping[str, str]) -> dict[str, Any]:
+def bundle(text: str, pictures: Mapping[str, np.ndarray], rows: Mapping[str, str]) -> dict[str, Any]:
+    """What ``_repr_mimebundle_`` returns.
+
+    Parameters
+    ----------
+    text : str
+        For consoles.
+    pictures : mapping
+        Caption and picture, (Y, X, 3) uint8; drawn smaller where they are larger than `SIDE`.
+    rows : mapping
+        Lines of the table below: name and value.
+    """
     small = {name: shrink(rgb, SIDE) for name, rgb in pictures.items()}
     cells = [f'<img src="{data_uri(png(rgb))}" alt="{name}"><br>{name}' for name, rgb in small.items()]
     cells.append("<br>".join(f"<b>{name}</b>: {html.escape(value)}" for name, value in rows.items()))

@@ -17,7 +17,8 @@ from ..checks import checked_count, checked_positive
 from ..image.format import ChannelAxis, ImageFormat
 from ..image.inputs import Inputs
 from ..image.metrics import default_data_range
-from ..model.model import Mode, Model
+from ..model.experts import Mode
+from ..model.model import Model
 from ..progress import Callback, Parts, Progress
 from .fitter import CHUNK, Fitter
 from .kernel_count import MOST_FITS, as_few_as_reach, predict_kernels

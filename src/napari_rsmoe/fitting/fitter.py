@@ -15,7 +15,9 @@ import torch
 from .. import engine
 from ..image.format import ImageFormat
 from ..image.metrics import default_data_range
-from ..model.model import Mode, Model, to_raster
+from ..model.experts import Mode
+from ..model.model import Model
+from ..model.raster import to_raster
 from .relocation import relocate
 from .settings import FitSettings
 from .starts.start import Start

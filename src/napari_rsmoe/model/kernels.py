@@ -1,4 +1,4 @@
-"""Kernels in user terms: where, how large, how turned, how heavy, which colour."""
+"""Kernels in user terms: where, how large, how turned, how heavy, which colour; and the engine's rows of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from .raster import checked_sharpen
+
+CORNERS = 16
+"""Points on the polygon that stands for an ellipse. Fewer look angular, more take longer to draw."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +28,24 @@ class Kernels:
     weight : numpy.ndarray
         (L,) float64, pi_j of the paper's eq. 4, positive. In an SMoE only ratios matter.
     expert : numpy.ndarray
-        (L, C) float64, colour in the units of the image; of a linear expert, the one at the centre. Of an RBF model,
-        see `Model.kernels`.
+        (L, C) float64, colour in the units of the image; of a linear expert, the colour at the centre. An RBF model
+        adds these colours up, see `Model.kernels`.
     slope : numpy.ndarray or None
         (L, C, 2) float64, how a linear expert's colour changes along (y, x), per pixel; None for constant experts.
+
+    Raises
+    ------
+    ValueError
+        If there is no kernel, shapes do not fit, a value is not finite, or axes or weights are not positive.
+
+    Examples
+    --------
+    >>> from napari_rsmoe import Kernels
+    >>> kernels = Kernels(
+    ...     center=[[8, 10]], axes=[[4, 2]], angle=[0.0], weight=[1.0], expert=[[200.0]]
+    ... )
+    >>> len(kernels), kernels.covariance()[0].tolist()
+    (1, [[4.0, 0.0], [0.0, 16.0]])
     """
 
     center: np.ndarray
@@ -71,17 +88,21 @@ class Kernels:
             which = np.array([which])
         return Kernels(**{name: getattr(self, name)[which] for name in self._columns()})
 
+    def mass(self) -> np.ndarray:
+        """Weight times area of each kernel, (L,), in pixels squared: how much of the image it can be seen in."""
+        mass: np.ndarray = self.weight * self.axes.prod(1)
+        return mass
+
     def heaviest(self, most: int) -> np.ndarray:
-        """Rows of the kernels with the largest weight times area, at most so many, in ascending order."""
-        mass = self.weight * self.axes.prod(1)
-        rows: np.ndarray = np.sort(np.argsort(-mass, kind="stable")[:most])
+        """Rows of the kernels of largest `mass`, at most `most` of them, in ascending order."""
+        rows: np.ndarray = np.sort(np.argsort(-self.mass(), kind="stable")[:most])
         return rows
 
     def sharpened(self, factor: float) -> Kernels:
         """Narrower kernels of the same image, which make its edges steeper where they are (paper section II-B).
 
         Widths are divided by the factor and weights raised to its square, so each gate of an SMoE is raised to that
-        power before they are brought to a sum of one again. `Model.render` does the same while it draws.
+        power before the gates are normalised to a sum of one again. `Model.render` does the same while it draws.
 
         Parameters
         ----------
@@ -112,13 +133,9 @@ class Kernels:
 
     def geometry(self) -> np.ndarray:
         """Rows (y, x, r11, r12, r22, logit) of the engine, (L, 6) float64, with R^T R the inverse covariance."""
-        covariance = self.covariance()
-        determinant = (self.axes**2).prod(1)
-        c_yy, c_xy = covariance[:, 0, 0], covariance[:, 0, 1]  # the inverse has c_yy at xx, -c_xy at xy
-        r11 = np.sqrt(c_yy / determinant)
-        r12 = -c_xy / determinant / r11
-        r22 = 1 / np.sqrt(c_yy)
-        return np.column_stack([self.center, r11, r12, r22, np.log(self.weight)])
+        determinant = (self.axes**2).prod(1)  # more exact than that of the matrix where kernels are thin
+        steering = steering_of(self.covariance(), determinant)
+        return np.column_stack([self.center, steering, np.log(self.weight)])
 
     @classmethod
     def from_geometry(cls, geometry: np.ndarray, expert: np.ndarray, slope: np.ndarray | None = None) -> Kernels:
@@ -133,3 +150,46 @@ class Kernels:
         short = a * d / long  # by the determinant: no cancellation for thin kernels
         angle = np.arctan2(c_xy, (c_xx - c_yy) / 2) / 2
         return cls(np.column_stack([y, x]), np.column_stack([long, short]), angle, np.exp(logit), expert, slope)
+
+
+def steering_of(covariance: np.ndarray, determinant: np.ndarray | None = None) -> np.ndarray:
+    """The engine's columns (r11, r12, r22) of kernels, (L, 3), with R^T R the inverse covariance.
+
+    Parameters
+    ----------
+    covariance : numpy.ndarray
+        (L, 2, 2), rows and columns (y, x), px^2, positive definite.
+    determinant : numpy.ndarray, optional
+        (L,) determinants of the matrices, where they are known more exactly.
+    """
+    c_yy, c_xy, c_xx = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
+    if determinant is None:
+        determinant = c_xx * c_yy - c_xy**2
+    r11 = np.sqrt(c_yy / determinant)  # the inverse has c_yy at xx and -c_xy at xy
+    return np.column_stack([r11, -c_xy / determinant / r11, 1 / np.sqrt(c_yy)])
+
+
+def outlines(center: np.ndarray, axes: np.ndarray, angle: np.ndarray, *, polygon: bool) -> np.ndarray:
+    """Corners of the ellipses of kernels at one standard deviation.
+
+    Parameters
+    ----------
+    center, axes, angle : numpy.ndarray
+        (L, 2), (L, 2) and (L,), as in `Kernels`; L may be 0.
+    polygon : bool
+        True: `CORNERS` points on each ellipse. False: the four corners of the box around it, along its axes.
+
+    Returns
+    -------
+    numpy.ndarray
+        (L, CORNERS or 4, 2), (y, x) in pixels.
+    """
+    long = axes[:, :1] * np.stack([np.sin(angle), np.cos(angle)], 1)
+    short = axes[:, 1:] * np.stack([np.cos(angle), -np.sin(angle)], 1)
+    if polygon:
+        turn = 2 * np.pi * np.arange(CORNERS) / CORNERS
+        weights = np.stack([np.cos(turn), np.sin(turn)], 1)
+    else:
+        weights = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    corners: np.ndarray = center[:, None] + weights @ np.stack([long, short], 1)
+    return corners

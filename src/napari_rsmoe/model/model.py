@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from os import PathLike
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from .. import engine
+from ..display.pictures import display_range, to_rgb
+from ..display.summary import bundle, size_row
 from ..engine import reference
 from ..image import metrics
 from ..image.format import ImageFormat, real_type
+from ..io import rsmoe
+from .experts import ExpertUnits, Mode
 from .kernels import Kernels
-from .raster import Numbers, Raster, checked_sharpen
+from .raster import Numbers, Raster, checked_sharpen, to_raster
 
-Mode = Literal["smoe", "rbf"]
+SAMPLE_BLOCK = 4_000_000
+"""Gates that `Model.sample` computes at once, 8 bytes each several times over: more need more memory, not less time."""
+SUMMARY_FACTS = ("preset", "steps", "seed")
+"""Entries of the metadata that a notebook shows below a model."""
 
 
 class Model:
@@ -41,9 +49,27 @@ class Model:
     linear : bool
         Whether experts are affine in position.
     confidence : float
-        0: gate culling. Positive: tiles are picked by the paper's confidence ellipse of this radius.
+        0: a tile leaves out kernels by their gates. Positive: it takes those whose confidence ellipse of this radius
+        reaches it, as in the paper.
     metadata : dict
         How the model was made; values that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> from napari_rsmoe import Kernels, Model
+    >>> kernels = Kernels([[8, 10], [8, 22]], [[6, 4], [6, 4]], [0, 0], [1, 1], [[50.0], [200.0]])
+    >>> model = Model.from_kernels(kernels, (16, 32), dtype="uint8")
+    >>> model
+    <Model of 16 x 32 px, 1 channels: 2 smoe kernels>
+    >>> model.render(scale=2).shape
+    (32, 64)
+    >>> model.sample([[7.5, 16.0]]).tolist()  # the gates are equal halfway between the centres
+    [[125.0]]
     """
 
     def __init__(
@@ -112,9 +138,17 @@ class Model:
         return f"<Model of {height} x {width} px, {self.channels} channels: {self.n_kernels} {self.mode} kernels>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        from ..display.summary import model_bundle
-
-        return model_bundle(self)
+        drawn = self.layout.channels_last(self.render())
+        rows = {
+            "size": size_row(self.shape, self.channels, self.layout.dtype),
+            "kernels": f"{self.n_kernels}, one for every {math.prod(self.shape) / self.n_kernels:.3g} px",
+            "experts": "linear" if self.linear else "constant",
+            "gates": {"smoe": "soft, sum to one (smoe)", "rbf": "none (rbf)"}[self.mode],
+        }
+        known = [f"{name} {self.metadata[name]}" for name in SUMMARY_FACTS if name in self.metadata]
+        if known:
+            rows["fit"] = ", ".join(known)
+        return bundle(repr(self), {"model": to_rgb(drawn, display_range(drawn))}, rows)
 
     def _repr_html_(self) -> str:
         return str(self._repr_mimebundle_()["text/html"])
@@ -127,27 +161,46 @@ class Model:
         An SMoE mixes the experts' colours. An RBF model (mode="rbf") adds them up, on top of ``layout.low``: the
         lowest value of the image that was fitted, 0 for a model from `from_kernels`.
         """
-        experts, span = self.experts.double().numpy(), self.layout.span
-        value = experts[:, : self.channels] * span + _offset(self.mode, self.layout)
-        slope = None
-        if self.linear:
-            slope = experts[:, self.channels :].reshape(-1, 2, self.channels).swapaxes(1, 2) * span
+        value, slope = self._units.to_image(self.experts.numpy(), linear=self.linear)
         return Kernels.from_geometry(self.geometry.double().numpy(), value, slope)
 
     def with_kernels(self, kernels: Kernels) -> Model:
-        """The same image with other kernels, for example edited, filtered or recoloured ones; as in `kernels`."""
+        """The same image with other kernels, for example edited, filtered or recoloured ones; as in `kernels`.
+
+        Raises
+        ------
+        ValueError
+            If the kernels have another number of channels than the model.
+        """
         if kernels.expert.shape[1] != self.channels:
             raise ValueError(f"The kernels have {kernels.expert.shape[1]} channels, the model {self.channels}.")
+        experts = torch.from_numpy(self._units.to_engine(kernels.expert, kernels.slope))
+        return self.with_tensors(torch.from_numpy(kernels.geometry()), experts, linear=kernels.slope is not None)
+
+    def with_tensors(self, geometry: torch.Tensor, experts: torch.Tensor, *, linear: bool | None = None) -> Model:
+        """The same image with other kernels in the engine's terms.
+
+        Parameters
+        ----------
+        geometry, experts : torch.Tensor
+            As the attributes of these names.
+        linear : bool, optional
+            Whether experts are affine in position; by default as before.
+        """
         return Model(
-            torch.from_numpy(kernels.geometry()),
-            _experts(kernels, self.mode, self.layout),
+            geometry,
+            experts,
             self.shape,
             self.layout,
             mode=self.mode,
-            linear=kernels.slope is not None,
+            linear=self.linear if linear is None else linear,
             confidence=self.confidence,
             metadata=self.metadata,
         )
+
+    @property
+    def _units(self) -> ExpertUnits:
+        return ExpertUnits.of(self.mode, self.layout)
 
     @classmethod
     def from_kernels(
@@ -193,9 +246,10 @@ class Model:
             layout = ImageFormat(kind.str, channel_axis, 0.0, 1.0, limits)
         else:
             layout = ImageFormat(kind.str, channel_axis, *span)
+        experts = ExpertUnits.of(mode, layout).to_engine(kernels.expert, kernels.slope)
         return cls(
             torch.from_numpy(kernels.geometry()),
-            _experts(kernels, mode, layout),
+            torch.from_numpy(experts),
             shape,
             layout,
             mode=mode,
@@ -291,7 +345,7 @@ class Model:
         if where.ndim != 2 or where.shape[1] != 2:
             raise ValueError(f"points has shape {tuple(where.shape)}; it must be (N, 2), rows (y, x).")
         geometry, experts = self.geometry.double(), self.experts.double()
-        block = max(1, 4_000_000 // self.n_kernels)
+        block = max(1, SAMPLE_BLOCK // self.n_kernels)
         values = [
             reference.evaluate(geometry, experts, part, normalised=self.mode == "smoe", linear=self.linear)
             for part in where.split(block)
@@ -315,62 +369,53 @@ class Model:
     # ------------------------------------------------------------------ files
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a `.rsmoe` file; see `napari_rsmoe.io.rsmoe`. The file appears whole or not at all."""
-        from ..io.rsmoe import save
+        """Write a `.rsmoe` file, which `napari_rsmoe.io.rsmoe` describes. It appears whole or not at all.
 
-        save(self, path)
+        Parameters
+        ----------
+        path : str or path
+            Of the file; an existing one is replaced.
+
+        Raises
+        ------
+        FileNotFoundError, IsADirectoryError
+            If the folder does not exist, or `path` is a folder.
+        TypeError
+            If the metadata hold something that JSON cannot.
+        """
+        description = {
+            "shape": self.shape,
+            "mode": self.mode,
+            "linear": self.linear,
+            "confidence": self.confidence,
+            "image": asdict(self.layout),
+            "metadata": self.metadata,
+        }
+        rsmoe.save(path, {"geometry": self.geometry, "experts": self.experts}, description)
 
     @staticmethod
     def load(path: str | PathLike[str]) -> Model:
-        """Read a `.rsmoe` file. Raises ModelFileError if it is none, damaged or too new."""
-        from ..io.rsmoe import load
+        """Read a `.rsmoe` file.
 
-        return load(path)
-
-
-def to_raster(
-    geometry: torch.Tensor,
-    experts: torch.Tensor,
-    origin: tuple[float, float],
-    step: tuple[float, float],
-    *,
-    linear: bool = False,
-    sharpen: float = 1.0,
-    sharpen_logits: bool = True,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Geometry and experts in the pixels of another raster.
-
-    Output pixel (i, j) covers the image from ``origin + (i, j) * step`` on (edges; y, x). `sharpen` shrinks kernels
-    by that factor; with `sharpen_logits` logits grow by its square, which leaves the places where two gates are
-    equal unchanged.
-    """
-    y, x, r11, r12, r22, logit = geometry.double().unbind(1)
-    columns = (
-        (y + 0.5 - origin[0]) / step[0] - 0.5,
-        (x + 0.5 - origin[1]) / step[1] - 0.5,
-        r11 * step[1] * sharpen,
-        r12 * step[0] * sharpen,
-        r22 * step[0] * sharpen,
-        logit * sharpen**2 if sharpen_logits else logit,
-    )
-    if linear:
-        value, slope_y, slope_x = experts.chunk(3, dim=1)
-        experts = torch.cat([value, slope_y * step[0], slope_x * step[1]], 1)
-    return torch.stack(columns, 1).float().contiguous(), experts.contiguous()
-
-
-def _offset(mode: Mode, layout: ImageFormat) -> float:
-    """What experts in user terms are larger by: gates that sum to one carry the image's lowest value along."""
-    return layout.low if mode == "smoe" else 0.0
-
-
-def _experts(kernels: Kernels, mode: Mode, layout: ImageFormat) -> torch.Tensor:
-    """Experts in the engine's units and order."""
-    value = (kernels.expert - _offset(mode, layout)) / layout.span
-    if kernels.slope is None:
-        return torch.from_numpy(value)
-    slope = kernels.slope.swapaxes(1, 2).reshape(len(kernels), -1) / layout.span
-    return torch.from_numpy(np.concatenate([value, slope], 1))
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ModelFileError
+            If it is no model, is damaged, or was written by a newer version.
+        """
+        tensors, description = rsmoe.load(path)
+        with rsmoe.damage_named(path):
+            return Model(
+                tensors["geometry"],
+                tensors["experts"],
+                description["shape"],
+                ImageFormat(**description["image"]),
+                mode=description["mode"],
+                linear=description["linear"],
+                confidence=description["confidence"],
+                metadata=description["metadata"],
+            )
 
 
 def _image_shape(shape: Any) -> tuple[int, int]:

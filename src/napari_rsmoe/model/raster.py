@@ -1,22 +1,26 @@
-"""Where and how finely an image is drawn, checked before any work."""
+"""The raster of a drawing: which part of the plane, how finely, checked before any work; and kernels in its pixels."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 Region = tuple[float, float, float, float]
 Numbers = Sequence[float] | np.ndarray
 
 MOST_VALUES = 2**31
-"""Largest number of values (pixels times channels) that one drawing may have."""
+"""Largest number of values (pixels times channels) of one drawing. A larger drawing is refused before any work."""
 MOST_ZOOM = 1e6
-"""Largest number of output pixels along one image pixel; beyond it float32 tells neighbours no longer apart."""
+"""Largest number of output pixels along one image pixel. Beyond it neighbouring pixels coincide in float32."""
 MOST_SHARPEN = 1e6
+"""Largest factor by which kernels may shrink, and its inverse the smallest. Beyond it float32 overflows."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Raster:
 
     @property
     def fine(self) -> tuple[int, int]:
-        """How many samples along (y, x) an output pixel averages: sampling coarser than the image would alias."""
+        """Samples along (y, x) that an output pixel averages, as fewer than one for each image pixel would alias."""
         y, x = (max(1, math.ceil(step - 1e-9)) for step in self.step)
         return y, x
 
@@ -69,6 +73,57 @@ class Raster:
         fine_y, fine_x = raster.fine
         _check_size(height * fine_y, width * fine_x, channels, " before averaging")
         return raster
+
+
+def to_raster(
+    geometry: torch.Tensor,
+    experts: torch.Tensor,
+    origin: tuple[float, float],
+    step: tuple[float, float],
+    *,
+    linear: bool = False,
+    sharpen: float = 1.0,
+    sharpen_logits: bool = True,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Express kernels in the pixels of another raster.
+
+    Parameters
+    ----------
+    geometry, experts : torch.Tensor
+        (L, 6) and (L, C), linear (L, 3 C), as in `Model`.
+    origin, step : (float, float)
+        Upper left edge of the raster and size of its pixels, both in image pixels (y, x).
+    linear : bool
+        Whether experts are affine in position.
+    sharpen : float
+        Factor by which kernels shrink.
+    sharpen_logits : bool
+        Whether logits grow by the square of `sharpen`, which leaves the places where two gates are equal unchanged.
+
+    Returns
+    -------
+    geometry, experts : torch.Tensor
+        New tensors of the same shapes, float32.
+    """
+    moved = geometry.double().clone()
+    for axis in (0, 1):
+        moved[:, axis] = (moved[:, axis] + 0.5 - origin[axis]) / step[axis] - 0.5
+    moved[:, 2] *= step[1]
+    moved[:, 3:5] *= step[0]
+    moved[:, 2:5] *= sharpen
+    if sharpen_logits:
+        moved[:, 5] *= sharpen**2
+    if linear:
+        experts = experts.clone()
+        channels = experts.shape[1] // 3
+        experts[:, channels : 2 * channels] *= step[0]
+        experts[:, 2 * channels :] *= step[1]
+    return moved.float().contiguous(), experts.contiguous()
+
+
+def output_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(height, width) of an image of `size` enlarged by `scale`, rounded as `Model.render` rounds it."""
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def checked_sharpen(sharpen: float) -> float:

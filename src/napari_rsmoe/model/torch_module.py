@@ -79,14 +79,4 @@ class Mixture(torch.nn.Module):
 
     def model(self) -> Model:
         """The kernels as they are now, as a `Model` to draw at any size, edit and save."""
-        was = self._model
-        return Model(
-            self.current(),
-            self.experts,
-            was.shape,
-            was.layout,
-            mode=was.mode,
-            linear=was.linear,
-            confidence=was.confidence,
-            metadata=was.metadata,
-        )
+        return self._model.with_tensors(self.current(), self.experts)

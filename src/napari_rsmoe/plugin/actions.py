@@ -102,8 +102,9 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     """Fit a model to every plane. `show`: `kernels`, `residual`. Else as `denoise`, with `parameters.FIT`."""
     from .. import fit as fit_image
     from .. import psnr, ssim
+    from ..model.quality import kernel_errors
     from .editing import EditableKernels
-    from .layers.kernels import kernel_errors, kernels_output
+    from .layers.kernels import kernels_output
 
     settings = _settings(FIT, given)
     fitted: list[PlaneModels] = []
@@ -112,13 +113,13 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
 
     def work(plane: Plane, report: Callback) -> list[np.ndarray]:
         model = fit_image(plane.image, **settings, channel_axis=_channels(plane), callback=report)
-        drawn = model.render()
+        drawn = model.render(device=settings["device"])
         if np.ptp(plane.image) > 0:
             figures["psnr"].append(psnr(drawn, plane.image))
             if min(plane.image.shape[:2]) >= 11:
                 figures["ssim"].append(ssim(drawn, plane.image, channel_axis=_channels(plane)))
         fitted.append(PlaneModels(plane.index, [model]))
-        errors.append(kernel_errors(model, plane.image))
+        errors.append(kernel_errors(model, plane.image, device=settings["device"]))
         return [drawn]
 
     planes = _Planes(source, callback)
@@ -153,7 +154,7 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
     def work(plane: Plane, report: Callback) -> list[np.ndarray]:
         models = fit_models(plane.image, **fitting, channel_axis=_channels(plane), callback=report)
         fitted.append(PlaneModels(plane.index, models))
-        return [draw(models, settings["scale"], settings["sharpen"])]
+        return [draw(models, settings["scale"], settings["sharpen"], device=settings["device"])]
 
     planes = _Planes(source, callback)
     started = time.perf_counter()

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model.kernels import Kernels
+from ..model.experts import ExpertColours, ExpertUnits
+from ..model.kernels import Kernels, steering_of
 
 if TYPE_CHECKING:
     from ..model.model import Model
 
+Trial = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Kernels placed elsewhere: rows (n,), centres (n, 2), covariances (n, 2, 2), as `EditableKernels.place` takes them."""
 MOST_STEPS_BACK = 50
+"""Edits that can be undone; older ones are forgotten. Each keeps the arrays of the planes that it changed."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class EditableKernels:
         self.planes = list(planes)
         self.errors = [np.full(m.n_kernels, np.nan) for m in models] if errors is None else list(errors)
         self._states = [_State(m.geometry.numpy(), m.experts.numpy(), np.ones(m.n_kernels, bool)) for m in self._models]
+        self._units = [ExpertUnits.of(m.mode, m.layout) for m in self._models]
+        self._colours = [
+            ExpertColours.of(m.mode, m.layout, self.kernels(plane).expert) for plane, m in enumerate(self._models)
+        ]
         self.drawn: list[np.ndarray] = [self.rows(plane) for plane in range(len(self._models))]
         """Rows that the layer shows, for each plane."""
         self._undo: list[list[_State]] = []
@@ -80,36 +88,28 @@ class EditableKernels:
         rows: np.ndarray = np.flatnonzero(self._states[plane].alive)
         return rows
 
-    def model(self, plane: int, trial: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None) -> Model:
+    def model(self, plane: int, trial: Trial | None = None) -> Model:
         """The model of a plane as it is now, or as it would be after ``place(plane, *trial)``."""
-        import torch
+        import torch  # here, to save the time of loading it when the window opens
 
-        from ..model.model import Model
-
-        state, base = self._states[plane], self._models[plane]
+        state = self._states[plane]
         geometry = state.geometry if trial is None else _placed(state.geometry, *trial)
-        return Model(
-            torch.tensor(geometry[state.alive]), torch.tensor(state.experts[state.alive]), base.shape,
-            base.layout, mode=base.mode, linear=base.linear, confidence=base.confidence,
-            metadata=base.metadata | ({"edited": True} if self._undo else {}),
-        )  # fmt: skip
+        model = self._models[plane].with_tensors(
+            torch.tensor(geometry[state.alive]), torch.tensor(state.experts[state.alive])
+        )
+        if self._undo:
+            model.metadata["edited"] = True
+        return model
 
     def kernels(self, plane: int) -> Kernels:
         """All rows of a plane in user terms, dead ones included."""
-        state, base = self._states[plane], self._models[plane]
-        experts, span = state.experts.astype(np.float64), base.layout.span
-        slope = None
-        if base.linear:
-            slope = experts[:, base.channels :].reshape(-1, 2, base.channels).swapaxes(1, 2) * span
-        value = experts[:, : base.channels] * span + base.layout.low
+        state = self._states[plane]
+        value, slope = self._units[plane].to_image(state.experts, linear=self._models[plane].linear)
         return Kernels.from_geometry(state.geometry, value, slope)
 
     def colours(self, plane: int) -> np.ndarray:
-        """RGB of each row, (L, 3) in [0, 1]: three or more channels as they are, else grey."""
-        experts = np.clip(self._states[plane].experts[:, : self.channels], 0, 1)
-        if experts.shape[1] >= 3:
-            return experts[:, :3]
-        return np.repeat(experts.mean(1, keepdims=True), 3, 1)
+        """RGB in [0, 1] by which each row is shown, (L, 3); see `ExpertColours`."""
+        return self._colours[plane].rgb(self.kernels(plane).expert)
 
     # ------------------------------------------------------------------ edits
 
@@ -131,19 +131,13 @@ class EditableKernels:
 
     def recolour(self, plane: int, rows: np.ndarray, expert: Sequence[float] | np.ndarray) -> None:
         """Give kernels another expert, in the units of the image, one value for each channel."""
-        layout = self._models[plane].layout
         experts = self._states[plane].experts.copy()
-        experts[rows, : self.channels] = (np.asarray(expert, float) - layout.low) / layout.span
+        experts[rows, : self.channels] = self._units[plane].to_engine(np.asarray(expert, np.float64))
         self._edit(plane, experts=experts)
 
     def expert_of_colour(self, plane: int, colour: Sequence[float]) -> np.ndarray:
-        """The expert that `colours` shows as this RGB."""
-        layout = self._models[plane].layout
-        rgb = np.asarray(colour, float)[:3]
-        values = np.full(self.channels, rgb.mean())
-        if self.channels >= 3:
-            values[:3] = rgb
-        return values * layout.span + layout.low
+        """The expert (C,), in the units of the image, that `colours` shows as this RGB."""
+        return self._colours[plane].expert(np.asarray(colour, np.float64), self.channels)
 
     def delete(self, plane: int, rows: np.ndarray) -> None:
         """Remove kernels. Raises ValueError if none were left."""
@@ -155,12 +149,12 @@ class EditableKernels:
 
     def add(self, plane: int, center: np.ndarray, covariance: np.ndarray, colour: Sequence[float]) -> np.ndarray:
         """Add kernels of median weight; arguments as for `place` and `expert_of_colour`. Returns their rows."""
-        state, layout = self._states[plane], self._models[plane].layout
+        state = self._states[plane]
         count, before = len(center), len(state.geometry)
         logit = np.median(state.geometry[state.alive, 5])
-        fresh = np.column_stack([_steering(center, covariance), np.full(count, logit)]).astype(np.float32)
+        fresh = np.column_stack([center, steering_of(covariance), np.full(count, logit)]).astype(np.float32)
         expert = np.zeros(state.experts.shape[1], np.float32)  # the slopes of a linear one stay 0
-        expert[: self.channels] = (self.expert_of_colour(plane, colour) - layout.low) / layout.span
+        expert[: self.channels] = self._units[plane].to_engine(self.expert_of_colour(plane, colour))
         self.errors[plane] = np.concatenate([self.errors[plane][:before], np.full(count, np.nan)])
         self._edit(
             plane,
@@ -194,13 +188,5 @@ class EditableKernels:
 def _placed(geometry: np.ndarray, rows: np.ndarray, center: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """A copy of (L, 6) geometry in which some rows lie elsewhere."""
     changed = geometry.copy()
-    changed[rows, :5] = _steering(center, covariance)
+    changed[rows, :2], changed[rows, 2:5] = center, steering_of(covariance)
     return changed
-
-
-def _steering(center: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Columns (y, x, r11, r12, r22) of the engine, (n, 5); see `Kernels.geometry`."""
-    c_yy, c_xy, c_xx = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
-    determinant = c_xx * c_yy - c_xy**2
-    r11 = np.sqrt(c_yy / determinant)
-    return np.column_stack([center, r11, -c_xy / determinant / r11, 1 / np.sqrt(c_yy)])

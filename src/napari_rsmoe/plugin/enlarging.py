@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..image.format import to_type
+from ..model.raster import output_size
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -16,7 +17,13 @@ PixelBox = tuple[int, int, int, int]
 
 
 def draw(
-    models: Sequence[Model], scale: float, sharpen: float, box: PixelBox | None = None, step: int = 1
+    models: Sequence[Model],
+    scale: float,
+    sharpen: float,
+    box: PixelBox | None = None,
+    step: int = 1,
+    *,
+    device: str = "auto",
 ) -> np.ndarray:
     """Draw the mean of models.
 
@@ -29,7 +36,9 @@ def draw(
     box : (y0, x0, y1, x1), optional
         Pixels of the result to draw, as in slices; default: all.
     step : int
-        One pixel for so many of the result along each axis, rounded up; for a first impression.
+        Pixels of the result along each axis for one that is drawn, rounded up; above 1 for a first impression.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute, as for `napari_rsmoe.fit`.
 
     Returns
     -------
@@ -42,14 +51,9 @@ def draw(
     tall, wide = -(-(y1 - y0) // step), -(-(x1 - x0) // step)
     y1, x1 = y0 + tall * step, x0 + wide * step
     region = (y0 * height / rows, x0 * width / columns, y1 * height / rows, x1 * width / columns)
-    from ..fitting.upscale import draw_mean
+    from ..fitting.upscale import draw_mean  # here, as it loads torch
 
-    return draw_mean(models, region=region, shape=(tall, wide), sharpen=sharpen)
-
-
-def output_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """(height, width) of an image of `size` enlarged by `scale`, as `Model.render` rounds it."""
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return draw_mean(models, region=region, shape=(tall, wide), sharpen=sharpen, device=device)
 
 
 def cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

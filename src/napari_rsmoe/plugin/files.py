@@ -48,7 +48,7 @@ def read_model(path: Path) -> list[LayerData]:
 
     model = Model.load(path)
     place = _place(model.metadata)
-    drawn = model.render()
+    drawn = model.render(device=preferences().device)
     colour = model.channels == 3 and model.layout.channel_axis == 2
     if model.layout.channel_axis is not None and not colour:
         drawn = np.moveaxis(drawn, model.layout.channel_axis, 0)

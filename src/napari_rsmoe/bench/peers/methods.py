@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...model.model import Mode
+from ...model.experts import Mode
 from . import (
     bm3d,
     bm3d_blind,

@@ -20,7 +20,7 @@ from ...fitting.settings import FitSettings, preset
 from ...fitting.starts.methods import make_start
 from ...fitting.starts.start import Start
 from ...image.inputs import Inputs
-from ...model.model import Mode
+from ...model.experts import Mode
 from .denoiser import Denoise, Denoised, Noisy
 
 COUNTS = (1, 8, 16, 64)

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...fitting.fit import fit
 from ...fitting.upscale import upscale
-from ...model.model import Mode, Model
+from ...model.experts import Mode
+from ...model.model import Model
 from ...progress import Progress
 from .fit_method import Fit, Trace
 

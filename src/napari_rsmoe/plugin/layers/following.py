@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..editing import EditableKernels
-from .kernels import MOST_ELLIPSES, features, kernel_of_outline, outlines, shape_style, shapes_data, shapes_edge
+from ...model.kernels import outlines
+from ..editing import EditableKernels, Trial
+from .kernels import MOST_ELLIPSES, features, kernel_of_outline, shape_style, shapes_data, shapes_edge
 
-SAME = 1e-3  # px; corners closer than that have not moved
+SAME = 1e-3
+"""Pixels; corners that are further from where the kernel puts them have been moved."""
 SAME_COLOUR = 1.5 / 255
-Placed = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows, centres, covariances
+"""Of full brightness; faces that differ by more from the kernel's colour in a channel have been recoloured."""
 
 
 @dataclass
@@ -23,14 +25,14 @@ class Changes:
     Attributes
     ----------
     placed : dict
-        For each plane with moved kernels: rows (n,), centres (n, 2), covariances (n, 2, 2).
+        For each plane with moved kernels what `EditableKernels.place` takes.
     removed : dict
         For each plane with kernels whose shape is gone: their rows.
     added : list of int
         Positions of the shapes in the layer that are no kernel yet.
     """
 
-    placed: dict[int, Placed] = field(default_factory=dict)
+    placed: dict[int, Trial] = field(default_factory=dict)
     removed: dict[int, np.ndarray] = field(default_factory=dict)
     added: list[int] = field(default_factory=list)
 

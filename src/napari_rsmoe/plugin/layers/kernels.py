@@ -7,51 +7,24 @@ shows them and is not for editing. Shapes have the rows of their kernels in thei
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ...model.kernels import CORNERS, outlines
 from ..editing import EditableKernels
 from ..names import METADATA_KEY
 from ..source import Place
 from .outputs import Output
 
-if TYPE_CHECKING:
-    from ...model.model import Model
-
 MOST_ELLIPSES = 2000
+"""Kernels drawn as ellipses, which are the nicest to edit; beyond it napari becomes slow."""
 MOST_POLYGONS = 10_000
-CORNERS = 16
+"""Kernels drawn as polygons; beyond it they become a surface, which cannot be edited."""
 TABLE_KEY = "rsmoe_kernels"
 """Key of `layer.metadata` under which a kernels layer holds its `EditableKernels`."""
-SMALLEST_SIDE = 0.05  # px; a shape drawn thinner than that becomes a kernel of this standard deviation
-
-
-def outlines(center: np.ndarray, axes: np.ndarray, angle: np.ndarray, *, polygon: bool) -> np.ndarray:
-    """Corners of ellipses at one standard deviation.
-
-    Parameters
-    ----------
-    center, axes, angle : numpy.ndarray
-        As in `Kernels`.
-    polygon : bool
-        False: four corners of the box around each ellipse, as napari's ellipses have them; True: 16 points on it.
-
-    Returns
-    -------
-    numpy.ndarray
-        (L, 4 or 16, 2), (y, x).
-    """
-    long = axes[:, :1] * np.stack([np.sin(angle), np.cos(angle)], 1)
-    short = axes[:, 1:] * np.stack([np.cos(angle), -np.sin(angle)], 1)
-    if polygon:
-        turn = 2 * np.pi * np.arange(CORNERS) / CORNERS
-        weights = np.stack([np.cos(turn), np.sin(turn)], 1)
-    else:
-        weights = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-    both = np.stack([long, short], 1)
-    corners: np.ndarray = center[:, None] + weights @ both
-    return corners
+SMALLEST_SIDE = 0.05
+"""Pixels; a shape that is drawn thinner becomes a kernel of this standard deviation."""
 
 
 def kernel_of_outline(corners: np.ndarray, *, polygon: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +41,7 @@ def kernel_of_outline(corners: np.ndarray, *, polygon: bool) -> tuple[np.ndarray
 
 
 def heaviest(table: EditableKernels, most: int) -> list[np.ndarray]:
-    """Rows of the kernels to draw, for each plane: those with the largest weight times area, `most` in all."""
+    """Rows of the kernels to draw, for each plane: those of largest mass, `most` in all, as many for each plane."""
     share = max(1, most // len(table))
     chosen = []
     for plane in range(len(table)):
@@ -94,12 +67,12 @@ def features(table: EditableKernels, chosen: list[np.ndarray]) -> dict[str, np.n
     """
     columns: dict[str, list[np.ndarray]] = {}
     for plane, rows in enumerate(chosen):
-        kernels = table.kernels(plane)[rows]
-        experts = {f"expert {c}" if table.channels > 1 else "expert": e for c, e in enumerate(kernels.expert.T)}
+        kernels = table.kernels(plane)
+        experts = {f"expert {c}" if table.channels > 1 else "expert": e[rows] for c, e in enumerate(kernels.expert.T)}
         for name, column in {
-            "plane": np.full(len(rows), plane), "kernel": rows, "weight": kernels.weight,
-            "long axis": kernels.axes[:, 0], "short axis": kernels.axes[:, 1],
-            "angle": np.degrees(kernels.angle), **experts, "error": table.errors[plane][rows],
+            "plane": np.full(len(rows), plane), "kernel": rows, "weight": kernels.weight[rows],
+            "long axis": kernels.axes[rows, 0], "short axis": kernels.axes[rows, 1],
+            "angle": np.degrees(kernels.angle[rows]), **experts, "error": table.errors[plane][rows],
         }.items():  # fmt: skip
             columns.setdefault(name, []).append(column)
     return {name: np.concatenate(parts) for name, parts in columns.items()}
@@ -191,35 +164,3 @@ def _surface_output(
     rgba = np.column_stack([colours, np.ones(count)]).repeat(CORNERS + 1, 0).astype(np.float32)
     options |= {"vertex_colors": rgba, "shading": "none", "opacity": 0.6}
     return Output("surface", (vertices.reshape(-1, vertices.shape[-1]), faces, values), "kernels", options)
-
-
-def kernel_errors(model: Model, image: np.ndarray) -> np.ndarray:
-    """Root mean square of image minus model, weighted by each kernel's gate.
-
-    Parameters
-    ----------
-    model : Model
-        Of the image.
-    image : numpy.ndarray
-        (Y, X) or (Y, X, C).
-
-    Returns
-    -------
-    numpy.ndarray
-        (L,) float64, in the units of the image; NaN for a kernel that no pixel sees.
-    """
-    import torch
-
-    from ... import engine
-
-    difference = image.astype(np.float64) - model.render(dtype=np.float64)
-    squared = np.square(difference).reshape(*model.shape, -1).mean(2)
-    scale = max(float(squared.max()), 1e-30)
-    maps = torch.from_numpy(np.stack([squared / scale, np.ones_like(squared)]).astype(np.float32))
-    sums = engine.gate_sums(
-        model.geometry, maps, normalised=model.mode == "smoe", confidence=model.confidence
-    ).double().numpy()  # fmt: skip
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(sums[:, 1] > 0, sums[:, 0] / sums[:, 1], np.nan)
-    errors: np.ndarray = np.sqrt(np.maximum(mean, 0) * scale)
-    return errors

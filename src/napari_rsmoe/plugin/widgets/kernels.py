@@ -389,4 +389,4 @@ class KernelsWidget(Container):
 def _drawn(
     table: EditableKernels, plane: int, trial: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 ) -> list[tuple[int, np.ndarray]]:
-    return [(plane, table.model(plane, trial).render())]
+    return [(plane, table.model(plane, trial).render(device=preferences().device))]

@@ -104,21 +104,23 @@ class UpscaleWidget(JobWidget):
         plane = self._plane_in_view(self.result)
         if plane is None:
             return
-        scale, sharpen = self._scale(), float(self.sharpen.value)
+        scale, sharpen, device = self._scale(), float(self.sharpen.value), self._device()
         height, width = self._result_layer.data.shape[-2 - self._rgb : -1 if self._rgb else None]
         y0, x0, y1, x1 = box_in_view(self._result_layer)
         box = (max(0, y0), max(0, x0), min(height, y1), min(width, x1))
         if box[2] <= box[0] or box[3] <= box[1]:
             box = (0, 0, height, width)
-        self._live.ask(lambda: [(plane, box, _quick(plane, scale, sharpen, box))])
+        self._live.ask(lambda: [(plane, box, _quick(plane, scale, sharpen, box, device))])
         self._settle.start()
 
     def _draw_all(self) -> None:
         result = self.result
         if result is None:
             return
-        scale, sharpen = self._scale(), float(self.sharpen.value)
-        self._live.ask(lambda: [(plane, None, draw(plane.models, scale, sharpen)) for plane in result.planes])
+        scale, sharpen, device = self._scale(), float(self.sharpen.value), self._device()
+        self._live.ask(
+            lambda: [(plane, None, draw(plane.models, scale, sharpen, device=device)) for plane in result.planes]
+        )
         record = {**result.record, "parameters": {**result.record["parameters"], "sharpen": sharpen}}
         self.result = replace(result, record=record)
         layer = self._result_layer
@@ -159,6 +161,9 @@ class UpscaleWidget(JobWidget):
     def _scale(self) -> float:
         return float(self.result.record["parameters"]["scale"]) if self.result is not None else 1.0
 
+    def _device(self) -> str:
+        return str(self.result.record["parameters"]["device"]) if self.result is not None else "auto"
+
     @property
     def _rgb(self) -> bool:
         return bool(self._result_layer.rgb)
@@ -167,12 +172,12 @@ class UpscaleWidget(JobWidget):
         self.shapes.visible = self.region.value == RECTANGLE
 
 
-def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int, int, int]) -> np.ndarray:
+def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int, int, int], device: str) -> np.ndarray:
     """Draw pixels of the result; of a large box every few and repeat them, as it will be drawn in full soon."""
     y0, x0, y1, x1 = box
     models = plane.models[:LIVE_MODELS]
     step = int(np.ceil(np.sqrt((y1 - y0) * (x1 - x0) / LIVE_PIXELS)))
     if step <= 1:
-        return draw(models, scale, sharpen, box)
-    coarse = draw(models, scale, sharpen, box, step=step)
+        return draw(models, scale, sharpen, box, device=device)
+    coarse = draw(models, scale, sharpen, box, step=step, device=device)
     return coarse.repeat(step, 0).repeat(step, 1)[: y1 - y0, : x1 - x0]

@@ -1,0 +1,114 @@
+"""Experts in the units of the image and in those of the engine, and the colours that stand for them on the screen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..image.format import ImageFormat
+
+Mode = Literal["smoe", "rbf"]
+"""Soft gates that sum to one (paper eq. 3), or a plain sum of Gaussians (eq. 1)."""
+
+
+@dataclass(frozen=True)
+class ExpertUnits:
+    """How the experts of a model in the engine's units relate to those in the units of the image.
+
+    The engine works on (value - low) / span. Gates that sum to one carry the lowest value of the image along, so it
+    belongs to each expert. A plain sum of Gaussians lies on top of it: there experts have no offset.
+
+    Attributes
+    ----------
+    offset : float
+        The expert in image units whose value is 0 in the engine's.
+    span : float
+        What 1 in the engine's units is in those of the image, positive.
+    """
+
+    offset: float
+    span: float
+
+    @classmethod
+    def of(cls, mode: Mode, layout: ImageFormat) -> ExpertUnits:
+        """The units of the models of an image."""
+        return cls(layout.low if mode == "smoe" else 0.0, layout.span)
+
+    def to_image(self, experts: np.ndarray, *, linear: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        """Experts of the engine in image units.
+
+        Parameters
+        ----------
+        experts : numpy.ndarray
+            (L, C), or (L, 3 C) of linear experts: colours at the centres, then slopes along y, then along x.
+        linear : bool
+            Whether experts are affine in position.
+
+        Returns
+        -------
+        expert : numpy.ndarray
+            (L, C) float64, as `Kernels.expert`.
+        slope : numpy.ndarray or None
+            (L, C, 2) float64, as `Kernels.slope`.
+        """
+        experts = experts.astype(np.float64)
+        channels = experts.shape[1] // (3 if linear else 1)
+        value = experts[:, :channels] * self.span + self.offset
+        if not linear:
+            return value, None
+        return value, experts[:, channels:].reshape(-1, 2, channels).swapaxes(1, 2) * self.span
+
+    def to_engine(self, expert: np.ndarray, slope: np.ndarray | None = None) -> np.ndarray:
+        """Undo `to_image`: (L, C) or (L, 3 C) float64."""
+        value: np.ndarray = (expert - self.offset) / self.span
+        if slope is None:
+            return value
+        slopes = slope.swapaxes(1, 2).reshape(len(slope), -1) / self.span
+        return np.concatenate([value, slopes], 1)
+
+
+@dataclass(frozen=True)
+class ExpertColours:
+    """The colours by which the experts of a model are shown, and which experts these colours mean.
+
+    Attributes
+    ----------
+    black, white : float
+        Experts in the units of the image that are shown as black and as white, in each channel.
+    """
+
+    black: float
+    white: float
+
+    @classmethod
+    def of(cls, mode: Mode, layout: ImageFormat, expert: np.ndarray) -> ExpertColours:
+        """The colours of a model with experts (L, C) in image units.
+
+        With gates, white is the highest value of the image. In a sum of Gaussians black adds nothing, and white is
+        the expert with which one kernel of weight 1 alone reaches the highest value that is drawn; where what is drawn
+        has no upper limit, the largest expert.
+        """
+        units = ExpertUnits.of(mode, layout)
+        reach = units.span
+        if mode == "rbf" and layout.limits is not None:
+            highest = layout.limits[1] - layout.low
+            reach = highest if math.isfinite(highest) else float(expert.max())
+        return cls(units.offset, units.offset + (reach if reach > 0 else units.span))
+
+    def rgb(self, expert: np.ndarray) -> np.ndarray:
+        """RGB (L, 3) in [0, 1] of experts (L, C) in image units: the first three of several channels, else grey."""
+        shown = np.clip((expert - self.black) / (self.white - self.black), 0, 1)
+        if shown.shape[1] >= 3:
+            return shown[:, :3]
+        return np.repeat(shown.mean(1, keepdims=True), 3, 1)
+
+    def expert(self, colour: np.ndarray, channels: int) -> np.ndarray:
+        """The expert (C,) in image units that is shown as an RGB colour (3,) in [0, 1]."""
+        rgb = np.asarray(colour, np.float64)[:3]
+        values = np.full(channels, rgb.mean())
+        if channels >= 3:
+            values[:3] = rgb
+        return values * (self.white - self.black) + self.black
