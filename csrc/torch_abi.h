@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "floating_point.h"
 #include "torch_c_abi.h"
 
 namespace rsmoe::torch_abi {
@@ -242,6 +243,7 @@ template <class T> struct Slot<std::vector<T>> {
 
 // ---- operators -------------------------------------------------------------------------------------------
 
+// What torch calls for an operator. All of the operator's work in the calling thread flushes denormals.
 template <auto function> struct Boxed;
 template <class Result, class... Arguments, Result (*function)(Arguments...)> struct Boxed<function> {
   static void call(StableIValue* stack, uint64_t inputs, uint64_t outputs) {
@@ -251,6 +253,7 @@ template <class Result, class... Arguments, Result (*function)(Arguments...)> st
  private:
   template <size_t... i>
   static void call(StableIValue* stack, uint64_t inputs, uint64_t outputs, std::index_sequence<i...>) {
+    const FlushDenormals flush;
     check(inputs == sizeof...(Arguments), "an operator's schema and function differ in their arguments");
     // All arguments are taken before anything can throw, so that none leaks.
     std::tuple<std::remove_cvref_t<Arguments>...> arguments{Slot<std::remove_cvref_t<Arguments>>::take(stack[i])...};
@@ -328,8 +331,8 @@ inline int64_t num_threads() {
   return value;
 }
 
-// Calls body(begin, end) for pieces of [0, count) on torch's threads and waits. The first exception of the
-// body, if any, is thrown again here.
+// Calls body(begin, end) for pieces of [0, count) on torch's threads, which flush denormals meanwhile, and waits. The
+// first exception of the body, if any, is thrown again here.
 template <class Body> void parallel_for(int64_t count, int64_t grain_size, Body&& body) {
   struct Shared {
     std::remove_reference_t<Body>& body;
@@ -337,6 +340,7 @@ template <class Body> void parallel_for(int64_t count, int64_t grain_size, Body&
     std::exception_ptr error;
   } shared{body, {}, nullptr};
   const ParallelFunc run = [](int64_t begin, int64_t end, void* context) {
+    const FlushDenormals flush;
     auto& s = *static_cast<Shared*>(context);
     try {
       s.body(begin, end);
