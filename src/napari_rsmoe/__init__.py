@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import engine, plots
-    from .denoising.denoise import Denoised, denoise
+    from .denoising.denoise import denoise
+    from .denoising.result import Denoised
     from .denoising.stack import DenoisedStack, denoise_stack
     from .errors import CheckpointError, ImageError, ModelFileError
     from .fitting.fit import fit
@@ -71,7 +72,7 @@ __all__ = [
 _MODULE_OF = {
     "ChannelNoise": "noise.estimate",
     "CheckpointError": "errors",
-    "Denoised": "denoising.denoise",
+    "Denoised": "denoising.result",
     "DenoisedStack": "denoising.stack",
     "ImageError": "errors",
     "Kernels": "model.kernels",

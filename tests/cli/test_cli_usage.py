@@ -195,8 +195,9 @@ def test_help_teaches_by_examples(verb):
 
 
 def test_choices_are_those_of_the_library():
-    from napari_rsmoe import engine, starts
-    from napari_rsmoe.denoising import denoise as denoising
+    from napari_rsmoe import engine
+    from napari_rsmoe.denoising import options as denoising
+    from napari_rsmoe.fitting.starts import methods as starts
 
     assert set(common.STARTS) == set(starts.START_METHODS)
     assert tuple(denoising.ITERATIONS) == common.DENOISE_PRESETS

@@ -11,8 +11,8 @@ from backends import backend, in_use  # noqa: F401  (every test of this file run
 from mixtures import random_mixture
 
 from napari_rsmoe import denoise, engine
-from napari_rsmoe.denoising import denoise as denoising
-from napari_rsmoe.denoising.ensemble import Ensemble
+from napari_rsmoe.denoising import ensemble, options
+from napari_rsmoe.denoising.plans import Plan, batches
 
 MODELS, KERNELS, SHAPE = 3, 40, (37, 50)
 
@@ -78,13 +78,9 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         engine.tile_lists(geometry, *SHAPE)
 
 
-class AllAtOnce(Ensemble):
-    """Models in batches, as on a device."""
-
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]
-        self.tiles_at_once = 1000
-        assert [len(each) for each in self._batches([denoising.Plan(5, (0, 0)), denoising.Plan(5, (1, 1))])] == [2]
+def all_at_once(plans: list[Plan], shape: tuple[int, int], tiles_at_once: int) -> list[list[int]]:
+    """Batches as on a device."""
+    return batches(plans, shape, 1000)
 
 
 @pytest.mark.parametrize("n_kernels", [30, "auto"])
@@ -94,18 +90,19 @@ def test_denoising(monkeypatch: pytest.MonkeyPatch, n_kernels: int | str) -> Non
     Tiles without weight are added; on CUDA that changes which lane adds up which pair of a kernel. The fits are short:
     a kernel that leaves the image is stopped at the end of the raster.
     """
-    monkeypatch.setitem(denoising.ITERATIONS, "fast", 50)
+    monkeypatch.setitem(options.ITERATIONS, "fast", 50)
     tolerance = 0.0 if in_use() == "cpu" else 1e-3
     noisy = np.random.default_rng(0).normal(0.5, 0.1, (33, 30, 3)).astype(np.float32)
-    options = {"models": 4, "n_kernels": n_kernels, "preset": "fast", "noise": 0.1}
-    alone = denoise(noisy, **options)  # type: ignore[arg-type]
-    monkeypatch.setattr(denoising, "Ensemble", AllAtOnce)
-    together = denoise(noisy, **options)  # type: ignore[arg-type]
+    chosen = {"models": 4, "n_kernels": n_kernels, "preset": "fast", "noise": 0.1}
+    alone = denoise(noisy, **chosen)  # type: ignore[arg-type]
+    assert all_at_once([Plan(5, (0, 0)), Plan(5, (1, 1))], (33, 30), 0) == [[0, 1]]
+    monkeypatch.setattr(ensemble, "batches", all_at_once)
+    together = denoise(noisy, **chosen)  # type: ignore[arg-type]
     assert [model.metadata["model"] for model in together.models] == [0, 1, 2, 3]
     for ours, expected in zip(together.models, alone.models, strict=True):
         torch.testing.assert_close(ours.geometry, expected.geometry, rtol=tolerance, atol=tolerance)
         torch.testing.assert_close(ours.experts, expected.experts, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(together.image, alone.image, atol=tolerance + 1e-6)
     if n_kernels == "auto":  # each goes on from its own kernels
-        later = denoise(noisy, **options, warm_start=together)  # type: ignore[arg-type]
+        later = denoise(noisy, **chosen, warm_start=together)  # type: ignore[arg-type]
         assert [model.n_kernels for model in later.models] == [model.n_kernels for model in alone.models]

@@ -1,4 +1,4 @@
-"""Finished models of a job, kept in a folder as they finish, so that an interrupted job can go on."""
+"""A folder in which the models of a job are kept as they finish, so that an interrupted job can go on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save
 from ..errors import CheckpointError
 from ..io.atomic import replacing_file
 
-JOB = "job.json"
+JOB_FILE = "job.json"
 Kernels = tuple[torch.Tensor, torch.Tensor]
+"""Geometry and experts of one model, (L, 6) and (L, C), or of several models, with one dimension more in front."""
 
 
 class Checkpoint:
@@ -27,9 +28,9 @@ class Checkpoint:
     Parameters
     ----------
     folder : path
-        Made if it does not exist; its parents must.
+        Created if it does not exist; the folder that it lies in must exist.
     job : mapping
-        What decides about the result, in values that JSON can hold. Models of another job are refused.
+        All that decides about the result, in values that JSON can hold. Models of another job are refused.
 
     Raises
     ------
@@ -47,20 +48,20 @@ class Checkpoint:
             raise CheckpointError(
                 f"{folder} cannot be a checkpoint ({error}); name a folder in one that exists."
             ) from error
-        if JOB not in present and present:
+        if JOB_FILE not in present and present:
             raise CheckpointError(f"{folder} holds other files and no checkpoint; name an empty or a new folder.")
         if any(name.startswith("model_") for name in present):
             self._check(job)
-        with replacing_file(self.folder / JOB) as temporary:
+        with replacing_file(self.folder / JOB_FILE) as temporary:
             temporary.write_text(json.dumps(job, indent=1))
 
     def _check(self, job: Mapping[str, Any]) -> None:
         try:
-            known = json.loads((self.folder / JOB).read_text())
+            known = json.loads((self.folder / JOB_FILE).read_text())
             differing = [name for name in {**known, **job} if known.get(name) != job.get(name)]
         except (ValueError, AttributeError, TypeError) as error:
             raise CheckpointError(
-                f"{self.folder / JOB} is damaged ({error}); delete the folder to start anew."
+                f"{self.folder / JOB_FILE} is damaged ({error}); delete the folder to start anew."
             ) from error
         if differing:
             raise CheckpointError(
@@ -69,9 +70,9 @@ class Checkpoint:
             )
 
     def load(self, numbers: Sequence[int]) -> Kernels | None:
-        """Geometry (models, L, 6) and experts (models, L, C); None if not all of these models are finished.
+        """Read models by their numbers: geometry (models, L, 6) and experts (models, L, C).
 
-        Raises CheckpointError if one is damaged.
+        Returns None if not all of them are finished. Raises CheckpointError if one is damaged.
         """
         paths = [self._path(number) for number in numbers]
         if not all(path.exists() for path in paths):
@@ -88,17 +89,17 @@ class Checkpoint:
         return geometry, experts
 
     def save(self, numbers: Sequence[int], kernels: Kernels) -> None:
-        """Keep finished models; each file appears whole or not at all."""
+        """Keep finished models under their numbers; each file appears whole or not at all."""
         for number, geometry, experts in zip(numbers, *(tensor.cpu() for tensor in kernels), strict=True):
             with replacing_file(self._path(number)) as temporary:
                 temporary.write_bytes(save({"geometry": geometry.contiguous(), "experts": experts.contiguous()}))
 
-    def _path(self, index: int) -> Path:
-        return self.folder / f"model_{index:03d}.safetensors"
+    def _path(self, number: int) -> Path:
+        return self.folder / f"model_{number:03d}.safetensors"
 
 
 def fingerprint(*arrays: np.ndarray | None) -> str:
-    """What tells arrays apart: a hash of their values, shapes and types."""
+    """A hash of the values, shapes and types of arrays; None stands for an array that is not there."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(b"none" if array is None else f"{array.shape}{array.dtype.str}".encode())

@@ -1,286 +1,330 @@
-"""Fit many models to one noisy image, each from its own start, tile grid and small disturbance."""
+"""Many models of one noisy image, each from its own initialisation, tile grid and small disturbance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from .. import engine
-from ..fitting.fitter import TILE, Fitter, start_tensors, together
+from ..arrays import Floats
+from ..fitting.fitter import Fitter, start_tensors, together
 from ..fitting.settings import FitSettings
-from ..fitting.starts.start import Start
-from ..image.format import ImageFormat
-from ..image.opponent import decorrelate, opponent_matrix, recorrelate
 from ..model.model import Model
-from ..noise.domain import NoiseModel
 from ..progress import Callback, Progress
-from .checkpoint import Checkpoint, Kernels
-from .fusion import Floats, Group
+from .checkpoint import Checkpoint, Kernels, fingerprint
+from .fusion import Group
+from .observation import Observation
+from .options import Options
+from .plans import Plan, batches
+from .result import JOB
+from .warm_start import WarmStart
 
-DISTURBANCE = 0.35  # of the noise, added to what each model sees
-COLOUR_WEIGHT = 0.5  # of colour differences against brightness when kernels are fitted
-TRUST = (0.2, 5.0)  # least and most weight of a pixel by its noise
-JOB = "denoise"  # in the metadata of models
-REPORT_EVERY = 20  # steps
-WARM_SHARE = 0.5  # of the steps, and of the decay of the rates, for models that begin with those of an equal plane;
-CHANGED_SHARE = 2.0  # by so much more for the share of the plane that has changed
-BATCH_TILES = 8192  # that models fitted at once have in all; more would not make a device busier
+DISTURBANCE = 0.35
+"""Disturbance that each model sees, as a multiple of the noise.
 
+A weaker one tells less exactly how much of the noise a model follows, a stronger one makes the models noisier."""
+COLOUR_WEIGHT = 0.5
+"""Weight of colour differences against brightness when kernels are fitted.
 
-@dataclass(frozen=True)
-class Plan:
-    """One model to be fitted: kernels asked of its start, and how many px (y, x) its tiles begin before the image."""
-
-    n_kernels: int
-    shift: tuple[int, int]
-
-
-def planned_kernels(model: Model) -> int:
-    """How many kernels a model of an ensemble was to have; a start may give fewer."""
-    return int(model.metadata.get("planned_kernels", model.n_kernels))
+Gates follow all planes; colour differences have little content and as much noise, so they count less."""
+TRUST = (0.2, 5.0)
+"""Least and most weight of a pixel by its noise, relative to a pixel of mean noise variance."""
+REPORT_EVERY = 20
+"""Steps between two reports. Fewer make a stop take hold sooner, and cost time."""
+BATCH_TILES = 8192
+"""Tiles that models fitted at once on a device have in all. More would not make a device busier."""
 
 
 @dataclass(frozen=True)
-class WarmStart:
-    """Models of a neighbouring plane, and where (H, W) it shows the same as this one."""
+class Task:
+    """All that decides about the models of an ensemble, besides the device.
 
-    models: Sequence[Model]
-    unchanged: NDArray[np.bool_]
+    Attributes
+    ----------
+    observation : Observation
+        The noisy image in its domain.
+    options : Options
+        How models are fitted.
+    plans : list of Plan
+        The models.
+    warm_start : WarmStart or None
+        Models of a neighbouring plane, from whose kernels those of this one begin.
+    """
+
+    observation: Observation
+    options: Options
+    plans: list[Plan]
+    warm_start: WarmStart | None = None
+
+    @property
+    def settings(self) -> FitSettings:
+        """Of each fit."""
+        settings = self.options.settings
+        return settings if self.warm_start is None else self.warm_start.settings(settings)
 
     @property
     def generation(self) -> int:
-        """How many warm starts there were in a row, with this one."""
-        return 1 + int(self.models[0].metadata.get("generation", 0))
+        """How many warm starts there were in a row."""
+        return 0 if self.warm_start is None else self.warm_start.generation
 
-    @property
-    def share(self) -> float:
-        """Of the steps, and of the decay of the rates, that the models take."""
-        return min(1.0, WARM_SHARE + CHANGED_SHARE * float(1 - self.unchanged.mean()))
+    def check_start(self) -> None:
+        """Raise a ValueError, before any model is fitted, if one has too few kernels for its initialisation."""
+        if self.options.start_options.get("allotment") != "paper":
+            return
+        fewest = min(plan.n_kernels for plan in self.plans)
+        self.options.start(self.observation.pixels, fewest, np.random.default_rng(self.options.seed))
 
-    def kernels(self, index: int, layout: ImageFormat, noise: NoiseModel) -> Kernels:
-        """Geometry and experts of a model in the domain of another plane; copies."""
-        model = self.models[index]
-        value = model.experts.double().numpy() * model.layout.span + model.layout.low
-        experts = noise.stabilised(((value - layout.low) / layout.span).astype(np.float32))
-        return model.geometry.clone(), torch.from_numpy(experts)
+    def description(self, device: torch.device) -> dict[str, Any]:
+        """What tells the task from others, in values that JSON can hold: for a checkpoint."""
+        noise, warm = self.observation.noise, self.warm_start
+        before = [] if warm is None else [each.numpy() for m in warm.models for each in (m.geometry, m.experts)]
+        return {
+            "image": fingerprint(self.observation.pixels, self.observation.inputs.weight),
+            "noise": fingerprint(noise.variance, noise.levels, noise.spectrum),
+            "warm start": fingerprint(*before),
+            "settings": asdict(self.options.settings) | self.options.start_options,
+            "models": [asdict(plan) for plan in self.plans],
+            "seed": self.options.seed,
+            "device": device.type,
+            "version of napari-rsmoe": version("napari-rsmoe"),
+        }
 
-    def stays(self, geometry: torch.Tensor) -> NDArray[np.bool_]:
-        """Whether each kernel lies where the planes show the same."""
-        limit = np.array(self.unchanged.shape) - 1
-        y, x = np.clip(np.rint(geometry[:, :2].numpy()), 0, limit).astype(np.int64).T
-        stays: NDArray[np.bool_] = self.unchanged[y, x]
-        return stays
 
-
+@dataclass(frozen=True)
 class Ensemble:
-    """Models of one image, and what `fusion.fuse` needs of them, by kernel count.
+    """Models of one image, and what `fusion.fuse` needs of them.
+
+    Attributes
+    ----------
+    observation : Observation
+        The noisy image that they were fitted to.
+    models : list of Model
+        In the order of their plans.
+    groups : mapping of int to Group
+        Their renders, by kernel count.
+    """
+
+    observation: Observation
+    models: list[Model]
+    groups: Mapping[int, Group]
+
+
+def fit_ensemble(
+    task: Task, device: torch.device, callback: Callback | None = None, checkpoint: Checkpoint | None = None
+) -> Ensemble:
+    """Fit the models of an ensemble.
+
+    The CPU fits one after the other, as it gains nothing by batches; a device fits models of one kernel count at once.
 
     Parameters
     ----------
-    pixels : ndarray of float32, shape (H, W, C)
-        The noisy image in the domain of `noise`.
-    noise : NoiseModel
-        Of the image.
-    layout : ImageFormat
-        Of the image.
-    settings : FitSettings
-        Of every model.
-    make_start : callable
-        Takes a number of kernels and a random generator.
-    weight : ndarray of float32, shape (H, W), or None
-        Of the pixels.
-    seed : int
-        Model h draws from a generator seeded with (seed, h).
-    device : torch.device, optional
-        Where models are fitted; default: the CPU.
-    warm_start : WarmStart, optional
-        Model h begins with the kernels of its model h; default: with those of `make_start`.
+    task : Task
+        The image and the models.
+    device : torch.device
+        Where models are fitted.
+    callback : callable, optional
+        As for `napari_rsmoe.denoise`. When it asks to stop, the ensemble consists of the models that are finished, or
+        of the unfinished first one.
+    checkpoint : Checkpoint, optional
+        Models that it holds are taken from it; others are added to it when they are finished.
+    """
+    observation = task.observation
+    height, width, _ = observation.pixels.shape
+    fits = _Fits(task, device)
+    schedule = _Schedule(task, callback)
+    for numbers in batches(task.plans, (height, width), 0 if device.type == "cpu" else BATCH_TILES):
+        batch = fits.batch(numbers)
+        kernels, steps = None if checkpoint is None else checkpoint.load(numbers), task.settings.iterations
+        if kernels is None:
+            fitter = fits.fitter(batch)
+            schedule.advance(fitter, batch, len(fits.models), partial(fits.preview, fitter, batch))
+            if fits.models and fitter.remaining:
+                break
+            kernels, steps = fits.kernels(fitter, batch), fitter.step
+            if checkpoint is not None and not fitter.remaining:
+                checkpoint.save(numbers, kernels)
+        fits.add(batch, kernels, steps)
+        schedule.finish(batch)
+        if schedule.stopped:
+            break
+    fits.models.sort(key=lambda model: int(model.metadata["model"]))  # batches mix them up
+    return Ensemble(observation, fits.models, fits.groups)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Models that are fitted at once: their numbers, plans, random generators and disturbances, (C, H, W) each."""
+
+    numbers: list[int]
+    plans: list[Plan]
+    rngs: list[np.random.Generator]
+    disturbances: list[Floats]
+
+
+@dataclass
+class _Schedule:
+    """How far the work is, told to the callback in steps of one model times its cost.
+
+    The cost of a step falls with the kernel count down to that of drawing the pixels.
     """
 
-    def __init__(
-        self,
-        pixels: Floats,
-        noise: NoiseModel,
-        layout: ImageFormat,
-        settings: FitSettings,
-        make_start: Callable[[int, np.random.Generator], Start],
-        weight: Floats | None,
-        seed: int,
-        device: torch.device | None = None,
-        warm_start: WarmStart | None = None,
-    ) -> None:
-        self.device = device or torch.device("cpu")
-        self.warm_start = warm_start
-        self.generation = 0 if warm_start is None else warm_start.generation
-        if warm_start:
-            settings = replace(settings, iterations=max(1, round(warm_start.share * settings.iterations)))
-        self.planes = decorrelate(pixels)
-        self.noise = noise
-        self.variance = noise.plane_variance
-        self._deviation = np.sqrt(self.variance)
-        self.layout = layout
-        self.settings = settings
-        self.make_start = make_start
-        self.weight = np.ones(pixels.shape[:2], np.float32) if weight is None else weight
-        # Noisier pixels say less.
-        ratio = noise.variance.mean() / np.maximum(noise.variance.mean(2), np.float32(1e-12))
-        self._trust = np.clip(ratio, *TRUST) if noise.variance.any() else np.ones_like(self.weight)
-        self.seed = seed
-        self.tiles_at_once = 0 if self.device.type == "cpu" else BATCH_TILES  # the CPU gains nothing by batches
-        self.strength = DISTURBANCE
-        self.groups: dict[int, Group] = {}
-        self.models: list[Model] = []
-        # Gates follow all channels; colour differences have little content and as much noise, so they count less.
-        self._scale = np.ones((pixels.shape[2], 1, 1), np.float32)
-        if pixels.shape[2] == 3:
-            self._scale[1:] = COLOUR_WEIGHT
+    task: Task
+    callback: Callback | None
+    done: int = 0
+    stopped: bool = False
 
-    def run(self, plans: list[Plan], callback: Callback | None, checkpoint: Checkpoint | None = None) -> None:
-        """Fit the models one after the other; on request stop, keeping the finished ones or the first as they are.
+    def cost(self, numbers: list[int]) -> int:
+        """Of a step of these models."""
+        size = self.task.observation.pixels[..., 0].size
+        return sum(self.task.plans[number].n_kernels + size // 100 + 1 for number in numbers)
 
-        On a device models of one kernel count are fitted at once. Models that the checkpoint holds are taken from it,
-        the others are added to it when they are finished.
-        """
-        size = self.planes[0].size
-        costs = [plan.n_kernels + size // 100 + 1 for plan in plans]  # time falls no further than that of the pixels
-        steps = self.settings.iterations
-        before = 0
-        for batch in self._batches(plans):
-            chosen = [plans[index] for index in batch]
-            shape = tuple(np.max([plan.shift for plan in chosen], 0) + self.planes.shape[1:])
-            # Disturbances of a warm start must be others than those that its kernels have seen.
-            later = [self.generation] if self.generation else []
-            rngs = [np.random.default_rng([self.seed, index, *later]) for index in batch]
-            disturbances = [self._deviation * self.noise.sample(self.planes.shape, rng) for rng in rngs]
-            cost, first = sum(costs[index] for index in batch), len(self.models) + 1
-            kernels = None if checkpoint is None else checkpoint.load(batch)
-            done, stop = steps, False
-            if kernels is None:
-                each = zip(batch, chosen, disturbances, rngs, strict=True)
-                fitter = together([self._fitter(*one, shape) for one in each])
-                last = first + len(batch) - 1
-                stage = f"model {first}" if first == last else f"models {first} to {last}"
-                while fitter.remaining and not stop:
-                    fitter.advance(REPORT_EVERY)
-                    if fitter.due() and callback is not None:
-                        progress = Progress(
-                            f"{stage} of {len(plans)}",
-                            before + cost * fitter.step,
-                            sum(costs) * steps,
-                            None,
-                            partial(self._preview, fitter, chosen),
-                        )
-                        stop = bool(callback(progress))
-                fitter.settle()
-                if self.models and fitter.remaining:
-                    return
-                kernels, done = self._kernels(fitter, chosen), fitter.step
-                if checkpoint is not None and not fitter.remaining:
-                    checkpoint.save(batch, kernels)
-            self.models += self._models(kernels, chosen, batch, done)
-            self.models.sort(key=lambda model: int(model.metadata["model"]))  # batches mix them up
-            group = self.groups.setdefault(chosen[0].n_kernels, Group(self.planes.shape))
-            for render, disturbance in zip(self._drawn(kernels), disturbances, strict=True):
-                group.add(render, disturbance)
-            before += cost * steps
-            if stop:
-                return
+    def advance(self, fitter: Fitter, batch: _Batch, finished: int, preview: Any) -> None:
+        """Take the steps of a fit, until it is finished or the callback asks to stop."""
+        count, cost = len(self.task.plans), self.cost(batch.numbers)
+        total = self.cost(list(range(count))) * self.task.settings.iterations
+        first, last = finished + 1, finished + len(batch.numbers)
+        stage = f"model {first} of {count}" if first == last else f"models {first} to {last} of {count}"
+        while fitter.remaining and not self.stopped:
+            fitter.advance(REPORT_EVERY)
+            if fitter.due() and self.callback is not None:
+                step = self.done + cost * fitter.step
+                self.stopped = bool(self.callback(Progress(stage, step, total, None, preview)))
+        fitter.settle()
 
-    def _batches(self, plans: list[Plan]) -> list[list[int]]:
-        """Which plans are fitted at once, by number."""
-        _, height, width = self.planes.shape
-        most = max(1, self.tiles_at_once // ((height // TILE + 2) * (width // TILE + 2)))
-        batches: dict[int, list[list[int]]] = {}  # by kernel count
-        order: list[list[int]] = []
-        for index, plan in enumerate(plans):
-            alike = batches.setdefault(plan.n_kernels, [])
-            if not alike or len(alike[-1]) == most:
-                alike.append([])
-                order.append(alike[-1])
-            alike[-1].append(index)
-        return order
+    def finish(self, batch: _Batch) -> None:
+        """Count a batch as done, whether it was fitted or found in a checkpoint."""
+        self.done += self.cost(batch.numbers) * self.task.settings.iterations
 
-    def _fitter(
-        self, index: int, plan: Plan, disturbance: Floats, rng: np.random.Generator, shape: tuple[int, ...]
-    ) -> Fitter:
-        """A fit on a raster of this shape, to which the image is extended."""
-        start = self.make_start(plan.n_kernels, rng)
-        geometry, experts = start_tensors(start, self.weight.shape)
-        if self.warm_start:
-            warm = self.warm_start.kernels(index, self.layout, self.noise)
-            # Where the planes differ, kernels begin anew; all others keep their place in the list.
-            gone = np.flatnonzero(~self.warm_start.stays(warm[0]))
-            fresh = rng.permutation(np.flatnonzero(~self.warm_start.stays(geometry)))[: len(gone)]
-            for mine, new in zip(warm, (geometry, experts), strict=True):
-                mine[gone[: len(fresh)]] = new[fresh]
-            geometry, experts = warm
-        experts = torch.from_numpy(np.moveaxis(decorrelate(experts.numpy()[None]) * self._scale, 0, -1)[0].copy())
+
+@dataclass
+class _Fits:
+    """Makes the fits of a task, and collects the finished models."""
+
+    task: Task
+    device: torch.device
+    models: list[Model] = field(default_factory=list)
+    groups: dict[int, Group] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        observation = self.task.observation
+        self._observation, self._opponent, self._planes = observation, observation.opponent, observation.planes
+        self._deviation = np.sqrt(observation.noise.plane_variance)
+        self._scale = observation.opponent.by_plane(1.0, COLOUR_WEIGHT)
+        weight, variance = observation.inputs.weight, observation.noise.variance
+        self._weight = np.ones(observation.pixels.shape[:2], np.float32) if weight is None else weight
+        if variance.any():  # noisier pixels say less
+            ratio = variance.mean() / np.maximum(variance.mean(2), np.float32(1e-12))
+            self._weight = self._weight * np.clip(ratio, *TRUST)
+
+    def batch(self, numbers: list[int]) -> _Batch:
+        """What is drawn at random for the models of these numbers."""
+        # Disturbances of a warm start must be others than those that its kernels have seen.
+        later = [self.task.generation] if self.task.generation else []
+        rngs = [np.random.default_rng([self.task.options.seed, number, *later]) for number in numbers]
+        noise, plans = self._observation.noise, [self.task.plans[number] for number in numbers]
+        return _Batch(numbers, plans, rngs, [self._deviation * noise.sample(self._planes.shape, rng) for rng in rngs])
+
+    def fitter(self, batch: _Batch) -> Fitter:
+        """The fit of a batch, on one raster that holds all of its tile grids."""
+        shape = tuple(np.max([plan.shift for plan in batch.plans], 0) + self._planes.shape[1:])
+        return together([self._fitter(batch, k, shape) for k in range(len(batch.numbers))])
+
+    def _fitter(self, batch: _Batch, k: int, shape: tuple[int, ...]) -> Fitter:
+        """The fit of a model on a raster of this shape, to which the image is extended."""
+        plan, warm = batch.plans[k], self.task.warm_start
+        geometry, experts = self._begin(batch.numbers[k], plan, batch.rngs[k])
+        planes = self._opponent.planes(experts.numpy()[None]) * self._scale
+        experts = torch.from_numpy(np.moveaxis(planes, 0, -1)[0].copy())
         geometry[:, :2] += torch.tensor(plan.shift)
-        target = (self.planes + np.float32(self.strength) * disturbance) * self._scale
+        target = (self._planes + np.float32(DISTURBANCE) * batch.disturbances[k]) * self._scale
         # Tiles begin `shift` px above and left of the image, in a border of no weight.
         border = [
             (before, most - before - length)
-            for before, most, length in zip(plan.shift, shape, self.weight.shape, strict=True)
+            for before, most, length in zip(plan.shift, shape, self._weight.shape, strict=True)
         ]
         fitter = Fitter(
             np.pad(np.moveaxis(target, 0, -1), (*border, (0, 0)), mode="edge"),
             (geometry, experts),
-            self.settings,
-            weight=np.pad(self.weight * self._trust, border),
+            self.task.settings,
+            weight=np.pad(self._weight, border),
             device=self.device,
         )
-        fitter.fraction = 1 - self.warm_start.share if self.warm_start else 0.0
+        fitter.fraction = 0.0 if warm is None else 1 - warm.share
         return fitter
 
-    def _kernels(self, fitter: Fitter, plans: list[Plan]) -> Kernels:
-        """Geometry (models, L, 6) in the pixels of the image, and experts in scaled decorrelated planes."""
+    def _begin(self, number: int, plan: Plan, rng: np.random.Generator) -> Kernels:
+        """Kernels from which a model begins, in the pixels and the domain of the image."""
+        start = self.task.options.start(self._observation.pixels, plan.n_kernels, rng)
+        fresh = start_tensors(start, self._weight.shape)
+        warm = self.task.warm_start
+        if warm is None:
+            return fresh
+        kernels = warm.kernels(number, self._observation)
+        # Where the planes differ, kernels begin anew; all others keep their place in the list.
+        gone = np.flatnonzero(~warm.stays(kernels[0]))
+        chosen = rng.permutation(np.flatnonzero(~warm.stays(fresh[0])))[: len(gone)]
+        for mine, new in zip(kernels, fresh, strict=True):
+            mine[gone[: len(chosen)]] = new[chosen]
+        return kernels
+
+    def kernels(self, fitter: Fitter, batch: _Batch) -> Kernels:
+        """Geometry (models, L, 6) in the pixels of the image, and experts in scaled planes."""
         geometry = fitter.geometry.clone()
-        geometry[..., :2] -= torch.tensor([plan.shift for plan in plans], device=self.device)[:, None]
+        geometry[..., :2] -= torch.tensor([plan.shift for plan in batch.plans], device=self.device)[:, None]
         return geometry, fitter.experts
 
+    def add(self, batch: _Batch, kernels: Kernels, steps: int) -> None:
+        """Take in models that are finished."""
+        self.models += self._models(batch, kernels, steps)
+        group = self.groups.setdefault(batch.plans[0].n_kernels, Group(self._planes.shape))
+        for render, disturbance in zip(self._drawn(kernels), batch.disturbances, strict=True):
+            group.add(render, disturbance)
+
     def _drawn(self, kernels: Kernels) -> Floats:
-        """The renders in decorrelated planes, (models, C, H, W), not clipped."""
+        """The renders as planes, (models, C, H, W), not clipped."""
         geometry, experts = (tensor.to(self.device) for tensor in kernels)
-        images = engine.render(geometry, experts, *self.planes.shape[1:])
+        images = engine.render(geometry, experts, *self._planes.shape[1:])
         return np.divide(images.cpu().numpy(), self._scale, dtype=np.float32)
 
-    def _models(self, kernels: Kernels, plans: list[Plan], numbers: list[int], steps: int) -> list[Model]:
+    def _models(self, batch: _Batch, kernels: Kernels, steps: int) -> list[Model]:
         """The models in the channels of the image."""
-        experts = np.divide(kernels[1].cpu().numpy(), self._scale[:, 0, 0], dtype=np.float32)
+        planes = np.divide(kernels[1].cpu().numpy(), self._scale[:, 0, 0], dtype=np.float32)
         # Gates are the same in both domains, so each expert is brought back by itself.
-        mixed = self.noise.restored(np.einsum("mlc,cd->mld", experts, opponent_matrix(experts.shape[2])))
+        experts = self._observation.noise.restored(np.einsum("mlc,cd->mld", planes, self._opponent.matrix))
         metadata = {
             "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
             "job": JOB,
-            "seed": self.seed,
-            "generation": self.generation,
-            "settings": asdict(self.settings),
+            "seed": self.task.options.seed,
+            "generation": self.task.generation,
+            "settings": asdict(self.task.settings),
             "steps": steps,
         }
-        shape = (self.planes.shape[1], self.planes.shape[2])
+        own = [
+            {"model": number, "tile_shift": list(plan.shift), "planned_kernels": plan.n_kernels}
+            for number, plan in zip(batch.numbers, batch.plans, strict=True)
+        ]
+        height, width = self._weight.shape
         return [
-            Model(geometry.clone(), torch.from_numpy(colours), shape, self.layout, metadata=metadata | own)
-            for geometry, colours, own in zip(
-                kernels[0].cpu(),
-                mixed,
-                [
-                    {"model": n, "tile_shift": list(plan.shift), "planned_kernels": plan.n_kernels}
-                    for n, plan in zip(numbers, plans, strict=True)
-                ],
-                strict=True,
+            Model(
+                geometry.clone(),
+                torch.from_numpy(colours),
+                (height, width),
+                self._observation.inputs.layout,
+                metadata=metadata | more,
             )
+            for geometry, colours, more in zip(kernels[0].cpu(), experts, own, strict=True)
         ]
 
-    def _preview(self, fitter: Fitter, plans: list[Plan]) -> np.ndarray:
+    def preview(self, fitter: Fitter, batch: _Batch) -> np.ndarray:
         """The average of the finished models, or the first as it is."""
         if not self.groups:
-            return self._restored(self._drawn(self._kernels(fitter, plans))[0])
+            return self._restored(self._drawn(self.kernels(fitter, batch))[0])
         groups = list(self.groups.values())
         counts = np.array([group.count for group in groups], np.float32)
         shares = counts / counts.sum()
@@ -288,5 +332,6 @@ class Ensemble:
         return self._restored(np.asarray(mean, np.float32))
 
     def _restored(self, planes: Floats) -> np.ndarray:
-        """Decorrelated planes of the domain in the user's form."""
-        return self.layout.restore(self.noise.restored(recorrelate(planes)))
+        """Planes of the domain in the user's form."""
+        restored = self._observation.noise.restored(self._opponent.image(planes))
+        return self._observation.inputs.layout.restore(restored)

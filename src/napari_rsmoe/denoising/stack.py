@@ -16,7 +16,8 @@ from ..checks import checked_count
 from ..errors import ImageError
 from ..image.planes import CHANNEL_AXES, ArraySource, Plane, Planes
 from ..progress import Callback, Parts
-from .denoise import Denoised, denoise
+from .denoise import denoise
+from .result import Denoised
 
 
 @dataclass(frozen=True)

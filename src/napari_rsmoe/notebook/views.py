@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..denoising.denoise import Denoised
+from ..denoising.result import Denoised
 from ..errors import ImageError
 from ..model.model import Model
 from .pane import ImagePane

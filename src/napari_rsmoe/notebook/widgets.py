@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..denoising.denoise import Denoised, denoise
+from ..denoising.denoise import denoise
+from ..denoising.result import Denoised
 from ..denoising.stack import Series
 from ..fitting.fit import fit
 from ..fitting.upscale import draw_mean, fit_models

@@ -1,0 +1,61 @@
+"""A noisy image in the domain in which it is denoised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from ..arrays import Floats
+from ..image.inputs import Inputs
+from ..image.masks import fill_mirrored
+from ..image.opponent import Opponent
+from ..noise.domain import NoiseModel
+from ..noise.estimate import Noise, noise_laws
+from .neighbours import average, neighbour_pixels
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A noisy image, what its noise is like, and its pixels in the variance-stabilised domain.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        The image.
+    noise : NoiseModel
+        Its noise, and the way into the domain and back.
+    pixels : ndarray of float32, shape (H, W, C)
+        The image in the domain, possibly averaged with neighbouring planes.
+    opponent : Opponent
+        The transform from its channels to the planes that are denoised.
+    """
+
+    inputs: Inputs
+    noise: NoiseModel
+    pixels: Floats
+    opponent: Opponent
+
+    @classmethod
+    def of(cls, inputs: Inputs, noise: Noise) -> Observation:
+        """Bring an image into the domain of its noise, which is measured if `noise` is "auto"."""
+        filled = fill_mirrored(inputs.pixels, inputs.left_out)
+        model = NoiseModel(noise_laws(noise, filled, None, inputs.layout), inputs.pixels)
+        return cls(inputs, model, model.stabilised(inputs.pixels), Opponent.of(inputs.pixels.shape[2]))
+
+    def plane(self, image: Any) -> Floats:
+        """Bring another plane, of the shape and axis order of the image, into the domain; (H, W, C)."""
+        return self.noise.stabilised(neighbour_pixels(image, self.inputs.layout, self.pixels.shape))
+
+    @cached_property
+    def planes(self) -> Floats:
+        """The image as planes (C, H, W) of the opponent transform."""
+        return self.opponent.planes(self.pixels)
+
+    def averaged(self, neighbours: Sequence[Any]) -> Observation:
+        """The image averaged with neighbouring planes where they show the same."""
+        if not neighbours or self.noise.sigma == 0:
+            return self
+        pixels, share = average(self.pixels, [self.plane(each) for each in neighbours], self.noise.variance)
+        return replace(self, pixels=pixels, noise=self.noise.averaged(share))

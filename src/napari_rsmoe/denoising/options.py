@@ -1,0 +1,100 @@
+"""What `denoise` is asked for, checked once, before the image is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import engine
+from ..arrays import Floats
+from ..checks import checked_count
+from ..fitting.settings import FitSettings
+from ..fitting.starts.methods import START_METHODS, make_start
+from ..fitting.starts.segmentation import segmentation_options
+from ..fitting.starts.start import Start
+from ..noise.estimate import Noise, check_noise
+
+ITERATIONS = {"fast": 100, "balanced": 100, "best": 200}
+"""Optimiser steps of each model, by preset."""
+MODELS = {"fast": 6, "balanced": 15, "best": 30}
+"""Number of models, by preset."""
+SETTINGS = FitSettings(
+    rate_position=0.2, rate_steering=0.2, rate_logit=0.2, rate_expert=0.02,
+    final_position=0.1, final_steering=0.1, final_logit=0.1, final_expert=0.1,
+    betas=(0.85, 0.95), tau=7.0, list_interval=10, list_margin=2.0, relocate=0.0,
+)  # fmt: skip
+"""Settings of every fit but the initialisation and the number of steps."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an image is to be denoised. Build it with `Options.checked`.
+
+    Attributes
+    ----------
+    models : int
+        Number of models.
+    n_kernels : int or None
+        Kernels of each model; None: several counts in turn, by the noise and the size of the image.
+    noise : float, PoissonGaussian, (float, float, float), NoiseEstimate or "auto"
+        As for `napari_rsmoe.denoise`.
+    settings : FitSettings
+        Of each fit.
+    start_options : dict
+        Options of the initialisation that `settings` names.
+    seed : int
+        Model h draws from a generator seeded with (seed, h).
+    device : str
+        Where to compute.
+    """
+
+    models: int
+    n_kernels: int | None
+    noise: Noise
+    settings: FitSettings
+    start_options: dict[str, Any]
+    seed: int
+    device: str
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        models: Any,
+        n_kernels: Any,
+        noise: Any,
+        preset: Any,
+        start: Any,
+        threshold: Any,
+        allotment: Any,
+        seed: Any,
+        device: Any,
+    ) -> Options:
+        """Check the keywords of `napari_rsmoe.denoise` of these names; ValueError if one is out of range."""
+        if preset not in ITERATIONS:
+            raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
+        count = _auto_or_count(models, "models")
+        kernels = _auto_or_count(n_kernels, "n_kernels")
+        check_noise(noise)
+        if start not in START_METHODS:
+            raise ValueError(f"start={start!r} is not known; use one of {', '.join(START_METHODS)}.")
+        start_options = segmentation_options(start, threshold, allotment)
+        seed = checked_count(seed, "seed", smallest=0)
+        engine.resolve_device(device)
+        settings = replace(SETTINGS, start=start, iterations=ITERATIONS[preset])
+        return cls(MODELS[preset] if count is None else count, kernels, noise, settings, start_options, seed, device)
+
+    def start(self, pixels: Floats, n_kernels: int, rng: np.random.Generator) -> Start:
+        """Kernels from which a fit of `pixels`, (H, W, C), begins."""
+        return make_start(self.settings.start, pixels, n_kernels, rng, **self.start_options)
+
+
+def _auto_or_count(value: Any, name: str) -> int | None:
+    """A whole number of at least 1, or None for "auto"; any other value is a ValueError."""
+    if not isinstance(value, str):
+        return checked_count(value, name)
+    if value != "auto":
+        raise ValueError(f"{name}={value!r} must be 'auto' or a whole number of at least 1.")
+    return None

@@ -1,0 +1,109 @@
+"""What denoising returns: the image in the user's form, its error bar, and the models it was made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Floats
+from ..display.pictures import display_range, to_rgb, uncertainty_range, uncertainty_rgb
+from ..display.summary import bundle, size_row
+from ..image.inputs import Inputs
+from ..model.model import Model
+
+JOB = "denoise"
+"""Entry "job" in the metadata of models that were fitted to denoise an image."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An image without its noise, in the engine's range.
+
+    Attributes
+    ----------
+    image : ndarray of float32, shape (H, W, C)
+    std : ndarray of float32, shape (H, W, C)
+        Estimated standard deviation of the error at each pixel; zero for one model.
+    """
+
+    image: Floats
+    std: Floats
+
+
+@dataclass(frozen=True, repr=False)
+class Denoised:
+    """What `denoise` returns.
+
+    Attributes
+    ----------
+    image : ndarray
+        The denoised image: shape, type, range and axis order of the input.
+    std : ndarray of float32
+        Shape of the image, in its units: the estimated standard deviation of the error of `image`; see
+        `napari_rsmoe.denoising.uncertainty`. Zero for one model.
+    noise : float
+        Standard deviation of the noise, in units of the image, as given or estimated; root mean square over the
+        image where it depends on the value.
+    models : list of Model
+        The models, in the order of their plans. They see the noisy image, so each is noisier than `image`.
+    """
+
+    image: np.ndarray
+    std: np.ndarray
+    noise: float
+    models: list[Model]
+
+    @classmethod
+    def of(cls, estimate: Estimate, inputs: Inputs, noise: float, models: list[Model], *, fill: bool) -> Denoised:
+        """Bring an estimate back to the type, range and axis order of the image.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Of the image without noise.
+        inputs : Inputs
+            The noisy image.
+        noise : float
+            Its noise, root mean square in the engine's range. Where it is 0, pixels keep their values to the bit.
+        models : list of Model
+            What the estimate was made of.
+        fill : bool
+            Whether pixels that are left out are filled in; if not, they keep their values, and `std` is NaN there.
+        """
+        layout = inputs.layout
+        image = layout.restore(estimate.image)
+        std = layout.place_channels(estimate.std * np.float32(layout.span))
+        left_out = layout.place_channels(np.broadcast_to(inputs.left_out[..., None], inputs.pixels.shape))
+        if not fill:
+            std[left_out] = np.nan
+        as_given = (left_out & (not fill)) | (~left_out & (noise == 0))
+        np.copyto(image, inputs.given, where=as_given, casting="unsafe")
+        return cls(image, std, noise * layout.span, models)
+
+    def __repr__(self) -> str:
+        return f"<Denoised image of shape {self.image.shape}: noise {self.noise:.4g}, {len(self.models)} models>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        image, std = self.image, self.std
+        if self.models:
+            layout = self.models[0].layout
+            image, std = layout.channels_last(image), layout.channels_last(std)
+        rows = {
+            "size": size_row(image.shape[:2], image.shape[2] if image.ndim == 3 else 1, image.dtype),
+            "noise": f"{self.noise:.4g} (standard deviation)",
+        }
+        counts = sorted({model.n_kernels for model in self.models})
+        if counts:
+            most = f" to {counts[-1]}" if len(counts) > 1 else ""
+            rows["models"] = f"{len(self.models)} of {counts[0]}{most} kernels"
+        pictures = {"denoised": to_rgb(image, display_range(image))}
+        if len(self.models) > 1:
+            high = uncertainty_range(std)
+            rows["uncertainty"] = f"mean {std.mean(dtype=np.float64):.4g}, black 0, white {high:.4g} and above"
+            pictures["uncertainty"] = uncertainty_rgb(std, high)
+        return bundle(repr(self), pictures, rows)
+
+    def _repr_html_(self) -> str:
+        return str(self._repr_mimebundle_()["text/html"])

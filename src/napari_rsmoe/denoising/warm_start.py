@@ -1,0 +1,95 @@
+"""Models of a neighbouring plane, from whose kernels those of the next plane begin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..arrays import Floats, Mask
+from ..fitting.settings import FitSettings
+from ..model.model import Model
+from .checkpoint import Kernels
+from .neighbours import unchanged
+from .observation import Observation
+from .options import Options
+from .plans import Plan, planned_kernels
+from .result import JOB, Denoised
+
+WARM_SHARE = 0.5
+"""Fraction of the steps, and of the decay of the learning rates, that models of an equal plane take."""
+CHANGED_SHARE = 2.0
+"""How much this fraction grows per fraction of the plane that has changed, up to all steps."""
+LEAST_UNCHANGED = 0.5
+"""Fraction of a plane that must show the same as the plane before; below it all kernels begin anew."""
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Models of a neighbouring plane, and where (H, W) it shows the same as the plane to be denoised."""
+
+    models: Sequence[Model]
+    unchanged: Mask
+
+    @classmethod
+    def of(cls, before: Denoised | None, observation: Observation, options: Options) -> WarmStart | None:
+        """The warm start from the plane before; None if there is none, or if most of it has changed.
+
+        Raises
+        ------
+        ValueError
+            If the models of the plane before are not those that the options ask for.
+        """
+        if before is None:
+            return None
+        _check_models(before, observation.pixels.shape, options)
+        same = unchanged(observation.pixels, observation.plane(before.image), observation.noise.variance)
+        return cls(before.models, same) if same.mean() >= LEAST_UNCHANGED else None
+
+    @property
+    def generation(self) -> int:
+        """How many warm starts there were in a row, with this one."""
+        return 1 + int(self.models[0].metadata.get("generation", 0))
+
+    @property
+    def share(self) -> float:
+        """Fraction of the steps, and of the decay of the learning rates, that the models take."""
+        return min(1.0, WARM_SHARE + CHANGED_SHARE * float(1 - self.unchanged.mean()))
+
+    def settings(self, settings: FitSettings) -> FitSettings:
+        """The settings of a fit from scratch, with fewer steps."""
+        return replace(settings, iterations=max(1, round(self.share * settings.iterations)))
+
+    def plans(self, plans: list[Plan]) -> list[Plan]:
+        """The plans, with the kernel counts of the models."""
+        counts = map(planned_kernels, self.models)
+        return [replace(plan, n_kernels=count) for plan, count in zip(plans, counts, strict=True)]
+
+    def kernels(self, number: int, observation: Observation) -> Kernels:
+        """Geometry (L, 6) and experts (L, C) of a model in the domain of another plane; copies."""
+        model, layout = self.models[number], observation.inputs.layout
+        value = model.experts.double().numpy() * model.layout.span + model.layout.low
+        experts: Floats = observation.noise.stabilised(((value - layout.low) / layout.span).astype(np.float32))
+        return model.geometry.clone(), torch.from_numpy(experts)
+
+    def stays(self, geometry: torch.Tensor) -> Mask:
+        """Whether each kernel lies where the planes show the same, (L,)."""
+        limit = np.array(self.unchanged.shape) - 1
+        y, x = np.clip(np.rint(geometry[:, :2].numpy()), 0, limit).astype(np.int64).T
+        stays: Mask = self.unchanged[y, x]
+        return stays
+
+
+def _check_models(before: Denoised, shape: tuple[int, ...], options: Options) -> None:
+    for model in before.models:
+        same_shape = (*model.shape, model.channels) == shape
+        fits = same_shape and model.metadata.get("job") == JOB
+        if not fits or (options.n_kernels is not None and planned_kernels(model) != options.n_kernels):
+            raise ValueError(
+                f"warm_start holds {model!r}, which does not fit an image of shape {shape} (Y, X, C) and the "
+                "given n_kernels: give what denoise returned for a plane of this shape with these settings."
+            )
+    if len(before.models) != options.models:
+        raise ValueError(f"warm_start has {len(before.models)} models; as many as models={options.models} are needed.")
