@@ -12,7 +12,7 @@ import pytest
 from napari_rsmoe import engine
 
 LEVELS = ["base", "avx2", "avx512"]
-FILES = ("test_engine.py", "test_fit_steps.py", "test_nonlocal_bayes.py")
+FILES = ("engine/test_engine.py", "engine/test_fit_steps.py", "denoising/test_nonlocal_bayes.py")
 
 
 def run_with(level: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +32,7 @@ def other_levels() -> list[str]:
 def test_lower_levels_agree_with_the_reference(level: str) -> None:
     if level not in other_levels():
         pytest.skip(f"the suite itself runs at {engine.simd_level()}")
-    tests = [str(Path(__file__).with_name(name)) for name in FILES]
+    tests = [str(Path(__file__).parents[1] / name) for name in FILES]
     values = "(test_values_and_gradients or test_linear_experts) and (-3- or -5- or -6-) and rasterized"
     chosen = f"test_extreme_scales or ({values}) or adam or linear_steps or (agrees_with_the_twin and 20-9)"
     result = run_with(level, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", chosen)

@@ -18,7 +18,7 @@ def run(*arguments):
 
 
 def program(*arguments, **options):
-    code = "from napari_rsmoe.cli import main; main(prog_name='napari-rsmoe')"
+    code = "from napari_rsmoe.cli.program import main; main(prog_name='napari-rsmoe')"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
