@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from .model.kernels import Kernels
     from .model.model import Model
     from .model.torch_module import Mixture
-    from .noise.anscombe import PoissonGaussian, stabilise, unstabilise
+    from .noise.anscombe import stabilise, unstabilise
     from .noise.estimate import ChannelNoise, NoiseEstimate, estimate_noise
+    from .noise.noise_model import PoissonGaussian
     from .progress import Progress
 
     __version__: str
@@ -82,7 +83,7 @@ _MODULE_OF = {
     "NoiseEstimate": "noise.estimate",
     "PixelSize": "io.units",
     "Planes": "image.planes",
-    "PoissonGaussian": "noise.anscombe",
+    "PoissonGaussian": "noise.noise_model",
     "Progress": "progress",
     "create_image": "io.files",
     "denoise": "denoising.denoise",

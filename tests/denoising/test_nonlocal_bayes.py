@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from napari_rsmoe import engine
 from napari_rsmoe.denoising.multiscale import patch_correlation
 from napari_rsmoe.denoising.nonlocal_bayes import refine
-from napari_rsmoe.noise.spectrum import BLOCK
+from napari_rsmoe.noise.noise_model import BLOCK
 from twins import patches as twin
 
 OPTIONS = {"stride": 4, "reach": 6, "fewest": 20, "most": 50, "alike": 0.3}

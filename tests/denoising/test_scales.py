@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from napari_rsmoe import engine
 from napari_rsmoe.denoising.multiscale import patch_correlation, refine_scales
 from napari_rsmoe.denoising.nonlocal_bayes import refine
-from napari_rsmoe.noise.spectrum import BLOCK
+from napari_rsmoe.noise.noise_model import BLOCK
 
 SIGMA = 0.08
 VARIANCE = np.float32(SIGMA**2)

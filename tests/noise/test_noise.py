@@ -10,9 +10,10 @@ from skimage import data
 
 import napari_rsmoe
 from napari_rsmoe import PoissonGaussian, denoise, estimate_noise, psnr, stabilise, unstabilise
-from napari_rsmoe.noise.anscombe import NO_LIMITS, Stabiliser
+from napari_rsmoe.noise.anscombe import Stabiliser
+from napari_rsmoe.noise.clipping import NO_LIMITS
 from napari_rsmoe.noise.measure import measure_noise
-from napari_rsmoe.noise.photons import quietest_power
+from napari_rsmoe.noise.quiet import quietest_power
 
 INFINITY = float("inf")
 CAMERA = PoissonGaussian(3.0, 100.0, 6.0)
@@ -135,7 +136,7 @@ def test_correlated_noise_is_found_and_removed() -> None:
     noise *= 0.06 / noise.std()
     noisy = clean + noise
     found = estimate_noise(noisy)
-    assert found.laws.spectrum is not None
+    assert found.model.spectrum is not None
     assert found.sigma == pytest.approx(0.06, rel=0.3)
     for axis in (0, 1):
         shared = np.mean(np.take(noise, range(1, 160), axis) * np.take(noise, range(159), axis)) / 0.06**2
@@ -159,7 +160,7 @@ def test_noise_that_was_interpolated_differently_in_each_channel_is_found() -> N
         return np.stack([convolve(image[..., c] * at, kernel) for c, (at, kernel) in enumerate(colours)], -1)
 
     found = estimate_noise(camera(noisy))
-    assert found.laws.spectrum is not None
+    assert found.model.spectrum is not None
     truth = (camera(noisy) - camera(clean)).std((0, 1))
     np.testing.assert_allclose([channel.sigma for channel in found.channels], truth, rtol=0.15)
 

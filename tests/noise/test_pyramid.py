@@ -12,7 +12,7 @@ from skimage import data
 
 from napari_rsmoe import denoise, psnr
 from napari_rsmoe.noise.measure import measure_noise
-from napari_rsmoe.noise.octaves import octave_powers, peakedness, steady_power
+from napari_rsmoe.noise.pyramid import kurtosis, pyramid_powers, steady_power
 
 
 def noise(shape: tuple[int, ...], sigma: float = 1.0) -> np.ndarray:
@@ -24,31 +24,31 @@ def photograph() -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (203, 318)])
-def test_white_noise_has_its_variance_in_all_octaves(shape: tuple[int, int]) -> None:
-    np.testing.assert_allclose(octave_powers(noise(shape, 3)), 9, rtol=0.15)
+def test_white_noise_has_its_variance_at_all_pyramid_levels(shape: tuple[int, int]) -> None:
+    np.testing.assert_allclose(pyramid_powers(noise(shape, 3)), 9, rtol=0.15)
 
 
 def test_pixels_that_do_not_count_do_not_matter() -> None:
     plane, used = noise((256, 256)), np.ones((256, 256), bool)
     plane[:60, :100] += 10 * noise((60, 100))
     used[:64, :104] = False
-    np.testing.assert_allclose(octave_powers(plane, used), 1, rtol=0.3)
-    assert peakedness(plane, used) == pytest.approx(peakedness(noise((256, 256))), abs=0.1)
-    assert peakedness(plane, np.zeros_like(used)) == np.inf
+    np.testing.assert_allclose(pyramid_powers(plane, used), 1, rtol=0.3)
+    assert kurtosis(plane, used) == pytest.approx(kurtosis(noise((256, 256))), abs=0.1)
+    assert kurtosis(plane, np.zeros_like(used)) == np.inf
 
 
 def test_noise_is_steady_and_content_is_not() -> None:
     enlarged = zoom(noise((192, 192)), 1.5, order=3)
-    assert steady_power(*octave_powers(enlarged)) > 2 * enlarged.var()
+    assert steady_power(*pyramid_powers(enlarged)) > 2 * enlarged.var()
     for texture in (data.gravel(), data.brick(), data.grass()):
-        assert steady_power(*octave_powers(texture[:256, :256] / 255)) == 0
+        assert steady_power(*pyramid_powers(texture[:256, :256] / 255)) == 0
 
 
 def test_texture_is_more_peaked_than_noise() -> None:
     for blur in (0, 0.7, 1.5):
-        assert 2.4 < peakedness(gaussian_filter(noise((256, 256)), blur)) < 2.8
-    assert peakedness(data.gravel() / 255) > 2.9
-    assert peakedness(data.brick() / 255) > 2.9
+        assert 2.4 < kurtosis(gaussian_filter(noise((256, 256)), blur)) < 2.8
+    assert kurtosis(data.gravel() / 255) > 2.9
+    assert kurtosis(data.brick() / 255) > 2.9
 
 
 @pytest.mark.parametrize("name", ["gravel", "brick", "grass"])

@@ -10,9 +10,10 @@ from skimage import data
 
 from napari_rsmoe import denoise, estimate_noise, psnr
 from napari_rsmoe.image.opponent import decorrelate
-from napari_rsmoe.noise.domain import NoiseModel
+from napari_rsmoe.noise.domain import StabilisedDomain
 from napari_rsmoe.noise.measure import measure_noise
-from napari_rsmoe.noise.spectrum import BLOCK, neighbour_correlation
+from napari_rsmoe.noise.noise_model import BLOCK
+from napari_rsmoe.noise.spectrum import neighbour_correlation
 
 QUICK = {"models": 4, "preset": "fast"}
 
@@ -97,7 +98,7 @@ def test_each_plane_has_its_level_and_spectrum() -> None:
     alike = [(planes[:, c, 1:] * planes[:, c, :-1]).mean() / planes[:, c].var() for c in range(3)]
     np.testing.assert_allclose([neighbour_correlation(each)[0] for each in laws.spectrum], alike, atol=0.07)
     # What is drawn has these spectra, and as much more power in one plane than in another.
-    model = NoiseModel(laws, (0.5 + frames[0]).astype(np.float32))
+    model = StabilisedDomain(laws, (0.5 + frames[0]).astype(np.float32))
     drawn = np.sqrt(model.plane_variance) * model.sample((3, 256, 256), np.random.default_rng(0))
     np.testing.assert_allclose(drawn.var((1, 2)) / drawn.var((1, 2)).mean(), truth, rtol=0.25)
     np.testing.assert_allclose([(each[1:] * each[:-1]).mean() / each.var() for each in drawn], alike, atol=0.07)

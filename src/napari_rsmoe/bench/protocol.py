@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from skimage import util
 
 from ..image.metrics import paper_ssim, psnr, ssim
-from ..noise.anscombe import PoissonGaussian, unstabilise
+from ..noise.anscombe import unstabilise
+from ..noise.noise_model import PoissonGaussian
 
 Floats = NDArray[np.float32]
 

@@ -45,7 +45,7 @@ def command(path: Path, axes: str | None, common: Common) -> int:
         facts = {
             "sigma": found.sigma,
             "sigma_error": found.sigma_error,
-            "white": found.laws.white,
+            "white": found.model.white,
             "correlation": found.correlation,
             "correlation_error": found.correlation_error,
             "shared": found.shared,

@@ -11,7 +11,7 @@ import torch
 from .. import engine
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
-from ..noise.estimate import Noise
+from ..noise.given import Noise
 from ..progress import Callback
 from .checkpoint import Checkpoint
 from .combine import combine

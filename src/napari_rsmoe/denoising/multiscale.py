@@ -10,7 +10,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import map_coordinates
 
 from .. import engine
-from ..noise.octaves import resized
+from ..image.resize import resized
 from .fusion import Floats
 from .nonlocal_bayes import Refined, refine
 

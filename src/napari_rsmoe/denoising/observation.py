@@ -11,8 +11,8 @@ from ..arrays import Floats
 from ..image.inputs import Inputs
 from ..image.masks import fill_mirrored
 from ..image.opponent import Opponent
-from ..noise.domain import NoiseModel
-from ..noise.estimate import Noise, noise_laws
+from ..noise.domain import StabilisedDomain
+from ..noise.given import Noise, noise_model
 from .neighbours import average, neighbour_pixels
 
 
@@ -24,7 +24,7 @@ class Observation:
     ----------
     inputs : Inputs
         The image.
-    noise : NoiseModel
+    noise : StabilisedDomain
         Its noise, and the way into the domain and back.
     pixels : ndarray of float32, shape (H, W, C)
         The image in the domain, possibly averaged with neighbouring planes.
@@ -33,7 +33,7 @@ class Observation:
     """
 
     inputs: Inputs
-    noise: NoiseModel
+    noise: StabilisedDomain
     pixels: Floats
     opponent: Opponent
 
@@ -41,8 +41,8 @@ class Observation:
     def of(cls, inputs: Inputs, noise: Noise) -> Observation:
         """Bring an image into the domain of its noise, which is measured if `noise` is "auto"."""
         filled = fill_mirrored(inputs.pixels, inputs.left_out)
-        model = NoiseModel(noise_laws(noise, filled, None, inputs.layout), inputs.pixels)
-        return cls(inputs, model, model.stabilised(inputs.pixels), Opponent.of(inputs.pixels.shape[2]))
+        domain = StabilisedDomain(noise_model(noise, filled, None, inputs.layout), inputs.pixels)
+        return cls(inputs, domain, domain.stabilised(inputs.pixels), Opponent.of(inputs.pixels.shape[2]))
 
     def plane(self, image: Any) -> Floats:
         """Bring another plane, of the shape and axis order of the image, into the domain; (H, W, C)."""

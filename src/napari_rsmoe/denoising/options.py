@@ -14,7 +14,7 @@ from ..fitting.settings import FitSettings
 from ..fitting.starts.methods import START_METHODS, make_start
 from ..fitting.starts.segmentation import segmentation_options
 from ..fitting.starts.start import Start
-from ..noise.estimate import Noise, check_noise
+from ..noise.given import Noise, check_noise
 
 ITERATIONS = {"fast": 100, "balanced": 100, "best": 200}
 """Optimiser steps of each model, by preset."""

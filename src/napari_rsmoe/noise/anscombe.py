@@ -1,69 +1,22 @@
-"""Variance stabilisation: noise that grows with the signal made even by a root, and the root undone without bias."""
+"""Variance stabilisation: the generalised Anscombe transform, its unbiased inverse, and what noise it leaves."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, ndtr
+from scipy.special import gammaln
 
-Array = NDArray[np.float64]
-Limits = tuple[float, float]
+from ..arrays import Array, Limits
+from .clipping import NO_LIMITS, clipped_moments
+from .noise_model import PoissonGaussian
 
-NO_LIMITS: Limits = (-math.inf, math.inf)
 GRID = 1025  # true values at which the moments of stabilised values are tabulated
 FEW = 40.0  # photons up to which their numbers are summed one by one; more are as good as Gaussian
 TAIL = 10.0  # standard deviations of the photon number that are summed beyond the mean
 NODES = 48  # of the Gauss-Hermite rule that stands for Gaussian noise
 LEAST_VARIANCE = 0.05  # of stabilised noise, where clipping or the lack of photons leaves less
-
-
-@dataclass(frozen=True)
-class PoissonGaussian:
-    """Noise of a camera or photon counter: value = gain * photons + offset + Gaussian noise.
-
-    The number of photons follows a Poisson law, so values of mean m have the variance
-    ``gain * (m - offset) + read ** 2``.
-
-    Attributes
-    ----------
-    gain : float
-        Units of the image for one photon, not negative; 0: plain Gaussian noise, the same at all values.
-    offset : float
-        Value without light.
-    read : float
-        Standard deviation of the Gaussian noise, in units of the image, not negative.
-
-    Raises
-    ------
-    ValueError
-        If a number is not finite, or gain or read is negative.
-    """
-
-    gain: float
-    offset: float = 0.0
-    read: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        if not all(map(math.isfinite, (self.gain, self.offset, self.read))) or min(self.gain, self.read) < 0:
-            raise ValueError(f"{self} is no noise: its numbers must be finite, gain and read not negative.")
-
-    def variance(self, mean: NDArray[np.floating]) -> Array:
-        """Variance of values of these means."""
-        light = np.maximum(np.asarray(mean, np.float64) - self.offset, 0)
-        variance: Array = self.gain * light + self.read**2
-        return variance
-
-    def scaled(self, factor: float, shift: float = 0.0) -> PoissonGaussian:
-        """The noise of ``factor * image + shift``."""
-        return PoissonGaussian(self.gain * factor, self.offset * factor + shift, self.read * factor)
-
-    def stronger(self, factor: float) -> PoissonGaussian:
-        """Noise of `factor` times the variance at every value."""
-        return PoissonGaussian(self.gain * factor, self.offset, self.read * math.sqrt(factor))
 
 
 def stabilise(image: NDArray[np.floating], noise: PoissonGaussian) -> Array:
@@ -206,22 +159,3 @@ def stabilised_moments(values: Array, noise: PoissonGaussian, limits: Limits = N
     chance = np.exp(numbers * np.log(dim) - dim - gammaln(numbers + 1))
     mean[few], square[few] = np.einsum("nk,k->n", chance, first), np.einsum("nk,k->n", chance, second)
     return mean, np.maximum(square - mean**2, 0)
-
-
-def clipped_moments(value: Array, sigma: float, limits: Limits) -> tuple[Array, Array]:
-    """Mean and variance of ``clip(value + sigma n, *limits)`` for standard normal n and positive sigma."""
-    a, b = ((limit - value) / sigma for limit in limits)
-    below, above = ndtr(a), ndtr(-b)
-    inside = 1 - below - above
-    density_a, density_b = _density(a), _density(b)
-    low, high = (limit if math.isfinite(limit) else 0.0 for limit in limits)
-    mean = value * inside + sigma * (density_a - density_b) + low * below + high * above
-    # About the value, so that little is lost to rounding far from 0.
-    a_part, b_part = (np.where(np.isfinite(z), z, 0) * density for z, density in ((a, density_a), (b, density_b)))
-    square = sigma**2 * (inside + a_part - b_part) + np.square(low - value) * below + np.square(high - value) * above
-    return mean, np.maximum(square - np.square(mean - value), 0)
-
-
-def _density(z: Array) -> Array:
-    density: Array = np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)
-    return density

@@ -1,4 +1,4 @@
-"""The channels of a noisy image, seen through laws of their noise."""
+"""The channels of a noisy image, seen through noise models of them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array, Limits, Mask
 from ..image.opponent import decorrelate, decorrelated_variance
-from .anscombe import Limits, PoissonGaussian
-from .octaves import octave_powers, steady_power
-from .photons import GROWTH, photon_noise, quietest_power, stabilised_plane, variance_line
-from .spectrum import BLOCK, COLOURED, Array, as_noise, finest, flat_spectrum, shared_levels
-from .white import Mask, clip_limits, rounded
+from .clipping import clip_limits
+from .noise_model import BLOCK, PoissonGaussian, channel_correlation, rounded
+from .photons import GROWTH, photon_noise, variance_line
+from .pyramid import pyramid_powers, steady_power
+from .quiet import FEWEST_BLOCKS, block_means, finest_power, quiet_power, quietest_power, stabilised_plane
+from .spectrum import COLOURED, CONSTANT, as_noise, finest, flat_spectrum
 
+QUIETEST, QUIET = 0.01, 0.1  # shares of the small blocks in which the planes of an image are compared
+SHARED = 0.45  # mean correlation of channels in the quietest, from which on they are taken to share noise, unless
+EVEN = 1.2  # brightness has more than so many times as much power in the quiet ones
 Laws = Sequence[PoissonGaussian]
-
 UNEVEN_SHARE = 0.7  # of the power of places that are not alike, that is taken to be noise
 
 
@@ -25,7 +29,7 @@ class Channels:
     Parameters
     ----------
     pixels, used
-        As of `noise_laws.measure_noise`.
+        As of `measure_noise`.
     limits : tuple of (float, float), or None
         For each channel the values at which it was cut off; None: as it seems.
     """
@@ -118,7 +122,7 @@ class Channels:
         if as_noise(scatter):
             return spectrum, True
         # Flat places have content too then, most of all at low frequencies.
-        steady = steady_power(*octave_powers(plane, self.used) / variance.mean())
+        steady = steady_power(*pyramid_powers(plane, self.used) / variance.mean())
         return UNEVEN_SHARE * (np.minimum(spectrum, steady) if steady else spectrum), steady > 0
 
     def _colour(self, laws: Laws) -> bool:
@@ -133,3 +137,35 @@ class Channels:
 
 def _noisy(law: PoissonGaussian) -> bool:
     return law.gain + law.read > 0
+
+
+def shared_levels(planes: Array, variance: Array, used: Mask, certain: bool = False) -> Array:
+    """Power of the white noise of decorrelated planes, in units of that of independent channels: 1 if they are that.
+
+    Content is alike in all channels, and adds to brightness. So it is told in the quietest places, at the finest scale.
+    Channels share noise only if they clearly do and it is as strong in one place as in another, or if they are equal.
+
+    Parameters
+    ----------
+    planes, variance : ndarray of float64, shape (3, H, W)
+        Brightness and two colour differences of the stabilised channels, and the variances they would have.
+    used : ndarray of bool, shape (H, W)
+        Pixels that count.
+    certain : bool
+        Channels are known to share noise.
+
+    Returns
+    -------
+    ndarray of float64, shape (3,)
+        Mean 1; less where quiet places have less noise than they were said to have.
+    """
+    if used.any() and not planes[1:, used].any():
+        return np.array([3.0, 0, 0])
+    power = np.stack([finest_power(plane, each) for plane, each in zip(planes, variance, strict=True)])
+    power = power[:, (block_means(used) == 1) & (power.sum(0) > CONSTANT)]
+    if power.shape[1] < FEWEST_BLOCKS:
+        return np.ones(3)
+    levels, quiet = (np.array([quiet_power(each, share) for each in power]) for share in (QUIETEST, QUIET))
+    if certain or (channel_correlation(levels) >= SHARED and quiet[0] <= EVEN * levels[0]):
+        return levels / max(levels.mean(), 1)
+    return np.ones(3)

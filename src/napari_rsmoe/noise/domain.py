@@ -1,4 +1,4 @@
-"""The domain in which the noise of an image is even enough to be worked on."""
+"""The variance-stabilised domain, in which the noise of an image is even enough to be worked on."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ..arrays import Array, Floats
 from ..image.opponent import decorrelated_variance
-from .anscombe import PoissonGaussian, Stabiliser
-from .measure import Floats, NoiseLaws
-from .photons import LOCAL_MEAN
-from .spectrum import Array, coloured
+from .anscombe import Stabiliser
+from .noise_model import NoiseModel, PoissonGaussian
+from .quiet import LOCAL_MEAN
+from .spectrum import coloured
 
 FAINTEST = 1 / 16  # of the strongest channel's noise, that counts as the noise of a channel that has less
 
 
-class NoiseModel:
+class StabilisedDomain:
     """Noise of an image in the engine's range, and the domain that denoising works in.
 
     There, noise is as strong in every channel and at every value, as nearly as can be: each channel is stabilised, and
@@ -26,8 +27,8 @@ class NoiseModel:
 
     Parameters
     ----------
-    laws : NoiseLaws
-        In the engine's range.
+    model : NoiseModel
+        The noise of the image, in the engine's range.
     pixels : ndarray of float32, shape (H, W, C)
         The image in the engine's range.
 
@@ -45,15 +46,15 @@ class NoiseModel:
         Standard deviation in the domain of white noise as strong as the strongest frequencies of brightness.
     """
 
-    def __init__(self, laws: NoiseLaws, pixels: Floats) -> None:
-        self.laws = laws
-        power = np.ones((len(laws.channels), 1, 1)) if laws.spectrum is None else laws.spectrum
+    def __init__(self, model: NoiseModel, pixels: Floats) -> None:
+        self.model = model
+        power = np.ones((len(model.channels), 1, 1)) if model.spectrum is None else model.spectrum
         levels = power.mean((1, 2), keepdims=True)
         # A plane without noise is kept nearly as it is.
         self.levels = np.maximum(levels, FAINTEST**2 * levels.max()).astype(np.float32)
-        self.spectrum = None if laws.white else (power - levels + self.levels) / self.levels
+        self.spectrum = None if model.white else (power - levels + self.levels) / self.levels
         local = gaussian_filter(pixels, (LOCAL_MEAN, LOCAL_MEAN, 0)).astype(np.float64)
-        strengths = np.array([law.variance(local[..., c]).mean() for c, law in enumerate(laws.channels)])
+        strengths = np.array([law.variance(local[..., c]).mean() for c, law in enumerate(model.channels)])
         self.sigma = math.sqrt(float(strengths.mean()))
         self._stabilisers: list[Stabiliser] = []
         self._scale, self._shift = 1.0, 0.0
@@ -63,10 +64,10 @@ class NoiseModel:
             return
         # A channel without noise is given back as it is, but takes part.
         least = FAINTEST * math.sqrt(float(strengths.max()))
-        for c, law in enumerate(laws.channels):
+        for c, law in enumerate(model.channels):
             heard = law if strengths[c] > least**2 else PoissonGaussian(0, 0, least)
-            self._stabilisers.append(Stabiliser(heard, float(pixels[..., c].max()), laws.limits[c]))
-        if len({(each.noise.gain, each.noise.read) for each in self._stabilisers}) == 1 and laws.channels[0].gain == 0:
+            self._stabilisers.append(Stabiliser(heard, float(pixels[..., c].max()), model.limits[c]))
+        if len({(each.noise.gain, each.noise.read) for each in self._stabilisers}) == 1 and model.channels[0].gain == 0:
             self._scale = self._stabilisers[0].noise.read
         else:
             stabilised = self._stabilised(pixels)
@@ -102,11 +103,11 @@ class NoiseModel:
             return np.ones_like(values)
         return self._by_channel("slope", values / self._scale - self._shift, 1 / self._scale)
 
-    def averaged(self, share: Floats) -> NoiseModel:
-        """The model of an image of which averaging has left a share of the variance, (H, W, 1), at each pixel."""
-        model = copy(self)
-        model.variance = self.variance * share
-        return model
+    def averaged(self, share: Floats) -> StabilisedDomain:
+        """The domain of an image of which averaging has left a share of the variance, (H, W, 1), at each pixel."""
+        domain = copy(self)
+        domain.variance = self.variance * share
+        return domain
 
     def sample(self, planes: tuple[int, ...], rng: np.random.Generator) -> Floats:
         """Draw noise of variance 1 and these spectra, shape (C, H, W)."""

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import is_number
-from ..image.format import ChannelAxis, ImageFormat
+from ..arrays import Array, Mask
+from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
-from .anscombe import PoissonGaussian
-from .measure import Floats, NoiseLaws, measure_noise
-from .spectrum import Array
-from .white import Mask, clip_limits
+from .measure import measure_noise
+from .noise_model import NoiseModel, PoissonGaussian
 
 PARTS = 3  # along each axis: the estimate is repeated without each of PARTS^2 parts of the image
 
@@ -64,8 +62,8 @@ class NoiseEstimate:
         Of the noise of neighbours along y and along x, and its standard error.
     shared, shared_error : float
         Mean correlation of the noise of two channels, and its standard error; 0 where they do not clearly share it.
-    laws : NoiseLaws
-        The same for the denoiser, in units of the image.
+    model : NoiseModel
+        The same as one noise model for `denoise`, in units of the image.
     """
 
     sigma: float
@@ -75,11 +73,7 @@ class NoiseEstimate:
     correlation_error: tuple[float, float]
     shared: float
     shared_error: float
-    laws: NoiseLaws
-
-
-Noise = float | str | PoissonGaussian | tuple[float, float, float] | NoiseEstimate
-"""What `denoise` accepts as `noise`."""
+    model: NoiseModel
 
 
 def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: Any = None) -> NoiseEstimate:
@@ -116,27 +110,27 @@ def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: An
     """
     inputs = Inputs.of(image, channel_axis, weight)
     pixels, layout, used = inputs.pixels, inputs.layout, ~inputs.left_out
-    laws = measure_noise(pixels, used)
-    ways = [measure_noise(pixels, kept, like=laws) for kept in _all_but_one(used)]
+    model = measure_noise(pixels, used)
+    ways = [measure_noise(pixels, kept, like=model) for kept in _all_but_one(used)]
 
-    def figures(laws: NoiseLaws) -> Array:
+    def figures(model: NoiseModel) -> Array:
         """Strength of the whole, correlations along y and x and of channels, and by channel what its noise is like."""
-        found = [_strength(law, pixels[..., c][used]) for c, law in enumerate(laws.channels)]
+        found = [_strength(law, pixels[..., c][used]) for c, law in enumerate(model.channels)]
         whole = math.sqrt(float(np.mean(np.square(found))))
-        scaled = laws.scaled(layout.span, layout.low)
+        scaled = model.scaled(layout.span, layout.low)
         channels = [
             (strength * layout.span, law.gain, law.offset, law.read)
             for strength, law in zip(found, scaled.channels, strict=True)
         ]
-        return np.array([whole * layout.span, *laws.correlation, laws.shared, *np.ravel(channels)])
+        return np.array([whole * layout.span, *model.correlation, model.shared, *np.ravel(channels)])
 
-    found = figures(laws)
+    found = figures(model)
     # Of the jackknife, whose estimates differ far less than those of separate images would.
     errors = np.sqrt((len(ways) - 1) * np.var([figures(way) for way in ways], axis=0)) if ways else np.nan * found
     channels = []
     for c, numbers in enumerate(np.stack([found[4:], errors[4:]], 1).reshape(-1, 4, 2)):
         values = pixels[..., c][used]
-        shares = [float(np.mean(values == limit)) for limit in laws.limits[c]]
+        shares = [float(np.mean(values == limit)) for limit in model.limits[c]]
         channels.append(ChannelNoise((shares[0], shares[1]), *map(float, numbers.ravel())))
     return NoiseEstimate(
         float(found[0]),
@@ -146,54 +140,8 @@ def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: An
         (float(errors[1]), float(errors[2])),
         float(found[3]),
         float(errors[3]),
-        laws.scaled(layout.span, layout.low),
+        model.scaled(layout.span, layout.low),
     )
-
-
-def check_noise(noise: Any) -> None:
-    """Raise a ValueError if `noise` is none of what `denoise` accepts."""
-    _known_noise(noise)
-
-
-def noise_laws(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFormat) -> NoiseLaws:
-    """The noise of an image in the engine's range, measured or as the user says."""
-    known = _known_noise(noise)
-    # A constant image has no noise, whatever is said.
-    if known is None or np.ptp(pixels) == 0:
-        return measure_noise(pixels, used)
-    factor = 1 / layout.span
-    if isinstance(known, NoiseEstimate):
-        laws = known.laws.scaled(factor, -layout.low * factor)
-        if len(laws.channels) != pixels.shape[2]:
-            raise ValueError(
-                f"noise was estimated for {len(laws.channels)} channels, but the image has {pixels.shape[2]}."
-            )
-        return laws
-    law = known.scaled(factor, -layout.low * factor)
-    planes = (pixels[..., c] if used is None else pixels[..., c][used] for c in range(pixels.shape[2]))
-    limits = tuple(clip_limits(plane) for plane in planes)
-    return NoiseLaws((law,) * len(limits), limits)
-
-
-def _known_noise(noise: Any) -> PoissonGaussian | NoiseEstimate | None:
-    """What the user says of the noise; None: nothing."""
-    if isinstance(noise, str) and noise == "auto":
-        return None
-    if isinstance(noise, NoiseEstimate | PoissonGaussian):
-        law = noise
-    elif is_number(noise) and noise > 0:
-        law = PoissonGaussian(0.0, 0.0, float(noise))
-    elif isinstance(noise, tuple | list) and len(noise) == 3 and all(map(is_number, noise)) and min(noise[::2]) >= 0:
-        law = PoissonGaussian(*map(float, noise))
-    else:
-        law = PoissonGaussian(0.0)
-    if isinstance(law, PoissonGaussian) and law.gain + law.read == 0:
-        raise ValueError(
-            f"noise={noise!r} must be 'auto', a positive standard deviation in units of the image, three numbers "
-            "(gain, offset, read noise) of which gain and read noise are not negative and not both 0, a "
-            "PoissonGaussian, or what estimate_noise returned."
-        )
-    return law
 
 
 def _all_but_one(used: Mask) -> Iterator[Mask]:

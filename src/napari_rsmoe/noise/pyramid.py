@@ -5,14 +5,13 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.fft import dctn, idctn
 from scipy.ndimage import convolve, gaussian_filter, minimum_filter
 
-from .anscombe import PoissonGaussian
-from .photons import FAITHFUL, FINEST_SCALE, LOCAL_MEAN, quietest_power
-from .spectrum import Array
-from .white import Mask, rounded, white_variance
+from ..arrays import Array, Mask
+from ..image.resize import resized
+from .noise_model import PoissonGaussian, rounded
+from .quiet import FAITHFUL, FINEST_SCALE, LOCAL_MEAN, quietest_power
+from .white import white_variance
 
 STEADY = 0.95  # most that halving may leave of the standard deviation of noise; content hardly falls, or even grows
 AROUND = 4.0  # px at half the resolution, of the blur that tells the power around a pixel
@@ -20,7 +19,7 @@ TINY = float(np.finfo(np.float64).tiny)
 ENDS = 2.0  # standard deviations from the ends of the range, within which values may have been cut off
 
 
-def octave_powers(plane: Array, used: Mask | None = None) -> Array:
+def pyramid_powers(plane: Array, used: Mask | None = None) -> Array:
     """Power of the noise of a channel below a half and below a quarter of the highest frequency.
 
     Each is told as that of white noise in an image of fewer pixels, as far as the quietest places there have it.
@@ -50,7 +49,7 @@ def octave_powers(plane: Array, used: Mask | None = None) -> Array:
     return np.array(powers)
 
 
-def peakedness(plane: Array, used: Mask | None = None) -> float:
+def kurtosis(plane: Array, used: Mask | None = None) -> float:
     """Fourth moment of the finest details at half the resolution, where each is divided by the power around it.
 
     Of noise that is about 2.6, whatever its spectrum and strength; texture has more large and small details.
@@ -65,13 +64,6 @@ def peakedness(plane: Array, used: Mask | None = None) -> float:
 def steady_power(half: float, quarter: float) -> float:
     """Power of noise at half the resolution; 0 if what was found there gets on growing as content does."""
     return half if quarter < 4 * STEADY**2 * half else 0.0
-
-
-def resized(planes: NDArray[np.floating], shape: list[int]) -> NDArray[np.float32]:
-    """Planes (C, H, W) with fewer pixels, without the frequencies that these cannot hold."""
-    low = dctn(planes, axes=(1, 2), norm="ortho")[:, : shape[0], : shape[1]]
-    scale = sqrt(low[0].size / planes[0].size)
-    return np.asarray(scale * idctn(low, axes=(1, 2), norm="ortho"), np.float32)
 
 
 def _halved(plane: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Spectrum of the noise of a plane, and how much of their noise the channels of an image share."""
+"""Spectrum of the noise of a plane."""
 
 from __future__ import annotations
 
@@ -10,58 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
-from .photons import FEWEST_BLOCKS, block_means, finest_power, quiet_power
-from .white import Mask
+from ..arrays import Array, Mask
+from .noise_model import BLOCK
 
-Array = NDArray[np.float64]
-
-BLOCK = 16  # px, side of the blocks whose spectra are taken
 FLATTEST = 0.1  # share of the blocks taken for flat
 CONSTANT = 1e-9  # variance of a block, in that of the noise, below which it is taken to be of one value
-QUIETEST, QUIET = 0.01, 0.1  # shares of the small blocks in which the planes of an image are compared
-SHARED = 0.45  # mean correlation of channels in the quietest, from which on they are taken to share noise, unless
-EVEN = 1.2  # brightness has more than so many times as much power in the quiet ones
 UNEVEN = 1.5  # how many times as much as noise of its spectrum the power of flat blocks may scatter
 COLOURED = 4.0  # power at coarser scales over power at the finest one, from which on noise counts as correlated
 TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
 SLOPES = np.indices((BLOCK, BLOCK)) - (BLOCK - 1) / 2  # along y and along x
-
-
-def shared_levels(planes: Array, variance: Array, used: Mask, certain: bool = False) -> Array:
-    """Power of the white noise of decorrelated planes, in units of that of independent channels: 1 if they are that.
-
-    Content is alike in all channels, and adds to brightness. So it is told in the quietest places, at the finest scale.
-    Channels share noise only if they clearly do and it is as strong in one place as in another, or if they are equal.
-
-    Parameters
-    ----------
-    planes, variance : ndarray of float64, shape (3, H, W)
-        Brightness and two colour differences of the stabilised channels, and the variances they would have.
-    used : ndarray of bool, shape (H, W)
-        Pixels that count.
-    certain : bool
-        Channels are known to share noise.
-
-    Returns
-    -------
-    ndarray of float64, shape (3,)
-        Mean 1; less where quiet places have less noise than they were said to have.
-    """
-    if used.any() and not planes[1:, used].any():
-        return np.array([3.0, 0, 0])
-    power = np.stack([finest_power(plane, each) for plane, each in zip(planes, variance, strict=True)])
-    power = power[:, (block_means(used) == 1) & (power.sum(0) > CONSTANT)]
-    if power.shape[1] < FEWEST_BLOCKS:
-        return np.ones(3)
-    levels, quiet = (np.array([quiet_power(each, share) for each in power]) for share in (QUIETEST, QUIET))
-    if certain or (channel_correlation(levels) >= SHARED and quiet[0] <= EVEN * levels[0]):
-        return levels / max(levels.mean(), 1)
-    return np.ones(3)
-
-
-def channel_correlation(levels: Array) -> float:
-    """Mean correlation of pairs of channels whose decorrelated planes have noise of these powers."""
-    return float(levels[0] / levels.mean() - 1) / 2 if len(levels) == 3 else 0.0
 
 
 @cache

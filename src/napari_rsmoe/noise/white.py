@@ -1,35 +1,17 @@
-"""The level of white noise in one channel, and whether its values were cut off at the ends of the range."""
+"""The level of white noise in one channel."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .anscombe import Limits, clipped_moments
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from ..arrays import Array, Limits, Mask
+from .clipping import clip_limits, clipped_moments
 
 PATCH = 7  # px, side of the patches whose covariance is taken
 MOST_PATCHES = 20_000  # a sample of so many patches is enough
 ROUNDS = 3  # of choosing flat patches
-CLIPPED_SHARE = 0.002  # share of a channel's pixels at one end of its range that speaks for clipping
-
-
-def clip_limits(values: NDArray[np.floating]) -> Limits:
-    """Smallest and largest value where they are so frequent that values seem to be cut off there; else infinite."""
-    low, high = float(values.min()), float(values.max())
-    return (
-        low if np.mean(values <= low) > CLIPPED_SHARE else -math.inf,
-        high if np.mean(values >= high) > CLIPPED_SHARE else math.inf,
-    )
-
-
-def rounded(value: float) -> float:
-    """To six digits, as the last bits of eigenvalues may depend on the number of threads."""
-    return float(f"{value:.6g}")
 
 
 def white_variance(plane: Array, used: Mask | None = None) -> float:

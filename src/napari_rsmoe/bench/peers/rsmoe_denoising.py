@@ -6,7 +6,7 @@ import numpy as np
 
 from ...denoising.denoise import denoise
 from ...image.inputs import Inputs
-from ...noise.anscombe import clipped_moments
+from ...noise.clipping import clipped_moments
 from ...noise.measure import measure_noise
 from .denoiser import Denoise, Denoised, Noisy
 
@@ -25,9 +25,9 @@ def bent(result: np.ndarray, noisy: np.ndarray) -> np.ndarray:
     """The result with the bend of clipping put back, by the noise that is found in the image."""
     inputs = Inputs.of(noisy)
     pixels, layout = inputs.pixels, inputs.layout
-    laws = measure_noise(pixels).scaled(layout.span, layout.low)
+    model = measure_noise(pixels).scaled(layout.span, layout.low)
     channels = np.atleast_3d(result).astype(np.float64)
-    for c, (law, limits) in enumerate(zip(laws.channels, laws.limits, strict=True)):
+    for c, (law, limits) in enumerate(zip(model.channels, model.limits, strict=True)):
         if law.gain == 0 and law.read > 0 and np.isfinite(limits).any():
             channels[..., c], _ = clipped_moments(channels[..., c], law.read, limits)
     return channels.reshape(result.shape)

@@ -8,9 +8,12 @@ from __future__ import annotations
 import bm3d
 import numpy as np
 
+from ...arrays import Limits
 from ...image.inputs import Inputs
-from ...noise.anscombe import NO_LIMITS, Limits, PoissonGaussian, stabilise, unstabilise
+from ...noise.anscombe import stabilise, unstabilise
+from ...noise.clipping import NO_LIMITS
 from ...noise.measure import measure_noise
+from ...noise.noise_model import PoissonGaussian
 from .denoiser import Noisy
 
 LEVELS = 40  # of brightness, at which the variance is taken
@@ -25,8 +28,8 @@ def blind(noisy: Noisy, seed: int) -> np.ndarray:
     """With the noise model that we estimate from the image; as it is where there seems to be no noise."""
     inputs = Inputs.of(noisy.image)
     pixels, layout = inputs.pixels, inputs.layout
-    laws = measure_noise(pixels).scaled(layout.span, layout.low)
-    law, limits = laws.channels[0], laws.limits[0]
+    model = measure_noise(pixels).scaled(layout.span, layout.low)
+    law, limits = model.channels[0], model.limits[0]
     return _denoised(noisy.image, law, limits) if max(law.gain, law.read) > 0 else noisy.image
 
 
