@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -12,24 +14,35 @@ from napari_rsmoe.bench.tables import table
 
 RESULTS = REPOSITORY / "benchmarks" / "results"
 PAGE = REPOSITORY / "docs" / "results" / "benchmarks.md"
+WIDTH = 118  # characters of a line of prose
 
 
 def load(name: str) -> dict[str, Any] | None:
-    """A file of results, if it was measured."""
+    """A file of results, or None if it was not measured."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else None
 
 
 def machine_line(facts: dict[str, Any]) -> str:
-    """Where it was measured."""
+    """The machine and versions of a measurement."""
     return (
         f"{facts['processor']}, {facts['threads']} threads of {facts['cores']} cores, {facts['simd']}, "
         f"torch {facts['torch']}, Python {facts['python']}, {facts['date'][:10]}, load {facts['load']} at the end."
     )
 
 
+def prose(*paragraphs: str) -> str:
+    """Paragraphs wrapped to `WIDTH`, without breaking code spans."""
+    wrapped = []
+    for paragraph in paragraphs:
+        joined = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), paragraph)
+        lines = textwrap.wrap(joined, WIDTH, break_long_words=False, break_on_hyphens=False)
+        wrapped.append("\n".join(lines).replace("\0", " "))
+    return "\n\n".join(wrapped) + "\n"
+
+
 def speed(name: str, title: str, prefix: str = "") -> list[str]:
-    """Section of a run of `benchmarks.speed`, if there is one."""
+    """Section of a run of `benchmarks.speed`, if it was measured."""
     found = load(name)
     if not found:
         return []
@@ -52,10 +65,12 @@ def speed(name: str, title: str, prefix: str = "") -> list[str]:
     ]  # fmt: skip
     return [
         f"## {title}\n",
-        f"`{prefix}python -m benchmarks.speed --json benchmarks/results/{name}.json`  ",
-        machine_line(found["machine"]) + "\n",
-        "Nanoseconds for one kernel at one pixel; with several threads, of the clock. The floor counts vector "
-        "operations at two a cycle of the stated clock.\n",
+        prose(
+            f"`{prefix}python -m benchmarks.speed --json benchmarks/results/{name}.json`",
+            machine_line(found["machine"]),
+            "Nanoseconds of clock time for one kernel at one pixel. The floor counts vector operations, two per "
+            "cycle of the stated clock.",
+        ),
         table(
             [
                 "threads",
@@ -66,12 +81,14 @@ def speed(name: str, title: str, prefix: str = "") -> list[str]:
                 "operations",
                 "cache + memory, bytes",
                 "floor, ns",
-                "of the floor",
+                "times the floor",
             ],
             evaluations,
         ),
-        "A fit of a 768x512 RGB photograph, milliseconds a step, nanoseconds for one kernel at one pixel of its "
-        "lists, and frames per second of its rendering:\n",
+        prose(
+            "A fit of a 768x512 RGB photograph: milliseconds per step, nanoseconds for one kernel at one pixel of the "
+            "lists, and rendered frames per second."
+        ),
         table(
             [
                 "threads",
@@ -109,7 +126,7 @@ def regression(found: dict[str, Any]) -> list[list[str]]:
 
 
 def films() -> list[str]:
-    """Section of `benchmarks.films`, if it was run; Kodak images of one scene together."""
+    """Section of `benchmarks.films`, if it was run, with means over the Kodak images of one scene."""
     found = load("films")
     if not found:
         return []
@@ -127,13 +144,16 @@ def films() -> list[str]:
     first, later, last = slice(1), slice(1, None), slice(-1, None)
     return [
         "## Films\n",
-        "`python -m benchmarks.films --json benchmarks/results/films.json`; films of five frames of 192x192 (cells: "
-        "130x130), preset `balanced`. PSNR in dB of the first, the later and the last frame; time of later frames; "
-        "flicker: standard deviation over time in still places as a share of that of the noisy film. The first three "
-        "are made of Kodak 01, 05 and 09, on which no setting was chosen (means), with noise of variance 0.01.  ",
-        machine_line(found["machine"]) + "\n",
+        prose(
+            "`python -m benchmarks.films --json benchmarks/results/films.json`",
+            machine_line(found["machine"]),
+            "Films of five frames of 192x192 (cells: 130x130), preset `balanced`: PSNR in dB of the first, the later "
+            "and the last frame; CPU time of later frames; flicker, the standard deviation over time in static places "
+            "relative to that of the noisy film. The first three are means over films of Kodak 01, 05 and 09, on which "
+            "no setting was tuned, with noise of variance 0.01.",
+        ),
         table(
-            ["film", "way", "first", "later", "last", "CPU s a frame", "flicker"],
+            ["film", "method", "first", "later", "last", "CPU s/frame", "flicker"],
             [
                 [
                     scene,
@@ -161,11 +181,14 @@ def correlated() -> list[str]:
     stored = list(next(iter(grey.values()))["mean"])
     return [
         "## Noise that neighbours or channels share\n",
-        "`python -m benchmarks.correlated --json benchmarks/results/correlated.json`; PSNR in dB against the clean "
-        f"image after the same processing, noise of variance {found['results']['variance']} before it, middle 256x256 "
-        "pixels of Kodak images on which nothing but the limits that tell noise from content was chosen.\n",
+        prose(
+            "`python -m benchmarks.correlated --json benchmarks/results/correlated.json`",
+            "PSNR in dB against the clean image after the same processing, with noise of variance "
+            f"{found['results']['variance']} before it, on the middle 256x256 pixels of Kodak images. Only the limits "
+            "that distinguish noise from content were tuned on these images.",
+        ),
         table(
-            ["", "image", *methods, "noise", "noise found"],
+            ["", "image", *methods, "true noise", "estimated noise"],
             [
                 [
                     process,
@@ -178,8 +201,10 @@ def correlated() -> list[str]:
                 for image, row in rows.items()
             ],
         ),
-        "The same images in grey, as they are and stored as RGB, `noise` not told; photon noise is as strong as "
-        "Gaussian noise at 0.5.\n",
+        prose(
+            "The same images in grey, as grey images and stored as RGB, with `noise` estimated. Photon noise has the "
+            "variance of the Gaussian noise at a value of 0.5."
+        ),
         table(
             ["", "image", *stored],
             [
@@ -198,8 +223,10 @@ def memory() -> list[str]:
         return []
     return [
         "## Memory of denoising\n",
-        "`python -m benchmarks.scaling --models 1 16 64 --json benchmarks/results/memory.json`; 768x512 RGB, preset "
-        "`balanced`; peak above what the process held before.\n",
+        prose(
+            "`python -m benchmarks.scaling --models 1 16 64 --json benchmarks/results/memory.json`",
+            "768x512 RGB, preset `balanced`; peak above what Python and torch held before, each in a new process.",
+        ),
         table(
             ["models", "kernel counts", "their kernels, MB", "peak, MB"],
             [
@@ -210,91 +237,113 @@ def memory() -> list[str]:
     ]
 
 
+def fits() -> list[str]:
+    """Section of several runs of `benchmarks.regression`."""
+    names = ("regression-2000", "regression-2000-fast", "regression-2000-content", "regression-10000")
+    runs = [found for name in names if (found := load(name))]
+    if not runs:
+        return []
+    return [
+        "## Fits\n",
+        prose(
+            "`python -m benchmarks.regression --kernels 2000`, with `--iterations 250`, with `--start content`, and "
+            "`--kernels 10000 --iterations 500`",
+            machine_line(runs[0]["machine"]),
+            "Means over the 12 Kodak images with odd numbers, over the six that settings were tuned on (03, 07, 11, "
+            "15, 19, 23), and over the other six.",
+        ),
+        table(
+            ["kernels", "steps", "start", "PSNR, dB", "tuned on", "others", "SSIM", "seconds", "kernels/tile"],
+            [row for run in runs for row in regression(run)],
+        ),
+    ]
+
+
+def time_to_quality() -> list[str]:
+    """Section of `benchmarks.time_to_quality`, if it was run."""
+    found = load("time")
+    if not found:
+        return []
+    rows = []
+    for kernels, traces in found["results"].items():
+        cells = []
+        for level in ("28", "30", "32", "34"):
+            times = [t[level] for t in traces.values() if level in t]
+            cells.append(f"{np.median(times):.2f} s ({len(times)})" if times else "-")
+        rows.append([kernels, *cells])
+    return [
+        "## Time to a quality\n",
+        prose(
+            "`python -m benchmarks.time_to_quality --kernels 2000 10000 --json benchmarks/results/time.json`",
+            machine_line(found["machine"]),
+            "Median over the Kodak images that reach the PSNR, and in brackets how many of 12 do.",
+        ),
+        table(["kernels", "28 dB", "30 dB", "32 dB", "34 dB"], rows),
+    ]
+
+
+def size() -> list[str]:
+    """Section of `benchmarks.scaling`, if it was run."""
+    found = load("scaling")
+    if not found:
+        return []
+    rows = [
+        [
+            r["size"], str(r["kernels"]), str(r["threads"]), str(r["steps"]), f"{r['seconds']:.2f}",
+            f"{r['ns_per_pixel_and_step']:.1f}", f"{r['render_seconds']:.3f}", f"{r['peak_mb']:.0f}",
+        ]
+        for r in found["results"]
+    ]  # fmt: skip
+    columns = "width x height x channels,kernels,threads,steps,seconds,ns/pixel/step,render (s),peak (MB)"
+    return [
+        "## Size\n",
+        prose(
+            "`python -m benchmarks.scaling --largest --json benchmarks/results/scaling.json`",
+            machine_line(found["machine"]),
+            "Times include the initialisation.",
+        ),
+        table(columns.split(","), rows),
+    ]
+
+
+def enlarging() -> list[str]:
+    """Section of `benchmarks.enlarging`, if it was run."""
+    found = load("enlarging")
+    if not found:
+        return []
+    factors = list(next(iter(found["results"]["psnr"].values())))
+    images = ", ".join(f"{n:02d}" for n in found["results"]["images"])
+    return [
+        "## Enlarging\n",
+        prose(
+            "`python -m benchmarks.enlarging --json benchmarks/results/enlarging.json`",
+            f"Mean PSNR in dB over the middle 256x256 pixels of Kodak {images}, on which no setting was tuned, reduced "
+            "by averaging and enlarged again.",
+        ),
+        table(
+            ["", *(f"{factor} times" for factor in factors)],
+            [[method, *(f"{values[f]:.2f}" for f in factors)] for method, values in found["results"]["psnr"].items()],
+        ),
+    ]
+
+
 def page() -> str:
     """The page, as Markdown."""
-    parts = ["# Benchmarks\n", "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`.\n"]
-    parts += speed("speed", "Engine") + speed("speed-avx2", "Engine with AVX2", "RSMOE_SIMD=avx2 ")
-    runs = [
-        r
-        for name in ("regression-2000", "regression-2000-fast", "regression-2000-content", "regression-10000")
-        if (r := load(name))
-    ]
-    if runs:
-        parts += [
-            "## Fits\n",
-            "`python -m benchmarks.regression --kernels 2000`, with `--iterations 250`, with `--start content`, and "
-            "`--kernels 10000 --iterations 500`; means of the 12 Kodak images with odd numbers, of the six that "
-            "settings were chosen on (03, 07, 11, 15, 19, 23) and of the six that no setting was chosen on.  ",
-            machine_line(runs[0]["machine"]) + "\n",
-            table(
-                ["kernels", "steps", "start", "PSNR, dB", "chosen on", "untouched", "SSIM", "seconds", "kernels/tile"],
-                [row for run in runs for row in regression(run)],
-            ),
+    return "\n".join(
+        [
+            "# Benchmarks\n",
+            "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`.\n",
+            *speed("speed", "Engine"),
+            *speed("speed-avx2", "Engine with AVX2", "RSMOE_SIMD=avx2 "),
+            *fits(),
+            *time_to_quality(),
+            *size(),
+            *enlarging(),
+            *films(),
+            *correlated(),
+            *memory(),
         ]
-    found = load("time")
-    if found:
-        rows = []
-        for kernels, traces in found["results"].items():
-            cells = []
-            for level in ("28", "30", "32", "34"):
-                times = [t[level] for t in traces.values() if level in t]
-                cells.append(f"{np.median(times):.2f} s ({len(times)})" if times else "-")
-            rows.append([kernels, *cells])
-        parts += [
-            "## Time to a quality\n",
-            "`python -m benchmarks.time_to_quality --kernels 2000 10000 --json benchmarks/results/time.json`; "
-            "median over the Kodak images "
-            "that reach it, and how many of 12 do.  ",
-            machine_line(found["machine"]) + "\n",
-            table(["kernels", "28 dB", "30 dB", "32 dB", "34 dB"], rows),
-        ]
-    found = load("scaling")
-    if found:
-        rows = [
-            [
-                r["size"], str(r["kernels"]), str(r["threads"]), str(r["steps"]), f"{r['seconds']:.2f}",
-                f"{r['ns_per_pixel_and_step']:.1f}",
-                f"{r['render_seconds']:.3f}", f"{r['peak_mb']:.0f}",
-            ]
-            for r in found["results"]
-        ]  # fmt: skip
-        parts += [
-            "## Size\n",
-            "`python -m benchmarks.scaling --largest --json benchmarks/results/scaling.json`; start included.  ",
-            machine_line(found["machine"]) + "\n",
-            table(
-                [
-                    "width x height x channels",
-                    "kernels",
-                    "threads",
-                    "steps",
-                    "seconds",
-                    "ns/pixel/step",
-                    "render, s",
-                    "peak, MB",
-                ],
-                rows,
-            ),
-        ]
-    found = load("enlarging")
-    if found:
-        factors = list(next(iter(found["results"]["psnr"].values())))
-        images = ", ".join(f"{n:02d}" for n in found["results"]["images"])
-        parts += [
-            "## Enlarging\n",
-            "`python -m benchmarks.enlarging --json benchmarks/results/enlarging.json`; mean PSNR, dB, over the middle "
-            f"256x256 pixels of Kodak {images}, on which no setting was chosen, made smaller by averaging and enlarged "
-            "again.\n",
-            table(
-                ["", *(f"{factor} times" for factor in factors)],
-                [
-                    [method, *(f"{values[f]:.2f}" for f in factors)]
-                    for method, values in found["results"]["psnr"].items()
-                ],
-            ),
-        ]
-    parts += films() + correlated() + memory()
-    return "\n".join(parts)
+    )
 
 
 def main() -> None:

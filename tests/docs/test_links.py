@@ -92,3 +92,15 @@ def test_pages_lie_in_the_folders_of_the_documentation() -> None:
 def test_the_page_of_benchmarks_is_made_from_the_results_that_are_kept() -> None:
     assert report.PAGE == ROOT / "docs" / "results" / "benchmarks.md"
     assert report.PAGE.read_text() == report.page(), "run `python -m benchmarks.report` and commit the page"
+
+
+def test_lines_of_prose_are_at_most_120_characters_long() -> None:
+    """Tables, pictures, code and the tables of `napari-rsmoe bench` may be longer."""
+    long = [
+        f"{path.relative_to(ROOT)}: {line[:60]}"
+        for path in tracked()
+        if path.suffix == ".md" and "tables" not in path.parts
+        for line in markdown(path).splitlines()
+        if len(line) > 120 and not re.match(r"\||!\[|`[^`]*`$", line)
+    ]
+    assert long == []
