@@ -1,7 +1,7 @@
 """Speed of the CUDA engine: ``python -m benchmarks.cuda``, or on paper, ``python -m benchmarks.cuda --on-paper``.
 
 Measured, on a machine with a CUDA device: milliseconds of a step of a fit and of drawing an image, by CUDA events over
-many steps. On paper, on any machine: the same from the machine code (see docs/method/cuda.md), for three cards.
+many steps. On paper, on any machine: the same from the machine code (see docs/results/cuda.md), for three cards.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def work(kernels: int) -> dict[str, float]:
 
 
 def on_paper() -> list[dict[str, Any]]:
-    """Expected times, by the model of docs/method/cuda.md."""
+    """Expected times, by the model of docs/results/cuda.md."""
     file = sass.library()
     if file is None or not sass.has_tools():
         raise SystemExit("This needs the CUDA engine built, and cuobjdump and nvdisasm (see benchmarks/sass.py).")

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from .. import engine
 from .starts.start import SIGMA_RANGE
 
-ERROR_POWER = 2.0  # above 1 it seeks out the worst places; 2 and 3 were best, see docs/method/fitting.md
+ERROR_POWER = 2.0  # above 1 it seeks out the worst places; 2 and 3 were best, see docs/trials/fitting.md
 CANDIDATES = 4  # times as many kernels are tried for removal as are moved
 NEIGHBOURS = 3  # kernels whose mean distance sets the scale of a new one
 SPREAD = 0.5  # scale of a new kernel, in that distance
