@@ -1,0 +1,168 @@
+"""Steps of Adam on the squared error of one model, or of several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+
+from .. import engine
+from ..engine.limits import Limits
+from ..model.experts import Mode
+from .run_ahead import RunAhead
+from .settings import FitSettings
+from .state import FitState
+from .target import FitTarget
+from .tensors import learning_rates
+
+
+class Optimiser:
+    """A fit in progress whose kernels stay as many as they are, and where the optimiser leads them.
+
+    Parameters
+    ----------
+    target : FitTarget
+        What is fitted.
+    settings : FitSettings
+        How.
+    mode : {"smoe", "rbf"}
+        As for `napari_rsmoe.fit`.
+    ahead : RunAhead
+        The state; if active, nothing is read back from the device until `settle`.
+    """
+
+    def __init__(self, target: FitTarget, settings: FitSettings, mode: Mode, ahead: RunAhead) -> None:
+        self.target = target
+        self.settings = settings
+        self.mode: Mode = mode
+        self.ahead = ahead
+
+    @property
+    def state(self) -> FitState:
+        """Everything that changes: kernels, moments, error, progress."""
+        return self.ahead.state
+
+    @property
+    def geometry(self) -> torch.Tensor:
+        """(L, 6), or (models, L, 6), in the pixels of the raster that is drawn."""
+        return self.state.geometry
+
+    @property
+    def experts(self) -> torch.Tensor:
+        """(L, C), linear (L, 3 C); or with a first dimension more, as `geometry`."""
+        return self.state.experts
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the raster that is drawn."""
+        return self.target.shape
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return self.state.step
+
+    @property
+    def fraction(self) -> float:
+        """Share of the fit that is done, 0 to 1; it may be set before the first step."""
+        return self.state.fraction
+
+    @fraction.setter
+    def fraction(self, fraction: float) -> None:
+        self.state.fraction = fraction
+
+    @property
+    def mean_squared_error(self) -> float:
+        """Of the model before the last step, infinite before the first; the mean over models."""
+        self.settle()
+        return float(self.state.loss.mean()) / self.target.values
+
+    @property
+    def remaining(self) -> int:
+        """Steps that the settings have left."""
+        return max(0, self.settings.iterations - self.step)
+
+    def advance(self, steps: int, remaining: int | None = None) -> torch.Tensor:
+        """Take steps of the optimiser, at most as many as remain.
+
+        Parameters
+        ----------
+        steps : int
+            How many.
+        remaining : int, optional
+            How many remain, these among them: the learning rates decay accordingly. By default what the settings
+            have left.
+
+        Returns
+        -------
+        torch.Tensor
+            (3,) float32, seconds that went into tile lists, tiles and optimiser.
+        """
+        remaining = self.remaining if remaining is None else remaining
+        steps = min(steps, remaining)
+        if steps < 1:
+            return torch.zeros(3)
+        return self.ahead.do(partial(self._advance, steps, remaining))
+
+    def _advance(self, steps: int, remaining: int, state: FitState, *, wait: bool) -> torch.Tensor:
+        s, (height, width) = self.settings, self.shape
+        share = (1 - state.fraction) / remaining
+        rates = learning_rates(s, state.fraction + share * np.arange(steps))
+        losses, seconds = engine.fit_steps(
+            state.geometry,
+            state.experts,
+            state.moments,
+            self.target.tiles,
+            self.target.tile_weight,
+            rates,
+            height,
+            width,
+            block=s.oversample,
+            first_step=state.step,
+            tau=s.tau,
+            normalised=self.mode == "smoe",
+            confidence=s.confidence,
+            linear=s.linear,
+            whitened=s.whitened,
+            list_interval=s.list_interval,
+            list_margin=s.list_margin,
+            betas=s.betas,
+            limits=Limits.of_raster(height, width),
+            wait=wait,
+        )
+        state.fraction += share * steps
+        state.step += steps
+        state.loss = losses[..., -1]
+        if not wait:
+            state.had_room = state.had_room & state.loss.isfinite().all()
+        return seconds
+
+    def settle(self) -> None:
+        """Wait until the device has done what it was given; see `run_ahead`."""
+        self.ahead.settle()
+
+    def due(self) -> bool:
+        """Whether it is time for a report: always on the CPU; on a device now and then, and it settles then."""
+        return self.ahead.due(finished=self.remaining == 0)
+
+
+def together(fits: Sequence[Optimiser]) -> Optimiser:
+    """One fit of several models, which take their steps at once.
+
+    Parameters
+    ----------
+    fits : sequence of Optimiser
+        At least one, settled. They may differ in nothing but the values of their tensors: neither in the number of
+        kernels, the shape of the raster, the settings nor the steps taken.
+
+    Returns
+    -------
+    Optimiser
+        Its tensors have a first dimension more; those of `fits` stay as they are.
+    """
+    first = fits[0]
+    state = FitState.stacked([fit.state for fit in fits])
+    target = FitTarget.stacked([fit.target for fit in fits])
+    return Optimiser(target, first.settings, first.mode, first.ahead.anew(state))
