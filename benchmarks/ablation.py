@@ -61,7 +61,7 @@ def least_squares_experts(fitter: Fitter, pixels: np.ndarray) -> None:
         x = x + step * direction
         residual = residual - step * turned
         direction, power = residual + residual.square().sum(0) / power * direction, residual.square().sum(0)
-    fitter.experts = x.contiguous()
+    fitter.state.experts = x.contiguous()
 
 
 def grown(fraction: float) -> Finish:

@@ -18,7 +18,8 @@ from skimage import data
 from benchmarks import machine, sass
 from napari_rsmoe import engine
 from napari_rsmoe.engine import devices
-from napari_rsmoe.fitting.fitter import Fitter, together
+from napari_rsmoe.fitting.fitter import Fitter
+from napari_rsmoe.fitting.optimiser import together
 from napari_rsmoe.fitting.settings import FitSettings
 from napari_rsmoe.fitting.starts.methods import make_start
 

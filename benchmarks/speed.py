@@ -26,9 +26,11 @@ from skimage import data
 
 from benchmarks import machine
 from napari_rsmoe import engine, fit
-from napari_rsmoe.fitting.fitter import Fitter, to_tiles
+from napari_rsmoe.engine.limits import Limits
+from napari_rsmoe.fitting.fitter import Fitter
 from napari_rsmoe.fitting.settings import FitSettings
 from napari_rsmoe.fitting.starts.methods import make_start
+from napari_rsmoe.fitting.tensors import to_tiles
 
 LANES = {"base": 4, "avx2": 8, "avx512": 16}
 
@@ -75,7 +77,7 @@ def evaluation(kernels: int, channels: int, side: int = 512) -> dict[str, Any]:
         _, seconds = engine.fit_steps(
             geometry.clone(), experts.clone(), torch.zeros(2, 6 + channels, kernels), target, None, torch.zeros(12, 4),
             side, side, first_step=0, tau=math.inf, normalised=True, confidence=0.0, whitened=True, list_interval=12,
-            list_margin=0.0, betas=(0.9, 0.99), limits=(20.0, 8.0, 0.25, 1000.0, 8.0),
+            list_margin=0.0, betas=(0.9, 0.99), limits=Limits(largest_scale=1000.0),
         )  # fmt: skip
         tiles = min(tiles, float(seconds[1]) / 12)
     level = engine.simd_level()

@@ -13,6 +13,7 @@ from mixtures import random_mixture
 from napari_rsmoe import denoise, engine
 from napari_rsmoe.denoising import ensemble, options
 from napari_rsmoe.denoising.plans import Plan, batches
+from napari_rsmoe.engine.limits import Limits
 
 MODELS, KERNELS, SHAPE = 3, 40, (37, 50)
 
@@ -56,7 +57,7 @@ def test_fits(channels: int, linear: bool) -> None:
         losses, _ = engine.fit_steps(
             *mutated, *tensors[3:], torch.full((7, 4), 0.05), *SHAPE, first_step=0, tau=7.0, normalised=True,
             confidence=0.0, linear=linear, whitened=True, list_interval=3, list_margin=2.0, betas=(0.9, 0.99),
-            limits=(20.0, 8.0, 0.25, 200.0, 8.0),
+            limits=Limits(),
         )  # fmt: skip
         return [*mutated, losses]
 

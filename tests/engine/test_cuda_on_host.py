@@ -15,6 +15,7 @@ from skimage import data
 
 from napari_rsmoe import denoise, fit, psnr
 from napari_rsmoe.engine import devices, operators
+from napari_rsmoe.engine.limits import Limits
 from napari_rsmoe.fitting import relocation
 from napari_rsmoe.fitting.settings import PRESETS
 
@@ -100,7 +101,7 @@ def test_lists_that_overflow_are_built_again(on_host: pytest.MonkeyPatch) -> Non
         inputs = [geometry.clone(), experts.clone(), torch.zeros(2, 7, kernels)]
         losses, _ = library.fit_steps(  # type: ignore[attr-defined]
             *inputs, target, None, 1, torch.full((4, 4), 0.01), size, size, 0, 7.0, True, 0.0, False, True, 2, 1.0, 0.9,
-            0.99, [20.0, 8.0, 0.25, 200.0, 8.0],
+            0.99, Limits().values(),
         )  # fmt: skip
         return [losses, *inputs]
 

@@ -13,6 +13,7 @@ from mixtures import EXACT, compare_with_reference, fit_a_little, random_mixture
 
 from napari_rsmoe import engine
 from napari_rsmoe.engine import reference
+from napari_rsmoe.engine.limits import Limits
 
 SIZES = [(1, 1), (1, 40), (16, 16), (17, 33), (37, 100), (64, 48)]
 
@@ -178,7 +179,7 @@ OPERATORS = {
     "tile_lists": lambda g, e: (g, 20, 33, 9.0, True, 0.0),
     "fit_steps": lambda g, e: (
         g, e, torch.zeros(2, 8, 5), torch.rand(6, 2, 256), None, 1, torch.full((3, 4), 0.01), 20, 33,
-        0, 7.0, True, 0.0, False, True, 1, 0.0, 0.9, 0.99, [20.0, 8.0, 0.25, 200.0, 8.0],
+        0, 7.0, True, 0.0, False, True, 1, 0.0, 0.9, 0.99, Limits().values(),
     ),
 }  # fmt: skip
 

@@ -12,6 +12,9 @@ from mixtures import EXACT, fit_a_little, random_mixture, relative_error_per_ker
 
 from napari_rsmoe import engine
 from napari_rsmoe.engine import reference
+from napari_rsmoe.engine.limits import Limits
+
+WIDE = Limits(border=100.0, smallest_scale=0.01, largest_scale=5000.0)
 
 
 @pytest.mark.parametrize("whitened", [False, True])
@@ -31,7 +34,7 @@ def test_fused_step_is_adam_on_the_twins_gradient(normalised: bool, whitened: bo
         moved, moved_experts, torch.zeros(2, 8, 12), tiled(target), tiled(weight[None])[:, 0].contiguous(),
         torch.full((1, 4), rate), height, width, first_step=0, tau=EXACT, normalised=normalised, confidence=0.0,
         whitened=whitened, list_interval=1, list_margin=0.0, betas=(0.9, 0.99),
-        limits=(100.0, 8.0, 0.01, 5000.0, 8.0),
+        limits=WIDE,
     )  # fmt: skip
     assert float(losses[0]) == pytest.approx(loss.item(), rel=1e-5)
     torch.testing.assert_close(moved_experts - experts, -rate * grad_experts.sign().float(), rtol=2e-3, atol=1e-8)
@@ -59,7 +62,7 @@ def test_blocks_compare_means() -> None:
     losses, _ = engine.fit_steps(
         geometry.clone(), experts.clone(), state, target, None, torch.full((1, 4), 1e-4), 20, 36, block=4,
         first_step=0, tau=EXACT, normalised=True, confidence=0.0, whitened=True, list_interval=1, list_margin=0.0,
-        betas=(0.9, 0.99), limits=(100.0, 8.0, 0.01, 5000.0, 8.0),
+        betas=(0.9, 0.99), limits=WIDE,
     )  # fmt: skip
     assert losses.item() == pytest.approx(loss.item(), rel=1e-5)
     # The engine leaves out the 2 of the square; Adam's first moment is (1 - beta1) times the gradient.
@@ -83,7 +86,7 @@ def test_linear_steps_go_down_the_twins_gradient(whitened: bool) -> None:
     losses, _ = engine.fit_steps(
         moved, moved_experts, state, tiled(target), None, torch.full((1, 4), 1e-4), height, width, first_step=0,
         tau=EXACT, normalised=True, confidence=0.0, linear=True, whitened=whitened, list_interval=1, list_margin=0.0,
-        betas=(0.9, 0.99), limits=(100.0, 8.0, 0.01, 5000.0, 8.0),
+        betas=(0.9, 0.99), limits=WIDE,
     )  # fmt: skip
     assert losses.item() == pytest.approx(loss.item(), rel=1e-5)
     # The engine leaves out the 2 of the square; Adam's first moment is (1 - beta1) times the gradient.
@@ -122,7 +125,7 @@ def test_fit_steps_resume_exactly() -> None:
     parts = geometry.clone(), experts.clone(), torch.zeros(2, 7, 30)
     options = {
         "tau": 7.0, "normalised": True, "confidence": 0.0, "whitened": True, "list_interval": 5, "list_margin": 2.0,
-        "betas": (0.9, 0.99), "limits": (20.0, 8.0, 0.25, 200.0, 8.0),
+        "betas": (0.9, 0.99), "limits": Limits(),
     }  # fmt: skip
     rates = torch.full((20, 4), 0.05)
     engine.fit_steps(*whole, target, None, rates, 48, 48, first_step=0, **options)

@@ -9,6 +9,7 @@ from skimage import data
 
 from napari_rsmoe import denoise, engine, fit, psnr
 from napari_rsmoe.engine import devices
+from napari_rsmoe.engine.limits import Limits
 from napari_rsmoe.errors import DeviceError
 from napari_rsmoe.fitting.fitter import Fitter
 from napari_rsmoe.fitting.settings import FitSettings
@@ -109,7 +110,7 @@ def test_steps_can_be_captured_in_a_graph() -> None:
         return engine.fit_steps(
             geometry, experts, state, target, None, rates, 256, 256, first_step=0, tau=7.0, normalised=True,
             confidence=0.0, whitened=True, list_interval=5, list_margin=2.0, betas=(0.85, 0.95),
-            limits=(20.0, 8.0, 0.25, 512.0, 8.0),
+            limits=Limits(largest_scale=512.0),
         )[0]  # fmt: skip
 
     before = [t.clone() for t in (geometry, experts, state)]

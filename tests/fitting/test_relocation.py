@@ -10,6 +10,9 @@ from mixtures import random_mixture
 
 from napari_rsmoe.engine import reference
 from napari_rsmoe.fitting import relocation
+from napari_rsmoe.fitting.settings import FitSettings
+from napari_rsmoe.fitting.state import FitState
+from napari_rsmoe.fitting.target import FitTarget
 
 HEIGHT, WIDTH = 37, 50
 
@@ -36,6 +39,26 @@ def exactly_idle(geometry: torch.Tensor, experts: torch.Tensor, image: torch.Ten
     return set(candidates[((error_without - error) @ share).argsort()[:count]].tolist())
 
 
+def relocated(
+    geometry: torch.Tensor,
+    experts: torch.Tensor,
+    image: torch.Tensor,
+    count: int,
+    arrivals: torch.Tensor,
+    *,
+    weight: torch.Tensor | None = None,
+    tau: float = 7.0,
+    linear: bool = False,
+) -> torch.Tensor:
+    """Relocate in place; returns the moments, which were all ones before."""
+    state = FitState.begin(geometry, experts)
+    state.moments += 1
+    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    target = FitTarget.of(pixels, None if weight is None else weight.numpy(), 1, torch.device("cpu"))
+    assert bool(relocation.relocate(state, target, count, arrivals, FitSettings(tau=tau, linear=linear)))
+    return state.moments
+
+
 def test_the_need_of_a_kernel() -> None:
     geometry, experts = random_mixture(30, 3, (HEIGHT, WIDTH), 1, scales=(2.0, 8.0))
     value = reference.render(geometry.double(), experts.double(), HEIGHT, WIDTH).float()
@@ -53,10 +76,9 @@ def test_idle_kernels_go_to_the_error(linear: bool) -> None:
     image[:, 20:30, 10:20] += 2
     values, count = experts[:, :2].clone(), 5
     idle = None if linear else exactly_idle(geometry, values, image, count)
-    before, state = geometry.clone(), torch.ones(2, 6 + experts.shape[1], 30)
+    before = geometry.clone()
     arrivals = torch.from_numpy(np.random.default_rng(0).standard_exponential(HEIGHT * WIDTH, np.float32))
-    had_room = relocation.relocate(geometry, experts, state, image, None, count, 20.0, arrivals, linear=linear)
-    assert bool(had_room)
+    state = relocated(geometry, experts, image, count, arrivals, tau=20.0, linear=linear)
     moved = (geometry != before).any(1).nonzero()[:, 0]
     assert len(moved) == count
     if idle is not None:
@@ -86,9 +108,9 @@ def test_only_what_can_be_spared_moves(linear: bool) -> None:
     value = reference.render(geometry, experts, 32, 64, linear=linear)
     assert 0 in relocation.needed(geometry, experts[:, :1], value, 7.0).argsort()[:2]  # its neighbour's equals it
 
-    before, state = geometry.clone(), torch.ones(2, 6 + experts.shape[1], 6)
+    before = geometry.clone()
     arrivals = torch.empty(32 * 64).exponential_(generator=torch.Generator().manual_seed(0))
-    assert relocation.relocate(geometry, experts, state, image, None, 1, 7.0, arrivals, linear=linear)
+    state = relocated(geometry, experts, image, 1, arrivals, linear=linear)
     (moved,) = (geometry != before).any(1).nonzero()[:, 0].tolist()
     assert moved > 0
     y, column = geometry[moved, :2]
@@ -105,5 +127,5 @@ def test_all_but_one_may_move() -> None:
     weight = torch.zeros(8, 16)
     weight[2, 3] = 1
     arrivals = torch.ones(8 * 16)
-    assert relocation.relocate(geometry, experts, torch.zeros(2, 9, 2), image, weight, 1, 7.0, arrivals)
+    relocated(geometry, experts, image, 1, arrivals, weight=weight)
     assert [2.0, 3.0] in geometry[:, :2].tolist()

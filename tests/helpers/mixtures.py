@@ -8,7 +8,8 @@ import torch
 
 from napari_rsmoe import engine
 from napari_rsmoe.engine import reference
-from napari_rsmoe.fitting.fitter import to_tiles
+from napari_rsmoe.engine.limits import Limits
+from napari_rsmoe.fitting.tensors import to_tiles
 
 EXACT = math.inf  # the global mixture: every kernel at every pixel
 
@@ -82,7 +83,7 @@ def fit_a_little(
     losses, _ = engine.fit_steps(
         geometry, experts, state, target, weight, rates, height, width, first_step=0, tau=EXACT, normalised=True,
         confidence=0.0, whitened=whitened, list_interval=4, list_margin=2.0, betas=(0.9, 0.99),
-        limits=(20.0, 8.0, 0.25, 200.0, 8.0),
+        limits=Limits(),
     )  # fmt: skip
     return losses
 

@@ -13,8 +13,10 @@ import torch
 
 from .. import engine
 from ..arrays import Floats
-from ..fitting.fitter import Fitter, start_tensors, together
+from ..fitting.fitter import Fitter
+from ..fitting.optimiser import Optimiser, together
 from ..fitting.settings import FitSettings
+from ..fitting.tensors import start_tensors
 from ..model.model import Model
 from ..progress import Callback, Progress
 from .checkpoint import Checkpoint, Kernels, fingerprint
@@ -184,7 +186,7 @@ class _Schedule:
         size = self.task.observation.pixels[..., 0].size
         return sum(self.task.plans[number].n_kernels + size // 100 + 1 for number in numbers)
 
-    def advance(self, fitter: Fitter, batch: _Batch, finished: int, preview: Any) -> None:
+    def advance(self, fitter: Optimiser, batch: _Batch, finished: int, preview: Any) -> None:
         """Take the steps of a fit, until it is finished or the callback asks to stop."""
         count, cost = len(self.task.plans), self.cost(batch.numbers)
         total = self.cost(list(range(count))) * self.task.settings.iterations
@@ -230,7 +232,7 @@ class _Fits:
         noise, plans = self._observation.noise, [self.task.plans[number] for number in numbers]
         return _Batch(numbers, plans, rngs, [self._deviation * noise.sample(self._planes.shape, rng) for rng in rngs])
 
-    def fitter(self, batch: _Batch) -> Fitter:
+    def fitter(self, batch: _Batch) -> Optimiser:
         """The fit of a batch, on one raster that holds all of its tile grids."""
         shape = tuple(np.max([plan.shift for plan in batch.plans], 0) + self._planes.shape[1:])
         return together([self._fitter(batch, k, shape) for k in range(len(batch.numbers))])
@@ -273,7 +275,7 @@ class _Fits:
             mine[gone[: len(chosen)]] = new[chosen]
         return kernels
 
-    def kernels(self, fitter: Fitter, batch: _Batch) -> Kernels:
+    def kernels(self, fitter: Optimiser, batch: _Batch) -> Kernels:
         """Geometry (models, L, 6) in the pixels of the image, and experts in scaled planes."""
         geometry = fitter.geometry.clone()
         geometry[..., :2] -= torch.tensor([plan.shift for plan in batch.plans], device=self.device)[:, None]
@@ -321,7 +323,7 @@ class _Fits:
             for geometry, colours, more in zip(kernels[0].cpu(), experts, own, strict=True)
         ]
 
-    def preview(self, fitter: Fitter, batch: _Batch) -> np.ndarray:
+    def preview(self, fitter: Optimiser, batch: _Batch) -> np.ndarray:
         """The average of the finished models, or the first as it is."""
         if not self.groups:
             return self._restored(self._drawn(self.kernels(fitter, batch))[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..fitting.fitter import TILE
+from ..fitting.tensors import TILE
 from ..model.model import Model
 
 SPARSEST, DENSEST = 655.0, 19.0

@@ -12,6 +12,7 @@ import torch
 from ..errors import DeviceError
 from . import operators, reference
 from .library import WHY_NO_CUDA
+from .limits import Limits
 
 DEVICES = ("auto", "cpu", "cuda")
 Result = TypeVar("Result")
@@ -131,7 +132,7 @@ def self_check(device: torch.device) -> str:
     target = torch.full((6, 3, 256), 0.5, device=device)
     losses, _ = operators.ops.fit_steps(
         *inputs, torch.zeros(2, 9, 9, device=device), target, None, 1, torch.full((4, 4), 0.02), height, width,
-        0, 9.0, True, 0.0, False, True, 2, 1.0, 0.9, 0.99, [20.0, 8.0, 0.25, 200.0, 8.0],
+        0, 9.0, True, 0.0, False, True, 2, 1.0, 0.9, 0.99, Limits().values(),
     )  # fmt: skip
     first, last = float(losses[0]), float(losses[-1])
     start = float(((expected[0] - 0.5) ** 2).sum())

@@ -17,13 +17,13 @@ makes room, also for calls to come.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from .library import ops as ops  # re-exported: tests put other libraries in its place
+from .limits import Limits
 
 DEFAULT_TAU = 9.0
 """Culling margin in nats: a gate weight below exp(-9) = 1.2e-4 of the largest may be left out."""
@@ -150,7 +150,7 @@ def fit_steps(
     list_interval: int,
     list_margin: float,
     betas: tuple[float, float],
-    limits: Sequence[float],
+    limits: Limits,
     wait: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Run fused Adam steps on the weighted squared error; geometry, experts and state are updated in place.
@@ -160,7 +160,7 @@ def fit_steps(
     state : torch.Tensor
         (2, 6 + columns of experts, L) float32, Adam's moments; zeros at the start.
     target : torch.Tensor
-        (tiles, C, 256) float32, the image in tiles (`napari_rsmoe.fitting.fitter.to_tiles`).
+        (tiles, C, 256) float32, the image in tiles (`napari_rsmoe.fitting.tensors.to_tiles`).
     weight : torch.Tensor or None
         (tiles, 256) float32, non-negative weights of the pixels.
     rates : torch.Tensor
@@ -176,9 +176,8 @@ def fit_steps(
         Lists are rebuilt every so many steps, with tau enlarged by the margin.
     betas : tuple of float
         Adam's decay rates.
-    limits : sequence of five float
-        Pixels a centre may lie outside the image; pixels it may move in one step; smallest and largest scale
-        1 / r in pixels; largest absolute logit.
+    limits : Limits
+        Bounds that every kernel is kept within.
     wait : bool
         See above.
 
@@ -192,7 +191,7 @@ def fit_steps(
     """
     losses, seconds = ops.fit_steps(
         geometry, experts, state, target, weight, block, rates, height, width, first_step, tau, normalised, confidence,
-        linear, whitened, list_interval, list_margin, *betas, list(limits), wait,
+        linear, whitened, list_interval, list_margin, *betas, limits.values(), wait,
     )  # fmt: skip
     return losses, seconds
 

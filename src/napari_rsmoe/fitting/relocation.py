@@ -8,53 +8,46 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from .. import engine
+from .settings import FitSettings
 from .starts.start import SIGMA_RANGE
+from .state import FitState
+from .target import FitTarget
 
-ERROR_POWER = 2.0  # above 1 it seeks out the worst places; 2 and 3 were best, see docs/trials/fitting.md
-CANDIDATES = 4  # times as many kernels are tried for removal as are moved
-NEIGHBOURS = 3  # kernels whose mean distance sets the scale of a new one
-SPREAD = 0.5  # scale of a new kernel, in that distance
+ERROR_POWER = 2.0
+"""Power of the squared error by which places are drawn. Above 1 the worst places get most of the kernels; 2 and 3 were
+best, see docs/trials/fitting.md."""
+CANDIDATES = 4
+"""Kernels that are tried for removal, for each that moves. More make the choice better and each one slower."""
+NEIGHBOURS = 3
+"""Nearest kernels whose mean distance sets the scale of a new kernel."""
+SPREAD = 0.5
+"""Scale of a new kernel as a fraction of that distance. Larger ones disturb their neighbours, smaller ones change too
+few pixels to be drawn to the right place."""
+LEAST_CHANCE = 1e-12
+"""Chance of a pixel without error, as a fraction of that of the worst pixel, so that there are always enough places."""
 
 
 def relocate(
-    geometry: torch.Tensor,
-    experts: torch.Tensor,
-    state: torch.Tensor,
-    image: torch.Tensor,
-    weight: torch.Tensor | None,
-    count: int,
-    tau: float,
-    arrivals: torch.Tensor,
-    *,
-    block: int = 1,
-    linear: bool = False,
-    wait: bool = True,
+    state: FitState, target: FitTarget, count: int, arrivals: torch.Tensor, settings: FitSettings, *, wait: bool = True
 ) -> torch.Tensor:
-    """Give `count` idle kernels of an SMoE new places, drawn by the squared error; all in place.
+    """Give `count` idle kernels of an SMoE new places, drawn by the squared error.
 
-    The idle ones are found in two turns: those whose colour differs least from the image that they help to draw are
-    left out all together, and of them those go whose absence does the least harm.
-
-    All tensors live on one device; nothing is copied to or from it.
+    Changes geometry, experts and moments of the state in place. All tensors live on one device; nothing is copied to
+    or from it.
 
     Parameters
     ----------
-    geometry, experts, state : torch.Tensor
-        The mixture and its optimiser state, as `engine.fit_steps` takes them.
-    image : torch.Tensor
-        (C, H, W) float32, the image being fitted.
-    weight : torch.Tensor or None
-        (H, W) weights of the pixels.
+    state : FitState
+        The mixture and its optimiser state. Of linear experts only the value at the centre decides which kernels are
+        idle; relocated kernels begin flat.
+    target : FitTarget
+        The image being fitted.
     count : int
-        How many, below the number of kernels and at most that of pixels.
-    tau : float
-        Culling margin in nats.
+        How many kernels move, below their number and at most the number of pixels.
     arrivals : torch.Tensor
         (H W,) float32, independent draws from the standard exponential distribution, which decide the places.
-    block : int
-        Side of the squares whose means are compared with the image; see `engine.fit_steps`.
-    linear : bool
-        Whether experts are affine in position. New ones begin flat; idle ones are found by their value at the centre.
+    settings : FitSettings
+        Of the fit: `tau`, `linear` and `oversample` matter here.
     wait : bool
         As for `engine.render`.
 
@@ -63,29 +56,23 @@ def relocate(
     torch.Tensor
         () bool. False: the engine would have had to wait, and the kernels are spoilt.
     """
+    geometry, experts, image = state.geometry, state.experts, target.image
     channels, height, width = image.shape
+    tau, linear = settings.tau, settings.linear
     value = engine.render(geometry, experts, height, width, tau=tau, linear=linear, wait=wait)
     need = needed(geometry, experts[:, :channels], value, tau, wait=wait)
+    error = _squared_error(value, target, settings.oversample)
 
-    def error_of(drawn: torch.Tensor) -> torch.Tensor:
-        error = (_block_means(drawn, block) - image).square().sum(0)
-        return error if weight is None else error * weight
-
-    error = error_of(value)
     order = torch.argsort(need, stable=True)
     split = min(CANDIDATES * count, len(order) - 1)
     candidates, others = order[:split].sort().values, order[split:].sort().values
     without = engine.render(geometry[others], experts[others], height, width, tau=tau, linear=linear, wait=wait)
-    # Where several were left out, each answers for the harm in the share that it had among them.
-    harm = engine.gate_sums(geometry[candidates], (error_of(without) - error)[None], tau=tau, wait=wait)[:, 0]
+    # All candidates were left out at once: each answers for the harm in its share of the gates among them.
+    harm_map = _squared_error(without, target, settings.oversample) - error
+    harm = engine.gate_sums(geometry[candidates], harm_map[None], tau=tau, wait=wait)[:, 0]
     moved = candidates[torch.argsort(harm, stable=True)[:count]].sort().values
 
-    likely = blurred(error).double().ravel() ** ERROR_POWER
-    likely += 1e-12 * likely.max().clamp_min(1e-30)
-    # A race, as in `starts.start.draw_pixels`.
-    place = torch.topk(arrivals / likely, count, largest=False).indices.sort().values
-    y, x = place // width, place % width
-
+    y, x = _places(error, arrivals, count)
     distance, nearest = neighbours(torch.stack([y, x], 1), geometry[:, :2], moved)
     fresh = geometry.new_zeros(count, 6)
     fresh[:, 0], fresh[:, 1] = y, x
@@ -95,8 +82,25 @@ def relocate(
     colours[:, :channels] = image[:, y, x].T
     geometry.index_copy_(0, moved, fresh)
     experts.index_copy_(0, moved, colours)
-    state.index_fill_(2, moved, 0)
+    state.moments.index_fill_(2, moved, 0)
     return value[0, 0, 0].isfinite() & need[0].isfinite() & without[0, 0, 0].isfinite() & harm[0].isfinite()
+
+
+def _squared_error(drawn: torch.Tensor, target: FitTarget, block: int) -> torch.Tensor:
+    """Weighted squared error (H, W) of a drawing (C, H, W), which is compared by the means of its blocks."""
+    error = (_block_means(drawn, block) - target.image).square().sum(0)
+    return error if target.weight is None else error * target.weight
+
+
+def _places(error: torch.Tensor, arrivals: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and columns of `count` different pixels, drawn by the blurred error (H, W) in raster order."""
+    likely = blurred(error).double().ravel() ** ERROR_POWER
+    likely += LEAST_CHANCE * likely.max().clamp_min(1e-30)
+    # Pixels race: each arrives after an exponential time at the rate of its chance, and the first ones win; see
+    # `starts.start.draw_pixels`.
+    place = torch.topk(arrivals / likely, count, largest=False).indices.sort().values
+    width = error.shape[1]
+    return place // width, place % width
 
 
 def needed(
@@ -104,8 +108,8 @@ def needed(
 ) -> torch.Tensor:
     """How much each kernel's colour differs from the image that it helps to draw.
 
-    The sum over pixels of gate times squared difference of expert and value: where it is small, the neighbours
-    would draw the same without this kernel.
+    The sum over pixels of gate times squared difference of expert and value. Where it is small, the neighbours would
+    draw the same without this kernel.
 
     Parameters
     ----------
@@ -145,7 +149,7 @@ def blurred(plane: torch.Tensor) -> torch.Tensor:
 
 
 def blurred_on_device(plane: torch.Tensor) -> torch.Tensor:
-    """Do what `gaussian_filter` does, four times as slow on the CPU."""
+    """Do what `gaussian_filter` does on any device; on the CPU it is four times as slow."""
     radius = 4
     weights = np.exp(-0.5 * np.arange(-radius, radius + 1.0) ** 2)
     for _ in range(2):  # along y, then along x
@@ -160,7 +164,7 @@ def blurred_on_device(plane: torch.Tensor) -> torch.Tensor:
 
 
 def neighbours(places: torch.Tensor, centers: torch.Tensor, without: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The centres (L, 2) next to places (K, 2), of all but those `without`.
+    """Find the centres (L, 2) next to each place (K, 2), leaving out the kernels `without`.
 
     Returns
     -------
@@ -180,7 +184,7 @@ def neighbours(places: torch.Tensor, centers: torch.Tensor, without: torch.Tenso
 def neighbours_on_device(
     places: torch.Tensor, centers: torch.Tensor, without: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Do the same without a tree: all distances, in parts of bounded memory."""
+    """Do the same without a tree: compute all distances, in parts of bounded memory."""
     count = min(NEIGHBOURS, len(centers) - len(without))
     apart, nearest = [], []
     for part in places.float().split(max(1, (1 << 25) // len(centers))):

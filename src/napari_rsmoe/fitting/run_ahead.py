@@ -1,9 +1,9 @@
 """Work on a device that the host does not wait for, and repeat it where the engine had too little memory.
 
 On CUDA the engine cannot know how long the lists of the tiles get before it has built them. To ask after each call
-would leave the device idle meanwhile. So calls only note on the device whether their memory sufficed, and the host looks
-at this note when somebody wants results. In the rare case that it did not suffice, the host goes back to the last state
-that it had seen, and does everything since once more, waiting after each call, which also sets more memory aside.
+would leave the device idle meanwhile. So calls only note on the device whether their memory sufficed, and the host
+looks at this note when somebody wants results. In the rare case that it did not suffice, the host goes back to the last
+state that was sound and repeats everything since, waiting after each call, which also sets more memory aside.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ would make previews and the reaction to a stop slower, more of them the fit."""
 class Action(Protocol[Result_co]):
     """Something that changes a state; without `wait` it only hands its work to the device."""
 
-    def __call__(self, state: FitState, *, wait: bool) -> Result_co:
+    def __call__(self, state: FitState, /, *, wait: bool) -> Result_co:
         """Do it."""
         ...
 

@@ -73,9 +73,7 @@ class FitState:
 
     def copy(self) -> FitState:
         """A copy that later steps do not change."""
-        return replace(
-            self, geometry=self.geometry.clone(), experts=self.experts.clone(), moments=self.moments.clone()
-        )
+        return replace(self, geometry=self.geometry.clone(), experts=self.experts.clone(), moments=self.moments.clone())
 
     def note_best(self, *, wait: bool) -> None:
         """Keep a copy of the kernels if their error is the smallest so far.

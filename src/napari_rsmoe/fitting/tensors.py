@@ -35,9 +35,9 @@ def start_tensors(start: Start, shape: tuple[int, int]) -> tuple[torch.Tensor, t
 
 
 def shared_out(geometry: torch.Tensor, experts: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Divide experts (L, C) by the sum of all Gaussians at their centres, so that a plain sum starts as bright as gates.
+    """Divide experts (L, C) by the sum of all Gaussians at their centres, where that is above 1.
 
-    Where the sum is below 1 experts stay as they are.
+    Sums of Gaussians then begin as bright as gates, which sum to one.
     """
     total = engine.render(geometry, torch.ones(len(geometry), 1), *shape, normalised=False)[0]
     y, x = (geometry[:, axis].round().long().clamp(0, length - 1) for axis, length in enumerate(shape))
