@@ -123,8 +123,10 @@ def test_the_engine_does_not_wait_either(library: ctypes.CDLL) -> None:
     assert waits[1] > 4  # it had too little room, found that out at the end and did all again, call by call
     second, *waits = run()
     assert waits == [0, 0]  # now it knows
-    for name in ("geometry", "experts", "state", "_loss"):
-        assert torch.equal(getattr(first, name), getattr(second, name))
+    for one, other in zip(
+        *([f.geometry, f.experts, f.state.moments, f.state.loss] for f in (first, second)), strict=True
+    ):
+        assert torch.equal(one, other)
     assert first.mean_squared_error < 0.1
     second.keep_best()
     assert second.mean_squared_error <= first.mean_squared_error
