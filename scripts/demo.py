@@ -1,4 +1,4 @@
-"""``python scripts/demo.py``: denoise and enlarge a photograph, print figures, write pictures.
+"""Denoise and enlarge a photograph with known truth, print figures and write pictures: ``python scripts/demo.py``.
 
 The photograph comes with scikit-image, so nothing is downloaded.
 """
@@ -22,13 +22,13 @@ from napari_rsmoe import Denoised, Kernels, Progress, denoise, psnr, ssim, upsca
 from napari_rsmoe.display.pictures import heat
 from napari_rsmoe.progress import Callback
 
-NOISE_VARIANCE = 0.01
-SCALE = 4
-GAP = 6  # px of white between the panels of the overview
+NOISE_VARIANCE = 0.01  # Variance of the added noise, for values in [0, 1].
+SCALE = 4  # Factor by which the photograph is reduced and enlarged again.
+GAP = 6  # Width in pixels of the white gap between the panels of the overview.
 
 
 def photograph() -> np.ndarray:
-    """Load the example, cut to a multiple of `SCALE`.
+    """Load the example, cropped to a multiple of `SCALE`.
 
     Returns
     -------
@@ -41,28 +41,28 @@ def photograph() -> np.ndarray:
 
 
 def add_noise(image: np.ndarray) -> np.ndarray:
-    """Add Gaussian noise of variance `NOISE_VARIANCE` and clip to [0, 1]; the same noise at every run."""
+    """Add Gaussian noise of variance `NOISE_VARIANCE` and clip to [0, 1], with the same noise in every run."""
     noise = np.random.default_rng(0).normal(0.0, NOISE_VARIANCE**0.5, image.shape)
     return np.clip(image + noise, 0.0, 1.0).astype(np.float32)
 
 
 def resize(image: np.ndarray, factor: int, order: int) -> np.ndarray:
-    """Enlarge by interpolation of an order: 0 nearest pixel, 3 cubic. (Y, X, C), clipped to [0, 1]."""
+    """Enlarge (Y, X, C) by interpolation of the given order (0: nearest pixel, 3: cubic), clipped to [0, 1]."""
     shape = (image.shape[0] * factor, image.shape[1] * factor)
     return np.clip(skimage.transform.resize(image, shape, order=order, mode="edge"), 0.0, 1.0)
 
 
 def draw_kernels(image: np.ndarray, kernels: Kernels, zoom: int = 2) -> np.ndarray:
-    """Show the middle of the image enlarged, with an ellipse at one standard deviation of each kernel.
+    """Enlarge the middle of the image, and draw an ellipse at one standard deviation of each kernel.
 
     Parameters
     ----------
     image : numpy.ndarray
         (Y, X, 3) in [0, 1].
     kernels : Kernels
-        Of a model of this image.
+        Kernels of a model of this image.
     zoom : int
-        How many times the picture is enlarged. It shows ``1 / zoom`` of the height and the width.
+        Factor of the enlargement. The picture shows ``1 / zoom`` of the height and of the width.
 
     Returns
     -------
@@ -72,11 +72,11 @@ def draw_kernels(image: np.ndarray, kernels: Kernels, zoom: int = 2) -> np.ndarr
     size = np.array(image.shape[:2]) // zoom
     top, left = corner = (np.array(image.shape[:2]) - size) // 2
     canvas = 0.6 * resize(image[top : top + size[0], left : left + size[1]], zoom, order=3)
-    turn = np.linspace(0.0, 2.0 * np.pi, 1000)  # dense enough to leave no gaps
+    turn = np.linspace(0.0, 2.0 * np.pi, 1000)  # Enough points to leave no gaps.
     along, across = kernels.axes.T[:, :, None] * np.stack([np.cos(turn), np.sin(turn)])[:, None]
     cos, sin = np.cos(kernels.angle)[:, None], np.sin(kernels.angle)[:, None]
     outlines = kernels.center[:, None] + np.stack([along * sin + across * cos, along * cos - across * sin], -1)
-    # Pixel i of the picture, enlarged, covers [i - 0.5, i + 0.5] of the image.
+    # Pixel i of the image covers [i - 0.5, i + 0.5] in image coordinates.
     points = np.rint((outlines - corner + 0.5) * zoom - 0.5).astype(int).reshape(-1, 2)
     inside = ((points >= 0) & (points < canvas.shape[:2])).all(axis=1)
     canvas[tuple(points[inside].T)] = 1.0
@@ -84,7 +84,7 @@ def draw_kernels(image: np.ndarray, kernels: Kernels, zoom: int = 2) -> np.ndarr
 
 
 def side_by_side(panels: list[np.ndarray], columns: int) -> np.ndarray:
-    """Arrange pictures of one size in rows, with white between them."""
+    """Arrange pictures of the same size in rows, with white gaps between them."""
     padded = [np.pad(p, ((0, GAP), (0, GAP), (0, 0)), constant_values=1.0) for p in panels]
     rows = [np.concatenate(padded[i : i + columns], axis=1) for i in range(0, len(padded), columns)]
     return np.concatenate(rows, axis=0)[:-GAP, :-GAP]
@@ -92,7 +92,7 @@ def side_by_side(panels: list[np.ndarray], columns: int) -> np.ndarray:
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callback]:
-    """Show a bar on a terminal; the callback inside moves it."""
+    """Show a progress bar on a terminal, and yield the callback that moves it."""
     with tqdm.tqdm(
         desc=label, total=100, leave=False, disable=None, bar_format="{desc} {percentage:3.0f}% |{bar}|"
     ) as bar:
@@ -110,7 +110,7 @@ def figures(name: str, image: np.ndarray, truth: np.ndarray, more: str = "") -> 
 
 
 def run_denoise(truth: np.ndarray, noisy: np.ndarray) -> Denoised:
-    """Denoise, and print how well that went."""
+    """Denoise, and print PSNR, SSIM and time."""
     start = time.perf_counter()
     with progress_bar("denoising") as callback:
         result = denoise(noisy, callback=callback)
@@ -122,7 +122,7 @@ def run_denoise(truth: np.ndarray, noisy: np.ndarray) -> Denoised:
 
 
 def run_upscale(truth: np.ndarray, small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Enlarge by cubic interpolation and by a model, and print how well that went."""
+    """Enlarge by cubic interpolation and by `upscale`, and print PSNR, SSIM and time."""
     bicubic = resize(small, SCALE, order=3)
     start = time.perf_counter()
     with progress_bar("enlarging") as callback:
@@ -151,7 +151,7 @@ def main(output: Path) -> None:
     click.echo(f"Photograph: skimage.data.chelsea, {truth.shape[1]} x {truth.shape[0]} px, RGB")
     denoised = run_denoise(truth, noisy)
     bicubic, ours = run_upscale(truth, small)
-    # Of the models, which differ in size, the one whose ellipses can be told apart.
+    # Models differ in their number of kernels; about 1000 ellipses are still distinguishable.
     kernels = min(denoised.models, key=lambda model: abs(model.n_kernels - 1000)).kernels()
 
     panels = {
@@ -172,8 +172,8 @@ def main(output: Path) -> None:
         click.echo(f"wrote {path}")
     click.echo(
         f"overview.png, top row: {', '.join(list(panels)[:4])}; bottom row: {', '.join(list(panels)[4:])}.\n"
-        f"kernels.png: the middle of the picture, twice as large, with {len(kernels)} kernels of one of "
-        f"{len(denoised.models)} models."
+        f"kernels.png: the middle of the picture, twice as large, with the {len(kernels)} kernels of one "
+        f"of {len(denoised.models)} models."
     )
 
 

@@ -1,10 +1,11 @@
-"""JupyterLab in a real browser without a screen, for the test of the notebook widgets and for pictures of them.
+"""JupyterLab in a headless browser, to test the notebook widgets and to make pictures of them.
 
-Needs `pip install 'napari-rsmoe[test]'` and Chromium (`apt-get install chromium`; any Chrome on the PATH will do).
+Needs `pip install 'napari-rsmoe[test]'` and Chromium (`apt-get install chromium`, or any Chrome on the PATH).
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -20,27 +21,29 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 60  # seconds for a step; machines may be busy
+PATIENCE = 60  # Seconds that a step may take on a busy machine.
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
-    "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of view stay in the page
+    "notebook-extension/tracker": {"windowingMode": "none"},  # Keeps cells outside of the view in the page.
 }
 
 
 def find_browser() -> str | None:
-    """Path of Chromium or Chrome, if there is one."""
+    """The path of Chromium or Chrome, or None."""
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
-    """Make a notebook of code cells."""
+    """Write a notebook of code cells."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(
         metadata={"kernelspec": kernel}, cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
@@ -50,13 +53,13 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 
 @contextmanager
 def server(folder: Path, application: str = "lab") -> Iterator[str]:
-    """Run Jupyter on the notebooks of a folder, with settings of its own; the address."""
+    """Run Jupyter on the notebooks of a folder, with its own settings, and yield the address."""
     settings = folder / ".jupyter"
     for name, value in SETTINGS.items():
         path = settings / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value))
-    # Where the browser's part of the widgets was installed; Jupyter looks beside its own Python only.
+    # The folder of the widgets' browser code, because Jupyter looks only beside its own Python.
     widgets = next(f for f in distribution("anywidget").files or () if f.match("labextensions/anywidget/package.json"))
     shared = Path(str(distribution("anywidget").locate_file(widgets))).resolve().parents[2]
     environment = os.environ | {
@@ -91,7 +94,7 @@ def server(folder: Path, application: str = "lab") -> Iterator[str]:
 
 @contextmanager
 def browser_page(width: int = 1280, height: int = 900, zoom: float = 1) -> Iterator[Page]:
-    """An empty page of a browser without a window."""
+    """Open an empty page of a headless browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), headless=True, args=list(FLAGS))
         page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=zoom)
@@ -101,18 +104,13 @@ def browser_page(width: int = 1280, height: int = 900, zoom: float = 1) -> Itera
 
 
 def run_all(page: Page, address: str, name: str) -> None:
-    """Open a notebook in JupyterLab and run all of it."""
+    """Open a notebook in JupyterLab and run all cells."""
     page.goto(f"{address}/lab/tree/{name}?reset")
-    page.get_by_text("| Idle").wait_for()  # the kernel has started
+    page.get_by_text("| Idle").wait_for()  # The kernel has started.
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
 
 
 def pixels(target: Any) -> Any:
     """A screenshot of an element or a page as an array (Y, X, 3) uint8."""
-    import io
-
-    import numpy as np
-    from PIL import Image
-
     return np.asarray(Image.open(io.BytesIO(target.screenshot())).convert("RGB"))

@@ -1,4 +1,4 @@
-"""Makes the pictures of the notebook widgets in docs/images, by using them in JupyterLab.
+"""Make the pictures of the notebook widgets in docs/images by using the widgets in JupyterLab.
 
 ``python scripts/notebook_screenshots.py [NAME ...]``
 """
@@ -17,8 +17,8 @@ from jupyter_page import browser_page, run_all, server, write_notebook
 from PIL import Image
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
-COLOURS = 192  # of the PNG's palette, so that a picture stays small
-MARGIN = 10  # px around what is shown
+COLOURS = 192  # Size of the palette of the PNG; fewer colours make smaller files.
+MARGIN = 10  # Width in pixels of the margin around a cell.
 
 NOISY = """import numpy as np
 from skimage import data
@@ -54,30 +54,30 @@ rsmoe.denoise(noisy, models=8)"""
 
 
 def press(page: Any, name: str, until: str = "Done,") -> None:
-    """Press a button and wait for a status."""
+    """Press a button, and wait until the status matches `until`."""
     page.get_by_role("button", name=name, exact=True).click()
     page.locator(".rsmoe-controls > .widget-label").get_by_text(re.compile(until)).wait_for()
 
 
 def denoise(page: Any) -> None:
-    """Before and after, with the uncertainty."""
+    """The noisy and the denoised image, with the uncertainty."""
     press(page, "Denoise")
     page.get_by_role("button", name="Uncertainty").click()
 
 
 def fit(page: Any) -> None:
-    """A fit on its way."""
+    """A running fit."""
     press(page, "Fit", r"left$")
     page.wait_for_timeout(4000)
 
 
 def upscale(page: Any) -> None:
-    """Enlarged, beside the pixels."""
+    """The enlarged image beside the pixels."""
     press(page, "Enlarge")
 
 
 def explore(page: Any) -> None:
-    """Small kernels only, and what one of them is."""
+    """Small kernels only, with the tooltip of one of them."""
     page.locator(".rsmoe-stage[data-kernels]").wait_for()
     handle, bar = page.locator(".noUi-handle-upper"), page.locator(".noUi-base").first.bounding_box()
     handle.drag_to(page.locator(".noUi-base").first, target_position={"x": 0.6 * bar["width"], "y": 1}, force=True)
@@ -86,7 +86,7 @@ def explore(page: Any) -> None:
 
 
 def result(page: Any) -> None:
-    """What a result shows by itself."""
+    """The display of a result without a widget."""
     page.locator(".jp-OutputArea-output img").first.wait_for()
 
 
@@ -97,7 +97,7 @@ PICTURES: dict[str, tuple[str, Callable[[Any], None]]] = {
 
 
 def save(page: Any, name: str) -> None:
-    """Write a picture of the cell and its output."""
+    """Save a picture of the cell and its output."""
     page.wait_for_timeout(1500)
     boxes = [page.locator(part).last.bounding_box() for part in (".jp-InputArea", ".jp-OutputArea-output")]
     x, y = min(box["x"] for box in boxes), min(box["y"] for box in boxes)
@@ -111,7 +111,7 @@ def save(page: Any, name: str) -> None:
 
 
 def main(*names: str) -> None:
-    """Make the pictures named, or all of them."""
+    """Make the named pictures, or all."""
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as address:
         for name in names or PICTURES:
             cell, use = PICTURES[name]

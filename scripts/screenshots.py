@@ -1,6 +1,6 @@
-"""Makes the pictures of the napari plugin in docs/images, by using it.
+"""Make the pictures of the napari plugin in docs/images by using the plugin.
 
-``scripts/with_display.sh python scripts/screenshots.py [NAME ...]``; each picture comes from a fresh process.
+``scripts/with_display.sh python scripts/screenshots.py [NAME ...]``; each picture is made in a new process.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from napari_rsmoe.plugin import samples
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 SIZE = (1240, 760)
-COLOURS = 192  # of the PNG's palette, so that a picture stays small
+COLOURS = 192  # Size of the palette of the PNG; fewer colours make smaller files.
 
 
 def live(seconds: float = 0.0, until: Callable[[], bool] | None = None) -> None:
-    """Let the window live for a time, or until something is true."""
+    """Process the events of the window for some seconds, or until a condition holds."""
     end = time.monotonic() + (seconds if until is None else 600)
     while time.monotonic() < end and not (until is not None and until()):
         QApplication.processEvents()
         time.sleep(0.01)
     if until is not None and not until():
-        raise SystemExit("it did not happen in time")
+        raise SystemExit("The condition did not hold within ten minutes.")
 
 
 def save(viewer: Any, name: str) -> None:
-    """Write a picture of the whole window."""
+    """Save a picture of the whole window."""
     viewer.status = ""
     live(0.8)
     picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
@@ -50,7 +50,7 @@ def save(viewer: Any, name: str) -> None:
 
 
 def opened(viewer: Any, name: str, **given: Any) -> Any:
-    """Open a widget, with the default settings but for these."""
+    """Open a widget with the default settings, except for the given ones."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-rsmoe", name)
     if hasattr(widget, "form"):
         widget.form.reset()
@@ -59,19 +59,19 @@ def opened(viewer: Any, name: str, **given: Any) -> Any:
 
 
 def run(widget: Any) -> None:
-    """Press the button and wait."""
+    """Press the button, and wait until the job is finished."""
     widget.start()
     live(until=lambda: not widget.busy)
 
 
 def add(viewer: Any, sample: list[Any]) -> None:
-    """Add sample data."""
+    """Add sample data to the viewer."""
     for data, options, _ in sample:
         viewer.add_image(data, **options)
 
 
 def denoise(viewer: Any) -> None:
-    """Source and result side by side."""
+    """The source and the results side by side."""
     add(viewer, samples.micrograph()[1:])
     widget = opened(viewer, "Denoise", models=8)
     widget.outputs["residual"].value = True
@@ -82,7 +82,7 @@ def denoise(viewer: Any) -> None:
 
 
 def fit(viewer: Any) -> None:
-    """A fit on its way, with the curve, caught in the middle."""
+    """The result of a fit, with the curve of the PSNR."""
     add(viewer, samples.small_photograph())
     viewer.reset_view()
     widget = opened(viewer, "Fit kernels", n_kernels=800)
@@ -91,7 +91,7 @@ def fit(viewer: Any) -> None:
 
 
 def running(viewer: Any) -> None:
-    """The live preview."""
+    """A running fit with its live preview."""
     import skimage.data
 
     viewer.add_image(skimage.data.astronaut(), name="astronaut", rgb=True)
@@ -102,7 +102,7 @@ def running(viewer: Any) -> None:
 
 
 def upscale(viewer: Any) -> None:
-    """Enlarged and sharpened, bicubic beside it."""
+    """An image, enlarged and sharpened, with a bicubic enlargement beside it."""
     import skimage.data
 
     image = skimage.data.camera()[60:220, 160:320].reshape(80, 2, 80, 2).mean((1, 3)).astype(np.uint8)
@@ -116,7 +116,7 @@ def upscale(viewer: Any) -> None:
 
 
 def kernels(viewer: Any) -> None:
-    """Kernels selected by a feature."""
+    """Kernels that are selected by a feature."""
     add(viewer, samples.small_photograph())
     dock, fit_widget = viewer.window.add_plugin_dock_widget("napari-rsmoe", "Fit kernels")
     fit_widget.form.set({"n_kernels": 500})
@@ -133,7 +133,7 @@ PICTURES = {"denoise": denoise, "fit": fit, "running": running, "upscale": upsca
 
 
 def main(*names: str) -> None:
-    """Make the pictures named, or all of them."""
+    """Make the named pictures, or all."""
     if len(names) == 1:
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, tempfile.mkdtemp())
         viewer = napari.Viewer()

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 PAGE_NAME = re.compile(r"\bdocs/[\w/.-]*\.(?:md|png|jpg)\b")
+SOURCE_NAME = re.compile(r"`([\w./-]+\.(?:py|h|cpp|cu|sh|c))`")
 FOLDERS = {"guide", "method", "results", "trials", "images"}
 SOURCES = (".py", ".h", ".cpp", ".cu", ".md", ".ipynb", ".toml", ".yaml", ".sh")
 
@@ -81,6 +82,23 @@ def test_pages_named_in_the_sources_exist() -> None:
         for name in PAGE_NAME.findall(path.read_text(encoding="utf-8"))
         if not (ROOT / name).exists()
     }
+    assert missing == set()
+
+
+def test_files_named_in_the_pages_exist() -> None:
+    """Code spans such as `fitting/fit.py` name files of the repository, of the package or of a folder named before."""
+    missing = set()
+    for path in tracked():
+        if path.suffix != ".md" or path.name == "CHANGELOG.md" or "tables" in path.parts:
+            continue
+        folder = ROOT
+        for name in SOURCE_NAME.findall(markdown(path)):
+            places = [base / name for base in (ROOT, ROOT / "src" / "napari_rsmoe", folder)]
+            found = [place for place in places if place.exists()]
+            if found:
+                folder = found[0].parent
+            else:
+                missing.add(f"{path.relative_to(ROOT)}: {name}")
     assert missing == set()
 
 

@@ -1,8 +1,9 @@
-"""What the user has set in napari's preferences for this plugin."""
+"""The settings of this plugin in napari's preferences."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 
 from .names import PLUGIN
@@ -10,18 +11,18 @@ from .names import PLUGIN
 
 @dataclass(frozen=True)
 class Preferences:
-    """Settings for all jobs; the defaults are those of `napari.yaml`.
+    """Settings for all jobs, with the defaults of `napari.yaml`.
 
     Attributes
     ----------
     device : {"auto", "cpu", "cuda"}
         Where to compute.
     threads : int
-        Processor threads; 0 takes all cores.
+        Number of processor threads; 0 uses all cores.
     drawn_kernels : int
-        How many kernels are drawn at most, the heaviest first.
+        Largest number of kernels that are drawn, the heaviest first.
     preview_interval : float
-        Seconds between two previews.
+        Time between two previews in seconds.
     """
 
     device: str = "auto"
@@ -31,9 +32,9 @@ class Preferences:
 
 
 def preferences() -> Preferences:
-    """The preferences as they are now; the defaults where napari has no preferences for plugins (before 0.9)."""
+    """The current preferences, or the defaults if napari is older than 0.9 and has no preferences for plugins."""
     with contextlib.suppress(ImportError, KeyError, AttributeError):
-        from napari.settings import get_plugin_settings
+        from napari.settings import get_plugin_settings  # Here because napari before 0.9 lacks it.
 
         found = get_plugin_settings(PLUGIN)
         return Preferences(
@@ -46,14 +47,12 @@ def preferences() -> Preferences:
 
 
 def use_threads(count: int) -> None:
-    """Let torch use `count` threads; 0: all cores. This loads torch."""
-    import os
-
-    import torch
+    """Let torch use `count` threads, or all cores if `count` is 0. Loads torch."""
+    import torch  # Imported here to save start-up time.
 
     torch.set_num_threads(count or os.cpu_count() or 1)
 
 
 def load_engine() -> None:
-    """Load torch and the engine, which takes seconds the first time."""
-    from .. import engine  # noqa: F401
+    """Load torch and the engine, which takes up to a second the first time."""
+    from .. import engine  # noqa: F401  Imported here to save start-up time.

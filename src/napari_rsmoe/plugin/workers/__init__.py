@@ -1,1 +1,4 @@
-"""Threads: jobs with progress and cancel, and quick tasks of which only the latest counts."""
+"""Threads whose results return to the thread of the window: jobs of menu commands, and short tasks.
+
+Modules here may import `ui`, the other modules of the plugin, and Qt.
+"""

@@ -1,4 +1,4 @@
-"""A job without a widget: the activity dock shows its progress and cancels it."""
+"""A job without a widget, with its progress bar and cancel button in napari's activity dock."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from ..actions import Result
 from ..layers.adding import add_layers
 from .thread import Task
 
-PARTS = 1000
+PARTS = 1000  # Steps of the progress bar.
+INTERVAL = 100  # Milliseconds between two updates of the progress bar.
 
 
 class BackgroundJob:
-    """Runs ``function(callback=...)`` on a thread and adds the layers of its `Result`.
+    """Runs ``function(callback=...)`` on a thread and adds the layers of its `Result` to the viewer.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Gets the layers.
+        The viewer that gets the layers.
     title : str
-        For the activity dock.
+        Title in the activity dock.
     function : callable
         Returns a `Result`.
     """
@@ -36,11 +37,11 @@ class BackgroundJob:
         self.job = Job(lambda callback: _with_layers(function(callback=callback)), self._finished, Task)
         self._bar = cancelable_progress(total=PARTS, desc=title, cancel_callback=self.job.cancel)
         self._timer = QTimer()
-        self._timer.setInterval(100)
+        self._timer.setInterval(INTERVAL)
         self._timer.timeout.connect(self._tick)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the job."""
         self._timer.start()
         self.job.start()
 
@@ -64,7 +65,7 @@ class BackgroundJob:
         result, layers = outcome.result
         add_layers(self._viewer, layers, replace=False)
         if result.record["metrics"]["stopped"]:
-            show_info("Stopped; what was there is kept.")
+            show_info("Stopped. The part that was finished is kept.")
 
 
 def _with_layers(result: Result) -> tuple[Result, list[Any]]:

@@ -1,4 +1,4 @@
-"""A thread whose result comes back to the window's thread."""
+"""A task on a thread of its own, whose result is delivered on the thread of the window."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Bridge(QObject):
 
 
 class Task(jobs.Task):
-    """As `jobs.Task`, but `done` is called on the thread that made the task, as long as there is a window."""
+    """A `jobs.Task` that calls `done` on the thread that created the task, as long as Qt is running."""
 
     def __init__(
         self, function: Callable[[], Any], done: Callable[[Outcome], None], *, background: bool = False
@@ -27,5 +27,5 @@ class Task(jobs.Task):
         self._bridge.done.connect(done)
 
     def _send(self, outcome: Outcome) -> None:
-        with suppress(RuntimeError):  # Qt has gone, as the program ends
+        with suppress(RuntimeError):  # Qt has been shut down because the program ends.
             self._bridge.done.emit(outcome)
