@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from .errors import CheckpointError, ImageError, ModelFileError
     from .fitting.fit import fit
     from .fitting.upscale import upscale
+    from .image.each_plane import map_planes
     from .image.metrics import psnr, ssim
-    from .image.planes import Planes, map_planes
+    from .image.planes import Planes
     from .io.files import create_image, read_image, write_image
     from .io.units import PixelSize
     from .model.kernels import Kernels
@@ -90,7 +91,7 @@ _MODULE_OF = {
     "denoise_stack": "denoising.stack",
     "estimate_noise": "noise.estimate",
     "fit": "fitting.fit",
-    "map_planes": "image.planes",
+    "map_planes": "image.each_plane",
     "psnr": "image.metrics",
     "read_image": "io.files",
     "ssim": "image.metrics",

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_rsmoe.errors import ImageError
-from napari_rsmoe.image.planes import Planes, check_axes, guess_axes, map_planes, stack_axes
+from napari_rsmoe.image.each_plane import map_planes
+from napari_rsmoe.image.planes import Planes, check_axes, guess_axes, stack_axes
 
 
 @st.composite

@@ -49,12 +49,11 @@ class Report:
         self._name = name if self._total == 1 else f"{number + 1}/{self._total} {name}"
         self._move(0.0, self._name, None)
 
-    def callback(self, plane: int, planes: int, label: str) -> Callback:
-        """Return a callback that shows the progress of one plane of the file."""
+    def callback(self) -> Callback:
+        """Return a callback that shows the progress on the planes of the file."""
 
         def show(progress: Progress) -> None:
-            where = ", ".join(part for part in (self._name, label, progress.stage) if part)
-            self._move((plane + progress.fraction) / planes, where, progress.psnr)
+            self._move(progress.fraction, ", ".join(filter(None, (self._name, progress.stage))), progress.psnr)
 
         return show
 

@@ -205,7 +205,7 @@ def command(
                         warm_start=warm_start,
                         average=average,
                         resume=folder,
-                        read=job.read,
+                        opacity=job.opacity,
                     )
                 )
             done = series[0].denoise(job.plane, job.callback)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ from numpy.typing import NDArray
 
 from ..checks import checked_count
 from ..errors import ImageError
+from ..image.each_plane import PlaneResult, each_plane
+from ..image.opacity import Opacity
 from ..image.planes import CHANNEL_AXES, ArraySource, Plane, Planes
-from ..progress import Callback, Parts
+from ..progress import Callback
 from .denoise import denoise
 from .result import Denoised
 
@@ -52,14 +53,14 @@ class Series:
     along : str or None
         Letter of the axis along which planes are neighbours. None: T, else Z, else the first that is looped over.
     warm_start : bool
-        A plane begins with the kernels of the one before it. Kernel k of model h is then the same in all planes, moved
-        and reshaped, so that it can be followed.
+        Each plane begins with the kernels of the plane before it. Kernel k of model h is then the same in all planes,
+        moved and reshaped, so that it can be followed.
     average : int
-        So many planes on either side are averaged with each, where they show the same.
+        Number of planes on either side that are averaged with each plane, where they show the same.
     resume : path or None
-        A folder that keeps the models of each plane in a folder of its own; see `napari_rsmoe.denoise`.
-    read : callable
-        Gives the pixels of a plane, (Y, X) or (Y, X, C).
+        A folder in which the models of each plane are kept, in a folder for each; see `napari_rsmoe.denoise`.
+    opacity : Opacity, optional
+        Of the stack: it is kept out of the work. By default all channels are denoised.
 
     Raises
     ------
@@ -77,9 +78,10 @@ class Series:
         warm_start: bool = True,
         average: int = 0,
         resume: str | PathLike[str] | None = None,
-        read: Callable[[Plane], NDArray[Any]] = attrgetter("image"),
+        opacity: Opacity | None = None,
     ) -> None:
-        self.planes, self.settings, self.read = planes, settings, read
+        self.planes, self.settings = planes, settings
+        self.opacity = opacity or Opacity(planes, present=False)
         self.weight = None if weight is None else np.asarray(weight)
         self.axis = planes.neighbour_axis(along)
         self.warm_start = warm_start
@@ -88,31 +90,38 @@ class Series:
         self._before: dict[tuple[int, ...], Denoised] = {}  # by the place along the other axes
 
     def denoise(self, plane: Plane, callback: Callback | None = None) -> Denoised:
-        """Denoise a plane; the one before it must have had its turn for a warm start."""
-        pixels = self.read(plane)
-        resume = self.resume
-        if resume is not None and len(self.planes) > 1:
-            resume.mkdir(exist_ok=True)
-            resume = resume / f"plane_{plane.number:04d}"
-        near: list[NDArray[Any]] = []
+        """Denoise a plane, given without its opacity; for a warm start the plane before it must have been denoised."""
         key = tuple(i for k, i in enumerate(plane.index) if k != self.axis and isinstance(i, int))
-        if self.axis is not None:
-            for offset in range(1, self.average + 1):
-                found = (self.planes.neighbour(plane, self.axis, step) for step in (-offset, offset))
-                near += [self.read(each) for each in found if each is not None]
         result = denoise(
-            pixels,
+            plane.image,
             **self.settings,
             weight=self._weight_of(plane),
             warm_start=self._before.get(key),
-            neighbours=near,
-            resume=resume,
-            channel_axis=2 if pixels.ndim == 3 else None,
+            neighbours=list(self._neighbours(plane)),
+            resume=self._folder(plane),
+            channel_axis=2 if plane.image.ndim == 3 else None,
             callback=callback,
         )
         if self.warm_start:
             self._before[key] = result
         return result
+
+    def _folder(self, plane: Plane) -> Path | None:
+        """Where the models of a plane are kept."""
+        if self.resume is None or len(self.planes) == 1:
+            return self.resume
+        self.resume.mkdir(exist_ok=True)
+        return self.resume / f"plane_{plane.number:04d}"
+
+    def _neighbours(self, plane: Plane) -> Iterator[NDArray[Any]]:
+        """Pixels of the planes that are averaged with a plane, the nearest first."""
+        if self.axis is None:
+            return
+        for distance in range(1, self.average + 1):
+            for offset in (-distance, distance):
+                neighbour = self.planes.neighbour(plane, self.axis, offset)
+                if neighbour is not None:
+                    yield self.opacity.removed(neighbour).image
 
     def _weight_of(self, plane: Plane) -> NDArray[Any] | None:
         if self.weight is None or self.weight.ndim == 2:
@@ -129,7 +138,8 @@ class Series:
     def __iter__(self) -> Iterator[tuple[Plane, Denoised]]:
         """Each plane, and what became of it."""
         for plane in self.planes:
-            yield plane, self.denoise(plane)
+            if not self.opacity.is_all_of(plane):
+                yield plane, self.denoise(self.opacity.removed(plane))
 
 
 def denoise_stack(
@@ -151,14 +161,14 @@ def denoise_stack(
     Parameters
     ----------
     data, axes, independent_channels
-        As for `napari_rsmoe.image.planes.Planes`: an array, and a letter for each of its axes, such as "TZCYX".
+        As for `napari_rsmoe.Planes`: an array, and a letter for each of its axes, such as "TZCYX".
     weight, along, warm_start, average, resume
         As for `Series`.
     create : callable, optional
-        Called as ``create(shape, dtype)`` for the image, then for its error bar; returns what planes are written to,
-        zero where a stop leaves planes undone.
+        Called as ``create(shape, dtype)`` for the image, then for its error bar; returns what planes are written to.
+        It should be zero where a stop leaves planes undone. By default a numpy array.
     callback : callable, optional
-        As for `napari_rsmoe.denoise`, with the progress over all planes.
+        As for `napari_rsmoe.denoise`; the progress is over all planes.
     **settings
         Further keywords of `napari_rsmoe.denoise`.
 
@@ -170,19 +180,23 @@ def denoise_stack(
     ------
     ImageError, ValueError
         If the stack or a parameter cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import denoise_stack
+    >>> film = np.random.default_rng(0).poisson(50, (2, 24, 32)).astype(np.uint16)
+    >>> result = denoise_stack(film, "TYX", models=2, preset="fast")
+    >>> result.image.shape, result.image.dtype.name, len(result.noise)
+    ((2, 24, 32), 'uint16', 2)
     """
     planes = Planes(data, axes, independent_channels=independent_channels)
     series = Series(planes, settings, weight=weight, along=along, warm_start=warm_start, average=average, resume=resume)
-    parts = Parts(callback, len(planes))
-    sinks: list[Any] = []
-    noise = []
-    for plane in planes:
-        done = series.denoise(plane, parts.part(plane.number, plane.label))
-        for number, pixels in enumerate((done.image, done.std)):
-            if len(sinks) == number:
-                sinks.append(create(planes.result_shape(pixels.shape[:2]), pixels.dtype))
-            planes.store(sinks[number], plane, pixels)
-        noise.append(done.noise)
-        if parts.stopped:
-            break
-    return DenoisedStack(sinks[0], sinks[1], noise)
+
+    def work(plane: Plane, report: Callback) -> PlaneResult[float]:
+        result = series.denoise(plane, report)
+        return PlaneResult([result.image, result.std], result.noise)
+
+    done = each_plane(planes, work, create=lambda number, shape, dtype: create(shape, dtype), callback=callback)
+    image, std = done.images
+    return DenoisedStack(image, std, done.values)

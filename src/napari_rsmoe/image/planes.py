@@ -1,4 +1,4 @@
-"""Run a function for 2-D images over all the planes of an image with more axes.
+"""The planes of an image with more than two axes.
 
 Axes are letters, one for each dimension of the array: ``Y`` and ``X`` span a plane; ``C`` (channels) and
 ``S`` (colour samples) are channels of it; every other letter (``T``, ``Z``, ``Q``, ...) is looped over. Only
@@ -8,7 +8,7 @@ one plane is held in memory at a time, so the array may be a memory map or a Zar
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,7 +73,14 @@ class Planes:
     axes : str
         One letter for each axis of `data`, with ``Y`` and ``X`` among them; any case.
     independent_channels : bool, optional
-        False: the channels of a plane come together, as (Y, X, C). True: each comes by itself, as (Y, X).
+        False: the channels of a plane come together, as (Y, X, C). True: each channel is a plane of its own, (Y, X).
+
+    Attributes
+    ----------
+    looped : list of int
+        Numbers of the axes that are looped over.
+    channels : list of int
+        Numbers of the axes that are channels of a plane.
 
     Raises
     ------
@@ -91,27 +98,25 @@ class Planes:
         self.axes = check_axes(axes, data.shape)
         self._dtype = np.dtype(data.dtype).newbyteorder("=")
         spanned = "YX" if independent_channels else "YX" + CHANNEL_AXES
-        self._loops = [k for k, letter in enumerate(self.axes) if letter not in spanned]
-        self._channels = [
-            k for k, letter in enumerate(self.axes) if letter in CHANNEL_AXES and not independent_channels
-        ]
-        # the axes that stay in an index, and how they are ordered in it, as (Y, X, channels...)
-        kept = [k for k in range(len(self.axes)) if k not in self._loops]
-        wanted = [self.axes.index("Y"), self.axes.index("X"), *self._channels]
+        self.looped = [k for k, letter in enumerate(self.axes) if letter not in spanned]
+        self.channels = [k for k, letter in enumerate(self.axes) if letter in CHANNEL_AXES and not independent_channels]
+        # The axes that stay in an index, and their order in it, as (Y, X, channels...).
+        kept = [k for k in range(len(self.axes)) if k not in self.looped]
+        wanted = [self.axes.index("Y"), self.axes.index("X"), *self.channels]
         self._to_plane = tuple(kept.index(k) for k in wanted)
         self._from_plane = tuple(int(k) for k in np.argsort(self._to_plane))
 
     def __len__(self) -> int:
-        return int(np.prod([self.data.shape[k] for k in self._loops], dtype=np.int64))
+        return int(np.prod([self.data.shape[k] for k in self.looped], dtype=np.int64))
 
     @property
     def plane_shape(self) -> tuple[int, ...]:
         """Shape of one plane, (Y, X) or (Y, X, C)."""
         shape = self.data.shape
         size = (shape[self.axes.index("Y")], shape[self.axes.index("X")])
-        if not self._channels:
+        if not self.channels:
             return size
-        return (*size, int(np.prod([shape[k] for k in self._channels])))
+        return (*size, int(np.prod([shape[k] for k in self.channels])))
 
     def __iter__(self) -> Iterator[Plane]:
         return (self[number] for number in range(len(self)))
@@ -121,20 +126,20 @@ class Planes:
         if not 0 <= number < len(self):
             raise IndexError(f"plane {number} of {len(self)}")
         index: list[int | slice] = [slice(None)] * len(self.axes)
-        for k, i in zip(self._loops, self._position(number), strict=True):
+        for k, i in zip(self.looped, self._position(number), strict=True):
             index[k] = int(i)
         pixels = np.asarray(self.data[tuple(index)], self._dtype).transpose(self._to_plane)
         return Plane(number, tuple(index), pixels.reshape(self.plane_shape), self.label(number))
 
     def label(self, number: int) -> str:
         """Where a plane lies, as in `Plane`; nothing is read."""
-        return ", ".join(f"{self.axes[k]} {i}" for k, i in zip(self._loops, self._position(number), strict=True))
+        return ", ".join(f"{self.axes[k]} {i}" for k, i in zip(self.looped, self._position(number), strict=True))
 
     def _position(self, number: int) -> tuple[Any, ...]:
-        return np.unravel_index(number, [self.data.shape[k] for k in self._loops])
+        return np.unravel_index(number, [self.data.shape[k] for k in self.looped])
 
     def neighbour_axis(self, along: str | None = None) -> int | None:
-        """Number of the axis along which planes are neighbours.
+        """The number of the axis along which planes are neighbours.
 
         Parameters
         ----------
@@ -151,7 +156,7 @@ class Planes:
         ImageError
             If `along` is not looped over.
         """
-        letters = [self.axes[k] for k in self._loops]
+        letters = [self.axes[k] for k in self.looped]
         if along is not None:
             if along.upper() not in letters:
                 known = f"there are {', '.join(letters)}" if letters else "there is none"
@@ -162,10 +167,10 @@ class Planes:
         return self.axes.index(best[0]) if best else None
 
     def neighbour(self, plane: Plane, axis: int, offset: int) -> Plane | None:
-        """The plane so many steps further along an axis that is looped over, or None beyond the ends."""
-        sizes = [self.data.shape[k] for k in self._loops]
+        """The plane `offset` steps further along an axis that is looped over, or None beyond the ends."""
+        sizes = [self.data.shape[k] for k in self.looped]
         position = [int(i) for i in self._position(plane.number)]
-        moved = self._loops.index(axis)
+        moved = self.looped.index(axis)
         position[moved] += offset
         return self[int(np.ravel_multi_index(position, sizes))] if 0 <= position[moved] < sizes[moved] else None
 
@@ -183,54 +188,11 @@ class Planes:
     def store(self, sink: ArraySink, plane: Plane, result: NDArray[Any]) -> None:
         """Write the `result` for `plane`, (Y, X) or (Y, X, C), to its place in `sink`.
 
-        `sink` has the axes of the image and the shape that `result_shape` tells.
+        `sink` has the axes of the image and the shape that `result_shape` returns.
         """
         self.check_result(result)
-        split = result.shape[:2] + tuple(self.data.shape[k] for k in self._channels)
+        split = result.shape[:2] + tuple(self.data.shape[k] for k in self.channels)
         sink[plane.index] = result.reshape(split).transpose(self._from_plane)
-
-
-def map_planes(
-    function: Callable[[NDArray[Any]], NDArray[Any]],
-    data: ArraySource,
-    axes: str,
-    *,
-    independent_channels: bool = False,
-    create: Callable[[tuple[int, ...], np.dtype[Any]], Any] = np.empty,
-) -> Any:
-    """Apply `function` to every plane of `data`.
-
-    Parameters
-    ----------
-    function : callable
-        Takes (Y, X) or (Y, X, C) and returns the same kind of array; its Y and X may have another length, the
-        same for all planes. Its dtype is that of the whole result.
-    data, axes, independent_channels
-        As for `Planes`.
-    create : callable, optional
-        Called once, as ``create(shape, dtype)``, after the first plane is done; returns what the planes are
-        written to. By default a numpy array; `napari_rsmoe.io.files.create_image` makes one that is a file.
-
-    Returns
-    -------
-    ndarray
-        What `create` returned, filled; the axes are those of `data`.
-
-    Examples
-    --------
-    >>> stack = np.zeros((3, 8, 9), np.uint8)
-    >>> map_planes(lambda plane: plane[::2, ::2], stack, "ZYX").shape
-    (3, 4, 5)
-    """
-    planes = Planes(data, axes, independent_channels=independent_channels)
-    sink: Any = None
-    for plane in planes:
-        result = function(plane.image)
-        planes.check_result(result)
-        if sink is None:
-            sink = create(planes.result_shape(result.shape[:2]), result.dtype)
-        planes.store(sink, plane, result)
-    return sink
 
 
 def check_axes(axes: str, shape: Sequence[int]) -> str:

@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 
 import ipywidgets
 
-from ..progress import Callback, PlaneParts, PlaneProgress, Progress
+from ..image.each_plane import PlaneResult, each_plane
+from ..image.planes import Plane
+from ..progress import Callback, PlaneProgress, Progress
 from ..ui.jobs import Job, Outcome, plain_text
 from ..ui.parameters import PARAMETERS, Parameter, call
 from .curve import curve_svg
@@ -114,11 +116,11 @@ class ActionWidget(ipywidgets.HBox):
         """What the job makes of an image, or of a plane of a stack."""
         raise NotImplementedError
 
-    def worker(self, given: dict[str, Any]) -> Callable[[int, Callback], Any]:
-        """For one run: what computes the plane of a number, called with the planes in their order."""
+    def worker(self, given: dict[str, Any]) -> Callable[[Plane, Callback], Any]:
+        """For one run: what computes a plane, called with the planes in their order."""
 
-        def work(number: int, callback: Callback) -> Any:
-            image = self._source.image if self._source.single else self._source[number]
+        def work(plane: Plane, callback: Callback) -> Any:
+            image = self._source.image if self._source.single else plane.image
             return self.compute(image, given, callback=callback, **self._source.channels())
 
         return work
@@ -201,16 +203,14 @@ class ActionWidget(ipywidgets.HBox):
 
     def _run(self, given: dict[str, Any], callback: Callback) -> list[Any]:
         """Do the work, plane by plane; on the thread."""
-        results: list[Any] = []
-        parts = PlaneParts(partial(self._report, callback), len(self._source))
         work = self.worker(given)
-        for number in range(len(self._source)):
-            done = work(number, parts.part(number))
-            results.append(done)
-            self.pane.show(number, **self.pictures(done))
-            if parts.stopped:
-                break
-        return results
+
+        def one(plane: Plane, report: Callback) -> PlaneResult[Any]:
+            done = work(plane, report)
+            self.pane.show(plane.number, **self.pictures(done))
+            return PlaneResult([], done)
+
+        return each_plane(self._source.planes, one, callback=partial(self._report, callback)).values
 
     def _report(self, callback: Callback, progress: Progress) -> bool:
         """Look at the job from its own thread: nothing queues up, and nothing else has to run."""

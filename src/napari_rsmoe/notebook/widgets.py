@@ -15,6 +15,7 @@ from ..denoising.stack import Series
 from ..fitting.fit import fit
 from ..fitting.upscale import draw_mean, fit_models
 from ..image.metrics import psnr
+from ..image.planes import Plane
 from ..model.model import Model
 from ..progress import Callback
 from ..ui.jobs import Latest, Outcome
@@ -60,15 +61,13 @@ class DenoiseWidget(ActionWidget):
         """Denoise."""
         return denoise(image, **given, **more)
 
-    def worker(self, given: dict[str, Any]) -> Callable[[int, Callback], Denoised]:
+    def worker(self, given: dict[str, Any]) -> Callable[[Plane, Callback], Denoised]:
         """Of a stack, each plane begins with what the one before has found."""
         if self._source.single:
             return super().worker(given)
         settings = {parameter.name: given[parameter.name] for parameter in DENOISE}
         own = {parameter.name: given[parameter.name] for parameter in STACK}
-        planes = self._source.planes
-        series = Series(planes, settings, **own)
-        return lambda number, callback: series.denoise(planes[number], callback)
+        return Series(self._source.planes, settings, **own).denoise
 
     def code_of(self, given: dict[str, Any]) -> list[str]:
         """Of a stack, all planes in their order."""

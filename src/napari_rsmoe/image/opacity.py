@@ -1,0 +1,74 @@
+"""Opacity (alpha) of an image: kept out of the work on its planes, and put back into their results."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .format import to_type
+from .planes import Plane, Planes
+
+
+class Opacity:
+    """Which channels of an image are opacity.
+
+    Opacity is no measurement: as one more channel it would, for example, halve the noise that is estimated.
+
+    Parameters
+    ----------
+    planes : Planes
+        The image.
+    present : bool
+        Whether the image has opacity: the last colour sample, along S, or where there is no such axis the last channel.
+    """
+
+    def __init__(self, planes: Planes, *, present: bool) -> None:
+        axis = next((planes.axes.index(letter) for letter in "SC" if letter in planes.axes), None)
+        self._last: tuple[int, int] | None = None  # where channels come one by one: their axis and the last of them
+        self._channels: NDArray[np.bool_] | None = None  # where they come together: which of them are opacity
+        if not present or axis is None:
+            return
+        last = planes.data.shape[axis] - 1
+        if axis in planes.looped:
+            self._last = (axis, last)
+        else:
+            lengths = [planes.data.shape[k] for k in planes.channels]
+            number = np.indices(lengths)[planes.channels.index(axis)]
+            self._channels = number.ravel() == last
+
+    def is_all_of(self, plane: Plane) -> bool:
+        """Whether `plane` is opacity itself, which happens where channels come one by one."""
+        return self._last is not None and plane.index[self._last[0]] == self._last[1]
+
+    def removed(self, plane: Plane) -> Plane:
+        """`plane` without opacity, and without a channel axis if one channel is left."""
+        if self._channels is None:
+            return plane
+        colours = plane.image[..., ~self._channels]
+        return replace(plane, image=colours[..., 0] if colours.shape[2] == 1 else colours)
+
+    def restored(self, result: NDArray[Any], plane: Plane, *, opaque: bool = True) -> NDArray[Any]:
+        """A result for a plane, of any size, with the opacity of the plane; with zeros in its place if not `opaque`."""
+        if self._channels is None:
+            return result
+        size = (result.shape[0], result.shape[1])
+        whole = np.zeros((*size, len(self._channels)), result.dtype)
+        whole[..., ~self._channels] = result[..., None] if result.ndim == 2 else result
+        if opaque:
+            for number in np.flatnonzero(self._channels):
+                whole[..., number] = resized_opacity(plane.image[..., number], size, result.dtype)
+        return whole
+
+
+def resized_opacity(opacity: NDArray[Any], size: tuple[int, int], dtype: Any) -> NDArray[Any]:
+    """Bring an opacity (Y, X) to a size by linear interpolation, and to a data type; integers are rounded."""
+    if opacity.shape == size:
+        return opacity.astype(dtype)
+    from scipy import ndimage  # here, as it takes a while to start, and few images need it
+
+    factors = [new / old for new, old in zip(size, opacity.shape, strict=True)]
+    smooth = ndimage.zoom(opacity.astype(np.float64), factors, order=1, mode="nearest", grid_mode=True)
+    return to_type(smooth, dtype)
