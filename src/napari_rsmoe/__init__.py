@@ -103,6 +103,7 @@ _MODULE_OF = {
 
 
 def __getattr__(name: str) -> object:
+    # Imported here to save start-up time, as everything that is asked for.
     from importlib import import_module
 
     value: object
@@ -111,6 +112,7 @@ def __getattr__(name: str) -> object:
     elif name in ("engine", "plots"):
         value = import_module(f"{__name__}.{name}")
     elif name == "__version__":
+        # Imported here to save start-up time.
         from importlib.metadata import version
 
         value = version("napari-rsmoe")

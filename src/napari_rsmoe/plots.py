@@ -13,6 +13,8 @@ from .model.kernels import Kernels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    # Imported here to save start-up time.
     from matplotlib.collections import EllipseCollection
 
 
@@ -99,6 +101,7 @@ def outlines(
         What was drawn.
     """
     _pyplot()
+    # Imported here to save start-up time.
     from matplotlib.collections import EllipseCollection
 
     long, short = 2 * radius * scale * kernels.axes.T
@@ -123,6 +126,7 @@ def _drawable(title: str, image: ArrayLike) -> np.ndarray:
 
 def _pyplot() -> Any:
     try:
+        # Imported here to save start-up time; it is an extra, which may be missing.
         from matplotlib import pyplot
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(

@@ -1,4 +1,4 @@
-"""Denoising: one noisy image becomes an ensemble of models, fused, refined and given an error bar.
+"""Denoising: one noisy image becomes an ensemble of models, which are fused, refined and given an error bar.
 
-May import `fitting`, `model`, `noise`, `image`, `engine` and the ground; no user interface and no files.
+May import `fitting`, `model`, `noise`, `io`, `image`, `engine`, `display` and the ground; no user interface.
 """

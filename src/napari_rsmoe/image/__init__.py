@@ -1,4 +1,4 @@
 """What an image is: its pixels, format, planes, weights, colour transform and quality.
 
-May import the ground only.
+May import `engine` and the ground.
 """

@@ -249,10 +249,12 @@ def _handler(path: Path, *, folder: bool = False) -> _Handler:
         raise ImageError(f"{path} has {given}, so its format is unknown; accepted are {', '.join(SUFFIXES)}.")
     # Imported here to save start-up time: each format loads a library of its own, such as tifffile or zarr.
     if kind in ("png", "jpeg"):
+        # Imported here: Pillow.
         from . import bitmap
 
         read, check, create = (getattr(bitmap, f"{verb}_{kind}") for verb in ("read", "check", "create"))
     else:
+        # Imported here: tifffile and zarr.
         from . import npy, ome_zarr, tiff
 
         module: Any = {"tiff": tiff, "npy": npy, "zarr": ome_zarr}[kind]

@@ -41,7 +41,7 @@ def segment_labels(image: Floats, threshold: float, blur: float | None = None) -
     ValueError
         If `threshold` or `blur` is negative or not finite.
     """
-    from ...engine import segment  # loads torch, which no other start needs
+    from ...engine import segment  # Imported here to save start-up time: it loads torch, which no other start needs.
 
     if not 0 <= threshold < np.inf:
         raise ValueError(f"threshold must be finite and not negative, not {threshold}")

@@ -1,0 +1,194 @@
+"""The floors of the house: which package may import which, read from the import statements of every module."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import napari_rsmoe
+
+ROOT = Path(napari_rsmoe.__file__).parent
+NAME = "napari_rsmoe"
+COMPILED = "_C"
+
+FLOORS = (
+    ("errors", "arrays", "checks", "progress"),
+    ("engine", "display"),
+    ("image",),
+    ("io",),
+    ("model", "noise"),
+    ("fitting",),
+    ("denoising",),
+    ("ui", "bench"),
+    ("", "plots"),
+    ("cli", "plugin", "notebook"),
+    ("__main__",),
+)
+"""Packages and modules from the ground up; "" is `napari_rsmoe/__init__.py`.
+
+A module imports from its own package and from lower floors only. Neighbours on one floor do not know each other, but
+for the modules of the ground. `bench` lies below the front ends, as the command line starts it."""
+GROUND = FLOORS[0]
+FACES = ("", "engine", "notebook")
+"""Packages whose `__init__` gives names to users; that of every other package gives none."""
+NAMING = (ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
+PENDING = ("cli", "plugin")
+MARK = re.compile(r"#.*\bhere\b", re.IGNORECASE)
+"""A comment such as "Imported here to save start-up time" marks an import inside a function and those that follow it."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name that a module imports from this package."""
+
+    module: str
+    target: str
+    line: int
+    kind: str  # "top", "function" or "typing"
+
+    def __str__(self) -> str:
+        return f"{self.module or '__init__'}:{self.line} imports {self.target or '__init__'}"
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+
+
+FILES = {dotted(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def room(module: str) -> str:
+    """The package of a module, or the module itself if it lies at the top."""
+    return module.split(".")[0]
+
+
+def floor(module: str) -> int:
+    return next(number for number, rooms in enumerate(FLOORS) if room(module) in rooms)
+
+
+def statements(module: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, str]]:
+    """Every import statement, and whether it lies at the top, in a function, or is for type checkers only."""
+
+    def walk(node: ast.AST, kind: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, str]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                yield child, kind
+            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                yield from walk(child, "function")
+            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                for part in child.body:
+                    yield from walk(ast.Module([part], []), "typing")
+                for part in child.orelse:
+                    yield from walk(ast.Module([part], []), kind)
+            else:
+                yield from walk(child, kind)
+
+    yield from walk(ast.parse(FILES[module].read_text()), "top")
+
+
+def base(module: str, statement: ast.ImportFrom) -> str | None:
+    """The module that names are imported from, without the name of the package; None if it is another package's."""
+    parts = (statement.module or "").split(".") if statement.module else []
+    if not statement.level:
+        return ".".join(parts[1:]) if parts[:1] == [NAME] else None
+    here = module.split(".") if module else []
+    if FILES[module].name != "__init__.py":
+        here = here[:-1]
+    return ".".join(here[: len(here) - statement.level + 1] + parts)
+
+
+def imports(module: str) -> Iterator[Import]:
+    for statement, kind in statements(module):
+        if isinstance(statement, ast.Import):
+            for name in statement.names:
+                if name.name.split(".")[0] == NAME:
+                    yield Import(module, name.name.removeprefix(NAME).lstrip("."), statement.lineno, kind)
+            continue
+        origin = base(module, statement)
+        if origin is None:
+            continue
+        for name in statement.names:
+            full = f"{origin}.{name.name}".lstrip(".")
+            if full != COMPILED:
+                yield Import(module, full if full in FILES else origin, statement.lineno, kind)
+
+
+ALL = [each for module in FILES for each in imports(module)]
+
+
+def test_every_module_has_a_floor() -> None:
+    rooms = {room(module) for module in FILES}
+    assert rooms == {each for rooms_ in FLOORS for each in rooms_}
+    assert sum(map(len, FLOORS)) == len(rooms)
+
+
+@pytest.mark.parametrize("kind", ["top", "function", "typing"])
+def test_imports_go_down(kind: str) -> None:
+    """The lazy face names what it gives to users for type checkers only, and looks it up when it is asked for."""
+    wrong = [
+        str(each)
+        for each in ALL
+        if each.kind == kind
+        and each.module != "plugin.record"
+        and room(each.module) != room(each.target)
+        and floor(each.target) >= floor(each.module)
+        and not (room(each.module) in GROUND and room(each.target) in GROUND)
+        and not (each.module == "" and kind == "typing")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_circles() -> None:
+    """Between modules; what is imported inside a function counts, what is imported for type checkers does not."""
+    graph = {module: {e.target for e in ALL if e.module == module and e.kind != "typing"} for module in FILES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+
+
+def test_imports_inside_functions_save_start_up() -> None:
+    wrong = []
+    for module, path in FILES.items():
+        lines = path.read_text().splitlines()
+        marked = 0  # the last line of a marked import: those that follow at once share its mark
+        for statement, kind in statements(module):
+            if kind != "function" or room(module) in PENDING:
+                continue
+            last = statement.end_lineno or statement.lineno
+            own = " ".join(lines[statement.lineno - 2 : last])
+            if MARK.search(own) or statement.lineno == marked + 1:
+                marked = last
+            else:
+                wrong.append(f"{path.relative_to(ROOT)}:{statement.lineno}: {lines[statement.lineno - 1].strip()}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_packages_hold_no_names() -> None:
+    for module, path in FILES.items():
+        if path.name == "__init__.py":
+            tree = ast.parse(path.read_text())
+            assert ast.get_docstring(tree), f"{module} has no docstring"
+            names = [node for node in tree.body if isinstance(node, NAMING) and "__future__" not in ast.unparse(node)]
+            assert module in FACES or not names, f"{module}/__init__.py:{names[0].lineno} holds names"
+
+
+def test_the_test_sees_arrows_that_go_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted fault of each kind is found."""
+    planted = tmp_path / "planted.py"
+    planted.write_text(
+        "from ..denoising.denoise import denoise\n"
+        "import napari_rsmoe.cli\n"
+        "if TYPE_CHECKING:\n    from ..fitting import fit\n"
+        "def late():\n    from .. import plots\n"
+    )
+    monkeypatch.setitem(FILES, "image.planted", planted)
+    found = [(each.target, each.kind) for each in imports("image.planted")]
+    assert found == [("denoising.denoise", "top"), ("cli", "top"), ("fitting.fit", "typing"), ("plots", "function")]
+    assert all(floor(target) > floor("image.planted") for target, _ in found)
