@@ -8,10 +8,21 @@
 
 namespace rsmoe {
 
+constexpr int64_t kMostChannels = 1 << 16;
+
 inline Culling checked_culling(double tau, bool normalised, double confidence) {
   torch_abi::check(tau > 0, "tau must be positive");
   torch_abi::check(confidence >= 0, "confidence must not be negative");
   return {static_cast<float>(tau), normalised, static_cast<float>(confidence)};
+}
+
+// Throws unless a raster can be drawn: both sides positive and within float32's whole numbers, and few enough tiles to
+// be numbered by int32. Everything that is computed from the sides afterwards fits into int64.
+inline void check_raster(int64_t height, int64_t width, int32_t models = 1) {
+  torch_abi::check(height > 0 && width > 0, "height and width must be positive");
+  torch_abi::check(height <= kMostSide && width <= kMostSide, "height and width must be at most 16777216");
+  const int64_t tiles = (height + kTile - 1) / kTile * ((width + kTile - 1) / kTile);
+  torch_abi::check(tiles <= std::numeric_limits<int32_t>::max() / models, "height times width is too large");
 }
 
 // Of one model or of several: those have one dimension more, the first, in every tensor that is theirs.
@@ -24,6 +35,7 @@ class Batch {
     torch_abi::check(models() <= std::numeric_limits<int32_t>::max(), "too many models");
     kernels_ = geometry.size(geometry.dim() - 2);
     torch_abi::check(kernels_ > 0, "a mixture needs at least one kernel");
+    torch_abi::check(kernels_ <= std::numeric_limits<int32_t>::max() / models() / 64, "too many kernels");
   }
 
   int32_t models() const { return static_cast<int32_t>(std::abs(models_)); }
@@ -46,11 +58,12 @@ inline Mixture checked_mixture(const torch_abi::Tensor& geometry, const torch_ab
   const Batch batch(geometry);
   experts.require_shape("experts", batch.shape({batch.kernels(), -1}));
   experts.require_device("experts", geometry.device());
-  torch_abi::check(height > 0 && width > 0, "height and width must be positive");
+  check_raster(height, width, batch.models());
   const int64_t columns = experts.size(experts.dim() - 1);
   torch_abi::check(!linear || columns % 3 == 0, "linear experts need three columns for each channel");
   const int64_t channels = linear ? columns / 3 : columns;
   torch_abi::check(channels > 0, "experts need at least one channel");
+  torch_abi::check(channels <= kMostChannels, "experts have too many channels");
   return {geometry.data<float>("geometry"),
           experts.data<float>("experts"),
           batch.kernels(),
@@ -97,7 +110,8 @@ inline FitSteps checked_fit(const torch_abi::Tensor& geometry, const torch_abi::
         "block must divide 16, height and width");
   rates.require_shape("rates", {-1, 4});
   check(rates.device().is_cpu(), "rates must be on the CPU, whatever the device of the rest");
-  check(first_step >= 0, "first_step must not be negative");
+  constexpr int64_t kMostSteps = int64_t{1} << 53;  // float64 tells them apart
+  check(first_step >= 0 && first_step <= kMostSteps - rates.size(0), "first_step must be from 0 to 2^53");
   check(list_interval > 0, "list_interval must be positive");
   check(list_margin >= 0, "list_margin must not be negative");
   check(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "beta1 and beta2 must lie in [0, 1)");

@@ -37,7 +37,7 @@ template <class Engine> struct Operators {
   static std::tuple<Tensor, Tensor> tile_lists(const Tensor& geometry, int64_t height, int64_t width, double tau,
                                                bool normalised, double confidence) {
     geometry.require_shape("geometry", {-1, kGeometry});
-    torch_abi::check(height > 0 && width > 0, "height and width must be positive");
+    check_raster(height, width);
     const Culling culling = checked_culling(tau, normalised, confidence);
     const int64_t kernels = Batch(geometry).kernels();
     Engine engine(geometry.device(), true);

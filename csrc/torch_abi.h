@@ -119,12 +119,14 @@ class Tensor {
     require_plain<T>(name);
     const void* pointer;
     RSMOE_TORCH(torch_get_const_data_ptr(handle_, &pointer));
+    require_alignment<T>(name, pointer);
     return static_cast<const T*>(pointer);
   }
   template <class T> T* mutable_data(const char* name) const {
     require_plain<T>(name);
     void* pointer;
     RSMOE_TORCH(torch_get_mutable_data_ptr(handle_, &pointer));
+    require_alignment<T>(name, pointer);
     return static_cast<T*>(pointer);
   }
 
@@ -153,6 +155,12 @@ class Tensor {
     bool contiguous;
     RSMOE_TORCH(aoti_torch_is_contiguous(handle_, &contiguous));
     if (!contiguous) fail(std::string(name) + " must be contiguous");
+  }
+
+  // A tensor may begin at any element, but not within one, as one made of a buffer of bytes can.
+  template <class T> static void require_alignment(const char* name, const void* pointer) {
+    if (std::bit_cast<uintptr_t>(pointer) % alignof(T) != 0)
+      fail(std::string(name) + " must begin at a multiple of its elements' size in memory");
   }
 
   static std::string text(std::span<const int64_t> sizes) {

@@ -11,6 +11,16 @@ constexpr int kMoments = 6;                             // raw moments of q: 1, 
 constexpr float kLog2E = 1.44269504088896340f;          // exp(s) = 2^(s log2 e)
 constexpr float kRootHalfLog2E = 0.84932180028801904f;  // scales z so that |z|^2 is the exponent of 2
 
+// What the engine draws. Within these bounds no intermediate result of a tile overflows, so none is NaN; a kernel
+// beyond them, or with a number that is not finite, counts as absent. src/napari_rsmoe/engine/operators.py repeats the
+// first three.
+constexpr int32_t kMostSide = 1 << 24;         // pixels along y or x: float32 tells neighbouring pixels apart so far
+constexpr float kMostGeometry = 33554432.0f;   // 2^25, of the absolute values of a kernel's six numbers together
+constexpr float kMostExpert = 1.12589991e15f;  // 2^50, of the absolute values of an expert's columns together
+constexpr float kMostLog2Gate = 30.0f;         // a gate of a sum of Gaussians saturates at 2^30
+constexpr float kAbsent = -3e38f;              // s of a kernel that is absent, far below that of any that can be drawn
+constexpr float kLowestThreshold = -1e38f;     // no threshold is lower: absent kernels stay nowhere
+
 // Offsets into a kernel's geometry.
 enum Field : int { kY = 0, kX = 1, kR11 = 2, kR12 = 3, kR22 = 4, kLogit = 5 };
 

@@ -10,8 +10,11 @@ RSMOE_INLINE float smaller(float a, float b) { return a < b ? a : b; }
 RSMOE_INLINE float zero_where(bool condition, float otherwise) { return condition ? 0.0f : otherwise; }
 
 template <class F> struct BoundsOf {
-  F low, high;  // smallest and largest s of a kernel in a box
+  F low, high;  // smallest and largest s of a kernel in a box; low <= high, both kAbsent for an absent kernel
 };
+
+// A kernel that no tile keeps.
+RSMOE_INLINE KernelOf<float> absent_kernel() { return {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, kAbsent}; }
 
 // Where along an edge s is largest: x = -slope_x y on a horizontal one, y = -slope_y x on a vertical one.
 template <class F> RSMOE_INLINE F slope_along_x(const KernelOf<F>& k) { return k.r12 / k.r11; }
@@ -35,12 +38,15 @@ RSMOE_INLINE BoundsOf<F> box_bounds(const KernelOf<F>& k, F slope_x, F slope_y, 
   const auto along_y = [&](F dx) { return square(smaller(larger(-slope_y * dx, top), bottom), dx); };
   F nearest = smaller(smaller(along_x(top), along_x(bottom)), smaller(along_y(left), along_y(right)));
   nearest = zero_where((top <= 0.0f) & (bottom >= 0.0f) & (left <= 0.0f) & (right >= 0.0f), nearest);
-  return {k.logit - 0.5f * farthest, k.logit - 0.5f * nearest};
+  const F low = k.logit - 0.5f * farthest;
+  return {low, larger(k.logit - 0.5f * nearest, low)};  // the order holds in spite of rounding
 }
 
 // What a kernel's largest s must reach to stay: `best` is the largest, over kernels, of their smallest s. The slack
-// covers float32 rounding of a far kernel's s.
-RSMOE_INLINE float gate_threshold(float best, float tau) { return best - tau - 1e-5f * (best < 0 ? -best : best); }
+// covers float32 rounding of a far kernel's s. The kernel that sets `best` stays; absent kernels never do.
+RSMOE_INLINE float gate_threshold(float best, float tau) {
+  return larger(best - tau - 1e-5f * absolute(best), kLowestThreshold);
+}
 
 // Largest standard deviation of a kernel, from the eigenvalues of R^T R.
 RSMOE_INLINE float longest_axis(const KernelOf<float>& k) {

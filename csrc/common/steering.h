@@ -1,6 +1,6 @@
 // Mathematics of one kernel, shared by CPU and CUDA: gradients from moments, and the step in whitened coordinates.
 // F is a float, or a vector of floats that holds one kernel in each lane: so everything is free of branches, and a
-// vector type brings its own clamp and square_root, declared before this file is included.
+// vector type brings its own clamp, absolute and square_root, declared before this file is included.
 #pragma once
 #include "constants.h"
 
@@ -16,6 +16,8 @@ RSMOE_INLINE float clamp(float v, float low, float high) {
   v = v < low ? low : v;
   return v > high ? high : v;
 }
+
+RSMOE_INLINE float absolute(float v) { return v < 0.0f ? -v : v; }
 
 RSMOE_INLINE float square_root(float v) {
 #ifdef __CUDACC__
@@ -36,6 +38,20 @@ RSMOE_INLINE double square_root(double v) {
 template <class F> struct KernelOf {
   F y, x, r11, r12, r22, logit;
 };
+
+// Whether a kernel can be drawn: false if a number of it is NaN or infinite, or if all are too large together. `most`
+// is kMostGeometry, or twice as much where positions are relative to a tile. Absolute values are the includer's.
+template <class F> RSMOE_INLINE auto is_drawable(const KernelOf<F>& k, float most) {
+  return absolute(k.y) + absolute(k.x) + absolute(k.r11) + absolute(k.r12) + absolute(k.r22) + absolute(k.logit) <=
+         most;
+}
+
+// The same for an expert of `columns` values and slopes.
+RSMOE_INLINE bool is_drawable_expert(const float* expert, int32_t columns) {
+  float sum = 0.0f;
+  for (int32_t c = 0; c < columns; ++c) sum += absolute(expert[c]);
+  return sum <= kMostExpert;
+}
 
 // Sums over pixels of q = dLoss/ds times 1, dy, dx, dy^2, dy dx, dx^2, with (dy, dx) = pixel - centre.
 template <class F> struct MomentsOf {

@@ -20,8 +20,8 @@ void box_bounds(const float* columns, int64_t stride, int64_t n, float y0, float
   }
 }
 
-// Kernels `ids` (null: the first n) as columns, positions relative to (y0, x0). The last vector is filled up
-// with the last kernel: harmless, and no arithmetic on garbage.
+// Kernels `ids` (null: the first n) as columns, positions relative to (y0, x0). Those that cannot be drawn become
+// `absent_kernel`. The last vector is filled up with the last kernel: harmless, and no arithmetic on garbage.
 void gather_columns(const float* geometry, const int32_t* ids, int64_t n, float y0, float x0, float* columns,
                     int64_t stride) {
   for (int64_t i = 0; i < n; ++i) {
@@ -34,9 +34,19 @@ void gather_columns(const float* geometry, const int32_t* ids, int64_t n, float 
     for (int c = 0; c < kColSlopeX; ++c) columns[c * stride + i] = columns[c * stride + n - 1];
   for (int64_t i = 0; i < n; i += kLanes) {
     const auto column = [&](Column c) { return load(columns + c * stride + i); };
-    const KernelOf<Vec> k{Vec{}, Vec{}, column(kColR11), column(kColR12), column(kColR22), Vec{}};
-    store(columns + kColSlopeX * stride + i, slope_along_x(k));
-    store(columns + kColSlopeY * stride + i, slope_along_y(k));
+    const KernelOf<Vec> k{column(kColY),   column(kColX),   column(kColR11),
+                          column(kColR12), column(kColR22), column(kColLogit)};
+    const VecI absent = ~is_drawable(k, 2 * kMostGeometry);
+    const KernelOf<Vec> drawn{
+        Vec{}, Vec{}, zero_where(absent, k.r11), zero_where(absent, k.r12), zero_where(absent, k.r22), Vec{}};
+    store(columns + kColY * stride + i, zero_where(absent, k.y));
+    store(columns + kColX * stride + i, zero_where(absent, k.x));
+    store(columns + kColR11 * stride + i, drawn.r11);
+    store(columns + kColR12 * stride + i, drawn.r12);
+    store(columns + kColR22 * stride + i, drawn.r22);
+    store(columns + kColLogit * stride + i, absent ? splat(kAbsent) : k.logit);
+    store(columns + kColSlopeX * stride + i, slope_along_x(drawn));
+    store(columns + kColSlopeY * stride + i, slope_along_y(drawn));
   }
 }
 
@@ -86,10 +96,14 @@ void list_strips(const TileJob& job, Workspace& w, const float* threshold) {
   *w.active_count = active;
 }
 
-// Culls the job's kernels by strips. Returns what their s is to be measured from.
+// Culls the job's kernels by strips. Returns what their s is to be measured from. Lists may be older than the kernels,
+// so some kernels, or all, may have become absent since.
 float prepare(const TileJob& job, Workspace& w) {
   const int64_t n = job.count, stride = w.capacity;
   gather_columns(job.geometry, job.kernels, n, job.y0, job.x0, w.columns, stride);
+  for (int64_t i = 0; i < n; ++i)
+    if (!is_drawable_expert(job.experts + int64_t{job.kernels[i]} * w.expert_columns, w.expert_columns))
+      w.columns[kColLogit * stride + i] = kAbsent;
   float threshold[kStrips], reference = -__builtin_inff();
   for (int q = 0; q < kStrips; ++q) {
     float* low = w.bounds + 2 * q * stride;

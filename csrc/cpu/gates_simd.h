@@ -7,14 +7,15 @@
 namespace rsmoe::cpu {
 namespace {
 
-// Writes the records of the active kernels, whose gates are relative to exp(reference). Experts are less a base colour,
-// which makes equal ones exact; linear ones are brought from the kernel's centre to the tile's first pixel.
+// Writes the records of the active kernels, at least one, whose gates are relative to exp(reference). Experts are less
+// a base colour, which makes equal ones exact; linear ones are brought from the kernel's centre to the tile's first
+// pixel.
 void write_records(const TileJob& job, const Workspace& w, float reference) {
   const Vec lane = lane_index();
   const int64_t stride = w.capacity;
   const int32_t n = *w.active_count, channels = w.channels, columns = w.expert_columns;
   const auto expert = [&](int64_t k) { return job.experts + int64_t{job.kernels[k]} * columns; };
-  for (int32_t c = 0; c < channels; ++c) w.base[c] = job.normalised && n > 0 ? expert(w.active[0])[c] : 0.0f;
+  for (int32_t c = 0; c < channels; ++c) w.base[c] = job.normalised ? expert(w.active[0])[c] : 0.0f;
   for (int32_t i = 0; i < n; ++i) {
     const int64_t k = w.active[i];
     const float* column = w.columns + k;
@@ -24,7 +25,7 @@ void write_records(const TileJob& job, const Workspace& w, float reference) {
     float* record = w.records + k * w.record_stride;
     for (int row = 0; row < kTile; row += kLanes) {
       const Vec dy = lane + (static_cast<float>(row) - y), v = d * dy;
-      store(record + kRecordRow + row, smaller(top - v * v, splat(127.0f)));  // an RBF's gates may grow, up to 2^127
+      store(record + kRecordRow + row, smaller(top - v * v, splat(kMostLog2Gate)));
       store(record + kRecordShear + row, b * dy);
     }
     record[kRecordScale] = column[kColR11 * stride] * kRootHalfLog2E;
@@ -45,6 +46,7 @@ void exponents(const TileJob& job, int64_t k, double* out) {
   for (int i = 0; i < kTilePixels; ++i) out[i] = exact_exponent(kernel, i / kTile - cy, i % kTile - cx);
 }
 
+// Finds the largest exponent of the active kernels, at least one, at each pixel.
 void find_peaks(const TileJob& job, const Workspace& w) {
   double* peak = reinterpret_cast<double*>(w.peak);
   alignas(64) double t[kTilePixels];

@@ -145,15 +145,20 @@ int32_t TileLists::longest() const {
   return most;
 }
 
-TileLists build_lists(const float* geometry, int64_t kernels, int64_t height, int64_t width, const Culling& culling) {
+TileLists build_lists(const Mixture& m, const Culling& culling) {
   int64_t side = kTile;
-  while (side < std::max(height, width)) side *= kBranch;
+  while (side < std::max(m.height, m.width)) side *= kBranch;
   if (side == kTile) side *= kBranch;  // at least one refinement, which is what selects
-  Level level(side, height, width);
-  level.start = {0, kernels};
-  level.ids.resize(static_cast<size_t>(kernels));
-  std::iota(level.ids.begin(), level.ids.end(), 0);
-  while (level.side > kTile) level = refine(level, geometry, height, width, culling);
+  Level level(side, m.height, m.width);
+  const int32_t columns = expert_columns(m.channels, m.linear);
+  level.ids.reserve(static_cast<size_t>(m.kernels));
+  for (int64_t i = 0; i < m.kernels; ++i) {
+    const bool drawable = is_drawable(load_kernel(m.geometry + i * kGeometry), kMostGeometry) &&
+                          (!m.experts || is_drawable_expert(m.experts + i * columns, columns));
+    if (drawable) level.ids.push_back(static_cast<int32_t>(i));
+  }
+  level.start = {0, static_cast<int64_t>(level.ids.size())};
+  while (level.side > kTile) level = refine(level, m.geometry, m.height, m.width, culling);
   return {level.boxes_y, level.boxes_x, std::move(level.start), std::move(level.ids)};
 }
 

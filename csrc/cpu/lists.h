@@ -2,7 +2,8 @@
 //
 // In a box, `low` is the largest, over kernels, of a kernel's smallest s. A kernel whose largest s is below
 // low - tau has a gate below exp(-tau) at every pixel of the box, hence in every smaller box inside: so lists of
-// coarse boxes can be refined. The kernel that sets `low` always stays: no pixel is ever without a kernel.
+// coarse boxes can be refined. The kernel that sets `low` always stays: no pixel is ever without a kernel, unless no
+// kernel of the mixture can be drawn (common/constants.h) or the kernels are summed (RBF).
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -28,7 +29,8 @@ struct KernelPairs {
   std::vector<int32_t> pairs;
 };
 
-TileLists build_lists(const float* geometry, int64_t kernels, int64_t height, int64_t width, const Culling&);
+// The experts of the mixture may be null: then kernels are listed whatever their experts are.
+TileLists build_lists(const Mixture&, const Culling&);
 KernelPairs invert(const TileLists&, int64_t kernels);
 
 }  // namespace rsmoe::cpu

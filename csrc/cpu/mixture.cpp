@@ -88,7 +88,7 @@ template <class Copy> void for_rows(const Mixture& m, const TileJob& job, Copy&&
 }  // namespace
 
 void render(const Mixture& m, float* image) {
-  const TileLists lists = build_lists(m.geometry, m.kernels, m.height, m.width, m.culling);
+  const TileLists lists = build_lists(m, m.culling);
   Workspaces workspaces;
   workspaces.fit(m, lists);
   for_each_tile(lists, [&](int64_t tile, int64_t worker) {
@@ -102,7 +102,7 @@ void render(const Mixture& m, float* image) {
 }
 
 void render_backward(const Mixture& m, const float* grad_image, float* grad_geometry, float* grad_experts) {
-  const TileLists lists = build_lists(m.geometry, m.kernels, m.height, m.width, m.culling);
+  const TileLists lists = build_lists(m, m.culling);
   const KernelPairs of_kernel = invert(lists, m.kernels);
   const int32_t expert_columns = m.linear ? 3 * m.channels : m.channels, columns = kMoments + expert_columns;
   std::vector<float> pairs(static_cast<size_t>(lists.pairs() * columns));
@@ -122,6 +122,11 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
   torch_abi::parallel_for(m.kernels, 256, [&](int64_t begin, int64_t end) {
     std::vector<float> sums(static_cast<size_t>(columns));
     for (int64_t j = begin; j < end; ++j) {
+      if (of_kernel.start[j] == of_kernel.start[j + 1]) {  // its numbers may not be finite
+        std::fill_n(grad_geometry + j * kGeometry, kGeometry, 0.0f);
+        std::fill_n(grad_experts + j * expert_columns, expert_columns, 0.0f);
+        continue;
+      }
       std::fill(sums.begin(), sums.end(), 0.0f);
       for (int64_t p = of_kernel.start[j]; p < of_kernel.start[j + 1]; ++p)
         for (int32_t c = 0; c < columns; ++c) sums[c] += pairs[int64_t{of_kernel.pairs[p]} * columns + c];
@@ -149,7 +154,7 @@ FitSeconds fit(const FitSteps& f, float* losses) {
   std::vector<float> tile_loss;
   for (int64_t i = 0; i < f.steps; ++i) {
     if (i % f.list_interval == 0) {
-      lists = build_lists(f.geometry, f.kernels, f.height, f.width, with_margin);
+      lists = build_lists(m, with_margin);
       of_kernel = invert(lists, f.kernels);
       pairs.reserve(lists.pairs() * columns + kPairPadding);
       workspaces.fit(m, lists);

@@ -35,7 +35,7 @@ class CpuEngine {
   }
 
   std::tuple<Tensor, Tensor> tile_lists(const Mixture& m) {
-    const cpu::TileLists lists = cpu::build_lists(m.geometry, m.kernels, m.height, m.width, m.culling);
+    const cpu::TileLists lists = cpu::build_lists(m, m.culling);
     Tensor start = torch_abi::empty<int64_t>({lists.tiles() + 1}), ids = torch_abi::empty<int32_t>({lists.pairs()});
     std::ranges::copy(lists.start, start.mutable_data<int64_t>("start"));
     std::ranges::copy(lists.ids, ids.mutable_data<int32_t>("ids"));

@@ -39,6 +39,7 @@ inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
 #endif
 
+inline Vec absolute(Vec v) { return larger(v, -v); }
 inline Vec zero_where(VecI condition, Vec otherwise) { return condition ? Vec{} : otherwise; }
 
 inline Vec clamp(Vec v, Vec low, Vec high) { return smaller(larger(v, low), high); }

@@ -118,17 +118,22 @@ void accumulate_all(const TileJob& job, const Workspace& w, const Reference& ref
 // What backward needs to know of forward; kept behind the active count.
 Reference& reference_of(const Workspace& w) { return *reinterpret_cast<Reference*>(w.active_count + 4); }
 
+// A tile without a kernel that can be drawn: its values are 0, whatever the mode.
+void leave_empty(const Workspace& w) {
+  *w.active_count = 0;
+  memset(w.strip_count, 0, kStrips * sizeof(int32_t));
+  memset(w.base, 0, static_cast<size_t>(w.channels) * sizeof(float));
+  memset(w.value, 0, static_cast<size_t>(w.channels) * kTilePixels * sizeof(float));
+  for (int i = 0; i < kTilePixels; ++i) w.inverse[i] = 1.0f;
+}
+
 void forward(const TileJob& job, float* memory) {
   Workspace w = workspace_at(job, memory);
   Reference& reference = reference_of(w);
   reference = {0.0f, false};
-  if (job.count == 0) {  // only the RBF has tiles without kernels
-    *w.active_count = 0;
-    memset(w.value, 0, static_cast<size_t>(w.channels) * kTilePixels * sizeof(float));
-    for (int i = 0; i < kTilePixels; ++i) w.inverse[i] = 1.0f;
-    return;
-  }
+  if (job.count == 0) return leave_empty(w);
   reference.common = prepare(job, w);
+  if (*w.active_count == 0) return leave_empty(w);
   write_records(job, w, reference.common);
   accumulate_all(job, w, reference);
   if (!job.normalised) {
@@ -184,10 +189,10 @@ float residual_from_target(const TileJob& job, float* memory, const float* targe
     const int row = i / kTile;
     const Vec x = lane + static_cast<float>(i % kTile);
     Vec mask = x < static_cast<float>(job.cols) ? splat(row < job.rows ? 1.0f : 0.0f) : Vec{};
-    if (weight) mask *= load(weight + i);
+    if (weight) mask *= load_some(weight + i, kLanes);
     for (int32_t c = 0; c < w.channels; ++c) {
       const int64_t at = c * kTilePixels + i;
-      const Vec difference = load(value + at) - load(target + at);
+      const Vec difference = load(value + at) - load_some(target + at, kLanes);
       const Vec g = mask * difference;
       loss += g * difference;
       store(w.residual + at, g);

@@ -51,14 +51,15 @@ __global__ void __launch_bounds__(kThreads)
   const Team team(pairs);
   const bool exists = team.kernel < pairs.kernels;
   const int32_t expert_size = team.columns - kMoments;
-  Kernel g{0, 0, 1, 0, 1, 0};
+  const bool drawn = exists && team.count > 0;  // the numbers of others may not be finite
+  Kernel g{0, 0, 0, 0, 0, 0};
   const Moments moments = team.moments();
-  if (exists) g = gradient(load_kernel(m.geometry + team.kernel * kGeometry), moments);
+  if (drawn) g = gradient(load_kernel(m.geometry + team.kernel * kGeometry), moments);
   const float* expert = m.experts + team.kernel * expert_size;
   for (int32_t c = 0; c < expert_size; ++c) {
     const float sum = team.sum(kMoments + c);
     if (!exists) continue;
-    if (pairs.linear && c < pairs.channels) hang_plane(g, expert + c, pairs.channels, sum);
+    if (drawn && pairs.linear && c < pairs.channels) hang_plane(g, expert + c, pairs.channels, sum);
     if (team.member == c % kTeam) grad_experts[team.kernel * expert_size + c] = sum;
   }
   if (exists && team.member == 0) store_kernel(grad_geometry + team.kernel * kGeometry, g);

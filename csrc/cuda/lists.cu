@@ -21,7 +21,9 @@ struct Level {
 
 struct Selection {
   const float* geometry;
-  int32_t kernels;  // of one model
+  const float* experts;  // null: kernels are listed whatever their experts are
+  int32_t columns;       // of an expert
+  int32_t kernels;       // of one model
   Level parent, child;
   Culling culling;
   bool leaf;
@@ -54,6 +56,15 @@ __device__ BoundsOf<float> bounds_in(const Box& box, const Kernel& k) {
   return box_bounds(k, slope_along_x(k), slope_along_y(k), box.y0, box.x0, box.y1, box.x1);
 }
 
+// A kernel of a box; `absent_kernel` if it cannot be drawn. The coarsest boxes look at all, the others at what is left.
+__device__ Kernel kernel_of(const Selection& s, const Box& box, int32_t id) {
+  const Kernel k = load_kernel(s.geometry + int64_t{id} * kGeometry);
+  if (box.ids) return k;
+  const bool drawable = is_drawable(k, kMostGeometry) &&
+                        (!s.experts || is_drawable_expert(s.experts + int64_t{id} * s.columns, s.columns));
+  return drawable ? k : absent_kernel();
+}
+
 __device__ bool in_square(const Box& box, const Kernel& k, float confidence) {
   const float reach = confidence * longest_axis(k);
   return k.y + reach >= box.y0 && k.y - reach <= box.y1 && k.x + reach >= box.x0 && k.x - reach <= box.x1;
@@ -71,9 +82,9 @@ __global__ void __launch_bounds__(kBoxThreads)
   const auto number = static_cast<int32_t>(blockIdx.x), thread = static_cast<int32_t>(threadIdx.x);
   const Box box = box_of(s, number);
   const Culling& culling = s.culling;
-  float best = -infinity(), any = 0;
+  float best = kAbsent, any = 0;
   for (int32_t i = thread; i < box.count; i += kBoxThreads) {
-    const Kernel k = load_kernel(s.geometry + int64_t{box.id(i)} * kGeometry);
+    const Kernel k = kernel_of(s, box, box.id(i));
     best = larger(best, bounds_in(box, k).low);
     if (culling.confidence > 0 && in_square(box, k, culling.confidence)) any = 1;
   }
@@ -85,7 +96,7 @@ __global__ void __launch_bounds__(kBoxThreads)
   }
   float kept = 0;  // exact up to 2^24
   for (int32_t i = thread; i < box.count; i += kBoxThreads)
-    kept += stays(s, box, load_kernel(s.geometry + int64_t{box.id(i)} * kGeometry), threshold) ? 1.0f : 0.0f;
+    kept += stays(s, box, kernel_of(s, box, box.id(i)), threshold) ? 1.0f : 0.0f;
   kept = block_sum<kBoxThreads>(kept, scratch);
   if (thread == 0) {
     thresholds[number] = threshold;
@@ -106,7 +117,7 @@ __global__ void __launch_bounds__(kBoxThreads)
   for (int32_t base = 0; base < box.count; base += kBoxThreads) {
     const int32_t i = base + thread;
     const int32_t id = i < box.count ? box.id(i) : 0;
-    const bool keep = i < box.count && stays(s, box, load_kernel(s.geometry + int64_t{id} * kGeometry), threshold);
+    const bool keep = i < box.count && stays(s, box, kernel_of(s, box, id), threshold);
     const unsigned mask = __ballot_sync(kAllLanes, keep);
     if (lane == 0) kept[warp] = __popc(mask);
     __syncthreads();
@@ -221,8 +232,8 @@ void invert(int64_t kernels, int32_t tiles, const TileLists& lists, const ListSc
 
 }  // namespace
 
-void build_lists(const float* geometry, int64_t kernels, const Raster& raster, const Culling& culling,
-                 const TileLists& lists, const ListScratch& scratch, Status* status, cudaStream_t stream) {
+void build_lists(const Mixture& m, const Raster& raster, const Culling& culling, const TileLists& lists,
+                 const ListScratch& scratch, Status* status, cudaStream_t stream) {
   int64_t side = kTile;
   int levels = 1;
   for (; raster.boxes(side * kBranch) >= kFewestBoxes; side *= kBranch) ++levels;
@@ -232,8 +243,9 @@ void build_lists(const float* geometry, int64_t kernels, const Raster& raster, c
     int32_t *start = here ? lists.start : scratch.start, *ids = here ? lists.ids : scratch.ids;
     const Level child{static_cast<int32_t>(side), static_cast<int32_t>(raster.boxes_y(side)),
                       static_cast<int32_t>(raster.boxes_x(side)), start, ids};
-    const Selection selection{geometry,     static_cast<int32_t>(kernels / raster.models), parent, child, culling,
-                              side == kTile};
+    const Selection selection{
+        m.geometry, m.experts,    expert_columns(m.channels, m.linear), static_cast<int32_t>(m.kernels), parent, child,
+        culling,    side == kTile};
     const auto boxes = static_cast<unsigned>(raster.boxes(side));
     RSMOE_LAUNCH(measure_boxes, boxes, kBoxThreads, stream, selection, scratch.thresholds, scratch.counts);
     RSMOE_LAUNCH(scan, 1, kScanThreads, stream, scratch.counts, static_cast<int32_t>(boxes), lists.capacity, start,
@@ -241,7 +253,7 @@ void build_lists(const float* geometry, int64_t kernels, const Raster& raster, c
     RSMOE_LAUNCH(fill_boxes, boxes, kBoxThreads, stream, selection, scratch.thresholds, start, ids, lists.capacity);
     parent = child;
   }
-  if (lists.slots) invert(kernels, static_cast<int32_t>(raster.tiles()), lists, scratch, status, stream);
+  if (lists.slots) invert(m.models * m.kernels, static_cast<int32_t>(raster.tiles()), lists, scratch, status, stream);
 }
 
 }  // namespace rsmoe::cuda

@@ -44,8 +44,9 @@ struct ListScratch {
   int32_t* ranks;     // [kChunks, kernels]
 };
 
-// kernels: of all models together. `slots` and `kernel_start` are only written where slots is not null.
-void build_lists(const float* geometry, int64_t kernels, const Raster&, const Culling&, const TileLists&,
-                 const ListScratch&, Status*, cudaStream_t);
+// `slots` and `kernel_start` are only written where slots is not null. The experts of the mixture may be null: then
+// kernels are listed whatever their experts are.
+void build_lists(const Mixture&, const Raster&, const Culling&, const TileLists&, const ListScratch&, Status*,
+                 cudaStream_t);
 
 }  // namespace rsmoe::cuda

@@ -58,8 +58,8 @@ struct Lists {
     check(cudaMemsetAsync(status, 0, sizeof(Status), stream_of(queue)), "clearing memory");
   }
 
-  void build(const float* geometry, const Culling& culling) const {
-    build_lists(geometry, kernels, raster, culling, lists, scratch, status, stream_of(queue));
+  void build(const Mixture& m, const Culling& culling) const {
+    build_lists(m, raster, culling, lists, scratch, status, stream_of(queue));
   }
 
   TileJobs jobs(const Mixture& m) const {
@@ -90,7 +90,7 @@ int64_t first_capacity(int32_t models, int64_t kernels, int64_t height, int64_t 
 StatusPointer render(const Mixture& m, float* image, const Queue& queue) {
   const Lists lists(m, queue, false);
   fill_nan(image, int64_t{m.models} * m.channels * m.height * m.width, queue);
-  lists.build(m.geometry, m.culling);
+  lists.build(m, m.culling);
   TileJobs jobs = lists.jobs(m);
   jobs.image = image;
   draw_tiles(jobs, stream_of(queue));
@@ -105,7 +105,7 @@ StatusPointer render_backward(const Mixture& m, const float* grad_image, float* 
   const Pairs pairs = lists.pairs(m, jobs.pairs);
   fill_nan(grad_geometry, lists.kernels * kGeometry, queue);
   fill_nan(grad_experts, lists.kernels * expert_columns(m.channels, m.linear), queue);
-  lists.build(m.geometry, m.culling);
+  lists.build(m, m.culling);
   draw_tiles(jobs, stream_of(queue));
   gather_gradients(pairs, m, grad_geometry, grad_experts, lists.status, stream_of(queue));
   return lists.status;
@@ -115,7 +115,7 @@ StatusPointer tile_lists(const Mixture& m, int32_t* start, int32_t* ids, const Q
   Lists lists(m, queue, false);
   lists.lists.start = start;
   lists.lists.ids = ids;
-  lists.build(m.geometry, m.culling);
+  lists.build(m, m.culling);
   return lists.status;
 }
 
@@ -133,7 +133,7 @@ StatusPointer fit(const FitSteps& f, int64_t done, float* losses, const Queue& q
   const Pairs pairs = lists.pairs(m, jobs.pairs);
   if (done == 0) fill_nan(losses, f.models * f.steps, queue);
   for (int64_t i = done; i < f.steps; ++i) {
-    if (i == done || i % f.list_interval == 0) lists.build(f.geometry, with_margin);
+    if (i == done || i % f.list_interval == 0) lists.build(m, with_margin);
     draw_tiles(jobs, stream_of(queue));
     const auto step = static_cast<double>(f.first_step + i + 1);
     const float* rate = f.rates + 4 * i;

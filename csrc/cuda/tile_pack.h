@@ -16,6 +16,7 @@ constexpr int kChunk = kTileThreads;              // kernels packed at once, one
 constexpr int kRows = kTilePixels / kWarp;        // pixels of a lane, in a column: lane, lane + 32, ...
 constexpr int kOwn = kTilePixels / kTileThreads;  // pixels of a thread: thread, thread + 128
 constexpr int kQuadrants = 4;
+constexpr float kLeastR22 = 1e-30f;    // below this moments along v say nothing of those along y
 constexpr float kMinGateSum = 1e-18f;  // below this the common reference fails: use one per pixel
 
 // What is needed to draw one kernel; position relative to the tile's first pixel, lengths such that the exponent of 2
@@ -39,16 +40,19 @@ struct Tile {
   float y0, x0;          // image position of the first pixel
   int32_t rows, cols;    // that lie in the image
   int32_t first, count;  // of its list
-  bool normalised;       // a softmax, and there are kernels
+  bool normalised;       // a softmax, and there are kernels that can be drawn
   float reference;       // s of which gates are exponentials relative to
   float threshold[kQuadrants];
 };
 
+// A kernel relative to the tile; `absent_kernel` if it cannot be drawn, as lists may be older than the kernels.
 __device__ Kernel kernel_in(const TileJobs& jobs, const Tile& tile, int32_t id) {
   Kernel k = load_kernel(jobs.mixture.geometry + int64_t{id} * kGeometry);
   k.y -= tile.y0;
   k.x -= tile.x0;
-  return k;
+  const int32_t columns = expert_columns(jobs.mixture.channels, jobs.mixture.linear);
+  const float* expert = jobs.mixture.experts + int64_t{id} * columns;
+  return is_drawable(k, 2 * kMostGeometry) && is_drawable_expert(expert, columns) ? k : absent_kernel();
 }
 
 __device__ BoundsOf<float> quadrant_bounds(const Kernel& k, int quadrant) {
@@ -73,8 +77,8 @@ __device__ Tile find_tile(const TileJobs& jobs, float* scratch) {
   tile.first = jobs.lists.start[number];
   tile.count = jobs.lists.start[number + 1] - tile.first;
   tile.normalised = jobs.mixture.culling.normalised && tile.count > 0;
-  float low[kQuadrants], high = -infinity();
-  for (int q = 0; q < kQuadrants; ++q) low[q] = -infinity();
+  float low[kQuadrants], high = kAbsent;
+  for (int q = 0; q < kQuadrants; ++q) low[q] = kAbsent;
   for (int32_t i = static_cast<int32_t>(threadIdx.x); i < tile.count; i += kTileThreads) {
     const Kernel k = kernel_in(jobs, tile, jobs.lists.ids[tile.first + i]);
     for (int q = 0; q < kQuadrants; ++q) {
@@ -83,11 +87,12 @@ __device__ Tile find_tile(const TileJobs& jobs, float* scratch) {
       high = larger(high, bounds.high);
     }
   }
+  high = block_max<kTileThreads>(high, scratch);
+  tile.normalised = tile.normalised && high > kLowestThreshold;  // else it is empty, and draws 0
   for (int q = 0; q < kQuadrants; ++q) {
     const float best = block_max<kTileThreads>(low[q], scratch);
     tile.threshold[q] = gate_threshold(tile.normalised ? best : 0.0f, jobs.tau);
   }
-  high = block_max<kTileThreads>(high, scratch);
   tile.reference = tile.normalised ? high : 0.0f;
   return tile;
 }
@@ -101,10 +106,12 @@ struct Channels {
       : first(first), count(count), all(m.channels), columns(expert_columns(m.channels, m.linear)) {}
 };
 
-// A base colour makes equal experts exact.
+// A base colour makes equal experts exact. It is 0 if the expert that it comes from cannot be drawn.
 __device__ float base_colour(const TileJobs& jobs, const Tile& tile, const Channels& channels, int32_t c) {
   if (!tile.normalised) return 0.0f;
-  return jobs.mixture.experts[int64_t{jobs.lists.ids[tile.first]} * channels.columns + channels.first + c];
+  const float colour =
+      jobs.mixture.experts[int64_t{jobs.lists.ids[tile.first]} * channels.columns + channels.first + c];
+  return absolute(colour) <= kMostExpert ? colour : 0.0f;
 }
 
 __device__ float* pair_of(const TileJobs& jobs, const Channels& channels, int32_t slot) {
@@ -151,9 +158,9 @@ __device__ int32_t pack(const TileJobs& jobs, const Tile& tile, const Channels& 
     p.r11 = k.r11 * kRootHalfLog2E;
     p.r12 = k.r12 * kRootHalfLog2E;
     p.r22 = k.r22 * kRootHalfLog2E;
-    p.per_r22 = 1.0f / p.r22;
+    p.per_r22 = absolute(p.r22) > kLeastR22 ? 1.0f / p.r22 : 0.0f;
     const float top = (k.logit - tile.reference) * kLog2E;
-    p.top = tile.normalised ? top : smaller(top, 127.0f);  // the largest power of 2
+    p.top = tile.normalised ? top : smaller(top, kMostLog2Gate);
     p.slot = clears || jobs.lists.slots ? jobs.lists.slots[at] : 0;
     const float* expert = jobs.mixture.experts + int64_t{id} * channels.columns + channels.first;
     for (int c = 0; c < kGroup; ++c)

@@ -10,6 +10,10 @@ Every function takes a mixture as two tensors:
 `render` and `fit_steps` also take M mixtures of the same L, C and raster at once: every tensor of theirs, results too,
 then has a first dimension M. On CUDA one launch serves them all. The results are those of each alone, to the bit.
 
+A kernel that cannot be drawn counts as absent: one with a number that is NaN or infinite, one whose geometry's absolute
+values add up to more than `MOST_GEOMETRY`, or one whose expert's do to more than `MOST_EXPERT`. It changes no pixel and
+has the gradient 0. Where no kernel is left, the image is 0.
+
 ``wait=False`` is for loops on CUDA, and changes nothing on the CPU: the host then does not wait at the end of the call
 to learn whether the memory set aside for lists had room. What had none is NaN, and the same call with ``wait=True``
 makes room, also for calls to come.
@@ -28,6 +32,15 @@ from .limits import Limits
 DEFAULT_TAU = 9.0
 """Culling margin in nats: a gate weight below exp(-9) = 1.2e-4 of the largest may be left out."""
 
+
+MOST_SIDE = 2**24
+"""Pixels that an image may have along y or x; operators refuse more."""
+
+MOST_GEOMETRY = 2.0**25
+"""Sum of the absolute values of a kernel's six numbers; kernels above it are absent."""
+
+MOST_EXPERT = 2.0**50
+"""Sum of the absolute values of an expert's columns, in units of the image's range; kernels above it are absent."""
 
 PATCH_SIDE = 8
 """Pixels along the side of the patches of `filter_patches`."""
