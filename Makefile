@@ -20,6 +20,9 @@ export OMP_WAIT_POLICY ?= passive
 # compiles only what changed.
 BUILD_TOOLS := scikit-build-core cmake ninja
 
+# Folder of photographs for the benchmarks.
+KODAK ?= $(or $(RSMOE_DATA),../shared/data)/kodak
+
 # Folders too: their time changes when a file is removed.
 NATIVE := CMakeLists.txt napari.yaml $(shell find csrc)
 CXX_FILES := $(shell find csrc tests -type f \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
@@ -65,7 +68,8 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.speed
-	$(BIN)/python -m benchmarks.regression
+	$(BIN)/napari-rsmoe bench regression $(KODAK) build/bench --methods ours
+	$(BIN)/napari-rsmoe bench denoising $(KODAK) build/bench --methods "balanced|BM3D, colour"
 
 notebooks: setup
 	$(BIN)/python -m notebooks.execute

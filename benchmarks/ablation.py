@@ -1,17 +1,27 @@
-"""What each idea of the fit gives: ``python -m benchmarks.ablation [--kernels 2000] [--iterations 500]``.
+"""What each idea of the fit and of the denoiser gives, on images of which half chose the settings.
 
-Mean PSNR over half of the Kodak images below RSMOE_DATA: settings were chosen on the first half ("choose": 03, 07,
-11, 15, 19, 23), the other ("report") checks them. Each row changes one thing against the default.
+``python -m benchmarks.ablation fit [--kernels 2000] [--iterations 500] [--half report]``: mean PSNR over Kodak images
+below RSMOE_DATA. Settings were chosen on the first half ("choose": 03, 07, 11, 15, 19, 23); the other ("report")
+checks them. Each row changes one thing against the default.
+
+``python -m benchmarks.ablation denoise [FOLDER] --set denoising.fusion.SELECTIVITY=12``: mean PSNR of denoised images,
+clipped Gaussian noise added, with constants changed. With --truth the images of the folder are noisy as they are, and
+the images of the same names in the other folder are the truth.
+
+Figures beside the peers, and those of the README: ``napari-rsmoe bench``.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import math
+import re
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,7 +31,10 @@ import torch
 from skimage import io
 
 from benchmarks import machine
-from napari_rsmoe import engine, psnr
+from napari_rsmoe import denoise, engine, psnr, ssim
+from napari_rsmoe.bench.machine import measured
+from napari_rsmoe.bench.pictures import Picture
+from napari_rsmoe.bench.protocol import Level, middle, quality, unit
 from napari_rsmoe.fitting import relocation
 from napari_rsmoe.fitting.fitter import Fitter
 from napari_rsmoe.fitting.settings import FitSettings
@@ -29,6 +42,7 @@ from napari_rsmoe.fitting.starts.methods import make_start
 from napari_rsmoe.image.inputs import Inputs
 
 HALVES = {"choose": (3, 7, 11, 15, 19, 23), "report": (1, 5, 9, 13, 17, 21)}
+"""Numbers of the Kodak images that settings were chosen on, and of those that no setting was chosen on."""
 OLD_DECAY = {f"final_{name}": 0.02 for name in ("position", "steering", "logit", "expert")}
 Finish = Callable[[Fitter, np.ndarray], None]
 
@@ -109,17 +123,17 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-def run(
+def fitted(
     path: Path, kernels: int, iterations: int, changes: dict[str, Any], extra: dict[str, Any]
-) -> tuple[float, float]:
-    """PSNR and processor seconds of one fit."""
+) -> dict[str, float]:
+    """Figures of the fit of one image."""
     image = io.imread(path)
     inputs = Inputs.of(image)
     pixels, layout = inputs.pixels, inputs.layout
     settings = replace(FitSettings(), iterations=iterations, **changes)
     rng = np.random.default_rng(0)
+    begin, cpu_begin = time.perf_counter(), time.process_time()
     start = make_start(settings.start, pixels, round(kernels * extra.get("kernels", 1.0)), rng)
-    begin = time.process_time()
     fitter = Fitter(pixels, start, settings, rng=rng)
     if "prepare" in extra:
         extra["prepare"](fitter, pixels)
@@ -128,30 +142,111 @@ def run(
             fitter.chunk()
     if "finish" in extra:
         extra["finish"](fitter, pixels)
-    seconds = time.process_time() - begin
-    return psnr(fitter.model(layout, {}).render(), image), seconds
+    model = fitter.model(layout, {})
+    costs = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - cpu_begin}
+    drawn = model.render()
+    quality_of = {"psnr": psnr(drawn, image), "ssim": ssim(drawn, image)}
+    return quality_of | costs | {"kernels_per_tile": model.kernels_per_tile()}
 
 
-def main() -> None:
-    """Print and, on request, write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kernels", type=int, default=2000)
-    parser.add_argument("--iterations", type=int, default=500)
-    parser.add_argument("--half", choices=HALVES, default="report")
-    parser.add_argument("--rows", nargs="+", help="only rows whose name contains one of these")
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    options = parser.parse_args()
-    paths = [machine.data_folder("kodak") / f"kodim{n:02d}.png" for n in HALVES[options.half]]
-    print(f"{options.kernels} kernels, {options.iterations} steps, images {HALVES[options.half]}")
+def mean(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of every figure."""
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+
+
+def fits(options: argparse.Namespace) -> dict[str, Any]:
+    """The table of fits."""
+    halves = HALVES if options.half == "all" else {options.half: HALVES[options.half]}
+    print(f"{options.kernels} kernels, {options.iterations} steps, images {halves}")
     results: dict[str, Any] = {}
     for name, (changes, extra) in ROWS.items():
         if options.rows and not any(part in name for part in options.rows):
             continue
-        figures = np.array([run(path, options.kernels, options.iterations, changes, extra) for path in paths])
-        mean, seconds = figures.mean(0)
-        results[name] = {"psnr": mean, "cpu_seconds": seconds, "images": figures[:, 0].tolist()}
-        gain = mean - results["default"]["psnr"] if "default" in results else 0.0
-        print(f"{name:40s} {mean:6.2f} dB {gain:+6.2f}   {seconds:5.2f} CPU s", flush=True)
+        images = {
+            number: fitted(
+                machine.data_folder("kodak") / f"kodim{number:02d}.png", options.kernels, options.iterations, changes,
+                extra,
+            )
+            for numbers in halves.values()
+            for number in numbers
+        }  # fmt: skip
+        whole = mean(list(images.values()))
+        parts = {half: mean([images[number] for number in numbers]) for half, numbers in halves.items()}
+        settings = {"kernels": options.kernels, "iterations": options.iterations}
+        results[name] = {"settings": settings, "mean": whole, "means": parts, "images": images}
+        gain = whole["psnr"] - results["default"]["mean"]["psnr"] if "default" in results else 0.0
+        line = "{psnr:6.2f} dB {gain:+6.2f}  {ssim:.4f}  {cpu_seconds:5.2f} CPU s  {kernels_per_tile:.1f} kernels/tile"
+        print(f"{name:40s} " + line.format(gain=gain, **whole), flush=True)
+    return results
+
+
+def denoised(path: Path, variance: float | None, options: argparse.Namespace) -> dict[str, float]:
+    """Figures of the denoised image; `variance` None takes the noise that is there."""
+    given = middle(unit(io.imread(path)), options.crop)
+    clean = middle(unit(io.imread(options.truth / path.name)), options.crop) if options.truth else given
+    if variance is None:
+        noisy = given.astype(np.float32)
+    else:
+        noisy = Level.of_variance(variance).add(clean, Picture(path.parent.name, path).number)
+    done = measured(lambda: denoise(noisy, models=options.models, preset=options.preset).image)
+    return quality(done.result, clean) | {"cpu_seconds": done.cpu_seconds}
+
+
+def denoisings(options: argparse.Namespace) -> dict[str, Any]:
+    """All images at all levels, with constants changed."""
+    for change in options.set:
+        name, value = change.split("=")
+        module, constant = name.rsplit(".", 1)
+        change_constant(module, constant, ast.literal_eval(value))
+    folder = options.folder or machine.data_folder("kodak")
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".tif", ".jpg"))
+    paths = [path for path in paths if re.search(options.only or "", path.name)]
+    columns = "psnr {psnr:6.2f} dB  ssim {ssim:.4f}  paper_ssim {paper_ssim:.4f}  {cpu_seconds:6.2f} CPU s"
+    results = {}
+    for variance in [None] if options.truth else options.variance:
+        print("\nnoise as it is" if variance is None else f"\nvariance {variance}")
+        rows = {}
+        for path in paths:
+            rows[path.name] = denoised(path, variance, options)
+            print(f"{path.stem:22s} " + columns.format(**rows[path.name]), flush=True)
+        results[str(variance)] = {"images": rows, "mean": mean(list(rows.values()))}
+        print(f"{'mean':22s} " + columns.format(**results[str(variance)]["mean"]), flush=True)
+    return results
+
+
+def change_constant(module: str, constant: str, value: Any) -> None:
+    """Set a constant of a module of the package, such as ``"denoising.fusion"``, that exists."""
+    found = import_module(f"napari_rsmoe.{module}")
+    if not hasattr(found, constant):
+        raise SystemExit(f"napari_rsmoe.{module} has no {constant}")
+    setattr(found, constant, value)
+
+
+def main() -> None:
+    """Print and, on request, write a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    tables = parser.add_subparsers(dest="table", required=True)
+    fit = tables.add_parser("fit", help="what each idea of the fit gives")
+    fit.add_argument("--kernels", type=int, default=2000)
+    fit.add_argument("--iterations", type=int, default=500)
+    fit.add_argument("--half", choices=(*HALVES, "all"), default="report")
+    fit.add_argument("--rows", nargs="+", help="only rows whose name contains one of these")
+    fit.set_defaults(run=fits)
+    noise = tables.add_parser("denoise", help="what constants of the denoiser give")
+    noise.add_argument("folder", type=Path, nargs="?", help="of images; default: Kodak")
+    noise.add_argument("--variance", type=float, nargs="+", default=[0.01])
+    noise.add_argument("--truth", type=Path, help="folder of clean images of the same names")
+    noise.add_argument("--only", help="file names that contain this regular expression")
+    noise.add_argument("--models", type=lambda text: text if text == "auto" else int(text), default="auto")
+    noise.add_argument("--preset", default="balanced")
+    noise.add_argument("--crop", type=int, help="side of the square in the middle that is used")
+    noise.add_argument("--set", nargs="*", default=[], metavar="MODULE.NAME=VALUE")
+    noise.set_defaults(run=denoisings)
+    for each in (fit, noise):
+        each.add_argument("--json", type=Path, help="write the figures there")
+    options = parser.parse_args()
+    print(machine.facts())
+    results = options.run(options)
     if options.json:
         machine.write(options.json, results)
 

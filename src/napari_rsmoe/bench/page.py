@@ -8,8 +8,6 @@ from typing import Any
 from .machine import PACKAGES
 from .tables import NONE, Column, present, table
 
-IMAGES = Column("images", "images", ".0f")
-
 
 def heading(title: str, command: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
     """Title, the command that repeats it, where and with which settings it was measured."""
