@@ -107,8 +107,8 @@ def speed(name: str, title: str, prefix: str = "") -> list[str]:
     ]
 
 
-def fits(found: dict[str, Any]) -> list[list[str]]:
-    """Rows of `benchmarks.ablation fit`."""
+def fit_rows(found: dict[str, Any]) -> list[list[str]]:
+    """Rows of a run of `benchmarks.ablation fit`."""
     return [
         [
             str(r["settings"]["kernels"]),
@@ -238,23 +238,23 @@ def memory() -> list[str]:
 
 
 def fits() -> list[str]:
-    """Section of several runs of `benchmarks.regression`."""
-    names = ("regression-2000", "regression-2000-fast", "regression-2000-content", "regression-10000")
+    """Section of several runs of `benchmarks.ablation fit`."""
+    names = ("fits-2000", "fits-2000-fast", "fits-2000-content", "fits-10000")
     runs = [found for name in names if (found := load(name))]
     if not runs:
         return []
     return [
         "## Fits\n",
         prose(
-            "`python -m benchmarks.regression --kernels 2000`, with `--iterations 250`, with `--start content`, and "
-            "`--kernels 10000 --iterations 500`",
+            "`python -m benchmarks.ablation fit --half all --rows default --iterations 1000`, with `--iterations 250`, "
+            "with `--rows content --iterations 1000`, and with `--kernels 10000 --iterations 500`",
             machine_line(runs[0]["machine"]),
             "Means over the 12 Kodak images with odd numbers, over the six that settings were tuned on (03, 07, 11, "
             "15, 19, 23), and over the other six.",
         ),
         table(
-            ["kernels", "steps", "start", "PSNR, dB", "tuned on", "others", "SSIM", "seconds", "kernels/tile"],
-            [row for run in runs for row in regression(run)],
+            ["kernels", "steps", "settings", "PSNR, dB", "tuned on", "others", "SSIM", "seconds", "kernels/tile"],
+            [row for run in runs for row in fit_rows(run)],
         ),
     ]
 
@@ -329,7 +329,6 @@ def enlarging() -> list[str]:
 
 def page() -> str:
     """The page, as Markdown."""
-<<<<<<< HEAD
     return "\n".join(
         [
             "# Benchmarks\n",
@@ -343,26 +342,6 @@ def page() -> str:
             *films(),
             *correlated(),
             *memory(),
-=======
-    parts = ["# Benchmarks\n", "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`.\n"]
-    parts += speed("speed", "Engine") + speed("speed-avx2", "Engine with AVX2", "RSMOE_SIMD=avx2 ")
-    runs = [
-        r
-        for name in ("fits-2000", "fits-2000-fast", "fits-2000-content", "fits-10000")
-        if (r := load(name))
-    ]
-    if runs:
-        parts += [
-            "## Fits\n",
-            "`python -m benchmarks.ablation fit --half all --rows default --iterations 1000`, with `--iterations 250`, "
-            "with `--rows content`, and with `--kernels 10000 --iterations 500`; means of the 12 Kodak images with odd numbers, of the six that "
-            "settings were chosen on (03, 07, 11, 15, 19, 23) and of the six that no setting was chosen on.  ",
-            machine_line(runs[0]["machine"]) + "\n",
-            table(
-                ["kernels", "steps", "settings", "PSNR, dB", "chosen on", "untouched", "SSIM", "seconds", "kernels/tile"],
-                [row for run in runs for row in fits(run)],
-            ),
->>>>>>> 031427e (Fold the benchmarks of fits and denoising into the ablation; figures beside the peers come from napari-rsmoe bench)
         ]
     )
 

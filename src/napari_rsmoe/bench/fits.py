@@ -39,17 +39,18 @@ def fit_run(
     method : FitMethod
         How.
     kernels, iterations : int
-        Kernels of the model; steps of any method but ours.
+        Kernels of the model; steps of any method but ours, whose steps are ``options.own_iterations``.
     course : bool
         Keep the error over the steps; else draw the image into a file.
     """
-    settings = {"kernels": kernels, "crop": picture.crop} | ({} if method.ours else {"iterations": iterations})
+    steps = options.own_iterations if method.ours else iterations
+    settings = {"kernels": kernels, "crop": picture.crop} | ({} if steps is None else {"iterations": steps})
     files = [] if course else [drawn_file(options.target, picture, method, kernels)]
 
     def work() -> Rows:
         trace: Trace | None = [] if course else None
         image = picture.clean
-        done = machine.measured(lambda: method.fit(image, kernels, iterations, options.seed, trace))
+        done = machine.measured(lambda: method.fit(image, kernels, steps, options.seed, trace))
         drawn = done.result.render(device="cpu")
         for path in files:
             path.parent.mkdir(exist_ok=True)

@@ -38,6 +38,8 @@ class Options:
         Numbers of kernels; empty: the benchmark's.
     iterations : int or None
         Steps of the fits of the peers; None: the benchmark's.
+    own_iterations : int or None
+        Steps of our fits; None: those of the preset.
     variances, sigmas : tuple of float
         Levels of added noise: variances on [0, 1], clipped; standard deviations of 255, not clipped.
     models : int
@@ -56,6 +58,7 @@ class Options:
     lpips: tuple[str, ...] = ()
     kernels: tuple[int, ...] = ()
     iterations: int | None = None
+    own_iterations: int | None = None
     variances: tuple[float, ...] = ()
     sigmas: tuple[float, ...] = ()
     models: int = 0

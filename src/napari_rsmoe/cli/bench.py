@@ -73,12 +73,16 @@ kernels_option = click.option(
     "--kernels", multiple=True, type=click.IntRange(min=1), help="Of each model; may be given several times."
 )
 iterations_option = click.option(
-    "--iterations", type=click.IntRange(min=1), help="Steps of the peers' fits; ours takes its own."
+    "--iterations", type=click.IntRange(min=1), help="Steps of the fits of the peers.  [default: those of their papers]"
+)
+
+own_iterations_option = click.option(
+    "--own-iterations", type=click.IntRange(min=1), help="Steps of our fits.  [default: those of the preset]"
 )
 
 
 @command.command("regression", cls=Verb, options_metavar="[options]")
-@bench_options(kernels_option, iterations_option)
+@bench_options(kernels_option, iterations_option, own_iterations_option)
 def regression(**values: Any) -> None:
     """Model images with kernels: tables I and II of the R-SMoE paper, and its failure on texture.
 

@@ -148,7 +148,7 @@ def command(
                 channel_axis=job.channel_axis,
                 callback=job.callback,
             )
-            drawn = fitted.render()
+            drawn = fitted.render(device=common.device)
             if model_path is not None:
                 fitted.metadata["pixel_size"] = {axis: list(size) for axis, size in job.source.pixel_size.items()}
                 models.append(fitted)

@@ -104,7 +104,9 @@ def command(
         sides = {"Y": height, "X": width, "C": loaded.channels, "S": loaded.channels}
         blank = np.broadcast_to(np.zeros((), kind), tuple(sides[letter] for letter in axes))
         check_output(pair.target, ImageFile(blank, axes, sizes))  # before the work
-        drawn = loaded.render(scale=scale, shape=shape, region=region, sharpen=sharpen, dtype=dtype)
+        drawn = loaded.render(
+            scale=scale, shape=shape, region=region, sharpen=sharpen, dtype=dtype, device=common.device
+        )
         write_image(pair.target, ImageFile(drawn, axes, sizes), quality=quality)
         facts = {"shape": list(drawn.shape), "dtype": drawn.dtype.name, "kernels": loaded.n_kernels}
         return {"summary": f"{width} x {height} px", **facts}

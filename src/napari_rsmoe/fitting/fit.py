@@ -6,6 +6,7 @@ import math
 import time as clock
 import warnings
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -200,7 +201,12 @@ class _Job:
         if callback is None:
             return False
         psnr = fitter.psnr(self.layout)
-        return bool(callback(Progress(stage, done, total, psnr, lambda: self.model(fitter).render())))
+        preview = partial(self.preview, fitter)
+        return bool(callback(Progress(stage, done, total, psnr, preview)))
+
+    def preview(self, fitter: Fitter) -> np.ndarray:
+        """The image as it is modelled so far, drawn on the device of the fit."""
+        return self.model(fitter).render(device=self.device.type)
 
     def to_quality(self, psnr: float, callback: Callback | None) -> Model:
         """As few kernels as reach a PSNR."""

@@ -76,7 +76,7 @@ def upscale(
     fitted = fit_models(
         inputs, models=models, n_kernels=n_kernels, iterations=iterations, seed=seed, device=device, callback=callback
     )
-    return draw_mean(fitted, scale=scale, sharpen=sharpen)
+    return draw_mean(fitted, scale=scale, sharpen=sharpen, device=device)
 
 
 def fit_models(

@@ -30,7 +30,8 @@ FEATURES: dict[str, tuple[str, Callable[[Kernels], np.ndarray]]] = {
     "x (px)": ("kernels.center[:, 1]", lambda k: k.center[:, 1]),
 }
 """What kernels are chosen by: as Python, and to compute."""
-STEPS = 100  # of the slider
+STEPS = 100
+"""Steps of the slider over a feature; each passes as many kernels."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ class KernelExplorer(ipywidgets.HBox):
     model : Model
         Whose kernels.
     image : array-like, optional
-        What to compare with; default: the model as it was.
+        What to compare with. By default the model as it was.
+    device : {"auto", "cpu", "cuda"}
+        Where to draw, as for `napari_rsmoe.fit`.
 
     Attributes
     ----------
@@ -73,13 +76,14 @@ class KernelExplorer(ipywidgets.HBox):
         The pictures.
     """
 
-    def __init__(self, model: Model, image: Any = None) -> None:
+    def __init__(self, model: Model, image: Any = None, *, device: str = "auto") -> None:
         if not isinstance(model, Model):
             raise TypeError(f"A Model is needed, such as fit(image) returns, not {type(model).__name__}.")
+        self._device = device
         self._model, self._name = model, variable_name(model) or "model"
         self.result = model
         self._edits: list[Choice] = []
-        drawn = view_of(model)["after"]
+        drawn = view_of(model, device)["after"]
         before = [drawn] if image is None else Source(image)
         titles = {"before": "model" if image is None else "image", "after": "edited"}
         self.pane = ImagePane(before, [drawn], models=[model], titles=titles, show_kernels=True)
@@ -156,7 +160,7 @@ class KernelExplorer(ipywidgets.HBox):
         self._redraw()
 
     def _redraw(self) -> None:
-        self._drawing.ask(partial(self.result.render, sharpen=self.sharpen.value))
+        self._drawing.ask(partial(self.result.render, sharpen=self.sharpen.value, device=self._device))
 
     def _show_drawn(self, outcome: Outcome) -> None:
         if outcome.error is not None:

@@ -11,13 +11,14 @@ from ..model.model import Model
 from .pane import ImagePane
 from .source import Source
 
-SHOWN_KERNELS = 1000  # of the models of a denoised image, the one of about so many is shown
+SHOWN_KERNELS = 1000
+"""Of the models of a denoised image, the one whose kernel count is nearest is shown: fewer hide, more clutter."""
 
 
-def view_of(result: Model | Denoised) -> dict[str, Any]:
-    """What the pane shows of the result for one plane: `after`, `uncertainty`, `models`."""
+def view_of(result: Model | Denoised, device: str = "auto") -> dict[str, Any]:
+    """What the pane shows of the result for one plane: `after` (a model drawn on `device`), `uncertainty`, `models`."""
     if isinstance(result, Model):
-        return {"after": result.layout.channels_last(result.render()), "models": result}
+        return {"after": result.layout.channels_last(result.render(device=device)), "models": result}
     if not result.models:
         return {"after": result.image}
     model = min(result.models, key=lambda each: abs(each.n_kernels - SHOWN_KERNELS))

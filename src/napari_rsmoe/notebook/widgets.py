@@ -35,11 +35,15 @@ class FitWidget(ActionWidget):
 
     def pictures(self, result: Model) -> dict[str, Any]:
         """The drawn model and its kernels."""
-        return view_of(result)
+        return view_of(result, self._device)
+
+    @property
+    def _device(self) -> str:
+        return str((self._ran or self.form.values)["device"])
 
     def summary(self, results: list[Model]) -> str:
         """The quality and the number of kernels."""
-        pairs = [(view_of(model)["after"], self._source[k]) for k, model in enumerate(results)]
+        pairs = [(view_of(model, self._device)["after"], self._source[k]) for k, model in enumerate(results)]
         figures = [psnr(drawn, image) for drawn, image in pairs if np.ptp(image) > 0]
         quality = f"{np.mean(figures):.2f} dB, " if figures else ""
         return f"{quality}{sum(model.n_kernels for model in results)} kernels"
@@ -101,6 +105,10 @@ class Enlarged:
     models: list[Model]
 
 
+def _draw(models: list[Model], given: dict[str, Any]) -> np.ndarray:
+    return draw_mean(models, **{name: given[name] for name in ("scale", "sharpen", "device")})
+
+
 class SuperResolutionWidget(ActionWidget):
     """Enlarge an image by any factor: `result` is an array. Arguments as for `ActionWidget`.
 
@@ -124,7 +132,7 @@ class SuperResolutionWidget(ActionWidget):
         """Fit models finer than the pixels, and draw them."""
         fitting = {name: value for name, value in given.items() if name not in ("scale", "sharpen")}
         models = fit_models(image, **fitting, **more)
-        return Enlarged(draw_mean(models, scale=given["scale"], sharpen=given["sharpen"]), models)
+        return Enlarged(_draw(models, given), models)
 
     def pictures(self, result: Enlarged) -> dict[str, Any]:
         """The enlarged image, and the kernels of the first model."""
@@ -166,11 +174,7 @@ class SuperResolutionWidget(ActionWidget):
             self._redrawing.ask(partial(self._redraw, {**self._ran, "sharpen": change["new"]}))
 
     def _redraw(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[Enlarged]]:
-        scale, sharpen = given["scale"], given["sharpen"]
-        drawn = [
-            Enlarged(draw_mean(each.models, scale=scale, sharpen=sharpen), each.models) for each in self._enlarged
-        ]  # fmt: skip
-        return given, drawn
+        return given, [Enlarged(_draw(each.models, given), each.models) for each in self._enlarged]
 
     def _show_redrawn(self, outcome: Outcome) -> None:
         if outcome.error is not None:

@@ -17,9 +17,9 @@ class Fit(Protocol):
     """A function that models an image with kernels."""
 
     def __call__(
-        self, image: np.ndarray, kernels: int, iterations: int, seed: int, trace: Trace | None = None
+        self, image: np.ndarray, kernels: int, iterations: int | None, seed: int, trace: Trace | None = None
     ) -> Model:
-        """Model an image (H, W) or (H, W, C); add to `trace` where one is given."""
+        """Model an image (H, W) or (H, W, C), in the method's own number of steps for None; add to a `trace`."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class FitMethod:
     fit : Fit
         The function.
     ours : bool
-        Takes as many steps as its settings say; the others as many as the benchmark.
+        By default takes the steps of its preset; the others take those of the benchmark.
     rasterized : bool
         False: every kernel at every pixel, for small images.
     module : str

@@ -22,6 +22,8 @@ from ..protocol import unit
 from .enlarger import Enlarge
 from .fit_method import Trace
 
+OWN_ITERATIONS = 50_000
+"""Steps of the published experiments."""
 RATE = 1e-3
 HALF_LIFE = 20_000  # steps
 BETAS = (0.98, 0.92, 0.99)
@@ -89,7 +91,7 @@ class Adan:
         self.before = list(gradients)
 
 
-def fit(image: np.ndarray, kernels: int, iterations: int, seed: int, trace: Trace | None = None) -> Model:
+def fit(image: np.ndarray, kernels: int, iterations: int | None, seed: int, trace: Trace | None = None) -> Model:
     """Model an image (H, W) or (H, W, C); see the module."""
     begin = time.process_time()
     pixels = unit(image).astype(np.float32)
@@ -98,7 +100,7 @@ def fit(image: np.ndarray, kernels: int, iterations: int, seed: int, trace: Trac
     splats = Splats.random(kernels, channels, seed)
     parameters = [splats.centres, splats.factors, splats.colours]
     optimiser = Adan(parameters)
-    for step in range(iterations):
+    for step in range(iterations or OWN_ITERATIONS):
         drawn = engine.render(
             splats.geometry(height, width), splats.colours, height, width, normalised=False, confidence=REACH
         )

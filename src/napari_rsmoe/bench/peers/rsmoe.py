@@ -14,10 +14,10 @@ from ...progress import Progress
 from .fit_method import Fit, Trace
 
 
-def fitting(preset: str, mode: Mode = "smoe", *, rasterized: bool = True, steps: bool = True) -> Fit:
-    """A fit by a preset; with `steps` the caller chooses how many, else the preset."""
+def fitting(preset: str, mode: Mode = "smoe", *, rasterized: bool = True) -> Fit:
+    """A fit by a preset."""
 
-    def run(image: np.ndarray, kernels: int, iterations: int, seed: int, trace: Trace | None = None) -> Model:
+    def run(image: np.ndarray, kernels: int, iterations: int | None, seed: int, trace: Trace | None = None) -> Model:
         begin = time.process_time()
 
         def watch(progress: Progress) -> None:
@@ -30,7 +30,7 @@ def fitting(preset: str, mode: Mode = "smoe", *, rasterized: bool = True, steps:
             preset=preset,
             mode=mode,
             rasterized=rasterized,
-            iterations=iterations if steps else None,
+            iterations=iterations,
             seed=seed,
             device="cpu",
             callback=watch,
