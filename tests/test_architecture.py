@@ -40,7 +40,11 @@ FACES = ("", "engine", "notebook")
 NAMING = (ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 PENDING = ("cli", "plugin")
 MARK = re.compile(r"#.*\bhere\b", re.IGNORECASE)
-"""A comment such as "Imported here to save start-up time" marks an import inside a function and those that follow it."""
+"""A comment such as "Imported here to save start-up time" marks an import inside a function, and those that follow."""
+LONGEST = 60
+"""Lines of a function without its signature and docstring. Longer ones hold more than one idea."""
+MOST_ARGUMENTS = 9
+"""Arguments of a constructor. More belong into values of their own."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,22 @@ def test_packages_hold_no_names() -> None:
             assert ast.get_docstring(tree), f"{module} has no docstring"
             names = [node for node in tree.body if isinstance(node, NAMING) and "__future__" not in ast.unparse(node)]
             assert module in FACES or not names, f"{module}/__init__.py:{names[0].lineno} holds names"
+
+
+def test_functions_are_short_and_constructors_take_few_arguments() -> None:
+    wrong = []
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+            if lines > LONGEST:
+                wrong.append(f"{module}:{node.lineno}: {node.name} has {lines} lines")
+            arguments = len(node.args.args) + len(node.args.kwonlyargs) - 1
+            if node.name == "__init__" and arguments > MOST_ARGUMENTS:
+                wrong.append(f"{module}:{node.lineno}: a constructor with {arguments} arguments")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_test_sees_arrows_that_go_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

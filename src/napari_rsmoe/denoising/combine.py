@@ -33,5 +33,5 @@ def combine(ensemble: Ensemble) -> Estimate:
     if len(ensemble.models) < 2:
         return Estimate(image, np.zeros_like(image))
     white = noise.spectrum is None
-    error = error_variance(refined.image, noisy, variance, fused.spread, refined.leverage, white=white)
+    error = error_variance(refined.image, noisy, variance, fused.spread, refined.leverage, opponent, white=white)
     return Estimate(image, np.sqrt(opponent.image_variance(error)) * noise.slopes(denoised))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-Floats = NDArray[np.float32]
+from ..arrays import Floats
+from ..image.blur import blurred
 
 RISK_BLUR = 6.0  # px, standard deviation of the window in which squared differences are compared
 LEVERAGE_BLUR = 12.0  # px, of the window for the share of the noise that a model follows, which varies less
@@ -119,13 +119,3 @@ def _spread(groups: list[Group], means: list[Floats], weights: NDArray[np.floati
     for weight, mean, group in zip(weights, means, groups, strict=True):
         spread += weight * (group.variance + np.square(mean - image))
     return spread
-
-
-def blurred(planes: Floats, used: Floats | None, width: float) -> Floats:
-    """Gaussian average over the pixels that count."""
-    sigma = (0, width, width)
-    if used is None:
-        return gaussian_filter(planes, sigma, truncate=3.0)
-    share = gaussian_filter(used, width, truncate=3.0)
-    averaged: Floats = gaussian_filter(planes * used, sigma, truncate=3.0) / np.maximum(share, np.float32(1e-6))
-    return averaged

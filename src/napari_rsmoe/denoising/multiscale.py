@@ -5,16 +5,13 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 from scipy.ndimage import map_coordinates
 
 from .. import engine
+from ..arrays import Array, Floats
 from ..image.resize import resized
-from .fusion import Floats
 from .nonlocal_bayes import Refined, refine
-
-Array = NDArray[np.float64]
 
 SCALES = 2  # coarser ones, each of half as many pixels a side: pixels 4 px apart hardly share their noise
 LEFT = 0.3  # of its power, that noise is counted with where a coarser scale was filtered

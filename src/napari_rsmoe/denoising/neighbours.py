@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ..arrays import Floats
 from ..errors import ImageError
 from ..image.format import ImageFormat, channels_last
-
-Floats = NDArray[np.float32]
 
 AGREEMENT_BLUR = 3.0  # px, of the window in which planes are compared
 CHANGED = 2.0  # squared difference to a denoised plane, in noise variances, from which on something has changed

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import engine
-
-Floats = NDArray[np.float32]
+from ..arrays import Floats
 
 STRENGTHS = (0.7, 1.0)
 """What the noise variance is multiplied by, pass after pass: the first estimate has lost texture, so at first less."""

@@ -28,25 +28,27 @@ class Observation:
         Its noise, and the way into the domain and back.
     pixels : ndarray of float32, shape (H, W, C)
         The image in the domain, possibly averaged with neighbouring planes.
-    opponent : Opponent
-        The transform from its channels to the planes that are denoised.
     """
 
     inputs: Inputs
     noise: StabilisedDomain
     pixels: Floats
-    opponent: Opponent
 
     @classmethod
     def of(cls, inputs: Inputs, noise: Noise) -> Observation:
         """Bring an image into the domain of its noise, which is measured if `noise` is "auto"."""
         filled = fill_mirrored(inputs.pixels, inputs.left_out)
         domain = StabilisedDomain(noise_model(noise, filled, None, inputs.layout), inputs.pixels)
-        return cls(inputs, domain, domain.stabilised(inputs.pixels), Opponent.of(inputs.pixels.shape[2]))
+        return cls(inputs, domain, domain.stabilised(inputs.pixels))
 
     def plane(self, image: Any) -> Floats:
         """Bring another plane, of the shape and axis order of the image, into the domain; (H, W, C)."""
         return self.noise.stabilised(neighbour_pixels(image, self.inputs.layout, self.pixels.shape))
+
+    @property
+    def opponent(self) -> Opponent:
+        """The transform from the channels to the planes that are denoised."""
+        return self.noise.opponent
 
     @cached_property
     def planes(self) -> Floats:

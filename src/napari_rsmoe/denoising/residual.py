@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fusion import Floats, blurred
+from ..arrays import Floats
+from ..image.blur import blurred
 from .nonlocal_bayes import Refined
 
 WIDTH = 4.0  # px, of the blur that tells the power of the residual around a pixel

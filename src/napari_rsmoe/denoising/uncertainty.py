@@ -1,65 +1,85 @@
-"""How far the final image is from the truth, place by place, without knowing it."""
+"""The error bar: how far the denoised image is from the truth at each pixel, without knowing the truth."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .fusion import Floats, blurred
+from ..arrays import Floats
+from ..image.blur import blurred
+from ..image.opponent import Opponent
 
-SPREAD_BLUR = 3.0  # px, of the spread of the models
-# The law, with variances in units of that of the noise: factor * spread^a * leverage^b * exp(c * what is left).
-FACTOR = (1.58, 0.75)  # for brightness, for colour differences
+SPREAD_BLUR = 3.0
+"""Standard deviation, in pixels, of the window in which the spread of the models is averaged."""
+FACTOR = 1.58
+"""Squared error, in units of the noise variance, of a place where all the factors below are 1."""
+COLOUR_FACTOR = 0.75 / 1.58
+"""The same for colour differences, relative to brightness: they have less content, and so less of it is lost."""
 SPREAD_POWER = 0.46
+"""The squared error grows with this power of the spread: 0 would not look at where content is hard."""
 LEVERAGE_POWER = 0.6
+"""The squared error grows with this power of the leverage, the share of the noise that is left."""
 LEFT_RATE = 2.0
-CORRELATED = np.float32(1.8)  # times the law, if the noise is correlated
-LEAST_SPREAD, LEAST_LEVERAGE = np.float32(1e-5), np.float32(1e-4)
+"""The squared error is multiplied by exp(LEFT_RATE * c), where c is the correlation of neighbours in the residual."""
+CORRELATED = np.float32(1.8)
+"""Takes the place of this factor if the noise is correlated, as c then says nothing about content."""
+LEAST_SPREAD = np.float32(1e-5)
+"""Spread, in units of the noise variance, that is added so that no pixel is claimed to be without error."""
+LEAST_LEVERAGE = np.float32(1e-4)
+"""Leverage that is added for the same reason."""
 
 
 def error_variance(
-    image: Floats, noisy: Floats, variance: Floats, spread: Floats, leverage: Floats, *, white: bool
+    image: Floats,
+    noisy: Floats,
+    variance: Floats,
+    spread: Floats,
+    leverage: Floats,
+    opponent: Opponent,
+    *,
+    white: bool,
 ) -> Floats:
     """Estimate the mean squared error of a denoised image at each pixel.
 
-    Three things tell it, all of them from the noisy image alone. The spread of the models knows where the content is
-    hard: at edges and in texture. The leverage tells how much of the noise is left in the final image. And where
-    content was lost, neighbours in the residual are alike, as white noise is not: that recalibrates the whole, plane by
-    plane. They enter a law whose constants were chosen on images with ground truth.
+    Three quantities are measured in the noisy image alone. The spread of the models is large where content is hard, at
+    edges and in texture. The leverage is the share of the noise that is left in the final image. And where content
+    was lost, neighbours in the residual are correlated, as those of white noise are not; this correlation recalibrates
+    each plane. The error is a product of powers of the three, whose constants were chosen on images with ground truth.
 
     Parameters
     ----------
     image, noisy : ndarray of float32, shape (C, H, W)
         The final image, and the noisy one, which is the same where pixels do not count.
     variance : ndarray of float32, shape (C, H, W)
-        Of the noise, positive.
+        Variance of the noise, positive.
     spread : ndarray of float32, shape (C, H, W)
         Variance of the models.
     leverage : ndarray of float32, shape (C, H, W)
         Covariance of the noise and the final image as a share of the noise variance.
+    opponent : Opponent
+        The transform that made the planes.
     white : bool
-        Whether the noise is; otherwise neighbours in the residual are alike anyway, and a constant takes the place.
+        Whether the noise is white. If not, neighbours in the residual are correlated anyway, and a constant takes the
+        place of their correlation.
 
     Returns
     -------
     ndarray of float32, shape (C, H, W)
     """
     noise = np.maximum(variance, np.float32(1e-12))
-    law = noise * np.float32(FACTOR[0])
-    if len(law) == 3:
-        law[1:] *= np.float32(FACTOR[1] / FACTOR[0])
+    error = noise * np.float32(FACTOR) * opponent.by_plane(1.0, COLOUR_FACTOR)
     wide = blurred(spread, None, SPREAD_BLUR) / noise
-    law *= np.power(wide + LEAST_SPREAD, np.float32(SPREAD_POWER))
-    law *= np.power(leverage + LEAST_LEVERAGE, np.float32(LEVERAGE_POWER))
+    error *= np.power(wide + LEAST_SPREAD, np.float32(SPREAD_POWER))
+    error *= np.power(leverage + LEAST_LEVERAGE, np.float32(LEVERAGE_POWER))
     if white:
-        law *= np.exp(np.float32(LEFT_RATE) * _likeness((noisy - image) / np.sqrt(noise)))[:, None, None]
+        error *= np.exp(np.float32(LEFT_RATE) * _correlation((noisy - image) / np.sqrt(noise)))[:, None, None]
     else:
-        law *= CORRELATED
-    return law
+        error *= CORRELATED
+    return error
 
 
-def _likeness(residual: NDArray[np.floating]) -> Floats:
-    """Mean product of neighbours in each plane (C, H, W), along both axes; from -1 to 1."""
+def _correlation(residual: NDArray[np.floating]) -> Floats:
+    """Mean product of neighbours along both axes in each plane (C, H, W) of variance 1; from -1 to 1."""
     sums = np.zeros(len(residual))
     pairs = 0
     for first, second in ((residual[:, 1:], residual[:, :-1]), (residual[..., 1:], residual[..., :-1])):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ..arrays import Array, Floats
-from ..image.opponent import decorrelated_variance
+from ..image.opponent import Opponent
 from .anscombe import Stabiliser
 from .noise_model import NoiseModel, PoissonGaussian
 from .quiet import LOCAL_MEAN
@@ -42,12 +42,15 @@ class StabilisedDomain:
         Variance of decorrelated planes, in that of independent channels.
     spectrum : ndarray of float64, shape (C, BLOCK, BLOCK), or None
         Power by frequency in each decorrelated plane, mean 1; None: white.
+    opponent : Opponent
+        The transform from the channels to the planes that are denoised, chosen here for all that follows.
     strength : float
         Standard deviation in the domain of white noise as strong as the strongest frequencies of brightness.
     """
 
     def __init__(self, model: NoiseModel, pixels: Floats) -> None:
         self.model = model
+        self.opponent = Opponent.of(pixels.shape[2])
         power = np.ones((len(model.channels), 1, 1)) if model.spectrum is None else model.spectrum
         levels = power.mean((1, 2), keepdims=True)
         # A plane without noise is kept nearly as it is.
@@ -83,7 +86,7 @@ class StabilisedDomain:
     @property
     def plane_variance(self) -> Floats:
         """Variance of the noise of the decorrelated planes in the domain, (C, H, W)."""
-        return self.levels * decorrelated_variance(self.variance)
+        return self.levels * self.opponent.plane_variance(self.variance)
 
     def stabilised(self, pixels: Floats) -> Floats:
         """Bring the image into the domain; float32, (H, W, C)."""

@@ -1,0 +1,33 @@
+"""Gaussian averages of planes, over the pixels that count."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from ..arrays import Floats
+
+REACH = 3.0
+"""Standard deviations from a pixel beyond which others do not count; the Gaussian has fallen to 1 % there."""
+LEAST_WEIGHT = np.float32(1e-6)
+"""Least weight that an average is divided by, so that it is 0 far from all pixels that count."""
+
+
+def blurred(planes: Floats, used: Floats | None, width: float) -> Floats:
+    """Average planes (C, H, W) with Gaussian weights.
+
+    Parameters
+    ----------
+    planes : ndarray of float32, shape (C, H, W)
+        The planes.
+    used : ndarray of float32, shape (H, W), or None
+        1 where a pixel counts, 0 where it does not; None: all count.
+    width : float
+        Standard deviation of the weights in pixels.
+    """
+    sigma = (0, width, width)
+    if used is None:
+        return gaussian_filter(planes, sigma, truncate=REACH)
+    weight = np.maximum(gaussian_filter(used, width, truncate=REACH), LEAST_WEIGHT)
+    averaged: Floats = gaussian_filter(planes * used, sigma, truncate=REACH) / weight
+    return averaged
