@@ -14,7 +14,8 @@ from .options import POSITIVE, Common, report_options
 from .program import Verb
 
 LPIPS = {"none": (), "alex": ("alex",), "vgg": ("vgg",), "both": ("alex", "vgg")}
-NEEDED = ("matplotlib", "bm3d")
+NEEDED = {"matplotlib": "matplotlib", "bm3d": "bm3d", "pywt": "PyWavelets"}
+"""Modules of the extra and the names of their packages."""
 
 
 class Benchmarks(click.Group):
@@ -173,7 +174,7 @@ def scaling(**values: Any) -> None:
 
 
 def _run(name: str, source: Path, target: Path, common: Common, **values: Any) -> None:
-    missing = [package for package in NEEDED if find_spec(package) is None]
+    missing = [package for module, package in NEEDED.items() if find_spec(module) is None]
     if missing:
         raise click.ClickException(
             f"Benchmarks need {' and '.join(missing)}; install the extra: pip install 'napari-rsmoe[bench]'."

@@ -1,4 +1,4 @@
-"""How alike two images are, and what rendering one costs."""
+"""How similar two images are, and what it costs to draw one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import correlate1d
 
 Planes = NDArray[np.float64]
 ChannelAxis = int | Literal["auto"] | None
 
-_WINDOW = 11  # px, side of the Gaussian window of both kinds of SSIM
-_WINDOW_SIGMA = 1.5  # px
-_C1, _C2 = 0.01**2, 0.03**2  # for values in [0, 1]
-_COLOUR_LENGTHS = (3, 4)  # lengths of a last axis that is taken for colour
+_WINDOW_SIGMA = 1.5
+"""Standard deviation of the Gaussian window of SSIM in pixels, as published."""
+_WINDOW = 11
+"""Side of that window in pixels: scikit-image cuts it at 3.5 standard deviations. Smaller images have no SSIM."""
+_COLOUR_LENGTHS = (3, 4)
+"""Lengths of the last of three axes that "auto" takes for channels."""
 
 
 def psnr(image: ArrayLike, reference: ArrayLike, data_range: float | None = None) -> float:
@@ -42,8 +43,16 @@ def psnr(image: ArrayLike, reference: ArrayLike, data_range: float | None = None
     ------
     ValueError
         If the images differ in shape, are empty, are not numbers or not finite; if the range is not positive;
-        if it cannot be told, from different dtypes (unless both are floats) or a constant float reference
+        if the range is unclear, from different dtypes (unless both are floats) or a constant float reference
         outside [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import psnr
+    >>> black = np.zeros((8, 8), np.uint8)
+    >>> round(psnr(black + np.uint8(16), black), 2)  # 20 log10(255 / 16)
+    24.05
     """
     a, b, span = _prepare(image, reference, data_range)
     error = float(np.mean(np.square(a - b)))
@@ -57,18 +66,19 @@ def ssim(
     *,
     channel_axis: ChannelAxis = "auto",
 ) -> float:
-    """Structural similarity of Wang et al., as scikit-image computes it with a Gaussian window.
+    """Structural similarity (SSIM) of scikit-image, with the settings of the publication.
 
-    Sigma 1.5 px (11 px wide), population covariance, K1 = 0.01, K2 = 0.03; mean over channels and over all
-    pixels at least 5 px away from the border. Equal to ``skimage.metrics.structural_similarity(...,
-    gaussian_weights=True, sigma=1.5, use_sample_covariance=False)`` on float64.
+    These are a Gaussian window with a standard deviation of 1.5 px (11 px wide), population covariance, K1 = 0.01 and
+    K2 = 0.03: ``skimage.metrics.structural_similarity(image, reference, data_range=..., gaussian_weights=True,
+    sigma=1.5, use_sample_covariance=False)``, on float64. The mean is taken over channels and over all pixels at least
+    5 px from the border.
 
     Parameters
     ----------
     image, reference : array_like, shape (Y, X), or three axes with the channels anywhere
         Integers or real floats, in the same units.
     data_range : float, optional
-        Range of the values; by default told from the reference as in `psnr`.
+        Range of the values; by default it follows from the reference as in `psnr`.
     channel_axis : int, "auto" or None
         Axis of the channels of a 3-D image; None for 2-D images. "auto" takes the last of three axes if it is
         3 or 4 long.
@@ -81,13 +91,28 @@ def ssim(
     Raises
     ------
     ValueError
-        As `psnr`; if the image is smaller than the window, 11 x 11 px; if the axes cannot be told.
+        As `psnr`; if the image is smaller than the window, 11 x 11 px; if it is unclear which axis holds channels.
+
+    References
+    ----------
+    .. [1] Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli, "Image quality assessment: from error visibility
+       to structural similarity", IEEE Transactions on Image Processing 13 (2004) 600-612,
+       https://doi.org/10.1109/TIP.2003.819861
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import ssim
+    >>> ramp = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (32, 1))
+    >>> ssim(ramp, ramp)
+    1.0
+    >>> ssim(ramp, ramp[::-1, ::-1]) < 0.5
+    True
     """
-    similarity = _similarity_map(image, reference, data_range, channel_axis)
-    if min(similarity.shape[:2]) < _WINDOW:
-        raise ValueError(f"ssim needs at least {_WINDOW} x {_WINDOW} px, not {similarity.shape[:2]}")
-    border = _WINDOW // 2
-    return float(np.mean(similarity[border:-border, border:-border]))
+    a, b = _unit_planes(image, reference, data_range, channel_axis)
+    if min(a.shape[:2]) < _WINDOW:
+        raise ValueError(f"ssim needs at least {_WINDOW} x {_WINDOW} px, not {a.shape[:2]}")
+    return float(_structural_similarity(a, b))
 
 
 def paper_ssim(
@@ -97,16 +122,16 @@ def paper_ssim(
     *,
     channel_axis: ChannelAxis = "auto",
 ) -> float:
-    """Structural similarity as the R-SMoE paper reports it: that of the 3-D Gaussian Splatting code.
+    """Structural similarity as the R-SMoE paper reports it, which is that of the code of 3-D Gaussian splatting.
 
-    Differs from `ssim` in that it takes the mean over all pixels, with zeros around the image.
+    The settings are those of `ssim`, but the mean is taken over all pixels, and the image is surrounded by zeros.
 
     Parameters
     ----------
     image, reference : array_like, shape (Y, X), or three axes with the channels anywhere
         Integers or real floats, in the same units; any size.
     data_range : float, optional
-        Range of the values; by default told from the reference as in `psnr`.
+        Range of the values; by default it follows from the reference as in `psnr`.
     channel_axis : int, "auto" or None
         As in `ssim`.
 
@@ -118,9 +143,19 @@ def paper_ssim(
     Raises
     ------
     ValueError
-        As `psnr`; if the axes cannot be told.
+        As `psnr`; if it is unclear which axis holds channels.
+
+    References
+    ----------
+    .. [1] B. Kerbl, G. Kopanas, T. Leimkuehler and G. Drettakis, "3D Gaussian splatting for real-time radiance field
+       rendering", ACM Transactions on Graphics 42 (2023) 139, https://doi.org/10.1145/3592433
     """
-    return float(np.mean(_similarity_map(image, reference, data_range, channel_axis)))
+    a, b = (
+        np.pad(each, [(_WINDOW, _WINDOW)] * 2 + [(0, 0)] * (each.ndim - 2))
+        for each in _unit_planes(image, reference, data_range, channel_axis)
+    )
+    _, similarity = _structural_similarity(a, b, full=True)
+    return float(np.mean(similarity[_WINDOW:-_WINDOW, _WINDOW:-_WINDOW]))
 
 
 def flops_per_pixel(
@@ -205,10 +240,10 @@ def default_data_range(dtype: np.dtype[Any], low: float, high: float) -> float:
     return 1.0 if 0 <= low <= high <= 1 else high - low
 
 
-def _similarity_map(
+def _unit_planes(
     image: ArrayLike, reference: ArrayLike, data_range: float | None, channel_axis: ChannelAxis
-) -> Planes:
-    """Local structural similarity, shape (Y, X) or (Y, X, C), with zeros around the image."""
+) -> tuple[Planes, Planes]:
+    """Both images in units of the range of their values, (Y, X) or (Y, X, C)."""
     a, b, span = _prepare(image, reference, data_range)
     if channel_axis == "auto":
         channel_axis = -1 if a.ndim == 3 and a.shape[-1] in _COLOUR_LENGTHS else None
@@ -216,20 +251,19 @@ def _similarity_map(
         raise ValueError(f"cannot tell the axes of a shape {a.shape} with channel_axis={channel_axis}")
     if channel_axis is not None:
         a, b = np.moveaxis(a, channel_axis, -1), np.moveaxis(b, channel_axis, -1)
-    a, b = a / span, b / span
+    return a / span, b / span
 
-    offsets = np.arange(_WINDOW) - _WINDOW // 2
-    window = np.exp(-(offsets**2) / (2 * _WINDOW_SIGMA**2))
-    window /= window.sum()
 
-    def local_mean(values: Planes) -> Planes:
-        for axis in (0, 1):
-            values = correlate1d(values, window, axis=axis, mode="constant", cval=0.0)
-        return values
+def _structural_similarity(a: Planes, b: Planes, *, full: bool = False) -> Any:
+    from skimage.metrics import structural_similarity  # here, to save the time of loading it where no SSIM is computed
 
-    mean_a, mean_b = local_mean(a), local_mean(b)
-    variances = local_mean(a * a + b * b) - mean_a**2 - mean_b**2
-    covariance = local_mean(a * b) - mean_a * mean_b
-    luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
-    similarity: Planes = luminance * (2 * covariance + _C2) / (variances + _C2)
-    return similarity
+    return structural_similarity(
+        a,
+        b,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=_WINDOW_SIGMA,
+        use_sample_covariance=False,
+        channel_axis=None if a.ndim == 2 else -1,
+        full=full,
+    )
