@@ -1,4 +1,4 @@
-"""How long jobs report to whoever started them, and how they are stopped: one callback for every front end."""
+"""How long jobs report their progress, and how they are stopped: one callback for every front end."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a job stands.
+    """How far a job is.
 
     Attributes
     ----------
     stage : str
-        What is being done, for people: "fit", "model 3 of 8".
+        What is being done, for people to read: "fit", "model 3 of 8".
     step, total : int
-        Work done and work in all, in the same arbitrary unit over the whole job; ``step <= total``.
+        Work done and work in all, in an arbitrary unit that is the same for the whole job; ``step <= total``.
     psnr : float or None
-        Of the model being fitted against the image it is fitted to, in dB, where known.
+        PSNR in dB of the model that is being fitted, against the image that it is fitted to; None if it is not known.
     preview : callable
-        Renders what there is so far, at the size of the input; it costs one render, so call it only to show it.
+        Draws the result so far, at the size of the input. It costs one render, so call it only to show it.
     """
 
     stage: str
@@ -32,20 +32,20 @@ class Progress:
 
     @property
     def fraction(self) -> float:
-        """Work done, 0 to 1."""
+        """Fraction of the work that is done, 0 to 1."""
         return self.step / self.total if self.total else 1.0
 
 
 @dataclass(frozen=True)
 class PlaneProgress(Progress):
-    """Progress of a job on many planes, that also tells which one is worked on.
+    """Progress of a job on many planes, with the plane that is worked on.
 
     Attributes
     ----------
     number : int
-        Of the plane, from 0.
+        Number of the plane, from 0.
     plane : tuple of int and slice
-        Its index in the whole array; see `planes.Plane`.
+        Index of the plane in the whole array; see `napari_rsmoe.image.planes.Plane`.
     """
 
     number: int = 0
@@ -53,17 +53,17 @@ class PlaneProgress(Progress):
 
 
 Callback = Callable[[Progress], bool | None]
-"""Called now and then from the thread that runs the job. Return True to stop: the job then returns the best
-result it has so far. None or False goes on."""
+"""Called now and then on the thread that runs the job. If it returns True, the job stops and returns the best result
+that it has so far; after None or False it goes on."""
 
 
 class _Parts:
-    """What the callbacks of the equal parts of a job share.
+    """What the callbacks of the equal parts of a job have in common.
 
     Parameters
     ----------
     callback : callable or None
-        The job's.
+        The callback of the whole job.
     count : int
         Number of parts, or of planes.
 
@@ -79,10 +79,10 @@ class _Parts:
 
 
 class Parts(_Parts):
-    """The callbacks of a job of equal parts, which report to the job's own callback."""
+    """The callbacks of a job of equal parts; they report to the callback of the whole job."""
 
     def part(self, index: int, stage: str) -> Callback | None:
-        """The callback for part `index`, counted from 0."""
+        """The callback of part `index`, counted from 0; None if the job has none."""
         callback = self.callback
         if callback is None:
             return None
@@ -96,10 +96,10 @@ class Parts(_Parts):
 
 
 class PlaneParts(_Parts):
-    """The callbacks of a job that does the same to every plane; they report a `PlaneProgress`."""
+    """The callbacks of a job that does the same to every plane; they report `PlaneProgress`."""
 
     def part(self, number: int, plane: tuple[int | slice, ...] = ()) -> Callback:
-        """The callback for plane `number`, counted from 0, which lies at the index `plane`."""
+        """The callback of plane `number`, counted from 0, whose index in the whole array is `plane`."""
 
         def report(progress: Progress) -> bool:
             if self.callback is None:

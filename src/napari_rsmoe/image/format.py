@@ -16,18 +16,18 @@ ChannelAxis = int | None | str
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """What an image was like: enough to give a result the same type, range and axis order.
+    """Type, range and channel axis of an image: enough to give a result the same form.
 
     Attributes
     ----------
     dtype : str
-        NumPy's name with byte order, such as "<u2".
+        NumPy's name of the type with its byte order, such as "<u2".
     channel_axis : int or None
-        Where the channels were, counted from the front; None for an image without a channel axis.
+        Axis of the channels, counted from the front; None for an image without a channel axis.
     low, high : float
         Smallest and largest value. The engine works on (value - low) / (high - low).
     limits : (float, float) or None
-        What results are clipped to; infinite: not at all. None: low and high.
+        Values to which results are clipped; infinite limits do not clip. None: `low` and `high`.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class ImageFormat:
     limits: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Check everything; it may come from a file."""
+        """Check everything, as it may come from a file."""
         if not isinstance(self.dtype, str):
             raise ValueError(f"dtype={self.dtype!r} must be the name of a type.")
         real_type(self.dtype)
@@ -63,7 +63,7 @@ class ImageFormat:
 
     @property
     def span(self) -> float:
-        """The factor between the engine's units and the image's; 1 for a constant image."""
+        """Units of the image per unit of the engine; 1 for a constant image."""
         return self.high - self.low if self.high > self.low else 1.0
 
     def unit(self, values: np.ndarray) -> Floats:
@@ -74,7 +74,7 @@ class ImageFormat:
     def restore(self, image: np.ndarray, dtype: Any = None) -> np.ndarray:
         """Bring engine values (H, W, C) back to image units, clipped to `limits`.
 
-        Integer types are rounded; `dtype` None means the image's own.
+        Values are rounded for integer types. By default `dtype` is that of the image.
         """
         exact = image.astype(_exact_type(np.dtype(self.dtype)))
         values = np.clip(exact * self.span + self.low, *(self.limits or (self.low, self.high)))
@@ -87,12 +87,12 @@ class ImageFormat:
         return np.ascontiguousarray(np.moveaxis(image, -1, self.channel_axis))
 
     def channels_last(self, image: np.ndarray) -> np.ndarray:
-        """Undo `place_channels`, but leave an image without channels (H, W)."""
+        """Undo `place_channels`; an image without channels stays (H, W)."""
         return image if self.channel_axis is None else np.moveaxis(image, self.channel_axis, -1)
 
 
 def to_type(values: np.ndarray, dtype: Any) -> np.ndarray:
-    """Convert to a type; integers are rounded, and all values kept within the type's range."""
+    """Convert to a type: values are kept within its range, and rounded if it holds integers."""
     kind = real_type(dtype)
     if kind.kind == "f":
         if kind.itemsize < values.dtype.itemsize:
@@ -100,7 +100,7 @@ def to_type(values: np.ndarray, dtype: Any) -> np.ndarray:
         return values.astype(kind)
     limits = np.iinfo(kind)
     values = np.rint(values if values.dtype.itemsize > 2 else values.astype(np.float32))
-    # The largest number of 64 bits, as a float, is one too large for the type: it would wrap around.
+    # The largest integer of 64 bits becomes one too large when it is converted to a float, and would wrap around.
     over = values >= float(limits.max)
     converted: np.ndarray = np.where(over, 0, np.maximum(values, float(limits.min))).astype(kind)
     converted[over] = limits.max
@@ -108,7 +108,7 @@ def to_type(values: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def real_type(dtype: Any) -> np.dtype[Any]:
-    """NumPy's type for `dtype` if it is an integer or float of at most 64 bits, else a ValueError."""
+    """NumPy's type for `dtype`; a ValueError if it is not an integer or float of at most 64 bits."""
     try:
         kind = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError) as error:
@@ -119,7 +119,7 @@ def real_type(dtype: Any) -> np.dtype[Any]:
 
 
 def refuse_mask(image: Any) -> None:
-    """Raise an ImageError for a masked array that hides pixels: as a plain array they would count like others."""
+    """Raise an ImageError for a masked array that hides pixels, which would count like all others in a plain array."""
     if isinstance(image, np.ma.MaskedArray) and np.ma.getmaskarray(image).any():
         raise ImageError(
             "The image is a masked array with masked pixels. Pass image.filled(0), and to fit also "
@@ -134,7 +134,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _exact_type(dtype: np.dtype[Any]) -> Any:
-    """float32 if it holds every value of the type, else float64."""
+    """float32 if it can hold every value of the type, else float64."""
     return np.float32 if np.can_cast(dtype, np.float32) else np.float64
 
 
@@ -155,12 +155,12 @@ def check_type(array: np.ndarray) -> None:
 
 
 def channels_last(array: np.ndarray, axis: int | None) -> np.ndarray:
-    """(Y, X, C) of an image whose channels lie along `axis`, as `find_channels` tells it; a view."""
+    """View of an image as (Y, X, C), where `axis` is what `find_channels` has returned for it."""
     return array[..., None] if axis is None else np.moveaxis(array, axis, -1)
 
 
 def find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:
-    """The axis of the channels, counted from the front, or None; an ImageError if it cannot be told."""
+    """The axis of the channels, counted from the front, or None; an ImageError if the shape does not tell."""
     shape = array.shape
     if channel_axis == "auto":
         if array.ndim == 2:

@@ -69,6 +69,12 @@ class Inputs:
             If the image or the weights cannot be used, or no pixel is left.
         ValueError
             If the saturation is no number.
+
+        Examples
+        --------
+        >>> inputs = Inputs.of([[10, 20, 30, 999]], weight=[[1, 1, 1, 0]])
+        >>> inputs.pixels[..., 0].tolist(), inputs.layout.high, inputs.left_out.tolist()
+        ([[0.0, 0.5, 1.0, 1.0]], 30.0, [[False, False, False, True]])
         """
         if isinstance(image, Inputs):
             return image

@@ -54,7 +54,7 @@ class Plane:
     image : ndarray, (Y, X) or (Y, X, C)
         Its pixels, in the dtype of the array and the machine's byte order.
     label : str
-        Where the plane lies, for people: ``"T 3, Z 0"``, or ``""`` for an image of one plane.
+        Where the plane lies, for people to read: ``"T 3, Z 0"``, or ``""`` for an image of one plane.
     """
 
     number: int
@@ -91,6 +91,15 @@ class Planes:
     -----
     ``C`` and ``S`` together (several colour channels) become one channel axis, ``C`` outer and ``S`` inner if
     ``C`` comes first in `axes`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import Planes
+    >>> film = np.zeros((5, 2, 32, 48), np.uint16)
+    >>> planes = Planes(film, "TCYX")
+    >>> len(planes), planes[3].image.shape, planes[3].label
+    (5, (32, 48, 2), 'T 3')
     """
 
     def __init__(self, data: ArraySource, axes: str, *, independent_channels: bool = False) -> None:
