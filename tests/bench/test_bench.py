@@ -167,7 +167,7 @@ def test_clipping_is_corrected_and_put_back() -> None:
     assert np.abs(mean - true).max() > 0.05
     np.testing.assert_allclose(protocol.corrected(mean, 0.2), true, atol=0.01)
     clean = np.tile(true, (101, 1))
-    np.testing.assert_allclose(rsmoe_denoising.bent(clean, noisy[:101])[0], mean, atol=0.02)
+    np.testing.assert_allclose(rsmoe_denoising.uncorrected(clean, noisy[:101])[0], mean, atol=0.02)
 
 
 def test_pairs_and_data_sets_are_found(photos: Path, tmp_path: Path) -> None:

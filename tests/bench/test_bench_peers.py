@@ -153,12 +153,12 @@ def test_variance_stabilisation_against_drawn_photons():
     law = vst_bm3d.true_model(given)
     assert law.gain == pytest.approx(gain, rel=0.05)
     assert law.variance(np.array([0.5])) == pytest.approx(gain * 0.5 + read**2, rel=0.03)
-    best = psnr(vst_bm3d.told(given, 0), given)
+    best = psnr(vst_bm3d.true_noise(given, 0), given)
     assert best > psnr(bm3d_peer.colour(given, 0), given)
     assert psnr(vst_bm3d.blind(given, 0), given) == pytest.approx(best, abs=0.7)
     # the mean of a flat part comes back without bias
     flat = Noisy(seen[:, 20:40].astype(np.float32), 0.1, False, clean[:, 20:40])
-    assert vst_bm3d.told(flat, 0).mean() == pytest.approx(clean[:, 20:40].mean(), rel=0.03)
+    assert vst_bm3d.true_noise(flat, 0).mean() == pytest.approx(clean[:, 20:40].mean(), rel=0.03)
 
 
 def test_nonlocal_means_becomes_a_box_where_all_patches_are_alike(noisy):

@@ -1,4 +1,4 @@
-"""Run a benchmark and write what it found: JSON, Markdown and plots."""
+"""Run a benchmark and write its results as JSON, Markdown and plots."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .tables import mean_rows
 
 
 class Benchmark(Protocol):
-    """A module that is a benchmark."""
+    """The interface of a module that is a benchmark."""
 
     TITLE: str
 
     def runs(self, options: Options) -> Iterator[Run]:
-        """What is to be run."""
+        """The runs of the benchmark."""
 
     def report(self, options: Options, outcomes: list[Outcome]) -> list[str]:
-        """Sections of the page; writes the plots that they show."""
+        """The sections of the page; also writes the plots that they show."""
 
 
 BENCHMARKS: dict[str, Any] = {
@@ -32,23 +32,23 @@ BENCHMARKS: dict[str, Any] = {
     "superres": superres,
     "scaling": scaling,
 }
-"""By name; each is a `Benchmark`."""
+"""The modules by name; each is a `Benchmark`."""
 PATHS = ("source", "target")
 
 
 def run(name: str, options: Options, command: str, say: Say) -> dict[str, Any]:
-    """Run a benchmark, or what is left of it.
+    """Run a benchmark, except for results that are kept.
 
     Parameters
     ----------
     name : str
-        Of `BENCHMARKS`.
+        One of `BENCHMARKS`.
     options : Options
-        What is asked for. The files are ``NAME.json``, ``NAME.md`` and ``NAME_*.png`` in `options.target`.
+        The options of the user. The files are ``NAME.json``, ``NAME.md`` and ``NAME_*.png`` in `options.target`.
     command : str
-        That repeats it, for the page.
+        The command that repeats the benchmark, to be shown on the page.
     say : callable
-        Takes lines for people.
+        Prints a line for the user.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def run(name: str, options: Options, command: str, say: Say) -> dict[str, Any]:
     ImageError
         If there are no images, or one cannot be used.
     ValueError
-        If the file of results holds something else.
+        If the file of results has other contents.
     """
     benchmark: Benchmark = BENCHMARKS[name]
     store = Store(options.target / f"{name}.json")

@@ -1,4 +1,4 @@
-"""Which code made a figure: a hash that changes when, and only when, code that could change the figure does."""
+"""The version of the code behind a figure: a hash of all code that could change the figure."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ ROOT = __package__.split(".")[0]
 
 @cache
 def code_version(modules: tuple[str, ...], alone: tuple[str, ...] = ()) -> str:
-    """Hash of modules and of all that they import, directly or not.
+    """Hash of modules and of everything that they import, directly or indirectly.
 
-    Modules of this package count by their statements, without comments and docstrings; the compiled engine by its
-    bytes; other packages by their version.
+    The hash covers the statements of modules of this package, without comments and docstrings, the bytes of the
+    compiled engine, and the versions of other packages.
 
     Parameters
     ----------
     modules : tuple of str
-        Full names.
+        Full names of modules.
     alone : tuple of str
-        Full names of modules that count without what they import.
+        Full names of modules that are hashed without their imports.
     """
     sources, outside = imported_by(*modules)
     sources |= {name: path for name in alone if (path := _source(name))}
@@ -40,7 +40,7 @@ def code_version(modules: tuple[str, ...], alone: tuple[str, ...] = ()) -> str:
 
 
 def imported_by(*modules: str) -> tuple[dict[str, Path], set[str]]:
-    """Modules of this package and their files that are imported, the given ones included; and other packages."""
+    """The imported modules of this package with their files, including the given ones, and the other packages."""
     sources: dict[str, Path] = {}
     outside: set[str] = set()
     waiting = list(modules)
@@ -53,7 +53,7 @@ def imported_by(*modules: str) -> tuple[dict[str, Path], set[str]]:
         for imported in _imports(name, path):
             if imported.split(".")[0] != ROOT:
                 outside.add(imported.split(".")[0])
-            elif imported != ROOT:  # its lazy names would bring everything in
+            elif imported != ROOT:  # The package itself would add everything through its lazy names.
                 waiting.append(imported)
     return sources, outside
 
@@ -68,7 +68,7 @@ def _source(name: str) -> Path | None:
 
 
 def _for_types(tree: ast.Module) -> set[ast.AST]:
-    """What stands below ``if TYPE_CHECKING`` and does not run."""
+    """The statements below ``if TYPE_CHECKING``, which do not run."""
     blocks = [
         node.body for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
@@ -77,7 +77,7 @@ def _for_types(tree: ast.Module) -> set[ast.AST]:
 
 @cache
 def _imports(name: str, path: Path) -> frozenset[str]:
-    """Full names of what a module imports; ``from a import b`` may name a module or something in one."""
+    """Full names of the imports of a module; in ``from a import b``, b may be a module or a name in a."""
     if path.suffix != ".py":
         return frozenset()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
@@ -101,6 +101,6 @@ def _content(path: Path) -> bytes:
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list):  # strings by themselves are docstrings
+        if isinstance(body, list):  # Strings that are statements are docstrings.
             body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     return ast.dump(tree).encode()

@@ -1,8 +1,8 @@
-"""Tables III and IV of the R-SMoE paper, its figures 10 and 11, and what it leaves out: grey images, real pairs, time.
+"""Tables III and IV and figures 10 and 11 of the R-SMoE paper, with grey images, real noisy pairs and time in addition.
 
-Colour images get clipped noise of the paper's variances, grey ones noise of 15, 25 and 50 of 255 that is not clipped,
-pairs keep the noise they have. The bend that clipping puts into the mean is undone for every method, in a row of its
-own.
+Colour images get clipped noise of the variances of the paper, grey images unclipped noise of 15, 25 and 50 (of 255),
+and pairs keep their own noise. Clipping shifts the mean of noisy values; for every method an additional row corrects
+this.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .runs import Run
 from .store import Rows
 
 TITLE = "Denoising"
-QUICK_SIDE = 64  # px
+QUICK_SIDE = 64  # Side of the images of a quick run, in pixels.
 QUICK_VARIANCES, QUICK_SIGMAS, QUICK_MODELS = (0.01, 0.05), (25.0,), 8
 
 
 def runs(options: Options) -> Iterator[Run]:
-    """All results, level by level."""
+    """All runs, level by level."""
     pictures = options.pictures(QUICK_SIDE)
     methods = denoisers(min(options.models, QUICK_MODELS) if options.quick else options.models)
     for level in _levels(options):
@@ -43,7 +43,7 @@ def runs(options: Options) -> Iterator[Run]:
 
 
 def _levels(options: Options) -> list[Level]:
-    """Every level that some image may get."""
+    """All levels that any image may get."""
     chosen = bool(options.variances or options.sigmas)
     variances = options.variances or (() if chosen else QUICK_VARIANCES if options.quick else VARIANCES)
     sigmas = options.sigmas or (() if chosen else QUICK_SIGMAS if options.quick else SIGMAS)
@@ -51,7 +51,7 @@ def _levels(options: Options) -> list[Level]:
 
 
 def _levels_of(options: Options, picture: Picture) -> list[Level]:
-    """The levels for an image: those that were asked for, else those of its kind; none for a pair."""
+    """The levels of an image: the requested ones, else those of its kind; none for a pair."""
     if picture.noisy_path is not None:
         return []
     levels = _levels(options)
@@ -60,7 +60,7 @@ def _levels_of(options: Options, picture: Picture) -> list[Level]:
 
 
 def _runs_of(options: Options, picture: Picture, level: Level | None, methods: tuple[Denoiser, ...]) -> Iterator[Run]:
-    """All methods on an image, at a level or, for None, on the noise that a pair has."""
+    """All methods on an image, with added noise of a level, or with the noise of a pair if `level` is None."""
     group = f"{picture.dataset}, {'real noise' if level is None else level.name}"
     settings = {"level": "real" if level is None else level.name, "crop": picture.crop}
     clipped = level is not None and level.clipped
@@ -97,7 +97,7 @@ def _as_it_is(noisy: Noisy, seed: int) -> np.ndarray:
 
 
 def _rows(options: Options, method: Denoiser, make: Callable[[], Noisy]) -> Rows:
-    """Figures of a method, and of its result after the correction of clipping."""
+    """The figures of a method, without and with the correction of clipping."""
     noisy = make()
     done = machine.measured(lambda: method.run(noisy, options.seed))
     results = done.result if isinstance(done.result, dict) else {method.name: done.result}
@@ -114,5 +114,5 @@ def _rows(options: Options, method: Denoiser, make: Callable[[], Noisy]) -> Rows
             straight = corrected(found.image, noisy.sigma)
         for row, image in ((name, plain), (name + CORRECTED, straight)):
             if image is not None:
-                rows[row] = options.quality(image, noisy.clean) | costs | {"told": method.told}
+                rows[row] = options.quality(image, noisy.clean) | costs | {"given": method.given}
     return rows

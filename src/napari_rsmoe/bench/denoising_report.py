@@ -1,4 +1,4 @@
-"""The page of the benchmark of denoising."""
+"""The page of the denoising benchmark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .tables import CPU_TIME, LPIPS, NONE, PAPER_SSIM, PSNR, SSIM, TIME, Column,
 NOISY = "noisy"
 CORRECTED = ", clipping corrected"
 COLUMNS = (
-    Column("told", "told", str), PSNR, SSIM, PAPER_SSIM, Column("LPIPS, net not named", "lpips", ".4f"), *LPIPS, TIME,
+    Column("given", "given", str), PSNR, SSIM, PAPER_SSIM, Column("LPIPS, net not named", "lpips", ".4f"), *LPIPS, TIME,
     CPU_TIME, Column("memory, MB", "memory_mb", ".0f"),
 )  # fmt: skip
 SANITY = {
@@ -27,17 +27,17 @@ SANITY = {
     sanity.NOISE: Column("noise left, of its standard deviation", "left", ".3f"),
 }
 NOTE = (
-    "*told*: what a method knows besides the image: nothing, the noise (its standard deviation or model), or the "
-    "truth, by which an oracle chose its best setting. Where noise is clipped, the bend that this puts into the mean "
-    "is undone in a row of its own, for ours by the level it found, for the others by the true one; ours without it "
-    f"is its result bent again. The noise of image n at level k has the seed {SEED} + 1000 k + n, with levels in the "
+    "*given*: what a method knows besides the image: nothing, the noise (its standard deviation or model), or the "
+    "truth, by which an oracle chose its best setting. Clipping shifts the mean of noisy values. An additional row "
+    "corrects this: for ours with the estimated noise level, for the others with the true one; the row of ours without "
+    f"correction reverts it. The noise of image n at level k has the seed {SEED} + 1000 k + n, with levels in the "
     "order of the protocol."
 )
 Means = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 def report(options: Options, outcomes: list[Outcome]) -> list[str]:
-    """Tables by data set and level, by image, of time, of what must not happen; figures 10 and 11."""
+    """Tables by data set and level, by image, of time and of sanity checks; figures 10 and 11."""
     groups = [group for group in dict.fromkeys(o.run.group for o in outcomes) if group not in sanity.GROUPS]
     means = {group: mean_rows(o for o in outcomes if o.run.group == group) for group in groups}
     datasets: dict[str, list[str]] = {}
@@ -65,24 +65,24 @@ def _level(group: str) -> str:
 
 
 def _summary(dataset: str, groups: Sequence[str], means: Means) -> list[str]:
-    """PSNR and SSIM by method and level."""
+    """The table of PSNR and SSIM by method and level."""
     names = dict.fromkeys(name for group in groups for name in means[group])
     rows = []
     for name in names:
         found = [means[group].get(name) for group in groups]
         cells = [f"{row['psnr']:.2f} / {row['ssim']:.4f}" if row else NONE for row in found]
-        rows.append([name, next(str(row.get("told", "")) for row in found if row), *cells])
-    header = ["PSNR, dB / SSIM", "told", *map(_level, groups)]
+        rows.append([name, next(str(row.get("given", "")) for row in found if row), *cells])
+    header = ["PSNR, dB / SSIM", "given", *map(_level, groups)]
     return [f"## {dataset}, all levels\n", table(header, rows)]
 
 
 def _is_main(name: str) -> bool:
-    """Whether a row is one that images are compared by: ours and the kinds of BM3D, by themselves."""
+    """Whether a row belongs in the table by image: ours and the variants of BM3D."""
     return name.startswith((OURS, "BM3D", "VST")) or name == NOISY
 
 
 def _by_image(dataset: str, groups: Sequence[str], outcomes: Sequence[Outcome]) -> list[str]:
-    """PSNR of ours and of BM3D, image by image."""
+    """The table of PSNR of ours and of BM3D, image by image."""
     parts = [f"## {dataset}, image by image\n"]
     for group in groups:
         found: dict[str, dict[str, float]] = {}
@@ -101,7 +101,7 @@ def _by_image(dataset: str, groups: Sequence[str], outcomes: Sequence[Outcome]) 
 
 
 def _times(dataset: str, groups: Sequence[str], outcomes: Sequence[Outcome]) -> list[str]:
-    """Seconds an image over all levels: the presets of ours, and BM3D."""
+    """The table of seconds per image over all levels, for our presets and BM3D."""
     found: dict[str, list[dict[str, Any]]] = {}
     for outcome in outcomes:
         if outcome.run.group in groups and _is_main(outcome.run.method) and outcome.run.method != NOISY:
@@ -115,7 +115,7 @@ def _times(dataset: str, groups: Sequence[str], outcomes: Sequence[Outcome]) -> 
 
 
 def _plots(options: Options, dataset: str, groups: Sequence[str], means: Means) -> list[str]:
-    """Figures 10 (number of models) and 11 (methods), over the variance."""
+    """Figures 10 (numbers of models) and 11 (methods): PSNR against the variance."""
     levels = {group: float(_level(group)) for group in groups if _level(group).replace(".", "").isdigit()}
     if not levels:
         return []

@@ -1,4 +1,4 @@
-"""A fit by one of the methods, measured: shared by the benchmarks of regression and of scaling."""
+"""A measured fit with one of the methods, for the benchmarks of regression and of scaling."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from .runs import Run
 from .store import Rows
 
 DRAWS = 10
-COURSE = 60  # points of the course of a fit that are kept
+COURSE = 60  # Number of points of the course of a fit that are kept.
 
 
 def fit_run(
     options: Options, group: str, picture: Picture, method: FitMethod, kernels: int, iterations: int, *, course: bool
 ) -> Run:
-    """The fit of an image.
+    """The run that fits an image.
 
     Parameters
     ----------
     options : Options
-        Of the benchmark.
+        Options of the benchmark.
     group : str
-        Its table.
+        The table of its rows.
     picture : Picture
         The image.
     method : FitMethod
-        How.
+        The method.
     kernels, iterations : int
-        Kernels of the model; steps of any method but ours, whose steps are ``options.own_iterations``.
+        Kernels of the model; steps of all methods except ours, which take ``options.own_iterations``.
     course : bool
-        Keep the error over the steps; else draw the image into a file.
+        Whether to keep the error over the steps; otherwise the rendered image is written to a file.
     """
     steps = options.own_iterations if method.ours else iterations
     settings = {"kernels": kernels, "crop": picture.crop} | ({} if steps is None else {"iterations": steps})
@@ -75,13 +75,13 @@ def fit_run(
 
 
 def drawn_file(folder: Path, picture: Picture, method: FitMethod, kernels: int) -> Path:
-    """Where the drawn image of a fit lies."""
+    """The file of the rendered image of a fit."""
     side = f"-{picture.crop}px" if picture.crop else ""
     return folder / "drawn" / f"{slug(f'{picture.dataset}-{picture.name}{side}-{kernels}-{method.name}')}.png"
 
 
 def _figures(model: Model, method: FitMethod) -> dict[str, Any]:
-    """What drawing the model takes."""
+    """Time, kernels per tile and operations of rendering the model."""
     kernels = model.kernels_per_tile() if method.rasterized else float(model.n_kernels)
     tau = engine.DEFAULT_TAU if method.rasterized else math.inf
     seconds = math.inf

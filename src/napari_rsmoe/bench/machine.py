@@ -1,4 +1,4 @@
-"""What a figure was measured on, and what a piece of work costs there."""
+"""The machine of a measurement, and the cost of a piece of work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGES = ("napari-rsmoe", "torch", "numpy", "scipy", "scikit-image", "PyWavele
 
 
 def facts() -> dict[str, Any]:
-    """Processor, threads, instruction set, versions."""
+    """Processor, threads, instruction set and versions."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -36,7 +36,7 @@ def facts() -> dict[str, Any]:
 
 
 def hardware() -> str:
-    """One line for a table: the processor and the threads that torch may use."""
+    """The processor and the threads that torch may use, in one line for a table."""
     threads = torch.get_num_threads()
     return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
 
@@ -48,13 +48,13 @@ class Measured(Generic[Result]):
     Attributes
     ----------
     result : object
-        What the work returned.
+        The return value of the work.
     seconds : float
-        By the clock; other programs make it longer.
+        Clock time; other programs make it longer.
     cpu_seconds : float
-        Of all threads of this process; other programs hardly change it.
+        CPU time of all threads of this process; other programs hardly change it.
     memory_mb : float or None
-        Most memory that the process held meanwhile, Python and torch included; None where the system cannot tell.
+        Peak memory of the process, including Python and torch; None if the system does not report it.
     """
 
     result: Result
@@ -64,12 +64,12 @@ class Measured(Generic[Result]):
 
     @property
     def costs(self) -> dict[str, float | None]:
-        """The figures without the result."""
+        """The costs without the result."""
         return {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds, "memory_mb": self.memory_mb}
 
 
 def measured(work: Callable[[], Result]) -> Measured[Result]:
-    """Do some work and measure it."""
+    """Run a function and measure its cost."""
     known = _forget_peak()
     wall, processor = time.perf_counter(), time.process_time()
     result = work()
@@ -78,7 +78,7 @@ def measured(work: Callable[[], Result]) -> Measured[Result]:
 
 
 def _forget_peak() -> bool:
-    """Let the system count the peak of this process' memory anew; False if it cannot."""
+    """Reset the peak memory of this process; returns False if the system cannot do that."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -10,7 +10,7 @@ from .tables import NONE, Column, present, table
 
 
 def heading(title: str, command: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
-    """Title, the command that repeats it, where and with which settings it was measured."""
+    """Title, the command that repeats the benchmark, the machine and the settings."""
     chosen = ", ".join(f"{name} {value}" for name, value in settings.items())
     versions = ", ".join(f"{name} {facts[name]}" for name in (*PACKAGES, "python") if name in facts)
     return [
@@ -29,20 +29,20 @@ def compared(
     printed: Iterable[tuple[str, Mapping[str, Any]]] = (),
     note: str = "",
 ) -> list[str]:
-    """A table of means over images, what the paper prints beside it.
+    """A table of means over images, with the rows of the paper.
 
     Parameters
     ----------
     title : str
         Heading.
     columns : sequence of Column
-        Those that no row fills are left out.
+        Columns; those that no row fills are left out.
     rows : mapping
-        As `tables.mean_rows` gives.
+        The result of `tables.mean_rows`.
     printed : iterable of (str, mapping)
         Rows of the paper.
     note : str
-        Below the heading.
+        Text below the heading.
     """
     theirs = [(f"*paper:* {name}", row) for name, row in printed]
     everything: list[tuple[str, Mapping[str, Any]]] = [*theirs, *rows.items()]

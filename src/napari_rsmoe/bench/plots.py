@@ -1,4 +1,4 @@
-"""Figures by matplotlib, without a window."""
+"""Figures with matplotlib, without a window."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 DPI = 110
-LEGEND_WIDTH = 8.0  # inches that three columns of names take
-MOST_TICKS = 8  # at which the points themselves are marked on a logarithmic axis
+LEGEND_WIDTH = 8.0  # Width in inches that three columns of names need.
+MOST_TICKS = 8  # Up to this number of points, a logarithmic axis has its ticks at the points.
 STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
 
 @dataclass
 class Axes:
-    """What one pair of axes shows.
+    """The contents of one pair of axes.
 
     Attributes
     ----------
     x, y : str
-        Their labels.
+        Labels of the axes.
     lines : dict of (str, str) to list of (float, float)
-        Points by method, which has a colour, and variant, which has a style; "" where there are no variants.
+        Points by method (drawn as colour) and variant (drawn as style); the variant is "" if there are none.
     log_x, log_y : bool
-        Whether they are logarithmic.
+        Whether the axes are logarithmic.
     """
 
     x: str
@@ -39,12 +39,12 @@ class Axes:
     log_y: bool = False
 
     def add(self, method: str, x: float, y: float, variant: str = "") -> None:
-        """One more point of a line."""
+        """Add a point to a line."""
         self.lines.setdefault((method, variant), []).append((x, y))
 
 
 def curves(path: Path, parts: Sequence[Axes], title: str) -> None:
-    """Lines with points, one pair of axes beside the other; one legend of colours and one of styles."""
+    """Draw lines with points, with axes side by side and legends of colours and styles."""
     figure = Figure(figsize=(max(4.6 * len(parts), LEGEND_WIDTH), 5), layout="constrained")
     FigureCanvasAgg(figure)
     methods, variants = (list(dict.fromkeys(line[k] for part in parts for line in part.lines)) for k in (0, 1))
@@ -74,7 +74,7 @@ def curves(path: Path, parts: Sequence[Axes], title: str) -> None:
 
 
 def panels(path: Path, rows: Sequence[Mapping[str, np.ndarray]], title: str) -> None:
-    """Images on [0, 1] with their names, row by row."""
+    """Draw images on [0, 1] with their names, row by row."""
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(2.6 * columns, 2.9 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)

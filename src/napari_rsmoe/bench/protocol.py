@@ -1,4 +1,4 @@
-"""How noise is made, how results are clipped, and how quality is measured: the same for every method."""
+"""How noise is added, results are clipped, and quality is measured, for every method in the same way."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..noise.noise_model import PoissonGaussian
 Floats = NDArray[np.float32]
 
 VARIANCES = (0.0037, 0.005, 0.01, 0.05)
-"""Of the R-SMoE paper, on [0, 1], clipped."""
+"""Noise variances of the R-SMoE paper, for values on [0, 1], with clipping."""
 SIGMAS = (15.0, 25.0, 50.0)
-"""Usual for grey images, of 255, not clipped."""
+"""Usual standard deviations for grey images, for values from 0 to 255, without clipping."""
 SEED = 20250600
 
 
@@ -28,13 +28,13 @@ class Level:
     Attributes
     ----------
     name : str
-        For tables: ``"0.01"`` (variance on [0, 1], clipped) or ``"sigma 25"`` (of 255, not clipped).
+        Name in tables: ``"0.01"`` (variance on [0, 1], clipped) or ``"sigma 25"`` (of 255, not clipped).
     sigma : float
         Standard deviation on [0, 1] before clipping.
     clipped : bool
-        Whether noisy values are cut off at 0 and 1.
+        Whether noisy values are clipped to [0, 1].
     index : int
-        Enters the seed.
+        Number that enters the seed.
     """
 
     name: str
@@ -44,22 +44,22 @@ class Level:
 
     @classmethod
     def of_variance(cls, variance: float) -> Level:
-        """Clipped noise as in the paper."""
+        """A level of clipped noise, as in the paper."""
         index = VARIANCES.index(variance) if variance in VARIANCES else len(VARIANCES)
         return cls(f"{variance:g}", variance**0.5, True, index)
 
     @classmethod
     def of_sigma(cls, sigma: float) -> Level:
-        """Noise that is not clipped, `sigma` of 255."""
+        """A level of unclipped noise, with `sigma` for values from 0 to 255."""
         index = SIGMAS.index(sigma) if sigma in SIGMAS else len(SIGMAS)
         return cls(f"sigma {sigma:g}", sigma / 255, False, index)
 
     def seed(self, number: int, seed: int = 0) -> int:
-        """Seed of the noise of image `number`; `seed` 0 is the protocol's."""
+        """The seed of the noise of image `number`; `seed` is 0 in the protocol."""
         return SEED + 1000 * self.index + number + 100_000 * seed
 
     def add(self, clean: np.ndarray, number: int, seed: int = 0) -> Floats:
-        """The image in [0, 1] with noise, float32."""
+        """The image on [0, 1] with added noise, as float32."""
         noisy = util.random_noise(
             clean, mode="gaussian", var=self.sigma**2, clip=self.clipped, rng=self.seed(number, seed)
         )
@@ -75,19 +75,19 @@ def quality(result: np.ndarray, clean: np.ndarray) -> dict[str, float]:
     """PSNR (dB), SSIM and the paper's SSIM of a result, clipped to [0, 1], against the truth on [0, 1]."""
     clipped = np.clip(result, 0, 1).astype(np.float64)
     return {
-        "psnr": min(psnr(clipped, clean, 1.0), 100.0),  # JSON has no infinity
+        "psnr": min(psnr(clipped, clean, 1.0), 100.0),  # JSON cannot hold infinity.
         "ssim": ssim(clipped, clean, 1.0),
         "paper_ssim": paper_ssim(clipped, clean, 1.0),
     }
 
 
 def corrected(result: np.ndarray, sigma: float) -> Floats:
-    """Undo the bend that clipping at 0 and 1 of noise of this standard deviation puts into the mean."""
+    """Correct the shift of the mean by clipping noise of this standard deviation to [0, 1]."""
     return unstabilise(result / sigma, PoissonGaussian(0.0, 0.0, sigma), (0.0, 1.0)).astype(np.float32)
 
 
 def middle(image: np.ndarray, side: int | None) -> np.ndarray:
-    """The square of `side` px in the middle (less where the image is smaller); None: all of it."""
+    """The central square of `side` px, or less if the image is smaller; None for the whole image."""
     if side is None:
         return image
     top, left = (max(0, length - side) // 2 for length in image.shape[:2])

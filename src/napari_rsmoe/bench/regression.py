@@ -1,7 +1,7 @@
 """Tables I and II of the R-SMoE paper, and its failure on texture (figure 14).
 
-Rasterized methods model whole images; the global ones, whose cost grows with kernels times pixels, the middle of the
-image with as many kernels for each pixel and fewer steps, beside the rasterized ones under the same limits.
+Rasterized methods fit whole images. The cost of the global methods grows with kernels times pixels, so they fit the
+middle of the image, with the same kernels per pixel and fewer steps, beside the rasterized ones with the same settings.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .tables import CPU_TIME, LPIPS, PAPER_SSIM, PSNR, SSIM, Column, duration, m
 
 TITLE = "Regression"
 KERNELS = (2000, 10_000)
-ITERATIONS = 10_000  # of the R-SMoE paper; GaussianImage's own are 50 000
-SMALL, SMALL_ITERATIONS = 192, 2000  # px and steps of the comparison with the global methods
-QUICK_SIDE, QUICK_SMALL = 96, 48  # px
+ITERATIONS = 10_000  # Steps, as in the R-SMoE paper; the release of GaussianImage takes 50 000.
+SMALL, SMALL_ITERATIONS = 192, 2000  # Side in pixels, and steps, of the comparison with global methods.
+QUICK_SIDE, QUICK_SMALL = 96, 48  # Sides of the images of a quick run, in pixels.
 QUICK_KERNELS, QUICK_ITERATIONS = (50, 150), 200
 COLUMNS = (
     Column("kernels a block", "kernels_per_tile", ".1f"), Column("steps", "steps", ".0f"),
@@ -41,7 +41,7 @@ NOTE = (
 
 
 def runs(options: Options) -> Iterator[Run]:
-    """All fits, table by table."""
+    """All runs, table by table."""
     pictures = options.pictures(QUICK_SIDE)
     kernels = options.kernels or (QUICK_KERNELS if options.quick else KERNELS)
     iterations = options.iterations or (QUICK_ITERATIONS if options.quick else ITERATIONS)
@@ -67,20 +67,20 @@ def runs(options: Options) -> Iterator[Run]:
 
 
 def report(options: Options, outcomes: list[Outcome]) -> list[str]:
-    """Tables and the figure of texture."""
+    """The tables and the figure of texture."""
     parts = [NOTE + "\n"]
     for group in dict.fromkeys(outcome.run.group for outcome in outcomes):
         part = [outcome for outcome in outcomes if outcome.run.group == group]
         dataset, count = group.split(", ")[0], int(group.split(", ")[1].split()[0])
         table = {"kodak": "table_1", "div2k": "table_2"}.get(dataset.lower())
         printed = paper.regression_rows(table, count) if table else []
-        note = "As many kernels for each pixel as above." if "reduced" in group else ""
+        note = "The same number of kernels per pixel as above." if "reduced" in group else ""
         parts += compared(group, COLUMNS, mean_rows(part), printed, note)
     return parts + _texture(options, outcomes)
 
 
 def _texture(options: Options, outcomes: list[Outcome]) -> list[str]:
-    """Figure 14: where ours loses most texture."""
+    """Figure 14: the window in which ours loses most texture."""
     whole = [o for o in outcomes if "reduced" not in o.run.group]
     least = min((o.run.settings["kernels"] for o in whole), default=0)
     drawn: dict[str, dict[str, np.ndarray]] = {}

@@ -1,4 +1,4 @@
-"""The pieces of work of a benchmark: what is not in the store is done, one after the other."""
+"""The runs of a benchmark: those without a stored result are executed one after the other."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Run:
-    """One piece of work.
+    """One run of a method on an image.
 
     Attributes
     ----------
     group : str
         The table that its rows belong to.
     picture, method, settings, seed
-        As in `store.Key`.
+        See `store.Key`.
     module : str
-        Full name of the module of the method; it counts with all that it imports.
+        Full name of the module of the method, which is hashed with everything that it imports.
     measured_by : str
-        That of the module which measures the result; it counts by itself.
+        Full name of the module that measures the result, which is hashed without its imports.
     work : callable
-        Returns the rows.
+        Runs the method and returns the rows.
     needed : sequence of str
-        Figures that every row must have; a stored result without them is done again.
+        Figures that every row must have; a stored result without them is computed again.
     files : sequence of Path
-        What the work writes; a stored result without them is done again.
+        Files that the run writes; a stored result without them is computed again.
     """
 
     group: str
@@ -49,37 +49,37 @@ class Run:
     files: Sequence[Path] = ()
 
     def suits(self, rows: Rows) -> bool:
-        """Whether a stored result has all that is needed."""
+        """Whether a stored result has all figures and files."""
         return all(name in row for row in rows.values() for name in self.needed) and all(
             path.exists() for path in self.files
         )
 
     @property
     def key(self) -> Key:
-        """What the result is kept under."""
+        """The key of the result in the store."""
         code = code_version((self.module, metrics.__name__), (self.measured_by, protocol.__name__))
         return Key(self.picture, self.method, dict(self.settings), self.seed, code)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows of a run that is done."""
+    """The rows of a finished run."""
 
     run: Run
     rows: Rows
 
 
 def complete(runs: Iterable[Run], store: Store, say: Say) -> list[Outcome]:
-    """Do every run that is not in the store.
+    """Execute every run that has no result in the store.
 
     Parameters
     ----------
     runs : iterable of Run
         In the order of the tables.
     store : Store
-        Is kept up to date.
+        The results; updated after each run.
     say : callable
-        Takes a line for people after each run.
+        Prints a line for the user after each run.
     """
     planned = list(runs)
     outcomes = []

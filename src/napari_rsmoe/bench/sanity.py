@@ -1,4 +1,4 @@
-"""What a denoiser must not do: change a clean image, or see structure where there is none."""
+"""Sanity checks of denoisers: a clean image must not change, and pure noise must not gain structure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from .store import Rows
 CLEAN, CONSTANT, NOISE = "clean image", "constant image", "pure noise"
 GROUPS = (CLEAN, CONSTANT, NOISE)
 BLIND_BM3D = "BM3D, blind"
-SIDE, GREY, SIGMA = 128, 0.4, 0.1  # px; the value of the constant; noise around 0.5
+# Side in pixels, value of the constant image, and standard deviation of the pure noise around 0.5.
+SIDE, GREY, SIGMA = 128, 0.4, 0.1
 
 
 def runs(options: Options, pictures: Sequence[Picture], methods: Sequence[Denoiser]) -> Iterator[Run]:
-    """Blind methods on a clean image of each data set, a constant image, and pure noise."""
+    """The runs of blind methods on a clean image of each data set, a constant image, and pure noise."""
     blind = [m for m in methods if (m.name.startswith(OURS) or m.name == BLIND_BM3D) and options.wants(m.name)]
     singles = {picture.dataset: picture for picture in reversed(pictures) if picture.noisy_path is None}
     for picture in reversed(singles.values()):

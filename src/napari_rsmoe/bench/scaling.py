@@ -1,6 +1,6 @@
 """Figures 4, 5, 8, 9 and 10 of the R-SMoE paper: quality, time and convergence against the number of kernels.
 
-All on the middle of the images, so that the global methods can be run at the same size as the rasterized ones.
+All fits are of the middle of the images, so that global and rasterized methods can be run at the same size.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .runs import Outcome, Run
 from .tables import mean_rows
 
 TITLE = "Scaling with the number of kernels"
-SIDE, QUICK_SIDE = 128, 48  # px
+SIDE, QUICK_SIDE = 128, 48  # Sides of the images, and of those of a quick run, in pixels.
 KERNELS, QUICK_KERNELS = (30, 60, 120, 240, 480, 960), (20, 80)
 ITERATIONS, QUICK_ITERATIONS = 3000, 200
 
 
 def runs(options: Options) -> Iterator[Run]:
-    """All fits, by number of kernels."""
+    """All runs, by number of kernels."""
     side = options.crop or (QUICK_SIDE if options.quick else SIDE)
     iterations = options.iterations or (QUICK_ITERATIONS if options.quick else ITERATIONS)
     for count in options.kernels or (QUICK_KERNELS if options.quick else KERNELS):
@@ -38,7 +38,7 @@ def runs(options: Options) -> Iterator[Run]:
 
 
 def report(options: Options, outcomes: list[Outcome]) -> list[str]:
-    """Plots, and the tables behind them."""
+    """The plots, and the tables behind them."""
     parts = []
     for dataset in dict.fromkeys(outcome.run.group.split(", ")[0] for outcome in outcomes):
         own = [outcome for outcome in outcomes if outcome.run.group.startswith(f"{dataset}, ")]
@@ -50,7 +50,7 @@ def report(options: Options, outcomes: list[Outcome]) -> list[str]:
 
 
 def _curves(folder: Path, dataset: str, outcomes: Sequence[Outcome]) -> list[str]:
-    """Figures 4, 5, 9 and 10: against the kernels of a block and of the model."""
+    """Figures 4, 5, 9 and 10: quality and time against the kernels of a block and of the model."""
     psnr = "PSNR, dB"
     block = plots.Axes("kernels a block", psnr, log_x=True)
     axes = {
@@ -83,7 +83,7 @@ def _curves(folder: Path, dataset: str, outcomes: Sequence[Outcome]) -> list[str
 
 
 def _courses(folder: Path, dataset: str, outcomes: Sequence[Outcome]) -> list[str]:
-    """Figure 8: error over the steps, and over the time, of the first image for some numbers of kernels."""
+    """Figure 8: error of the first image against steps and time, for some numbers of kernels."""
     first = outcomes[0].run.picture
     counts = list(dict.fromkeys(o.run.settings["kernels"] for o in outcomes))
     chosen = {counts[0], counts[len(counts) // 2], counts[-1]}

@@ -1,4 +1,4 @@
-"""Results that are finished, in a JSON file: a benchmark that was interrupted goes on where it was."""
+"""Finished results in a JSON file, with which an interrupted benchmark continues."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..io.atomic import replacing_file
 from . import machine
 
 Rows = dict[str, dict[str, Any]]
-"""Figures by the name of the row they belong to: one piece of work may fill several rows of a table."""
+"""Figures by row name; one run may fill several rows of a table."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a result depends on.
+    """Everything a result depends on.
 
     Attributes
     ----------
@@ -26,11 +26,11 @@ class Key:
     method : str
         Name of the method.
     settings : mapping
-        All that was chosen: noise level, crop, kernels, iterations. Values that JSON can hold.
+        All settings, as values that JSON can hold: noise level, crop, kernels, iterations.
     seed : int
-        Of the method and the noise.
+        Seed of the method and the noise.
     code : str
-        As `code.code_version` tells.
+        The hash from `code.code_version`.
     """
 
     picture: str
@@ -40,23 +40,23 @@ class Key:
     code: str
 
     def text(self, *, code: bool = True) -> str:
-        """The key as JSON; without `code`, what names the same result of other code."""
+        """The key as JSON; without `code`, the key of the same result for any version of the code."""
         parts = [self.picture, self.method, self.settings, self.seed, *([self.code] if code else [])]
         return json.dumps(parts, sort_keys=True)
 
 
 class Store:
-    """A file of results, rewritten as a whole after each.
+    """A file of results, which is rewritten after each result.
 
     Parameters
     ----------
     path : Path
-        The file; read if it exists. Its folder exists.
+        The file, which is read if it exists. Its folder must exist.
 
     Raises
     ------
     ValueError
-        If the file holds something else.
+        If the file has other contents.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,17 +72,17 @@ class Store:
             raise ValueError(f"{path} holds no results of this benchmark: {error}. Move it away.") from error
 
     def get(self, key: Key) -> Rows | None:
-        """The rows of a result, or None if there is none by this code."""
+        """The rows of a result, or None if there is none for this version of the code."""
         entry = self._found.get(key.text(code=False))
         return entry["rows"] if entry is not None and entry["key"]["code"] == key.code else None
 
     def put(self, key: Key, rows: Rows) -> None:
-        """Keep a result, in place of one of the same key by other code."""
+        """Keep a result, replacing that of another version of the code."""
         self._found[key.text(code=False)] = {"key": vars(key), "rows": rows}
         self.write({})
 
     def write(self, header: Mapping[str, Any]) -> None:
-        """Rewrite the file, with the machine's facts and a header before the results."""
+        """Rewrite the file, with the facts of the machine and a header before the results."""
         content = {"machine": machine.facts(), **header, "results": list(self._found.values())}
         with replacing_file(self.path) as temporary:
             temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")

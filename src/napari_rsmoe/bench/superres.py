@@ -1,6 +1,7 @@
-"""Enlargement: measured on images that were reduced before, and 10 times as in figure 13 of the R-SMoE paper.
+"""Super-resolution of images that were reduced before, and 10 times enlargements as in figure 13 of the R-SMoE paper.
 
-*Overshoot* is how far values leave the range of the 5 x 5 source pixels around them, the mark of ringing.
+*Overshoot* is the mean distance by which values leave the range of the 5 x 5 source pixels around them: a measure of
+ringing.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from .tables import CPU_TIME, LPIPS, PAPER_SSIM, PSNR, SSIM, TIME, Column, mean_
 
 TITLE = "Enlargement"
 SCALES, QUICK_SCALES = (2, 4), (2,)
-SIDE, QUICK_SIDE = 256, 64  # px of the image before it is reduced
-CLOSE_UP, QUICK_CLOSE_UP = 40, 16  # px, side of what is enlarged 10 times
+SIDE, QUICK_SIDE = 256, 64  # Side of the image before the reduction, and of that of a quick run, in pixels.
+CLOSE_UP, QUICK_CLOSE_UP = 40, 16  # Side of the part that is enlarged 10 times, in pixels.
 TEN = 10
-ITERATIONS, QUICK_ITERATIONS = 10_000, 1000  # of GaussianImage
+ITERATIONS, QUICK_ITERATIONS = 10_000, 1000  # Steps of GaussianImage.
 SHARPEN = (1.0, 2.0)
 OVERSHOOT = Column("overshoot, 1/1000 of the range", "overshoot", ".2f")
 COLUMNS = (PSNR, SSIM, PAPER_SSIM, *LPIPS, OVERSHOOT, TIME, CPU_TIME)
@@ -41,7 +42,7 @@ NOTE = (
 
 
 def runs(options: Options) -> Iterator[Run]:
-    """All enlargements."""
+    """All runs."""
     quick = options.quick
     pictures = [p for p in options.pictures(QUICK_SIDE) if p.noisy_path is None]
     iterations = options.iterations or (QUICK_ITERATIONS if quick else ITERATIONS)
@@ -74,7 +75,7 @@ def _run(
 
 
 def _measured(options: Options, picture: Picture, method: Enlarger, scale: int) -> Rows:
-    """Reduce, enlarge, compare."""
+    """Reduce, enlarge and compare an image."""
     image = picture.clean
     side = min(options.crop or SIDE, *image.shape[:2]) // scale * scale
     top, left = ((length - side) // 2 for length in image.shape[:2])
@@ -114,7 +115,7 @@ def _file(options: Options, picture: Picture, method: Enlarger, sharpen: float) 
 
 
 def reduced(image: np.ndarray, scale: int) -> np.ndarray:
-    """Means over blocks of `scale` x `scale` pixels, of the image's type."""
+    """Means over blocks of `scale` x `scale` pixels, in the data type of the image."""
     height, width = (length // scale for length in image.shape[:2])
     blocks = image.reshape(height, scale, width, scale, *image.shape[2:]).astype(np.float64)
     return to_type(blocks.mean((1, 3)), image.dtype)
@@ -140,7 +141,7 @@ def close_up(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def report(options: Options, outcomes: list[Outcome]) -> list[str]:
-    """Tables, and figure 13."""
+    """The tables, and figure 13."""
     parts = [NOTE + "\n"]
     for group in dict.fromkeys(outcome.run.group for outcome in outcomes):
         note = "The busiest part of each image, enlarged 10 times; there is no truth." if group.endswith("10x") else ""

@@ -26,11 +26,11 @@ class Column:
     Attributes
     ----------
     title : str
-        Its head.
+        Heading of the column.
     figure : str
-        Its name in the rows of results.
+        Name of the figure in the rows of results.
     form : str or callable
-        How to write the mean: a format, or what makes a text of it.
+        How to write the mean: a format specification, or a function that returns the text.
     """
 
     title: str
@@ -38,14 +38,14 @@ class Column:
     form: str | Callable[[float], str]
 
     def write(self, value: float | None) -> str:
-        """The cell of a value; a dash where there is none."""
+        """The cell of a value, or a dash if there is none."""
         if value is None:
             return NONE
         return self.form(value) if callable(self.form) else format(value, self.form)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people read them: ``0.85 ms``, ``2.3 s``, ``120 s``."""
+    """A readable duration in seconds: ``0.85 ms``, ``2.3 s``, ``120 s``."""
     if seconds < 0.1:
         return f"{1000 * seconds:.2g} ms"
     return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
@@ -60,7 +60,7 @@ CPU_TIME = Column("CPU time", "cpu_seconds", duration)
 
 
 def mean_rows(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Any]]:
-    """The mean of every figure of each row over the images; texts as they are; ``images`` counts them."""
+    """The means of the figures of each row over the images; texts are kept, and ``images`` counts the images."""
     gathered: dict[str, list[dict[str, Any]]] = {}
     for outcome in outcomes:
         for name, row in outcome.rows.items():
@@ -80,6 +80,6 @@ def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def present(columns: Sequence[Column], rows: Iterable[dict[str, Any]]) -> list[Column]:
-    """The columns that at least one row fills."""
+    """The columns that are filled by at least one row."""
     found = list(rows)
     return [column for column in columns if any(row.get(column.figure) is not None for row in found)]

@@ -1,4 +1,4 @@
-"""Where fits lose texture: the window of an image whose fine detail ours keeps least (figure 14 of the paper)."""
+"""Loss of texture: the window of an image in which ours keeps the least fine detail (figure 14 of the paper)."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from .pictures import Picture
 from .protocol import quality, unit
 from .tables import table
 
-SIDE = 96  # px
-FINE = 2.0  # px; detail is what a Gaussian of this width takes away
+SIDE = 96  # Side of the window, in pixels.
+FINE = 2.0  # Width in pixels of the Gaussian blur whose difference to the image is called detail.
 
 
 def read(path: Path) -> np.ndarray:
-    """A drawn image on [0, 1]."""
+    """Read a rendered image, on [0, 1]."""
     return unit(read_image(path).numpy())
 
 
 def section(
     folder: Path, pictures: Mapping[str, Picture], drawn: Mapping[str, Mapping[str, np.ndarray]], kernels: int
 ) -> list[str]:
-    """The window, as a figure and a table; nothing if ours was not run.
+    """The figure and the table of the window; empty if ours was not run.
 
     Parameters
     ----------
     folder : Path
-        Where the figure goes.
+        Folder for the figure.
     pictures : mapping of str to Picture
         The images by name.
     drawn : mapping of str to mapping of str to ndarray
-        By image and method, on [0, 1].
+        Rendered images by image and method, on [0, 1].
     kernels : int
-        Of each model.
+        Number of kernels of each model.
     """
     lost = {name: _lost(unit(pictures[name].clean), found[OURS]) for name, found in drawn.items() if OURS in found}
     if not lost:
@@ -73,7 +73,7 @@ def section(
 
 
 def kernels_note(name: str, kernels: int) -> str:
-    """Title of the figure."""
+    """The title of the figure."""
     return f"{name}, {kernels} kernels"
 
 
@@ -82,11 +82,11 @@ def _detail(image: np.ndarray) -> np.ndarray:
 
 
 def _missing(clean: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Energy of the detail that is missing or false at each pixel."""
+    """The energy of missing or false detail at each pixel."""
     return np.square(_detail(clean) - _detail(drawn))
 
 
 def _lost(clean: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """The same around each pixel, (H, W)."""
+    """The mean energy of missing or false detail around each pixel, (H, W)."""
     missing = _missing(clean, drawn)
     return uniform_filter(missing if clean.ndim == 2 else missing.mean(2), min(SIDE, *clean.shape[:2]), mode="constant")

@@ -1,1 +1,4 @@
-"""The methods that are compared, one a file, each by its published or usual settings; `methods` lists them."""
+"""The compared methods, one per file, each with its published or usual settings.
+
+Modules here may import everything below the front ends; `methods` lists them.
+"""

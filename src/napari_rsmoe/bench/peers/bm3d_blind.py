@@ -1,4 +1,4 @@
-"""BM3D without being told the noise: its level is estimated by us from the image."""
+"""Blind BM3D, with the noise level that we estimate from the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .denoiser import Noisy
 
 
 def denoise(noisy: Noisy, seed: int) -> np.ndarray:
-    """Colour BM3D, or for grey images BM3D; as it is where there seems to be no noise."""
+    """Colour BM3D, or BM3D for grey images. An image in which no noise is found is returned unchanged."""
     inputs = Inputs.of(noisy.image)
     pixels, layout = inputs.pixels, inputs.layout
     sigma = StabilisedDomain(measure_noise(pixels), pixels).sigma * layout.span

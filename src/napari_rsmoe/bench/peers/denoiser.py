@@ -1,4 +1,4 @@
-"""What a way to remove noise is to the benchmarks: a function with a name."""
+"""A denoising method as the benchmarks see it: a named function, and what it is given."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Noisy:
-    """A noisy image and what is known of it.
+    """A noisy image and what is known about it.
 
     Attributes
     ----------
     image : ndarray of float32, (H, W) or (H, W, 3)
-        On [0, 1].
+        Values on [0, 1].
     sigma : float
-        True standard deviation of the noise before clipping; of a pair, of the difference to its truth.
+        True standard deviation of the noise before clipping; for a pair, that of the difference to its truth.
     clipped : bool
-        Whether `sigma` is of even noise that was cut off at 0 and 1.
+        Whether the image is `clean` plus white noise, clipped to [0, 1].
     clean : ndarray
-        The truth, on [0, 1]; for methods that say that they were told it.
+        The truth, on [0, 1]; only for methods whose `given` is "truth".
     """
 
     image: np.ndarray
@@ -38,11 +38,11 @@ class Denoised:
     Attributes
     ----------
     image : ndarray
-        As the input.
+        The denoised image, like the input.
     plain : callable or None
-        Gives the same before the bend of clipping was undone, where the method does that itself.
+        Returns the result without the correction of clipping, if the method corrects it.
     share : float
-        Of the work that this result took, where one call gives several.
+        Fraction of the work that this result took, if one call returns several results.
     """
 
     image: np.ndarray
@@ -50,36 +50,36 @@ class Denoised:
     share: float = 1.0
 
 
-Told = Literal["nothing", "noise", "truth"]
+Given = Literal["nothing", "noise", "truth"]
 Denoise = Callable[[Noisy, int], np.ndarray | Denoised | dict[str, Denoised]]
-"""Takes a noisy image and a seed; a dictionary fills several rows."""
+"""Takes a noisy image and a seed; a dictionary of results fills several rows."""
 
 
 @dataclass(frozen=True)
 class Denoiser:
-    """A way to remove noise.
+    """A denoising method.
 
     Attributes
     ----------
     name : str
-        For tables.
+        Name in tables.
     run : callable
         The function.
     module : str
         Full name of the module whose code decides the result.
-    told : {"nothing", "noise", "truth"}
-        What it is told besides the image: nothing (blind), the level or model of the noise, or the truth (to choose
-        its best setting: an oracle, which no user has).
+    given : {"nothing", "noise", "truth"}
+        What the method is given besides the image: nothing (blind), the level or model of the noise, or the truth. A
+        method that is given the truth chooses its best setting by it, as an oracle that no user has.
     colour, grey : bool
-        Which images it takes.
+        Whether it accepts colour images, and grey images.
     pairs_only : bool
-        For pairs of real images: of no use where the noise was added.
+        Whether it is only for pairs of real images, and not for added noise.
     """
 
     name: str
     run: Denoise
     module: str
-    told: Told = "noise"
+    given: Given = "noise"
     colour: bool = True
     grey: bool = True
     pairs_only: bool = False

@@ -1,4 +1,4 @@
-"""What a way to enlarge an image is to the benchmarks: a function with a name."""
+"""A super-resolution method as the benchmarks see it: a named function."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 Enlarge = Callable[[np.ndarray, int, float, int], np.ndarray]
-"""Takes an image, a whole factor, the sharpening and a seed; same type and range out."""
+"""Takes an image, an integer factor, the sharpening and a seed; returns the same data type and range."""
 
 
 @dataclass(frozen=True)
 class Enlarger:
-    """A way to enlarge an image by a whole factor, with sharpening above 1; `iterations` of a fit of its own."""
+    """A method that enlarges an image by an integer factor, with `iterations` if it fits a model."""
 
     name: str
     run: Enlarge

@@ -1,4 +1,4 @@
-"""What a way to model an image is to the benchmarks: a function with a name."""
+"""A method that fits a model as the benchmarks see it: a named function."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import numpy as np
 from ...model.model import Model
 
 Trace = list[tuple[int, float, float]]
-"""Steps done, mean squared error on [0, 1], processor seconds: the course of a fit."""
+"""The course of a fit: number of steps, mean squared error on [0, 1], CPU seconds."""
 
 
 class Fit(Protocol):
-    """A function that models an image with kernels."""
+    """A function that fits kernels to an image."""
 
     def __call__(
         self, image: np.ndarray, kernels: int, iterations: int | None, seed: int, trace: Trace | None = None
     ) -> Model:
-        """Model an image (H, W) or (H, W, C), in the method's own number of steps for None; add to a `trace`."""
+        """Fit an image (H, W) or (H, W, C) and append to `trace`; `iterations` None takes the method's own number."""
 
 
 @dataclass(frozen=True)
 class FitMethod:
-    """A way to model an image with kernels.
+    """A method that fits kernels to an image.
 
     Attributes
     ----------
     name : str
-        For tables.
+        Name in tables.
     fit : Fit
         The function.
     ours : bool
-        By default takes the steps of its preset; the others take those of the benchmark.
+        Whether the steps are by default those of the preset, instead of those of the benchmark.
     rasterized : bool
-        False: every kernel at every pixel, for small images.
+        False if every kernel is evaluated at every pixel, which is feasible for small images only.
     module : str
         Full name of the module whose code decides the result.
     """

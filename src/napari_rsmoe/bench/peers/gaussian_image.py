@@ -1,10 +1,16 @@
-"""GaussianImage (Zhang et al., ECCV 2024), the rasterized RBF, by the settings of its authors' release.
+"""GaussianImage (Zhang et al., ECCV 2024), the rasterized RBF, with the settings of its authors' release.
 
-A pixel is the sum of Gaussians times their colours (no gates), clipped to [0, 1]. Covariances are L L^T with the
-Cholesky factor L as parameters, centres lie behind a tanh, all is optimised by Adan (Xie et al., 2022) at one rate of
-1e-3 that halves every 20 000 steps, on the mean squared error; 50 000 steps as published, 10 000 in the R-SMoE paper.
-Kernels begin at random places with random colours and standard deviations of 0.5 to 1.5 px. A tile takes the kernels
-whose square of 3 standard deviations meets it. Drawn by the engine that draws ours.
+A pixel is the sum of Gaussians times their colours (no gates), clipped to [0, 1]. Covariances are L L^T, with the
+Cholesky factor L as parameters; centres are the tanh of their parameters. Adan (Xie et al., 2022) minimises the mean
+squared error with a learning rate of 1e-3 that halves every 20 000 steps, for 50 000 steps as published, or 10 000 as
+in the R-SMoE paper. Kernels are initialised at random positions with random colours and standard deviations of 0.5 to
+1.5 px. A tile evaluates the kernels whose square of 3 standard deviations meets it. The engine of this package renders
+the kernels.
+
+References
+----------
+X. Zhang et al., "GaussianImage: 1000 FPS image representation and compression by 2D Gaussian splatting", ECCV 2024,
+arXiv:2403.08551.
 """
 
 from __future__ import annotations
@@ -25,18 +31,18 @@ from .fit_method import Trace
 OWN_ITERATIONS = 50_000
 """Steps of the published experiments."""
 RATE = 1e-3
-HALF_LIFE = 20_000  # steps
+HALF_LIFE = 20_000  # Steps after which the learning rate has halved.
 BETAS = (0.98, 0.92, 0.99)
 EPSILON = 1e-8
-REACH = 3.0  # standard deviations
-LEAST = 0.5  # px, added to the diagonal of the Cholesky factor
-THINNEST = 0.05  # px, least standard deviation that is drawn
-TRACE_EVERY = 50  # steps
+REACH = 3.0  # Standard deviations beyond which a kernel is not evaluated.
+LEAST = 0.5  # Pixels added to the diagonal of the Cholesky factor.
+THINNEST = 0.05  # Smallest standard deviation that is rendered, in pixels.
+TRACE_EVERY = 50  # Steps between two points of the course of the fit.
 
 
 @dataclass
 class Splats:
-    """Parameters of the kernels: centres (L, 2) behind a tanh, Cholesky factors (L, 3), colours (L, C)."""
+    """Parameters of the kernels: inverse tanh of the centres (L, 2), Cholesky factors (L, 3), colours (L, C)."""
 
     centres: torch.Tensor
     factors: torch.Tensor
@@ -44,14 +50,14 @@ class Splats:
 
     @classmethod
     def random(cls, kernels: int, channels: int, seed: int) -> Splats:
-        """The start."""
+        """The random initialisation."""
         rng = torch.Generator().manual_seed(seed)
         centres = torch.atanh(2 * torch.rand(kernels, 2, generator=rng) - 1).clamp(-8, 8)
         factors, colours = (torch.rand(kernels, n, generator=rng) for n in (3, channels))
         return cls(*(x.requires_grad_() for x in (centres, factors, colours)))
 
     def geometry(self, height: int, width: int) -> torch.Tensor:
-        """The engine's rows (y, x, r11, r12, r22, logit)."""
+        """The geometry of the engine, rows (y, x, r11, r12, r22, logit)."""
         x, y = ((self.centres.tanh() + 1) * torch.tensor([width, height]) / 2 - 0.5).unbind(1)
         return geometry_of(y, x, *(self.factors + torch.tensor([LEAST, 0, LEAST])).unbind(1))
 
@@ -59,8 +65,9 @@ class Splats:
 def geometry_of(
     y: torch.Tensor, x: torch.Tensor, l11: torch.Tensor, l21: torch.Tensor, l22: torch.Tensor
 ) -> torch.Tensor:
-    """The engine's rows for kernels of covariance L L^T over (x, y), L = [[l11, 0], [l21, l22]]."""
-    # The engine wants R upper, with R^T R the inverse: R = U^-1 for the upper U with U U^T the covariance.
+    """The geometry of the engine for kernels of covariance L L^T over (x, y), L = [[l11, 0], [l21, l22]]."""
+    # The engine needs an upper R with R^T R the inverse covariance: R = U^-1, where U is upper and U U^T the
+    # covariance.
     u22 = (l21.square() + l22.square()).sqrt().clamp_min(THINNEST)
     u12 = l11 * l21 / u22
     u11 = ((l11 * l22).abs() / u22).clamp_min(THINNEST)
@@ -78,7 +85,7 @@ class Adan:
 
     @torch.no_grad()
     def step(self, gradients: tuple[torch.Tensor, ...], rate: float) -> None:
-        """Move the parameters."""
+        """Apply one step to the parameters."""
         self.step_number += 1
         corrections = [1 - beta**self.step_number for beta in BETAS]
         for k, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True)):
@@ -92,7 +99,7 @@ class Adan:
 
 
 def fit(image: np.ndarray, kernels: int, iterations: int | None, seed: int, trace: Trace | None = None) -> Model:
-    """Model an image (H, W) or (H, W, C); see the module."""
+    """Fit an image (H, W) or (H, W, C); see the module docstring."""
     begin = time.process_time()
     pixels = unit(image).astype(np.float32)
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(np.atleast_3d(pixels), -1, 0)))
@@ -123,7 +130,7 @@ def fit(image: np.ndarray, kernels: int, iterations: int | None, seed: int, trac
 
 
 def enlarge(iterations: int, kernels_per_pixel: float) -> Enlarge:
-    """Enlargement by drawing a fit on a finer raster, its kernels shrunk by the sharpening factor."""
+    """Enlarge by rendering a fit on a finer raster, with kernels shrunk by the sharpening factor."""
 
     def run(image: np.ndarray, scale: int, sharpen: float, seed: int) -> np.ndarray:
         model = fit(image, max(1, round(kernels_per_pixel * image.shape[0] * image.shape[1])), iterations, seed)

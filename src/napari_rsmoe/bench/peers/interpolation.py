@@ -17,7 +17,7 @@ FILTERS = {
 
 
 def enlarge(name: str) -> Enlarge:
-    """Interpolation by a filter of `FILTERS`, the same type and range out."""
+    """Interpolate with a filter of `FILTERS`; data type and range are kept."""
 
     def run(image: np.ndarray, scale: int, sharpen: float, seed: int) -> np.ndarray:
         size = (image.shape[1] * scale, image.shape[0] * scale)

@@ -1,4 +1,4 @@
-"""The methods that are compared, one a file, each by its published or usual settings."""
+"""The lists of the compared methods, each with its published or usual settings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FITS = (
 
 
 def denoisers(models: int) -> tuple[Denoiser, ...]:
-    """All denoisers; the multi-model ones with up to `models` models, and none of them for 0."""
+    """All denoisers. The multi-model ones have up to `models` models, and are left out if it is 0."""
     plain = (
         *(
             Denoiser(f"{OURS}, {preset}", rsmoe_denoising.denoising(preset), rsmoe_denoising.__name__, "nothing")
@@ -49,7 +49,7 @@ def denoisers(models: int) -> tuple[Denoiser, ...]:
         Denoiser("BM3D, first stage (the paper's row)", bm3d.first_stage, bm3d.__name__, grey=False),
         Denoiser("BM3D, blind", bm3d_blind.denoise, bm3d_blind.__name__, "nothing", pairs_only=True),
         Denoiser("VST + BM3D, blind", vst_bm3d.blind, vst_bm3d.__name__, "nothing", colour=False, pairs_only=True),
-        Denoiser("VST + BM3D, true model", vst_bm3d.told, vst_bm3d.__name__, colour=False, pairs_only=True),
+        Denoiser("VST + BM3D, true model", vst_bm3d.true_noise, vst_bm3d.__name__, colour=False, pairs_only=True),
         Denoiser("non-local means", nonlocal_means.denoise, nonlocal_means.__name__),
         Denoiser("wavelets", wavelet.denoise, wavelet.__name__),
         Denoiser("total variation", total_variation.denoise, total_variation.__name__),
@@ -75,7 +75,7 @@ def denoisers(models: int) -> tuple[Denoiser, ...]:
 
 
 def enlargers(iterations: int) -> tuple[Enlarger, ...]:
-    """All ways to enlarge; GaussianImage with so many steps."""
+    """All super-resolution methods; `iterations` are the steps of GaussianImage."""
     splats = gaussian_image.enlarge(iterations, 1 / 3)
     return (
         Enlarger(OURS, rsmoe.enlarge, rsmoe.__name__),

@@ -1,11 +1,11 @@
-"""Multi-model inference as the R-SMoE paper has it: shifted images, models of a fixed size, a plain mean.
+"""Multi-model inference as in the R-SMoE paper: shifted images, models with a fixed kernel count, and their plain mean.
 
-Model h sees the image moved by (2 (h div 8), 2 (h mod 8)) px, so the first 8 of 64 lie on one axis as in the authors'
-release; what moves in at the border is mirrored here, not zero. Centres are random, or those of the segmentation
-start at a threshold with the paper's allotment; where that fails, as there are more segments than kernels, kernels are
-dealt out by area. The release's settings do not come near the paper's table, so there are two: as released, and by our
-optimiser with as many kernels as come near it (10 000 did on the middle of Kodak 03, 07 and 11; sums of Gaussians take
-more steps and do better with 3000, as tried on Kodak 03).
+Model h sees the image shifted by (2 (h div 8), 2 (h mod 8)) px, so the first 8 of 64 shifts lie on one axis, as in the
+authors' release. The border is mirrored here instead of filled with zeros. Centres are random, or those of the
+segmentation initialisation with the allocation of the paper. If there are more segments than kernels, kernels are
+allocated by area. The settings of the release do not come near the table of the paper, so there are two variants: as
+released, and with our optimiser and a kernel count that comes near it (10 000 on the middle of Kodak 03, 07 and 11;
+sums of Gaussians take more steps and do better with 3000, as tried on Kodak 03).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ...model.experts import Mode
 from .denoiser import Denoise, Denoised, Noisy
 
 COUNTS = (1, 8, 16, 64)
-"""Numbers of models whose means are rows."""
-KODAK = 768 * 512  # px
+"""Numbers of models whose mean is a row of the table."""
+KODAK = 768 * 512  # Pixels of a Kodak image.
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Kernels for an image of the size of Kodak's (others have as many for each pixel), and how they are fitted."""
+    """Kernel count for an image of Kodak's size (others have the same density), and the settings of the fit."""
 
     kernels: int
     settings: FitSettings
@@ -45,7 +45,7 @@ TUNED: dict[Mode, Recipe] = {
 
 
 def denoising(name: str, most: int, mode: Mode, threshold: float | None, recipe: Recipe) -> Denoise:
-    """The means of the first models, up to `most`, as rows of a name."""
+    """The means of the first 1, 8, ... models, up to `most`, as rows with a common name."""
 
     def run(noisy: Noisy, seed: int) -> dict[str, Denoised]:
         inputs = Inputs.of(noisy.image)
@@ -73,7 +73,7 @@ def _fitter(
     recipe: Recipe,
     seed: list[int],
 ) -> Fitter:
-    """One model, about to be fitted."""
+    """The fitter of one model."""
     kernels = max(1, round(recipe.kernels * pixels.shape[0] * pixels.shape[1] / KODAK))
     moved = np.pad(pixels, ((shift[0], 0), (shift[1], 0), (0, 0)), mode="symmetric")
     rng = np.random.default_rng(seed)
@@ -86,5 +86,5 @@ def _start(image: np.ndarray, kernels: int, threshold: float | None, rng: np.ran
         return make_start("random", image, kernels, rng)
     try:
         return make_start("segmentation", image, kernels, rng, threshold=threshold, allotment="paper")
-    except ValueError:  # more segments than kernels
+    except ValueError:  # There are more segments than kernels.
         return make_start("segmentation", image, kernels, rng, threshold=threshold, allotment="area")

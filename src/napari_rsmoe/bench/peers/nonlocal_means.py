@@ -1,4 +1,4 @@
-"""Non-local means (Buades et al., 2005) of scikit-image, as usually set."""
+"""Non-local means (Buades et al., 2005) of scikit-image, with usual settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .denoiser import Noisy
 
 
 def denoise(noisy: Noisy, seed: int) -> np.ndarray:
-    """Patch 5, distance 6, fast; h is 0.6 sigma for colour and 0.8 sigma for grey."""
+    """Patches of 5 px, search distance 6 px, fast mode; h is 0.6 sigma for colour and 0.8 sigma for grey images."""
     colour = noisy.image.ndim == 3
     return np.asarray(
         restoration.denoise_nl_means(

@@ -1,4 +1,4 @@
-"""R-SMoE, ours and by the paper's settings; and its twin without gates, on the same engine."""
+"""R-SMoE with our settings and with those of the paper, and sums of Gaussians with the same engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .fit_method import Fit, Trace
 
 
 def fitting(preset: str, mode: Mode = "smoe", *, rasterized: bool = True) -> Fit:
-    """A fit by a preset."""
+    """A fit with a preset."""
 
     def run(image: np.ndarray, kernels: int, iterations: int | None, seed: int, trace: Trace | None = None) -> Model:
         begin = time.process_time()
@@ -40,5 +40,5 @@ def fitting(preset: str, mode: Mode = "smoe", *, rasterized: bool = True) -> Fit
 
 
 def enlarge(image: np.ndarray, scale: int, sharpen: float, seed: int) -> np.ndarray:
-    """`napari_rsmoe.upscale` with everything else by default."""
+    """`napari_rsmoe.upscale` with default settings."""
     return upscale(image, scale, sharpen, seed=seed, device="cpu")

@@ -1,4 +1,4 @@
-"""Denoising by R-SMoE, ours."""
+"""Denoising with `napari_rsmoe.denoise`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .denoiser import Denoise, Denoised, Noisy
 
 
 def denoising(preset: str) -> Denoise:
-    """`napari_rsmoe.denoise` by a preset, everything else by default; it finds the noise by itself."""
+    """`napari_rsmoe.denoise` with a preset and default settings, which estimates the noise."""
 
     def run(noisy: Noisy, seed: int) -> Denoised:
         image = denoise(noisy.image, preset=preset, seed=seed, device="cpu").image
-        return Denoised(image, plain=(lambda: bent(image, noisy.image)) if noisy.clipped else None)
+        return Denoised(image, plain=(lambda: uncorrected(image, noisy.image)) if noisy.clipped else None)
 
     return run
 
 
-def bent(result: np.ndarray, noisy: np.ndarray) -> np.ndarray:
-    """The result with the bend of clipping put back, by the noise that is found in the image."""
+def uncorrected(result: np.ndarray, noisy: np.ndarray) -> np.ndarray:
+    """The result without the correction of clipping, computed with the noise estimated from the image."""
     inputs = Inputs.of(noisy)
     pixels, layout = inputs.pixels, inputs.layout
     model = measure_noise(pixels).scaled(layout.span, layout.low)

@@ -1,6 +1,12 @@
-"""Variance stabilisation, BM3D, and back: the usual answer to photon noise (Mäkitalo and Foi, 2013).
+"""Variance stabilisation and BM3D, the usual method for photon noise.
 
-The generalised Anscombe transform makes the noise even, BM3D removes it, and an inverse without bias leads back.
+The generalised Anscombe transform gives the noise a constant variance, BM3D removes it, and an unbiased inverse
+follows.
+
+References
+----------
+M. Mäkitalo, A. Foi, "Optimal inversion of the generalized Anscombe transformation for Poisson-Gaussian noise", IEEE
+Transactions on Image Processing 22, 2013, doi:10.1109/TIP.2012.2202675.
 """
 
 from __future__ import annotations
@@ -16,16 +22,16 @@ from ...noise.measure import measure_noise
 from ...noise.noise_model import PoissonGaussian
 from .denoiser import Noisy
 
-LEVELS = 40  # of brightness, at which the variance is taken
+LEVELS = 40  # Number of brightness levels at which the variance is measured.
 
 
-def told(noisy: Noisy, seed: int) -> np.ndarray:
-    """Given the true noise model: the line that fits the variance against the truth at levels of brightness."""
+def true_noise(noisy: Noisy, seed: int) -> np.ndarray:
+    """Denoise with the true noise model, fitted to the variance against the truth at levels of brightness."""
     return _denoised(noisy.image, true_model(noisy), NO_LIMITS)
 
 
 def blind(noisy: Noisy, seed: int) -> np.ndarray:
-    """With the noise model that we estimate from the image; as it is where there seems to be no noise."""
+    """Denoise with the noise model estimated from the image. An image without noise is returned unchanged."""
     inputs = Inputs.of(noisy.image)
     pixels, layout = inputs.pixels, inputs.layout
     model = measure_noise(pixels).scaled(layout.span, layout.low)
@@ -34,12 +40,12 @@ def blind(noisy: Noisy, seed: int) -> np.ndarray:
 
 
 def true_model(noisy: Noisy) -> PoissonGaussian:
-    """Gain, offset and read noise by weighted least squares."""
+    """Fit gain, offset and read noise by weighted least squares."""
     parts = np.array_split(np.argsort(noisy.clean, axis=None), LEVELS)
     squares = np.square(noisy.image - noisy.clean)
     level = np.array([noisy.clean.flat[part].mean() for part in parts])
     variance = np.array([squares.flat[part].mean() for part in parts])
-    weight = 1 / np.maximum(variance, 1e-7)  # a variance of n values scatters in proportion to itself
+    weight = 1 / np.maximum(variance, 1e-7)  # The standard error of a variance is proportional to it.
     gain, dark = (float(x) for x in np.polyfit(level, variance, 1, w=weight))
     if gain <= 0:
         return PoissonGaussian(0.0, 0.0, float(np.sqrt(squares.mean())))

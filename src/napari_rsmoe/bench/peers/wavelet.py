@@ -9,7 +9,7 @@ from .denoiser import Noisy
 
 
 def denoise(noisy: Noisy, seed: int) -> np.ndarray:
-    """Soft thresholds for each band; colour images as YCbCr."""
+    """Soft thresholding of each band; colour images in YCbCr."""
     colour = noisy.image.ndim == 3
     result = restoration.denoise_wavelet(
         noisy.image,
