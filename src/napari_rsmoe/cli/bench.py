@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .files import ARGUMENT
-from .options import POSITIVE, Common, report_options
+from ..ui.kinds import Automatic, Choice, Flag, FloatParameter, IntParameter, Parameter, Text
+from ..ui.parameters import SEED
+from .options import PATH, Common, option_of, run_options, with_options
 from .program import Verb
 
 LPIPS = {"none": (), "alex": ("alex",), "vgg": ("vgg",), "both": ("alex", "vgg")}
@@ -35,7 +37,7 @@ def command() -> None:
       napari-rsmoe bench regression photos/ results/ --quick
       napari-rsmoe bench denoising photos/ results/ --images "kodim0[159]"
       napari-rsmoe bench superres photos/ results/ --scale 2 --scale 4
-      napari-rsmoe bench scaling photos/ results/ --kernels 500 --kernels 5000
+      napari-rsmoe bench scaling photos/ results/ --n-kernels 500 --n-kernels 5000
 
     Results go to OUT_FOLDER as JSON, Markdown and plots. What is finished is kept there: a run that was
     interrupted, or is repeated with more images, does the rest only. Needs the extra: pip install
@@ -43,54 +45,105 @@ def command() -> None:
     """  # noqa: D301
 
 
-def bench_options(*own: Any) -> Any:
+KERNELS = IntParameter(
+    name="n_kernels",
+    label="Kernels",
+    help="How many kernels each model has.",
+    default=None,
+    automatic=Automatic(None, "those of the benchmark"),
+    low=1,
+    former_flags=("--kernels",),
+)
+ITERATIONS = IntParameter(
+    name="iterations",
+    label="Steps",
+    help="How many steps the fits of the peers take.",
+    default=None,
+    automatic=Automatic(None, "those of their papers"),
+    low=1,
+)
+OWN_ITERATIONS = IntParameter(
+    name="own_iterations",
+    label="Own steps",
+    help="How many steps our fits take.",
+    default=None,
+    automatic=Automatic(None, "those of the preset"),
+    low=1,
+)
+VARIANCE = FloatParameter(
+    name="variance",
+    label="Variance",
+    help="Variance of noise on [0, 1], clipped.",
+    default=None,
+    automatic=Automatic(None, "the paper's, for colour images"),
+    positive=True,
+    low=0,
+)
+SIGMA = FloatParameter(
+    name="sigma",
+    label="Standard deviation",
+    help="Standard deviation of noise that is not clipped, where white is 255.",
+    default=None,
+    automatic=Automatic(None, "15, 25 and 50, for grey images"),
+    positive=True,
+    low=0,
+)
+MODELS = IntParameter(
+    name="models",
+    label="Models",
+    help="Largest number of models for multi-model inference as in the paper, which takes minutes for each image and "
+    "noise level; 0 leaves it out.",
+    default=0,
+    high=64,
+)
+SCALE = IntParameter(
+    name="scale",
+    label="Factor",
+    help="Factor of super-resolution that is measured, 2 to 16.",
+    default=None,
+    automatic=Automatic(None, "2 and 4"),
+    low=2,
+    high=16,
+)
+SHARED = (
+    Flag(name="quick", label="Quick", help="Take a small part of one image and few steps, to see that all runs.",
+         default=False),
+    Text(name="images", label="Images", help="Only images whose FOLDER/NAME has a match.", default="", what="REGEX"),
+    Text(name="methods", label="Methods", help="Only methods whose name has a match.", default="", what="REGEX"),
+    IntParameter(name="crop", label="Crop", help="Side of the square in the middle that is used, in pixels.",
+                 default=None, automatic=Automatic(None, "the whole image"), low=16),
+    Choice(name="lpips", label="Perceptual distance",
+           help="Nets of the perceptual distance (LPIPS); vgg takes seconds for each image.", default=None,
+           automatic=Automatic(None, "alex if it is installed"), choices=tuple(LPIPS)),
+    replace(SEED, help="Seed of the noise and of the methods.", advanced=False),
+)  # fmt: skip
+FIELDS = {"n_kernels": "kernels", "variance": "variances", "sigma": "sigmas", "scale": "scales"}
+"""Options that may be given several times, and the fields of `bench.options.Options` that hold all their values."""
+
+
+def bench_options(*own: Parameter) -> Any:
     """The arguments and options of every benchmark, and some of its own."""
-    shared = (
-        click.argument("source", metavar="IN_FOLDER", type=ARGUMENT),
-        click.argument("target", metavar="OUT_FOLDER", type=ARGUMENT),
-        click.option("--quick", is_flag=True, help="A small part of one image and few steps: to see that all runs."),
-        click.option("--images", default="", metavar="REGEX", help="Only images whose FOLDER/NAME has a match."),
-        click.option("--methods", default="", metavar="REGEX", help="Only methods whose name has a match."),
-        click.option("--crop", type=click.IntRange(min=16), help="Side of the square in the middle that is used, px."),
-        click.option(
-            "--lpips",
-            type=click.Choice(list(LPIPS)),
-            help="Nets of the perceptual distance; VGG takes seconds an image.  [default: alex if it is installed]",
-        ),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of noise and methods."),
-        click.option("--threads", type=click.IntRange(min=1), help="Processor threads.  [default: all cores]"),
+    shown = (
+        click.argument("source", metavar="IN_FOLDER", type=PATH),
+        click.argument("target", metavar="OUT_FOLDER", type=PATH),
+        *(option_of(parameter, several=parameter.name in FIELDS) for parameter in (*own, *SHARED)),
     )
 
     def decorate(function: Any) -> Any:
-        function = report_options(function)
-        for option in reversed((*shared, *own)):
-            function = option(function)
-        return function
+        return with_options(run_options(function), shown)
 
     return decorate
 
 
-kernels_option = click.option(
-    "--kernels", multiple=True, type=click.IntRange(min=1), help="Of each model; may be given several times."
-)
-iterations_option = click.option(
-    "--iterations", type=click.IntRange(min=1), help="Steps of the fits of the peers.  [default: those of their papers]"
-)
-
-own_iterations_option = click.option(
-    "--own-iterations", type=click.IntRange(min=1), help="Steps of our fits.  [default: those of the preset]"
-)
-
-
 @command.command("regression", cls=Verb, options_metavar="[options]")
-@bench_options(kernels_option, iterations_option, own_iterations_option)
+@bench_options(KERNELS, ITERATIONS, OWN_ITERATIONS)
 def regression(**values: Any) -> None:
     """Model images with kernels: tables I and II of the R-SMoE paper, and its failure on texture.
 
     \b
     Examples
       napari-rsmoe bench regression photos/ results/ --quick
-      napari-rsmoe bench regression kodak/ results/ --images "kodim0[15]" --kernels 2000
+      napari-rsmoe bench regression kodak/ results/ --images "kodim0[15]" --n-kernels 2000
 
     Peers: R-SMoE and RBF by the paper's settings, GaussianImage by its own, the global SMoE and RBF at reduced
     size. They take 10 000 steps, minutes an image.
@@ -99,29 +152,7 @@ def regression(**values: Any) -> None:
 
 
 @command.command("denoising", cls=Verb, options_metavar="[options]")
-@bench_options(
-    click.option(
-        "--variance",
-        "variances",
-        multiple=True,
-        type=POSITIVE,
-        help="Of noise on [0, 1], clipped; may be given several times.  [default: the paper's, for colour images]",
-    ),
-    click.option(
-        "--sigma",
-        "sigmas",
-        multiple=True,
-        type=POSITIVE,
-        help="Of noise that is not clipped, of 255; may be given several times.  [default: 15 25 50, for grey images]",
-    ),
-    click.option(
-        "--models",
-        type=click.IntRange(min=0, max=64),
-        default=0,
-        show_default=True,
-        help="Multi-model inference as in the paper, with up to so many models: minutes an image and level.",
-    ),
-)
+@bench_options(VARIANCE, SIGMA, MODELS)
 def denoising(**values: Any) -> None:
     """Remove noise: tables III and IV of the R-SMoE paper, grey images, real pairs, time.
 
@@ -139,16 +170,7 @@ def denoising(**values: Any) -> None:
 
 
 @command.command("superres", cls=Verb, options_metavar="[options]")
-@bench_options(
-    click.option(
-        "--scale",
-        "scales",
-        multiple=True,
-        type=click.IntRange(min=2, max=16),
-        help="Factor that is measured; may be given several times.  [default: 2 and 4]",
-    ),
-    iterations_option,
-)
+@bench_options(SCALE, ITERATIONS)
 def superres(**values: Any) -> None:
     """Enlarge images that were reduced before, and 10 times as in figure 13 of the R-SMoE paper.
 
@@ -161,14 +183,14 @@ def superres(**values: Any) -> None:
 
 
 @command.command("scaling", cls=Verb, options_metavar="[options]")
-@bench_options(kernels_option, iterations_option)
+@bench_options(KERNELS, ITERATIONS)
 def scaling(**values: Any) -> None:
     """Quality, time and convergence against the number of kernels: figures 4, 5 and 8 to 10 of the R-SMoE paper.
 
     \b
     Examples
       napari-rsmoe bench scaling photos/ results/ --quick
-      napari-rsmoe bench scaling kodak/ results/ --images kodim05 --crop 256 --kernels 100 --kernels 1000
+      napari-rsmoe bench scaling kodak/ results/ --images kodim05 --crop 256 --n-kernels 100 --n-kernels 1000
     """  # noqa: D301
     _run("scaling", **values)
 
@@ -196,7 +218,7 @@ def _run(name: str, source: Path, target: Path, common: Common, **values: Any) -
         say(f"Note: {why_not}")
     nets = nets or ("none" if why_not else "alex")
     target.mkdir(parents=True, exist_ok=True)
-    given = {option: value for option, value in values.items() if value not in (None, ())}
+    given = {FIELDS.get(option, option): value for option, value in values.items() if value not in (None, ())}
     options = Options(source, target, lpips=LPIPS[nets], **given)
     context = click.get_current_context()
     command_line = " ".join(["napari-rsmoe bench", name, source.name or ".", target.name or ".", *_shown(context)])

@@ -12,23 +12,20 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..image.planes import CHANNEL_AXES
 from ..io.files import read_image
+from ..ui.parameters import CHECKPOINT, MASK, PARAMETERS, PLANE, STACK
 from .batch import Report, planes_text, run_batch
-from .files import ARGUMENT, Pair, pair_up
+from .files import Pair, pair_up
 from .options import (
-    DENOISE_PRESETS,
-    POSITIVE,
-    STARTS,
-    AutoOr,
     Common,
     Files,
-    NoiseOption,
-    allotment_option,
-    check_segmentation,
+    file_option,
     file_options,
+    option_of,
     run_options,
-    seed_option,
+    settings,
+    source_and_target,
 )
-from .program import Verb
+from .program import FILES, Verb
 from .stack import Job, Output, Result, process_file
 
 if TYPE_CHECKING:
@@ -36,115 +33,22 @@ if TYPE_CHECKING:
 
 
 @click.command("denoise", cls=Verb, options_metavar="[options]")
-@click.argument("source", metavar="INPUT", type=ARGUMENT)
-@click.argument("target", metavar="OUTPUT", type=ARGUMENT)
-@click.option(
-    "--models",
-    type=AutoOr(click.IntRange(min=1), "N", "a whole number of at least 1"),
-    default="auto",
-    show_default=True,
-    help="Models that are fused for each plane: more take longer and are smoother; auto leaves it to the preset.",
-)
-@click.option(
-    "--noise",
-    type=AutoOr(NoiseOption(), NoiseOption.name, "a positive number or GAIN,OFFSET,READ"),
-    default="auto",
-    show_default=True,
-    help="Standard deviation of the noise in the units of the image, or gain, offset and read noise of a camera, as "
-    "the verb noise prints them; auto estimates it.",
-)
-@click.option(
-    "--kernels",
-    type=AutoOr(click.IntRange(min=1), "N", "a whole number of at least 1"),
-    default="auto",
-    show_default=True,
-    help="Of each model; auto fits several counts, and each place takes those that suit it.",
-)
-@click.option("--start", type=click.Choice(STARTS), default="content", show_default=True, help="Where kernels begin.")
-@click.option(
-    "--threshold",
-    type=POSITIVE,
-    help="Of the segmentation start: largest step of colour within a segment, of 255.  [default: 20]",
-)
-@allotment_option
-@click.option(
+@source_and_target
+@settings(PARAMETERS["denoise_stack"])
+@file_option(
     "--std",
-    type=ARGUMENT,
-    help="Write the uncertainty of each pixel too, one standard deviation in the units of the image (float32): "
-    "a file, or a folder if INPUT is one.",
+    "Also write the uncertainty of each pixel: one standard deviation of the error, in the units of the image, as "
+    "float32. A file, or a folder if INPUT is one.",
 )
-@click.option(
-    "--preset",
-    type=click.Choice(DENOISE_PRESETS),
-    default="balanced",
-    show_default=True,
-    help="How long each model is fitted.",
-)
-@click.option(
-    "--mask",
-    type=ARGUMENT,
-    help="An image of the size of a plane, or of all planes: pixels that are not 0 in it are left out.",
-)
-@click.option("--ignore-nan", is_flag=True, help="Leave out pixels that are NaN or infinite; else they are an error.")
-@click.option(
-    "--saturation",
-    type=float,
-    metavar="VALUE",
-    help="Leave out pixels that have at least this value in any channel.",
-)
-@click.option(
-    "--fill/--no-fill",
-    default=True,
-    show_default=True,
-    help="Fill in pixels that are left out, or keep their values.",
-)
-@click.option(
-    "--along",
-    metavar="LETTER",
-    help="Axis along which the planes of a stack are neighbours.  [default: T, else Z, else the first]",
-)
-@click.option(
-    "--warm-start/--no-warm-start",
-    default=True,
-    show_default=True,
-    help="Begin each plane with the kernels of the one before, and take half the steps.",
-)
-@click.option(
-    "--average",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Average so many planes before and after with each, where they show the same.",
-)
-@click.option(
-    "--checkpoint",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Keep finished models there; the same command then goes on where it was interrupted.",
-)
-@seed_option
+@option_of(MASK, section=FILES)
 @file_options
 @run_options
 def command(
     source: Path,
     target: Path,
-    models: int | str,
-    noise: float | str | tuple[float, float, float],
-    kernels: int | str,
-    start: str,
-    threshold: float | None,
-    allotment: str | None,
+    given: dict[str, Any],
     std: Path | None,
-    preset: str,
-    mask: Path | None,
-    ignore_nan: bool,
-    saturation: float | None,
-    fill: bool,
-    along: str | None,
-    warm_start: bool,
-    average: int,
-    checkpoint: Path | None,
-    seed: int,
+    mask: str | None,
     files: Files,
     common: Common,
 ) -> int:
@@ -161,9 +65,8 @@ def command(
       napari-rsmoe denoise large.tif clean.tif --models 64 --checkpoint models/
       napari-rsmoe denoise folder/ cleaned/ --format tif --json
 
-    Data type, value range, axes and pixel size stay as they are; an opacity (alpha) is not touched.
+    Data type, value range, axes, pixel size and opacity (alpha) are kept.
     """  # noqa: D301
-    check_segmentation(start, threshold, allotment)
     pairs = pair_up(source, target, files.suffix, {"std": (std, ".tif")})
     common.prepare()
 
@@ -171,43 +74,17 @@ def command(
         outputs = [Output(pair.target)]
         if "std" in pair.extras:
             outputs.append(Output(pair.extras["std"], dtype="float32", opacity=False))
-
-        settings = {
-            "models": models,
-            "noise": noise,
-            "n_kernels": kernels,
-            "start": start,
-            "threshold": threshold,
-            "allotment": allotment,
-            "preset": preset,
-            "ignore_nan": ignore_nan,
-            "saturation": saturation,
-            "fill": fill,
-            "seed": seed,
-            "device": common.device,
-        }
-        folder = checkpoint
-        if checkpoint is not None and len(pairs) > 1:
-            checkpoint.mkdir(exist_ok=True)
-            folder = checkpoint / pair.source.name
+        own = {parameter.name: given[parameter.name] for parameter in STACK}
+        own[CHECKPOINT.name] = _folder_of(pair, len(pairs), given[CHECKPOINT.name])
         series: list[Series] = []
 
         def denoise_plane(job: Job) -> Result:
-            from ..denoising.stack import Series
+            from ..denoising.stack import Series  # here: torch takes seconds
 
             if not series:
-                series.append(
-                    Series(
-                        job.stack,
-                        settings,
-                        weight=None if mask is None else read_mask(mask, job.source.axes),
-                        along=along,
-                        warm_start=warm_start,
-                        average=average,
-                        resume=folder,
-                        opacity=job.opacity,
-                    )
-                )
+                weight = None if mask is None else read_mask(Path(mask), job.source.axes)
+                each = {parameter.name: given[parameter.name] for parameter in PLANE}
+                series.append(Series(job.stack, each, weight=weight, opacity=job.opacity, **own))
             done = series[0].denoise(job.plane, job.callback)
             images = [done.image, done.std.astype(np.float32, copy=False)]
             return Result(images[: len(outputs)], {"noise": float(done.noise), "models": len(done.models)})
@@ -217,6 +94,14 @@ def command(
         return {"summary": f"{planes_text(facts)}noise {level:.4g}", "planes": facts}
 
     return run_batch("denoise", common, pairs, work)
+
+
+def _folder_of(pair: Pair, pairs: int, folder: str | None) -> Path | None:
+    """Where the models of a file are kept: for several files, each has a folder of its own."""
+    if folder is None or pairs == 1:
+        return None if folder is None else Path(folder)
+    Path(folder).mkdir(exist_ok=True)
+    return Path(folder) / pair.source.name
 
 
 def read_mask(path: Path, axes: str) -> NDArray[np.bool_]:

@@ -11,8 +11,6 @@ import click
 from ..errors import ImageError
 from ..io.formats import SUFFIXES, is_image_path, is_store
 
-ARGUMENT = click.Path(path_type=Path)
-
 
 @dataclass(frozen=True)
 class Pair:

@@ -14,14 +14,13 @@ from ..errors import ImageError
 from ..image.planes import Planes
 from ..io.files import read_image
 from ..io.formats import is_store
-from .files import ARGUMENT
-from .options import Common, report_options
+from .options import PATH, Common, axes_option, report_options
 from .program import Verb
 
 
 @click.command("info", cls=Verb, options_metavar="[options]")
-@click.argument("path", metavar="FILE", type=ARGUMENT)
-@click.option("--axes", metavar="LETTERS", help="Axes of the image where the file does not tell them, such as ZYX.")
+@click.argument("path", metavar="FILE", type=PATH)
+@axes_option
 @report_options
 def command(path: Path, axes: str | None, common: Common) -> int:
     """Tell what FILE, an image or a .rsmoe model, holds.

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .batch import Report
-from .files import ARGUMENT
 from .info import plain
-from .options import Common, Files, report_options
+from .options import PATH, Common, Files, axes_option, run_options
 from .program import Verb
 from .stack import Job, Result, process_file
 
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 
 
 @click.command("noise", cls=Verb, options_metavar="[options]")
-@click.argument("path", metavar="FILE", type=ARGUMENT)
-@click.option("--axes", metavar="LETTERS", help="Axes of the image where the file does not tell them, such as ZYX.")
-@report_options
+@click.argument("path", metavar="FILE", type=PATH)
+@axes_option
+@run_options
 def command(path: Path, axes: str | None, common: Common) -> int:
     """Estimate the noise of FILE, an image, with standard errors.
 
@@ -36,6 +35,7 @@ def command(path: Path, axes: str | None, common: Common) -> int:
     brightness is that of a camera: value = gain * photons + offset + read noise. `denoise --noise
     GAIN,OFFSET,READ` takes these three.
     """  # noqa: D301
+    common.prepare()
     report = Report(common, 1)
 
     def estimate_plane(job: Job) -> Result:

@@ -1,31 +1,130 @@
-"""Options that the verbs share."""
+"""Options of the verbs: made from the tables of parameters, and those that only a command line has."""
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from ..ui.kinds import Choice, Flag, IntParameter, Parameter
+from ..ui.parameters import THREADS, check_together
+from .program import ADVANCED, FILES, RUN, SETTINGS, Option
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-DENOISE_PRESETS = ("fast", "balanced", "best")
-STARTS = ("content", "random", "segmentation")
-DEVICES = ("auto", "cpu", "cuda")
 FORMATS = ("tif", "ome.tif", "png", "jpg", "npy", "zarr", "ome.zarr")
+PATH = click.Path(path_type=Path)
+QUALITY = IntParameter(name="quality", label="JPEG quality", help="Quality of JPEG files.", default=95, low=1, high=100)
+
+
+# ---------------------------------------------------------------------------------------------- from the tables
+
+
+class Value(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
+    """The values that a parameter accepts.
+
+    Parameters
+    ----------
+    parameter : Parameter
+        The parameter.
+    """
+
+    def __init__(self, parameter: Parameter) -> None:
+        self.name, self._parameter = parameter.placeholder, parameter
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value in the parameter's type."""
+        try:
+            return self._parameter.parse(value) if isinstance(value, str) else self._parameter.accept(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """The names to choose from that begin with what is there."""
+        from click.shell_completion import CompletionItem  # here: it would delay every command
+
+        known = self._parameter
+        names = list(known.choices) if isinstance(known, Choice) else []
+        names += [] if known.automatic is None or known.automatic.value is None else [str(known.automatic.value)]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def option_of(parameter: Parameter, *, several: bool = False, section: str = "") -> Callable[[Any], Any]:
+    """The option of the command line that a parameter describes.
+
+    Parameters
+    ----------
+    parameter : Parameter
+        The parameter.
+    several : bool
+        Whether the option may be given several times; its value is then a tuple.
+    section : str
+        Heading in the help; by default as `advanced` says.
+    """
+    section = section or (ADVANCED if parameter.advanced else SETTINGS)
+    common: dict[str, Any] = {"section": section, "former": parameter.former_flags}
+    if isinstance(parameter, Flag):
+        words = f"{parameter.flag}/{parameter.off_flag}" if parameter.default else parameter.flag
+        common |= {"is_flag": True, "default": parameter.default}
+    else:
+        words = parameter.flag
+        common |= {"type": Value(parameter), "metavar": parameter.placeholder, "multiple": several}
+        common |= {"required": True} if parameter.required else {} if several else {"default": parameter.default}
+    return click.option(words, parameter.name, cls=Option, help=help_of(parameter, several), **common)
+
+
+def help_of(parameter: Parameter, several: bool = False) -> str:
+    """The help of an option: what it does, and what happens without it."""
+    help_ = parameter.help + (" May be given several times." if several else "")
+    default = parameter.default
+    if parameter.required or default is False or default == "":
+        return help_
+    if isinstance(parameter, Flag):
+        text = parameter.flag[2:]
+    elif parameter.automatic is not None and default is None:
+        text = parameter.automatic.label
+    else:
+        text = parameter.write(default)
+    return f"{help_}  [default: {text}]"
+
+
+def settings(parameters: Sequence[Parameter]) -> Callable[[Function], Function]:
+    """Add an option for each parameter; their values arrive together as the mapping `given`, checked.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+        The table.
+    """
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **values: Any) -> Any:
+            given = {parameter.name: values.pop(parameter.name) for parameter in parameters}
+            try:
+                check_together(parameters, given, lambda parameter: parameter.flag)
+            except ValueError as error:
+                raise click.UsageError(str(error)) from None
+            return function(*args, given=given, **values)
+
+        return with_options(wrapper, [option_of(parameter) for parameter in parameters])
+
+    return decorate
+
+
+# ---------------------------------------------------------------------------------------------- of a command line only
 
 
 @dataclass(frozen=True)
 class Common:
-    """What the user said about how to run, for any verb.
+    """What the user said about how to run and report, for any verb.
 
     Parameters
     ----------
-    device : str
-        One of `DEVICES`.
     threads : int or None
         How many to use; None leaves it to torch.
     json : bool
@@ -34,7 +133,6 @@ class Common:
         Print errors only.
     """
 
-    device: str = "auto"
     threads: int | None = None
     json: bool = False
     quiet: bool = False
@@ -42,7 +140,7 @@ class Common:
     def prepare(self) -> None:
         """Load torch and set its threads."""
         if self.threads is not None:
-            import torch
+            import torch  # here: it takes seconds, and most verbs have something to check before
 
             torch.set_num_threads(self.threads)
 
@@ -58,7 +156,7 @@ class Files:
     independent : bool
         Treat each channel as an image of its own.
     suffix : str or None
-        Suffix of the files of an output folder, without the dot; None keeps each file's own.
+        Suffix of the files of an output folder, without the dot; None keeps the suffix of each file.
     quality : int
         Of JPEG files.
     """
@@ -69,34 +167,41 @@ class Files:
     quality: int = 95
 
 
+def source_and_target(function: Function) -> Function:
+    """Add the arguments INPUT and OUTPUT."""
+    return with_options(
+        function,
+        [
+            click.argument("source", metavar="INPUT", type=PATH),
+            click.argument("target", metavar="OUTPUT", type=PATH),
+        ],
+    )
+
+
+def file_option(flag: str, help_: str, metavar: str = "FILE") -> Callable[[Function], Function]:
+    """An option that names a file or a folder."""
+    return click.option(flag, type=PATH, metavar=metavar, help=help_, cls=Option, section=FILES)
+
+
+axes_option = click.option(
+    "--axes",
+    metavar="LETTERS",
+    cls=Option,
+    section=FILES,
+    help="Axes of the input where the file does not tell them: one letter each, such as ZYX or TCYX. Y and X span a "
+    "plane, C and S are its channels, and any other axis is looped over.",
+)
+quality_option = option_of(QUALITY, section=FILES)
+
+
 def report_options(function: Function) -> Function:
     """Add --json and --quiet, which every verb has; they arrive as `common`."""
-    return _gathered(
-        function,
-        Common,
-        "common",
-        click.option("--json", is_flag=True, help="Print one JSON object on stdout, all else on stderr."),
-        click.option("--quiet", "-q", is_flag=True, help="Print errors only; no progress bar."),
-    )
+    return _gathered(function, Common, "common", *_report_options())
 
 
 def run_options(function: Function) -> Function:
     """Add the options of every verb that computes; they arrive as `common`."""
-    return _gathered(
-        function,
-        Common,
-        "common",
-        click.option(
-            "--device",
-            type=click.Choice(DEVICES),
-            default="auto",
-            show_default=True,
-            help="Where to compute; auto takes CUDA where it can be used.",
-        ),
-        click.option("--threads", type=click.IntRange(min=1), help="Processor threads.  [default: all cores]"),
-        click.option("--json", is_flag=True, help="Print one JSON object on stdout, all else on stderr."),
-        click.option("--quiet", "-q", is_flag=True, help="Print errors only; no progress bar."),
-    )
+    return _gathered(function, Common, "common", option_of(THREADS, section=RUN), *_report_options())
 
 
 def file_options(function: Function) -> Function:
@@ -105,110 +210,37 @@ def file_options(function: Function) -> Function:
         function,
         Files,
         "files",
-        click.option(
-            "--axes",
-            metavar="LETTERS",
-            help="Axes of the input where the file does not tell them: one letter each, such as ZYX or TCYX. "
-            "Y and X span a plane, C and S are channels of it, any other axis is looped over.",
-        ),
+        axes_option,
         click.option(
             "--independent-channels",
             "independent",
             is_flag=True,
-            help="Model each channel by itself; by default the channels of a plane share kernels.",
+            cls=Option,
+            section=FILES,
+            help="Treat each channel as an image of its own. By default the channels of a plane share kernels.",
         ),
         click.option(
             "--format",
             "suffix",
             type=click.Choice(FORMATS),
-            help="For a folder: format of the files to write.  [default: that of each file]",
+            metavar="SUFFIX",
+            cls=Option,
+            section=FILES,
+            help=f"Format of the files in an output folder: {', '.join(FORMATS)}.  [default: that of each input]",
         ),
-        click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG files."),
+        quality_option,
     )
 
 
-class Positive(click.FloatRange):
-    """A finite number above 0."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number."""
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
-
-
-POSITIVE = Positive()
-
-
-class AutoOr(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
-    """``auto``, or what another type accepts."""
-
-    def __init__(self, other: Any, name: str, meaning: str) -> None:
-        self.other, self.meaning = other, meaning
-        self.name = f"{name}|auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return "auto" or the other type's value."""
-        if value == "auto":
-            return value
-        try:
-            return self.other.convert(value, param, ctx)
-        except click.BadParameter:
-            self.fail(f"{value!r} is neither 'auto' nor {self.meaning}.", param, ctx)
-
-
-class NoiseOption(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
-    """A positive number, or gain, offset and read noise with commas between them."""
-
-    name = "VALUE|GAIN,OFFSET,READ"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return a number or three of them."""
-        if not isinstance(value, str):
-            return value
-        parts = value.split(",")
-        if len(parts) == 1:
-            return POSITIVE.convert(value, param, ctx)
-        try:
-            numbers = tuple(map(float, parts))
-        except ValueError:
-            numbers = ()
-        if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or min(numbers[::2]) < 0 or not any(numbers[::2]):
-            self.fail(f"{value!r} is not three numbers, gain and read noise not negative and not both 0.", param, ctx)
-        return numbers
-
-
-seed_option = click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="The same seed gives the same result, for any number of threads.",
-)
-
-
-iterations_option = click.option(
-    "--iterations", type=click.IntRange(min=0), help="Steps of a fit.  [default: the preset's]"
-)
-
-
-allotment_option = click.option(
-    "--allotment",
-    type=click.Choice(("content", "area", "paper")),
-    help="Of the segmentation start: deal kernels out to segments by content, by area, or as in the paper the same "
-    "number to each, which must be at least 1.  [default: content]",
-)
-
-
-def check_segmentation(start: str, threshold: float | None, allotment: str | None) -> None:
-    """Refuse --threshold and --allotment where no segmentation uses them."""
-    for name, value in (("threshold", threshold), ("allotment", allotment)):
-        if value is not None and start != "segmentation":
-            raise click.UsageError(f"--{name} is for --start segmentation, not {start}.")
+def _report_options() -> list[Callable[[Any], Any]]:
+    return [
+        click.option(
+            "--json", is_flag=True, cls=Option, section=RUN, help="Print one JSON object on stdout, all else on stderr."
+        ),
+        click.option(
+            "--quiet", "-q", is_flag=True, cls=Option, section=RUN, help="Print errors only, and no progress bar."
+        ),
+    ]
 
 
 def _gathered(function: Function, kind: type, name: str, *options: Callable[[Any], Any]) -> Function:
@@ -221,7 +253,12 @@ def _gathered(function: Function, kind: type, name: str, *options: Callable[[Any
         return function(*args, **values, **{name: kind(**own)})
 
     decorated: Any = wrapper
-    for option in reversed(options):
-        decorated = option(decorated)
-    result: Function = decorated
+    result: Function = with_options(decorated, options)
     return result
+
+
+def with_options(function: Any, options: Sequence[Callable[[Any], Any]]) -> Any:
+    """Add options and arguments in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function

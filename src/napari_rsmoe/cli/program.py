@@ -33,13 +33,71 @@ EXPECTED = (ValueError, OSError, MemoryError, DeviceError, EngineError)
 """Errors whose message says all; any other one is a defect of this program, and its traceback is shown."""
 
 
+SECTIONS = SETTINGS, ADVANCED, FILES, RUN = "Settings", "Advanced settings", "Files", "Run and report"
+"""Headings of the options in the help of a verb, in their order."""
+RENAMED = f"{__name__}.renamed"
+"""Where a context keeps the earlier names of options that were used."""
+
+
+class Option(click.Option):
+    """An option with a heading in the help, and earlier names that are still accepted.
+
+    Parameters
+    ----------
+    *names
+        As for `click.Option`.
+    section : str
+        The heading.
+    former : sequence of str
+        Earlier names; using one of them is noted on standard error.
+    **options
+        As for `click.Option`.
+    """
+
+    def __init__(self, *names: Any, section: str = RUN, former: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*names, **options)
+        self.section, self.former = section, tuple(former)
+
+
 class Verb(click.Command):
-    """A verb, whose usage names the options where they are written: last."""
+    """A verb: its usage names the options last, as they are written, and its help groups them under headings."""
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return the arguments, then the options."""
         options, *arguments = super().collect_usage_pieces(ctx)
         return [*arguments, options]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options, section by section."""
+        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in SECTIONS}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx)
+            if record is not None and isinstance(option, click.Option):
+                sections[getattr(option, "section", RUN)].append(record)
+        for heading, records in sections.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records, col_max=28)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words, in which an earlier name of an option stands for its present one."""
+        names = {old: option.opts[0] for option in self.params if isinstance(option, Option) for old in option.former}
+        options = args[: args.index("--")] if "--" in args else args
+        found: dict[str, str] = {}
+        words = []
+        for word in options:
+            name, equals, value = word.partition("=")
+            found |= {name: names[name]} if name in names else {}
+            words.append(names.get(name, name) + equals + value)
+        ctx.meta[RENAMED] = found
+        return super().parse_args(ctx, words + args[len(options) :])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do the work, after a note on the names that have changed."""
+        if not ctx.params.get("quiet"):
+            for old, new in ctx.meta.get(RENAMED, {}).items():
+                click.echo(f"Note: {old} is now called {new}; the old name will go.", err=True)
+        return super().invoke(ctx)
 
 
 class Program(click.Group):

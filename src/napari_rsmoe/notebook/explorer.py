@@ -14,7 +14,7 @@ import numpy as np
 from ..model.kernels import Kernels
 from ..model.model import Model
 from ..ui.jobs import Latest, Outcome
-from ..ui.parameters import UPSCALE
+from ..ui.parameters import SHARPEN
 from .job_widget import Code
 from .pane import ImagePane
 from .source import Source, variable_name
@@ -87,7 +87,6 @@ class KernelExplorer(ipywidgets.HBox):
         before = [drawn] if image is None else Source(image)
         titles = {"before": "model" if image is None else "image", "after": "edited"}
         self.pane = ImagePane(before, [drawn], models=[model], titles=titles, show_kernels=True)
-        sharpen = next(parameter for parameter in UPSCALE if parameter.name == "sharpen")
         style = {"description_width": "60px"}
         self.feature = ipywidgets.Dropdown(
             options=list(FEATURES), description="Feature", style=style, tooltip="What to choose kernels by"
@@ -101,8 +100,8 @@ class KernelExplorer(ipywidgets.HBox):
         self.keep_button = ipywidgets.Button(description="Keep", tooltip="Take the others away")
         self.undo_button = ipywidgets.Button(description="Undo", tooltip="Bring back what was taken away last")
         self.sharpen = ipywidgets.FloatSlider(
-            1.0, min=sharpen.low, max=sharpen.high, step=sharpen.step, description=sharpen.label, style=style,
-            tooltip=sharpen.help,
+            1.0, min=SHARPEN.slider[0], max=SHARPEN.slider[1], step=SHARPEN.step, description=SHARPEN.label,
+            style=style, tooltip=SHARPEN.help,
         )  # fmt: skip
         self.code_button = ipywidgets.Button(description="Code", tooltip="Python that does the same")
         self.message = ipywidgets.HTML()

@@ -8,7 +8,8 @@ from typing import Any
 
 import ipywidgets
 
-from ..ui.parameters import Parameter
+from ..ui.kinds import Choice, Flag, FloatParameter, IntParameter, Parameter
+from ..ui.parameters import values
 
 SHOW, HIDE = "▸ More settings", "▾ More settings"
 
@@ -24,14 +25,13 @@ class Field(ipywidgets.HBox):
 
     def __init__(self, parameter: Parameter) -> None:
         self._parameter = parameter
-        unit = f" ({parameter.unit})" if parameter.unit else ""
-        label = ipywidgets.Label(parameter.label + unit, tooltip=parameter.help)
+        label = ipywidgets.Label(parameter.caption, tooltip=parameter.help)
         self.control = _control(parameter)
         self.automatic: Any = None
         children = [label, self.control]
-        if parameter.automatic_label:
+        if parameter.automatic is not None:
             self.automatic = ipywidgets.Checkbox(
-                description=parameter.automatic_label, indent=False, tooltip=parameter.help
+                description=parameter.automatic.label, indent=False, tooltip=parameter.help
             )
             self.automatic.observe(lambda _: self._show_state(), "value")
             children.insert(1, self.automatic)
@@ -42,18 +42,24 @@ class Field(ipywidgets.HBox):
     @property
     def value(self) -> Any:
         """The value, in the terms of the parameter. Raises ValueError if it is not accepted."""
-        left_open = self.automatic is not None and self.automatic.value
-        return self._parameter.check(self._parameter.automatic if left_open else self.control.value)
+        parameter = self._parameter
+        if parameter.automatic is not None and self.automatic.value:
+            return parameter.automatic.value
+        shown = self.control.value
+        try:
+            return parameter.parse(shown) if isinstance(shown, str) else parameter.accept(shown)
+        except ValueError as error:
+            raise ValueError(f"{parameter.label}: {error}") from None
 
     @value.setter
     def value(self, value: Any) -> None:
         value = self._parameter.check(value)
-        left_open = self.automatic is not None and value == self._parameter.automatic
         if self.automatic is not None:
-            self.automatic.value = left_open
+            self.automatic.value = self._parameter.is_automatic(value)
             self._show_state()
-        if not left_open:
-            self.control.value = value
+            if self.automatic.value:
+                return
+        self.control.value = self._parameter.write(value) if isinstance(self.control, ipywidgets.Text) else value
 
     def _show_state(self) -> None:
         self.control.layout.visibility = "hidden" if self.automatic.value else "visible"
@@ -89,8 +95,9 @@ class Form(ipywidgets.VBox):
 
     @property
     def values(self) -> dict[str, Any]:
-        """All values, by parameter name. Raises ValueError."""
-        return {name: field.value for name, field in self.fields.items()}
+        """All values, by parameter name. Raises ValueError if they are not accepted."""
+        given = {name: field.value for name, field in self.fields.items()}
+        return values(tuple(self._parameters.values()), given)
 
     @values.setter
     def values(self, given: Mapping[str, Any]) -> None:
@@ -109,17 +116,20 @@ class Form(ipywidgets.VBox):
         """Leave to the program what cannot be given together with this."""
         for name in parameter.excludes if not change["new"] else ():
             if name in self.fields:
-                self.fields[name].value = self._parameters[name].automatic
+                self.fields[name].automatic.value = True
 
 
 def _control(parameter: Parameter) -> Any:
     common = {"tooltip": parameter.help}
-    if parameter.kind == "choice":
-        return ipywidgets.Dropdown(options=parameter.choices, **common)
-    if parameter.kind == "bool":
-        return ipywidgets.Checkbox(indent=False, **common)
-    start = parameter.number if parameter.automatic_label else parameter.default
-    limits = {"min": parameter.low, "max": parameter.high, "step": parameter.step, "value": start}
-    if parameter.kind == "int":
-        return ipywidgets.BoundedIntText(**{name: int(value) for name, value in limits.items()}, **common)
-    return ipywidgets.BoundedFloatText(**limits, **common)
+    match parameter:
+        case Choice():
+            return ipywidgets.Dropdown(options=parameter.choices, value=parameter.initial, **common)
+        case Flag():
+            return ipywidgets.Checkbox(indent=False, value=parameter.initial, **common)
+        case IntParameter() | FloatParameter():
+            low, high = parameter.bounds
+            kind = ipywidgets.BoundedIntText if isinstance(parameter, IntParameter) else ipywidgets.BoundedFloatText
+            step = type(parameter.initial)(parameter.step)
+            return kind(value=parameter.initial, min=low, max=high, step=step, **common)
+    text = "" if parameter.initial == "" else parameter.write(parameter.initial)
+    return ipywidgets.Text(value=text, continuous_update=False, **common)

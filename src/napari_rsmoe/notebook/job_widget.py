@@ -16,8 +16,10 @@ import ipywidgets
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.planes import Plane
 from ..progress import Callback, PlaneProgress, Progress
+from ..ui.calls import Subject, command_line, python_call
 from ..ui.jobs import Job, Outcome, plain_text
-from ..ui.parameters import PARAMETERS, Parameter, call
+from ..ui.kinds import Parameter
+from ..ui.parameters import PARAMETERS
 from .curve import curve_svg
 from .form import Form
 from .pace import Pace
@@ -86,7 +88,10 @@ class ActionWidget(ipywidgets.HBox):
         self.cancel_button = ipywidgets.Button(
             description="Cancel", tooltip="Stop, and keep what is there", disabled=True
         )  # fmt: skip
-        self.code_button = ipywidgets.Button(description="Code", tooltip="Python that does the same")
+        self.code_button = ipywidgets.Button(description="As Python", tooltip="Python that does the same")
+        self.command_button = ipywidgets.Button(
+            description="As command line", tooltip="A shell command that does the same"
+        )  # fmt: skip
         self.progress = ipywidgets.FloatProgress(min=0, max=1)
         self.status = ipywidgets.Label("")
         self.curve = ipywidgets.HTML()
@@ -95,9 +100,11 @@ class ActionWidget(ipywidgets.HBox):
         self._preview_due = 0.0
         self.run_button.on_click(lambda _: self.start())
         self.cancel_button.on_click(lambda _: self.cancel())
-        self.code_button.on_click(lambda _: self._show_code())
-        buttons = ipywidgets.HBox([self.run_button, self.cancel_button, self.code_button])
-        controls = ipywidgets.VBox([self.form, buttons, self.progress, self.status, self.curve, self.message])
+        self.code_button.on_click(lambda _: self._show_text(self.code))
+        self.command_button.on_click(lambda _: self._show_text(self.command_line))
+        buttons = ipywidgets.HBox([self.run_button, self.cancel_button])
+        texts = ipywidgets.HBox([self.code_button, self.command_button])
+        controls = ipywidgets.VBox([self.form, buttons, self.progress, self.status, self.curve, texts, self.message])
         controls.add_class("rsmoe-controls")
         super().__init__([controls, self.pane])
         self.add_class("rsmoe-action")
@@ -137,18 +144,11 @@ class ActionWidget(ipywidgets.HBox):
         """The result for the user, of the results of all planes."""
         return results[0] if self._source.single else results
 
-    def code_of(self, given: dict[str, Any]) -> list[str]:
-        """Lines of Python that make `result`."""
-        more = [f"{name}={value}" for name, value in self._source.channels().items()]
+    def subject(self) -> Subject:
+        """The image, as the notebook and the shell get at it."""
         name, axes = self._source.name, self._source.axes
-        if self._source.single:
-            return [f"from napari_rsmoe import {self.action}", "", f"result = {call(self.action, given, name, *more)}"]
-        return [
-            f"from napari_rsmoe import {self.action}",
-            "from napari_rsmoe import Planes",
-            "",
-            f"result = [{call(self.action, given, 'plane.image', *more)} for plane in Planes({name}, {axes!r})]",
-        ]
+        note = f"save the image first, in Python: napari_rsmoe.write_image('image.tif', {name}, axes={axes!r})"
+        return Subject(axes=axes, shape=tuple(self._source.image.shape), name=name, notes=(note,))
 
     # ------------------------------------------------------------------ the job
 
@@ -199,7 +199,14 @@ class ActionWidget(ipywidgets.HBox):
 
     def code(self) -> Code:
         """Python that repeats the run that made `result`; before a run, what would be run."""
-        return Code("\n".join(self.code_of(self.form.values if self._ran is None else self._ran)))
+        return Code(python_call(self.action, self._shown_settings(), self.subject()).strip())
+
+    def command_line(self) -> Code:
+        """The shell command that does the same, and what must be done before, in comments."""
+        return Code(command_line(self.action, self._shown_settings(), self.subject()).strip())
+
+    def _shown_settings(self) -> dict[str, Any]:
+        return self.form.values if self._ran is None else self._ran
 
     def _run(self, given: dict[str, Any], callback: Callback) -> list[Any]:
         """Do the work, plane by plane; on the thread."""
@@ -280,8 +287,8 @@ class ActionWidget(ipywidgets.HBox):
             details = f"<details><summary>Details</summary><pre>{html.escape(trace)}</pre></details>"
         self.message.value = f'<div class="rsmoe-error">{html.escape(text)}{details}</div>'
 
-    def _show_code(self) -> None:
+    def _show_text(self, write: Callable[[], str]) -> None:
         try:
-            self.message.value = f'<pre class="rsmoe-code">{html.escape(self.code())}</pre>'
+            self.message.value = f'<pre class="rsmoe-code">{html.escape(write())}</pre>'
         except ValueError as error:
             self._show_error(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,9 +18,12 @@ from ..image.metrics import psnr
 from ..image.planes import Plane
 from ..model.model import Model
 from ..progress import Callback
+from ..ui.calls import Subject
 from ..ui.jobs import Latest, Outcome
-from ..ui.parameters import DENOISE, PARAMETERS, STACK, Parameter, call, changed
+from ..ui.kinds import Parameter
+from ..ui.parameters import PARAMETERS, PLANE, STACK
 from .job_widget import ActionWidget
+from .source import variable_name
 from .views import view_of
 
 
@@ -50,12 +53,23 @@ class FitWidget(ActionWidget):
 
 
 class DenoiseWidget(ActionWidget):
-    """Remove noise, with an error bar for each pixel: `result` is a `Denoised`. Arguments as for `ActionWidget`.
+    """Remove noise, with an error bar for each pixel: `result` is a `Denoised`.
 
     The planes of a stack help each other as in `napari_rsmoe.denoise_stack`, whose parameters the form has then.
+
+    Parameters
+    ----------
+    image, axes, **given
+        As for `ActionWidget`.
+    mask : array-like, optional
+        Pixels where it is not 0 are left out: (Y, X), or all axes of a stack but the channels.
     """
 
     action, run_label, title = "denoise", "Denoise", "denoised"
+
+    def __init__(self, image: Any, *, axes: str | None = None, mask: Any = None, **given: Any) -> None:
+        self._mask = mask
+        super().__init__(image, axes=axes, **given)
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Of a stack, also how planes help each other."""
@@ -63,30 +77,27 @@ class DenoiseWidget(ActionWidget):
 
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Denoised:
         """Denoise."""
-        return denoise(image, **given, **more)
+        return denoise(image, **given, weight=self._weight(), **more)
+
+    def subject(self) -> Subject:
+        """The image, and the mask if there is one."""
+        subject = super().subject()
+        if self._mask is None:
+            return subject
+        name = variable_name(self._mask) or "mask"
+        note = f"save the mask first, in Python: napari_rsmoe.write_image('mask.tif', ({name} != 0).astype('uint8'))"
+        return replace(subject, mask=name, mask_path="mask.tif", notes=(*subject.notes, note))
+
+    def _weight(self) -> np.ndarray | None:
+        return None if self._mask is None else np.asarray(self._mask) == 0
 
     def worker(self, given: dict[str, Any]) -> Callable[[Plane, Callback], Denoised]:
         """Of a stack, each plane begins with what the one before has found."""
         if self._source.single:
             return super().worker(given)
-        settings = {parameter.name: given[parameter.name] for parameter in DENOISE}
+        settings = {parameter.name: given[parameter.name] for parameter in PLANE}
         own = {parameter.name: given[parameter.name] for parameter in STACK}
-        return Series(self._source.planes, settings, **own).denoise
-
-    def code_of(self, given: dict[str, Any]) -> list[str]:
-        """Of a stack, all planes in their order."""
-        if self._source.single:
-            return super().code_of(given)
-        settings = changed(DENOISE, given) | {"seed": given["seed"]}
-        own = [f"{name}={value!r}" for name, value in changed(STACK, given).items()]
-        planes = f"Planes({self._source.name}, {self._source.axes!r})"
-        return [
-            "from napari_rsmoe import Planes",
-            "from napari_rsmoe.denoising.stack import Series",
-            "",
-            f"series = Series({', '.join([planes, repr(settings), *own])})",
-            "result = [denoised for _, denoised in series]",
-        ]
+        return Series(self._source.planes, settings, weight=self._weight(), **own).denoise
 
     def pictures(self, result: Denoised) -> dict[str, Any]:
         """The denoised image, its uncertainty, and the kernels of one of its models."""
@@ -153,19 +164,6 @@ class SuperResolutionWidget(ActionWidget):
         for number, each in enumerate(results):
             planes.store(array, planes[number], each.image)
         return array
-
-    def code_of(self, given: dict[str, Any]) -> list[str]:
-        """Of a stack, all in one array."""
-        if self._source.single:
-            return super().code_of(given)
-        more = [f"{name}={value}" for name, value in self._source.channels().items()]
-        work = call(self.action, given, "plane", *more)
-        return [
-            "from napari_rsmoe import upscale",
-            "from napari_rsmoe import map_planes",
-            "",
-            f"result = map_planes(lambda plane: {work}, {self._source.name}, {self._source.axes!r})",
-        ]
 
     # ------------------------------------------------------------------ sharpness
 

@@ -13,9 +13,8 @@ from ..image.each_plane import PlaneResult, Planewise, each_plane
 from ..image.opacity import Opacity
 from ..image.planes import Plane
 from ..progress import Callback
-from ..ui.parameters import DENOISE, FIT, STACK, UPSCALE, values
+from ..ui.parameters import FIT, PARAMETERS, PLANE, STACK, UPSCALE, values
 from .layers.outputs import Output, image_output, residual_output, uncertainty_output
-from .names import METADATA_KEY
 from .preferences import preferences, use_threads
 from .record import make_record
 from .source import Source
@@ -65,7 +64,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
     source : Source
         The image.
     given : mapping
-        Values that differ from the defaults of `parameters.DENOISE` and `parameters.STACK`.
+        Values that differ from the defaults of `parameters.PARAMETERS["denoise_stack"]`.
     callback : callable, optional
         As for `napari_rsmoe.denoise`; its previews have the shape of one plane of `source.data`.
     **show : bool
@@ -73,10 +72,10 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
     """
     from ..denoising.stack import Series
 
-    settings = _settings((*DENOISE, *STACK), given)
+    settings = _settings(PARAMETERS["denoise_stack"], given)
     series = Series(
         source.planes(),
-        {parameter.name: settings[parameter.name] for parameter in DENOISE},
+        {parameter.name: settings[parameter.name] for parameter in PLANE},
         weight=None if source.mask is None else np.asarray(source.mask) == 0,
         opacity=_opacity(source),
         **{parameter.name: settings[parameter.name] for parameter in STACK},
@@ -203,7 +202,3 @@ def _run(
     }
 
 
-def with_record(output: Output, record: Mapping[str, Any]) -> Output:
-    """The output with another record in its metadata."""
-    metadata = {**output.options.get("metadata", {}), METADATA_KEY: {**record, "role": output.role}}
-    return replace(output, options={**output.options, "metadata": metadata})

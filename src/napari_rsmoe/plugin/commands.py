@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -103,27 +103,32 @@ def _in_background(action: str, viewer: Any, show: dict[str, bool]) -> Sequence[
 
 def copy_python(napari_viewer: Any = None) -> str:
     """Copy the Python that repeats the selected result."""
-    return _copy(_viewer(napari_viewer), "python")
+    from .record import as_python
+
+    return _copy(_viewer(napari_viewer), as_python)
 
 
 def copy_command_line(napari_viewer: Any = None) -> str:
     """Copy the shell command that repeats the selected result."""
-    return _copy(_viewer(napari_viewer), "shell")
+    from .record import as_command_line
+
+    return _copy(_viewer(napari_viewer), as_command_line)
 
 
-def _copy(viewer: Any, language: str) -> str:
+def _copy(viewer: Any, write: Callable[[dict[str, Any]], str]) -> str:
+    """Copy what `write` makes of the record of the selected layer; empty where there is none."""
     from napari.utils.notifications import show_error, show_info
     from qtpy.QtWidgets import QApplication
 
     from ..ui.parameters import PARAMETERS
-    from .record import command_line, python_call, record_of
+    from .record import record_of
 
     layer = None if viewer is None else viewer.layers.selection.active
     record = None if layer is None else record_of(layer)
     if record is None or record.get("action") not in PARAMETERS:
         show_error("Select a layer that Denoise, Fit or Super-resolution has made.")
         return ""
-    text = python_call(record) if language == "python" else command_line(record)
+    text = write(record)
     QApplication.clipboard().setText(text)
     show_info(f"On the clipboard:\n{text}")
     return text

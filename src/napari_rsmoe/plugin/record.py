@@ -1,19 +1,18 @@
-"""How a result was made: kept in the layer's metadata, and turned into the Python or command line that repeats it."""
+"""How a result was made: kept in the metadata of its layer, and enough to copy the job as Python or command line."""
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
-from ..ui.parameters import PARAMETERS, call, changed
+from ..ui.calls import Subject, command_line, python_call
 from .names import METADATA_KEY
 from .source import Source
 
-_OPTION_OF = {"n_kernels": "--kernels"}  # where the command line's name is another
 _PACKAGES = ("napari-rsmoe", "torch", "numpy", "napari")
 
 
@@ -47,6 +46,8 @@ def make_record(
             "dtype": str(source.data.dtype),
             "axes": source.axes,
             "alpha": source.has_alpha,
+            "multiscale": source.multiscale,
+            "mask": {"layer": source.mask_name, "part": source.mask_part} if source.mask is not None else None,
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
         "made": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -54,80 +55,64 @@ def make_record(
 
 
 def record_of(layer: Any) -> dict[str, Any] | None:
-    """The record in a layer's metadata, if it is a result of ours."""
+    """The record in the metadata of a layer; None if this plugin has not made the layer."""
     found = layer.metadata.get(METADATA_KEY)
     return dict(found) if isinstance(found, Mapping) else None
 
 
-def python_call(record: Mapping[str, Any]) -> str:
-    """Python that repeats a job on the image as the layer held it."""
-    action, source = record["action"], record["source"]
-    axes, alpha = source["axes"], source["alpha"]
-    colour = axes.endswith("S")
-    given = record["parameters"]
-    plain = set(axes) <= set("YXS")  # neither planes to loop over nor channels
-    lines = [f"from napari_rsmoe import {action}"]
-    if not plain and action != "denoise":
-        lines.append("from napari_rsmoe import map_planes")
-    if source["path"]:
-        lines += ["from napari_rsmoe import read_image", "", f"image = read_image({source['path']!r}).data"]
-    else:
-        lines += ["", f"image = viewer.layers[{source['layer']!r}].data  # in napari's console"]
-    if source["part"]:
-        lines.append(f"image = image[{source['part']}]")
-    if alpha:
+def subject_of(record: Mapping[str, Any]) -> Subject:
+    """The image of a job, as Python in napari's console and the shell get at it."""
+    source = record["source"]
+    layer, path, part = source["layer"], source["path"], source["part"]
+    lines = [
+        f"image = read_image({path!r}).data" if path else _of_layer("image", layer, source.get("multiscale", False))
+    ]
+    notes = [] if path else [f"save the layer {layer!r} to image.tif first"]
+    if part:
+        lines.append(f"image = image[{part}]")
+        notes.append(f"the result is of a part only: image[{part}]; cut it out of the file first")
+    shape = tuple(source["shape"])
+    if source["alpha"]:
         lines.append("image = image[..., :3]  # opacity is kept out")
-    tail = {"denoise": ".image", "fit": ".render()", "upscale": ""}[action]
-    if plain:
-        name = {"denoise": "result", "fit": "model", "upscale": "result"}[action]
-        lines.append(f"{name} = {call(action, given)}")
-        lines.append(f"image = {name}{tail}" if tail else "image = result")
-    elif action == "denoise":
-        lines[0] = "from napari_rsmoe import denoise_stack"
-        lines.append(f"image = {call('denoise_stack', given, f'image, {axes!r}')}.image")
-    else:
-        channels = ["channel_axis=2"] if "C" in axes or colour else []
-        work = call(action, given, "plane", *channels) + tail
-        lines.append(f"image = map_planes(lambda plane: {work}, image, {axes!r})")
-    return "\n".join(lines) + "\n"
+        shape = (*shape[:-1], 3)
+    subject = Subject(
+        axes=source["axes"],
+        shape=shape,
+        modules=("read_image",) if path else (),
+        lines=tuple(lines),
+        path=path or "image.tif",
+        notes=tuple(notes),
+    )
+    mask = source.get("mask")
+    return subject if mask is None else _with_mask(subject, mask["layer"], mask["part"])
 
 
-def command_line(record: Mapping[str, Any]) -> str:
-    """The shell command that repeats a job on the file; what it cannot say stands in comments before it."""
-    action, source = record["action"], record["source"]
-    notes = []
-    if not source["path"]:
-        notes.append(f"save the layer {source['layer']!r} to image.tif first")
-    if source["part"]:
-        notes.append(f"the result is of a part only: image[{source['part']}]; cut it out of the file first")
-    path = source["path"] or "image.tif"
-    words = ["napari-rsmoe", action, path, f"{action}.tif"]
-    from ..cli.program import main
-
-    known = {name for option in _command(main, action).params for name in (*option.opts, *option.secondary_opts)}
-    given = dict(record["parameters"])
-    if action == "upscale":
-        words += ["--scale", _word(given.pop("scale"))]
-    stack = not set(source["axes"]) <= set("YXS")
-    for name, value in changed(PARAMETERS["denoise_stack" if stack and action == "denoise" else action], given).items():
-        option = _OPTION_OF.get(name, f"--{'no-' if value is False else ''}{name.replace('_', '-')}")
-        if option not in known:
-            notes.append(f"the command line has no option for {name}={value!r}; Python has")
-        else:
-            words += [option] if isinstance(value, bool) else [option, _word(value)]
-    if stack:
-        words += ["--axes", source["axes"]]
-    return "".join(f"# {note}\n" for note in notes) + shlex.join(words) + "\n"
+def _with_mask(subject: Subject, layer: str, part: str) -> Subject:
+    """The image with labels that mark the pixels to be left out."""
+    lines = [_of_layer("mask", layer), *([f"mask = mask[{part}]"] if part else [])]
+    cut = f", of which the part mask[{part}]" if part else ""
+    return replace(
+        subject,
+        lines=(*subject.lines, *lines),
+        mask="mask",
+        notes=(*subject.notes, f"save the labels {layer!r}{cut} to mask.tif first"),
+        mask_path="mask.tif",
+    )
 
 
-def _command(group: Any, name: str) -> Any:
-    import click
+def _of_layer(name: str, layer: str, multiscale: bool = False) -> str:
+    """Python that gives a name to the pixels of a layer."""
+    return f"{name} = viewer.layers[{layer!r}].data{'[0]' if multiscale else ''}  # in napari's console"
 
-    return group.get_command(click.Context(group), name)
+
+def as_python(record: Mapping[str, Any]) -> str:
+    """Python that repeats a job on the image as the layer held it; ``result`` is the image of the new layer."""
+    return python_call(record["action"], record["parameters"], subject_of(record), drawn=True)
 
 
-def _word(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+def as_command_line(record: Mapping[str, Any]) -> str:
+    """The shell command that repeats a job on the file; what must be done before stands in comments above it."""
+    return command_line(record["action"], record["parameters"], subject_of(record))
 
 
 def _version(name: str) -> str:

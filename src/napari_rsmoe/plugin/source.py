@@ -91,6 +91,10 @@ class Source:
         (Y, X), or with all axes of `data` but colour and channels: pixels that are not 0 are left out.
     part : str
         What was taken of the layer, as Python's index without brackets; empty for all.
+    multiscale : bool
+        Whether the layer holds a pyramid, of which `data` is the finest level.
+    mask_name, mask_part : str
+        The layer that `mask` is of, and what was taken of it, as `part`.
     """
 
     data: Any
@@ -103,6 +107,9 @@ class Source:
     look: dict[str, Any] = field(default_factory=dict)
     mask: Any = None
     part: str = ""
+    multiscale: bool = False
+    mask_name: str = ""
+    mask_part: str = ""
 
     @property
     def ndim(self) -> int:
@@ -177,15 +184,21 @@ class Source:
         index = tuple(where)
         if all(part == slice(None) for part in index):
             return self
-        text = ", ".join(":" if p == slice(None) else f"{p.start}:{p.stop}" for p in index)
         place = self.place.part(offset, [1.0] * self.ndim)
-        mask = self.mask
+        mask, mask_part = self.mask, self.mask_part
         if mask is not None:
-            own = [part for axis, part in enumerate(index[: self.ndim]) if axis != self.channel_axis]
-            mask = mask[tuple(own[-2:] if mask.ndim == 2 else own)]
+            own = tuple(part for axis, part in enumerate(index[: self.ndim]) if axis != self.channel_axis)
+            own = own[-2:] if mask.ndim == 2 else own
+            mask, mask_part = mask[own], _joined(mask_part, own)
         return replace(
-            self, data=self.data[index], place=place, mask=mask, part=f"{self.part}][{text}" if self.part else text
+            self, data=self.data[index], place=place, mask=mask, part=_joined(self.part, index), mask_part=mask_part
         )
+
+
+def _joined(part: str, index: tuple[slice, ...]) -> str:
+    """The text of an index into what the text `part` took already."""
+    text = ", ".join(":" if p == slice(None) else f"{p.start}:{p.stop}" for p in index)
+    return f"{part}][{text}" if part else text
 
 
 def from_layer(layer: Any, channel_axis: int | None = None) -> Source:
@@ -222,6 +235,7 @@ def from_layer(layer: Any, channel_axis: int | None = None) -> Source:
     return Source(
         data=data, rgb=bool(layer.rgb), name=str(layer.name), place=place, channel_axis=channel_axis,
         layer_id=str(getattr(layer, "unique_id", "")), path=str(layer.source.path or ""), look=look,
+        multiscale=bool(layer.multiscale),
     )  # fmt: skip
 
 

@@ -1,307 +1,475 @@
-"""The parameters of each job in one place, for every front end that shows them: names, ranges, defaults, help.
+"""The parameters of each function in one place: names, kinds, ranges, defaults and help, for every front end.
 
-Nothing here knows a user interface. `name` is the keyword of the function in the public API, so that
-``denoise(image, **values(DENOISE))`` runs with the defaults.
+The forms in napari and in notebooks, the options of the command line and the calls that are copied as text are all made
+from these tables. `name` is the keyword of the function in the public API, so that ``denoise(image,
+**values(DENOISE))`` runs with the defaults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ..fitting.settings import PRESETS
-
-Kind = Literal["int", "float", "choice", "bool"]
-MAX_INT = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter.
-
-    Attributes
-    ----------
-    name : str
-        Keyword of the function.
-    kind : {"int", "float", "choice", "bool"}
-        What its values are.
-    label : str
-        For people, in few words.
-    help : str
-        One or two sentences.
-    default : Any
-        Of the type of `kind`, or `automatic`.
-    low, high : float
-        Range of a number, both ends included.
-    step : float
-        By how much an arrow key changes a number.
-    decimals : int
-        Of a "float", as shown.
-    choices : tuple of str
-        Of a "choice".
-    unit : str
-        Of a number, as shown.
-    automatic_label : str
-        Not empty: besides a number the parameter may be left to the program, and this is what to call that.
-    automatic : Any
-        The value that stands for this.
-    number : float
-        The number to begin with when the user wants one.
-    advanced : bool
-        Whether to fold it away.
-    excludes : tuple of str
-        Parameters that must be left to the program when this one is not.
-    """
-
-    name: str
-    kind: Kind
-    label: str
-    help: str
-    default: Any
-    low: float = 0
-    high: float = MAX_INT
-    step: float = 1
-    decimals: int = 2
-    choices: tuple[str, ...] = ()
-    unit: str = ""
-    automatic_label: str = ""
-    automatic: Any = None
-    number: float = 0
-    advanced: bool = False
-    excludes: tuple[str, ...] = ()
-
-    def check(self, value: Any) -> Any:
-        """Return `value` in the parameter's type. Raises ValueError that says what is accepted."""
-        if self.automatic_label and value == self.automatic:
-            return value
-        if self.kind == "bool":
-            if not isinstance(value, bool):
-                raise ValueError(f"{self.label}: {value!r} must be true or false.")
-            return value
-        if self.kind == "choice":
-            if value not in self.choices:
-                raise ValueError(f"{self.label}: {value!r} is not one of {', '.join(self.choices)}.")
-            return value
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"{self.label}: {value!r} is not a number.") from None
-        if not self.low <= number <= self.high or (self.kind == "int" and number != int(number)):
-            what = "a whole number" if self.kind == "int" else "a number"
-            raise ValueError(f"{self.label}: {value!r} must be {what} from {self.low:g} to {self.high:g}.")
-        return int(number) if self.kind == "int" else number
-
-
-SEED = Parameter(
-    "seed", "int", "Seed", "The same seed gives the same result, for any number of threads.", 0, advanced=True
+from .kinds import (
+    Automatic,
+    Choice,
+    Flag,
+    FloatParameter,
+    Folder,
+    IntParameter,
+    NoiseParameter,
+    Numbers,
+    Parameter,
+    Text,
 )
-DEVICE = Parameter(
-    "device", "choice", "Device", "Where to compute; auto takes CUDA where it can be used.", "auto",
-    choices=("auto", "cpu", "cuda"), advanced=True,
-)  # fmt: skip
-STARTS = ("segmentation", "content", "random")
-ALLOTMENT = Parameter(
-    "allotment", "choice", "Kernels of a segment",
-    "How the segmentation start deals kernels out to segments, by itself by content; paper: the same number to each.",
-    None, choices=("content", "area", "paper"), automatic_label="default", advanced=True,
-)  # fmt: skip
 
-DENOISE = (
-    Parameter(
-        "preset", "choice", "Quality", "How many models are fitted, and how long: best is slowest.", "balanced",
+SEED = IntParameter(
+    name="seed",
+    label="Seed",
+    help="The same seed gives the same result, whatever the number of threads.",
+    default=0,
+    advanced=True,
+)
+DEVICE = Choice(
+    name="device",
+    label="Device",
+    help="Where to compute. auto takes CUDA if it works, else the CPU.",
+    default="auto",
+    choices=("auto", "cpu", "cuda"),
+    advanced=True,
+)
+STARTS = ("segmentation", "content", "random")
+SEGMENTATION = ("start", "segmentation")
+THRESHOLD = FloatParameter(
+    name="threshold",
+    label="Segmentation threshold",
+    help="Largest step of colour within a segment, where the range of the image is 0 to 255: below it regions merge "
+    "into one segment, above it they stay apart. For the start by segmentation.",
+    default=None,
+    automatic=Automatic(None, "20"),
+    positive=True,
+    low=0,
+    decimals=1,
+    first=20,
+    advanced=True,
+    only_with=SEGMENTATION,
+)
+ALLOCATION = Choice(
+    name="allotment",
+    label="Kernels of a segment",
+    help="How kernels are allocated to segments: in proportion to the content (gradients) or the area of each, or, as "
+    "in the paper, the same number to each. For the start by segmentation.",
+    default=None,
+    automatic=Automatic(None, "content"),
+    choices=("content", "area", "paper"),
+    advanced=True,
+    only_with=SEGMENTATION,
+)
+CHECKPOINT = Folder(
+    name="resume",
+    label="Checkpoint",
+    help="Folder that keeps each model when it is finished. The same job with the same folder then continues where "
+    "it was interrupted, with the same result.",
+    default=None,
+    automatic=Automatic(None, "off"),
+    advanced=True,
+    remembered=False,
+)
+SHARPEN = FloatParameter(
+    name="sharpen",
+    label="Sharpen",
+    help="Factor by which kernels shrink before they are drawn. Above 1 edges get sharper, below 1 softer.",
+    default=1.0,
+    low=1e-6,
+    high=1e6,
+    step=0.05,
+    slider=(0.2, 5.0),
+)
+
+PLANE: tuple[Parameter, ...] = (
+    Choice(
+        name="preset",
+        label="Quality",
+        help="How many models are fitted and for how long: 6, 15 or 30 models, of 100, 100 or 200 steps.",
+        default="balanced",
         choices=("fast", "balanced", "best"),
     ),
-    Parameter(
-        "noise", "float", "Noise level",
-        "Standard deviation of the noise, in the units of the image; by itself it is estimated from the image.",
-        "auto", low=1e-6, high=1e9, decimals=4, automatic_label="estimate", automatic="auto", number=10.0,
+    NoiseParameter(
+        name="noise",
+        label="Noise level",
+        help="Standard deviation of the noise in the units of the image, or gain, offset and read noise of a camera as "
+        "GAIN,OFFSET,READ. By default the noise is estimated from the image.",
+        default="auto",
+        automatic=Automatic("auto", "estimate"),
     ),
-    Parameter(
-        "models", "int", "Models",
-        "How many models are averaged: more take longer and are smoother; with one there is no uncertainty.",
-        "auto", low=1, high=256, automatic_label="by the quality", automatic="auto", number=20,
+    IntParameter(
+        name="models",
+        label="Models",
+        help="How many models are fitted and fused. More give a smoother result and take longer; a single model has "
+        "no uncertainty. By default the quality decides.",
+        default="auto",
+        automatic=Automatic("auto", "by the quality"),
+        low=1,
+        first=20,
     ),
-    Parameter(
-        "n_kernels", "int", "Kernels per model",
-        "By itself models of several counts are fitted, and each place takes those that predict it best.",
-        "auto", low=1, high=1_000_000, step=100, automatic_label="choose", automatic="auto", number=1000,
+    IntParameter(
+        name="n_kernels",
+        label="Kernels per model",
+        help="How many kernels each model has. By default models of several counts are fitted, and each place of the "
+        "image takes the counts with the lowest expected error.",
+        default="auto",
+        automatic=Automatic("auto", "several counts"),
+        low=1,
+        step=100,
+        first=1000,
+        advanced=True,
+        former_flags=("--kernels",),
+    ),
+    Choice(
+        name="start",
+        label="Start",
+        help="How kernels are initialised: dense where the image has content, from a segmentation, or at random.",
+        default="content",
+        choices=STARTS,
         advanced=True,
     ),
-    Parameter(
-        "start", "choice", "Start", "Where kernels begin.", "content", choices=STARTS, advanced=True,
+    THRESHOLD,
+    ALLOCATION,
+    Flag(
+        name="ignore_nan",
+        label="Leave out NaN",
+        help="Leave out pixels that are NaN or infinite. By default such pixels are an error.",
+        default=False,
+        advanced=True,
     ),
-    Parameter(
-        "threshold", "float", "Segmentation threshold",
-        "Largest step of colour within a segment of the segmentation start, in 0 to 255 of the image's range.",
-        None, low=1.0, high=255.0, decimals=1, automatic_label="20", number=20.0, advanced=True,
+    FloatParameter(
+        name="saturation",
+        label="Saturation",
+        help="Leave out pixels that have at least this value in any channel, in the units of the image.",
+        default=None,
+        automatic=Automatic(None, "off"),
+        decimals=4,
+        first=255,
+        advanced=True,
     ),
-    ALLOTMENT,
-    Parameter(
-        "ignore_nan", "bool", "Leave out NaN", "Pixels that are NaN or infinite do not count; else they are an error.",
-        False, advanced=True,
-    ),
-    Parameter(
-        "saturation", "float", "Saturation",
-        "Pixels that have at least this value in any channel do not count.",
-        None, low=-1e30, high=1e30, decimals=4, automatic_label="off", number=255.0, advanced=True,
-    ),
-    Parameter(
-        "fill", "bool", "Fill in",
-        "Pixels that do not count are filled in from their surroundings; else they keep their values.", True,
+    Flag(
+        name="fill",
+        label="Fill in",
+        help="Fill in pixels that are left out from their surroundings. Otherwise they keep their values.",
+        default=True,
         advanced=True,
     ),
     SEED,
     DEVICE,
-)  # fmt: skip
+)
+"""How `napari_rsmoe.denoise` treats a plane."""
+
+DENOISE = (*PLANE, CHECKPOINT)
 """Of `napari_rsmoe.denoise`."""
 
-STACK = (
-    Parameter(
-        "along", "choice", "Neighbours along",
-        "The axis along which planes are neighbours; by itself T, else Z, else the first that is looped over.",
-        None, choices=tuple("TZQPRUVW"), automatic_label="choose", advanced=True,
+STACK: tuple[Parameter, ...] = (
+    Choice(
+        name="along",
+        label="Neighbours along",
+        help="Axis along which the planes of a stack are neighbours. By default T, else Z, else the first axis that is "
+        "looped over.",
+        default=None,
+        automatic=Automatic(None, "T, else Z, else the first"),
+        choices=tuple("TZQPRUVWABDEFGHIJKLMNO"),
+        what="LETTER",
+        advanced=True,
     ),
-    Parameter(
-        "warm_start", "bool", "Warm start",
-        "Each plane begins with the kernels of the one before and takes half the steps; kernels keep their order.",
-        True, advanced=True,
+    Flag(
+        name="warm_start",
+        label="Warm start",
+        help="Begin each plane with the kernels of the plane before, and take half the steps. Kernel k of a model then "
+        "follows the same structure through all planes.",
+        default=True,
+        advanced=True,
     ),
-    Parameter(
-        "average", "int", "Average planes",
-        "So many planes before and after are averaged with each, where they show the same.", 0, low=0, high=16,
+    IntParameter(
+        name="average",
+        label="Average planes",
+        help="How many planes before and after each plane are averaged with it, where they show the same.",
+        default=0,
     ),
-)  # fmt: skip
-"""What `napari_rsmoe.denoise_stack` takes besides."""
+    CHECKPOINT,
+)
+"""What `napari_rsmoe.denoise_stack` takes besides `PLANE`: how the planes of a stack help each other."""
 
-FIT = (
-    Parameter(
-        "n_kernels", "int", "Kernels",
-        "How many kernels: more show finer detail and take longer. By itself as many as are expected to reach 32 dB.",
-        "auto", low=1, high=1_000_000, step=100, automatic_label="choose", automatic="auto", number=2000,
+FIT: tuple[Parameter, ...] = (
+    IntParameter(
+        name="n_kernels",
+        label="Kernels",
+        help="How many kernels each plane gets: more show finer detail and take longer. By default as many as are "
+        "expected to reach 32 dB.",
+        default="auto",
+        automatic=Automatic("auto", "for 32 dB"),
+        low=1,
+        step=100,
+        first=2000,
         excludes=("psnr",),
+        former_flags=("--kernels",),
     ),
-    Parameter(
-        "psnr", "float", "Target PSNR", "Use as few kernels as reach this quality; takes several fits.", None,
-        low=1.0, high=120.0, unit="dB", automatic_label="off", number=32.0, excludes=("n_kernels", "time"),
+    FloatParameter(
+        name="psnr",
+        label="Target PSNR",
+        help="Use as few kernels as reach this peak signal-to-noise ratio, in dB. This takes several fits.",
+        default=None,
+        automatic=Automatic(None, "off"),
+        positive=True,
+        low=0,
+        high=300,
+        unit="dB",
+        first=32,
+        excludes=("n_kernels", "time"),
     ),
-    Parameter(
-        "time", "float", "Time", "Take as many steps as fit into this time, for each plane.", None,
-        low=0.05, high=86_400.0, unit="s", automatic_label="off", number=5.0, excludes=("psnr", "iterations"),
+    FloatParameter(
+        name="time",
+        label="Time",
+        help="Take as many steps as fit into this many seconds, for each plane. The result then depends on the speed "
+        "of the machine.",
+        default=None,
+        automatic=Automatic(None, "off"),
+        positive=True,
+        low=0,
+        unit="s",
+        first=5,
+        excludes=("psnr", "iterations"),
     ),
-    Parameter(
-        "preset", "choice", "Quality",
-        "How long is fitted; enlarge is for drawing at another size, paper repeats the published experiments.",
-        "default", choices=tuple(PRESETS),
+    Choice(
+        name="preset",
+        label="Quality",
+        help="How long to fit: fast takes 300 steps, default 1000, best 4000. upscale suits drawing at a larger size; "
+        "paper repeats the published experiments.",
+        default="default",
+        choices=tuple(PRESETS),
     ),
-    Parameter(
-        "experts", "choice", "Colour of a kernel",
-        "One colour for each kernel, or one that changes linearly across it: fewer kernels on smooth shading.",
-        "constant", choices=("constant", "linear"), advanced=True,
+    Choice(
+        name="experts",
+        label="Colour of a kernel",
+        help="One colour for each kernel, or a colour that changes linearly across it, which needs fewer kernels on "
+        "smooth shading.",
+        default="constant",
+        choices=("constant", "linear"),
+        advanced=True,
     ),
-    Parameter(
-        "start", "choice", "Start", "Where kernels begin; by itself as the quality says.", None, choices=STARTS,
-        automatic_label="as the quality says", advanced=True,
+    Choice(
+        name="start",
+        label="Start",
+        help="How kernels are initialised: from a segmentation, dense where the image has content, or at random.",
+        default=None,
+        automatic=Automatic(None, "by the quality", lambda given: PRESETS[given["preset"]].start),
+        choices=STARTS,
+        advanced=True,
     ),
-    Parameter(
-        "threshold", "float", "Segmentation threshold",
-        "Largest step of colour within a segment of the segmentation start, in 0 to 255 of the image's range.",
-        None, low=1.0, high=255.0, decimals=1, automatic_label="20", number=20.0, advanced=True,
-    ),
-    ALLOTMENT,
-    Parameter(
-        "iterations", "int", "Steps", "Steps of the optimiser; by itself as the quality says.", None,
-        low=0, high=1_000_000, step=100, automatic_label="as the quality says", number=1000, advanced=True,
+    THRESHOLD,
+    ALLOCATION,
+    IntParameter(
+        name="iterations",
+        label="Steps",
+        help="How many steps the optimiser takes.",
+        default=None,
+        automatic=Automatic(None, "by the quality"),
+        step=100,
+        first=1000,
+        advanced=True,
         excludes=("time",),
     ),
-    Parameter(
-        "mode", "choice", "Gates",
-        "smoe: soft gates that sum to one. rbf: a plain sum of Gaussians, for comparison.", "smoe",
-        choices=("smoe", "rbf"), advanced=True,
+    Choice(
+        name="mode",
+        label="Gates",
+        help="smoe: soft gates that sum to one at each pixel. rbf: a plain sum of Gaussians, for comparison.",
+        default="smoe",
+        choices=("smoe", "rbf"),
+        advanced=True,
     ),
-    Parameter(
-        "rasterized", "bool", "Rasterized",
-        "Each tile of 16 x 16 pixels sees only the kernels that matter to it. Without: exact, and very slow.", True,
+    Flag(
+        name="rasterized",
+        label="Rasterized",
+        help="Each tile of 16 x 16 pixels evaluates only the kernels that matter to it. Otherwise every pixel "
+        "evaluates all of them, which is exact and very slow.",
+        default=True,
         advanced=True,
     ),
     SEED,
     DEVICE,
-)  # fmt: skip
+)
 """Of `napari_rsmoe.fit`."""
 
-UPSCALE = (
-    Parameter(
-        "scale", "float", "Factor", "Output pixels for each pixel along y and x; any positive number.", 2.0,
-        low=0.05, high=64.0, step=0.5, decimals=3,
+UPSCALE: tuple[Parameter, ...] = (
+    FloatParameter(
+        name="scale",
+        label="Factor",
+        help="Output pixels for each pixel of the image, along both Y and X; any positive number.",
+        default=2.0,
+        required=True,
+        positive=True,
+        low=0,
+        high=1e6,
+        step=0.5,
+        decimals=3,
     ),
-    Parameter(
-        "sharpen", "float", "Sharpen",
-        "Above 1 edges get sharper: kernels shrink by this factor before they are drawn.", 1.0,
-        low=0.2, high=5.0, step=0.05,
+    SHARPEN,
+    IntParameter(
+        name="models",
+        label="Models",
+        help="How many models are fitted and averaged. More give a smoother result and take longer.",
+        default=4,
+        low=1,
     ),
-    Parameter(
-        "models", "int", "Models", "How many models are averaged: more take longer and are smoother.", 4,
-        low=1, high=64,
+    IntParameter(
+        name="n_kernels",
+        label="Kernels per model",
+        help="How many kernels each model has. By default one for every 3 pixels, which keeps fine detail.",
+        default=None,
+        automatic=Automatic(None, "one for every 3 pixels"),
+        low=1,
+        step=1000,
+        first=5000,
+        advanced=True,
+        former_flags=("--kernels",),
     ),
-    Parameter(
-        "n_kernels", "int", "Kernels per model", "By itself one for every 3 pixels, which keeps fine detail.", None,
-        low=1, high=4_000_000, step=1000, automatic_label="choose", number=5000, advanced=True,
-    ),
-    Parameter(
-        "iterations", "int", "Steps", "Steps of the optimiser for each model; by itself 300.", None,
-        low=0, high=1_000_000, step=100, automatic_label="choose", number=300, advanced=True,
+    IntParameter(
+        name="iterations",
+        label="Steps",
+        help="How many steps the optimiser takes for each model.",
+        default=None,
+        automatic=Automatic(None, "300"),
+        step=100,
+        first=300,
+        advanced=True,
     ),
     SEED,
     DEVICE,
-)  # fmt: skip
+)
 """Of `napari_rsmoe.upscale`."""
 
-PARAMETERS = {"denoise": DENOISE, "denoise_stack": (*DENOISE, *STACK), "fit": FIT, "upscale": UPSCALE}
+RENDER: tuple[Parameter, ...] = (
+    FloatParameter(
+        name="scale",
+        label="Factor",
+        help="Output pixels for each pixel of the model, along both Y and X; any positive number.",
+        default=None,
+        automatic=Automatic(None, "1"),
+        positive=True,
+        low=0,
+        high=1e6,
+        step=0.5,
+        decimals=3,
+        first=2,
+        excludes=("shape",),
+    ),
+    Numbers(
+        name="shape",
+        label="Size",
+        help="Size of the output in pixels, instead of a factor.",
+        default=None,
+        automatic=Automatic(None, "by the factor"),
+        parts=("HEIGHT", "WIDTH"),
+        whole=True,
+        excludes=("scale",),
+    ),
+    Numbers(
+        name="region",
+        label="Region",
+        help="Part to draw, in pixels of the model; pixel i covers i to i + 1.",
+        default=None,
+        automatic=Automatic(None, "all"),
+        parts=("Y0", "X0", "Y1", "X1"),
+    ),
+    SHARPEN,
+    DEVICE,
+)
+"""Of `napari_rsmoe.Model.render`."""
+
+MASK = Text(
+    name="mask",
+    label="Leave out",
+    help="An image of the size of a plane, or of all planes: pixels where it is not 0 are left out, such as dead "
+    "pixels and gaps.",
+    default=None,
+    automatic=Automatic(None, "nothing"),
+    what="FILE",
+)
+"""Pixels to be left out by `denoise`: labels in napari, an array in notebooks, a file on the command line."""
+THREADS = IntParameter(
+    name="threads",
+    label="Threads",
+    help="How many processor threads to use. The result does not depend on it.",
+    default=None,
+    automatic=Automatic(None, "all cores"),
+    low=1,
+    first=4,
+)
+"""For every command that computes."""
+
+PARAMETERS = {"denoise": DENOISE, "denoise_stack": (*PLANE, *STACK), "fit": FIT, "upscale": UPSCALE}
 """By the name of the function."""
-_ALWAYS_SHOWN = {
-    "denoise": (),
-    "denoise_stack": (),
-    "fit": ("n_kernels",),
-    "upscale": ("scale",),
-}  # even at their defaults
 
 
 def values(parameters: Sequence[Parameter], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """All values, checked: the given ones, and the defaults of the others.
+    """All values, checked one by one and together: the given ones, and the defaults of the others.
 
     Raises
     ------
     ValueError
-        For a name that is not among the parameters, or a value that is not accepted.
+        For a name that is not among the parameters, a value that is not accepted, or values that exclude each other.
     """
     given = dict(given or {})
     unknown = sorted(set(given) - {parameter.name for parameter in parameters})
     if unknown:
         raise ValueError(f"Unknown parameters: {', '.join(unknown)}.")
-    return {p.name: p.check(given.get(p.name, p.default)) for p in parameters}
+    checked = {p.name: p.check(given.get(p.name, p.default)) for p in parameters}
+    check_together(parameters, checked, lambda parameter: parameter.label)
+    return checked
 
 
-def changed(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values that differ from the defaults, in the order of the parameters."""
-    return {p.name: given[p.name] for p in parameters if p.name in given and given[p.name] != p.default}
-
-
-def call(action: str, given: Mapping[str, Any], image: str = "image", *more: str) -> str:
-    """Python that calls the function.
+def check_together(
+    parameters: Sequence[Parameter], given: Mapping[str, Any], spell: Callable[[Parameter], str]
+) -> None:
+    """Refuse values that cannot be given together.
 
     Parameters
     ----------
-    action : {"denoise", "fit", "upscale"}
-        Which function.
+    parameters : sequence of Parameter
+        The table that the values belong to.
     given : mapping
-        Values of its parameters; those at their defaults are left out, but for the seed.
-    image : str
-        The expression for the image.
-    *more : str
-        Further keywords, as ``name=value``.
+        All values, as `check` returned them.
+    spell : callable
+        What the user calls a parameter.
+
+    Raises
+    ------
+    ValueError
+        If two of the values exclude each other, or one of them needs another that is not there.
     """
-    first = {name: given[name] for name in _ALWAYS_SHOWN[action]}
-    shown = first | {k: v for k, v in changed(PARAMETERS[action], given).items() if k != "seed"}
-    if "seed" in given:
-        shown["seed"] = given["seed"]
-    return f"{action}({', '.join([image, *(f'{name}={value!r}' for name, value in shown.items()), *more])})"
+    by_name = {parameter.name: parameter for parameter in parameters}
+    taken = [p for p in parameters if p.automatic is not None and not p.is_automatic(given[p.name])]
+    for parameter in taken:
+        for other in taken:
+            if other.name in parameter.excludes:
+                raise ValueError(f"{spell(parameter)} and {spell(other)} exclude each other: leave out one of them.")
+        if parameter.only_with is not None and parameter.only_with[0] in by_name:
+            needed, wanted = by_name[parameter.only_with[0]], parameter.only_with[1]
+            found = resolved(needed, given)
+            if found != wanted:
+                raise ValueError(f"{spell(parameter)} is for {spell(needed)} {wanted}, not {found}.")
+
+
+def resolved(parameter: Parameter, given: Mapping[str, Any]) -> Any:
+    """The value of a parameter that the program will take, as far as it is known before the work."""
+    value, automatic = given[parameter.name], parameter.automatic
+    left_open = automatic is not None and parameter.is_automatic(value)
+    return automatic.resolve(given) if automatic is not None and left_open and automatic.resolve is not None else value
+
+
+def changed(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that differ from the defaults or have none, in the order of the parameters."""
+    return {p.name: given[p.name] for p in parameters if p.name in given and (p.required or given[p.name] != p.default)}
+
+
+def without(parameters: Sequence[Parameter], *names: str) -> tuple[Parameter, ...]:
+    """The parameters but for some."""
+    return tuple(parameter for parameter in parameters if parameter.name not in names)

@@ -9,7 +9,7 @@ from magicgui.widgets import create_widget
 from napari.layers import Labels
 
 from ...errors import ImageError
-from ...ui.parameters import PARAMETERS
+from ...ui.parameters import MASK, PARAMETERS
 from ..source import Source
 from .job_widget import JobWidget
 
@@ -18,15 +18,18 @@ class DenoiseWidget(JobWidget):
     """Remove the noise of an image layer, with an error bar for each pixel."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        tip = "Labelled pixels do not count, such as dead pixels and gaps."
-        self.mask = create_widget(annotation=Labels | None, label="Leave out", options={"tooltip": tip})
+        self.mask = create_widget(annotation=Labels | None, label=MASK.label, options={"tooltip": MASK.help})
         super().__init__(
             napari_viewer,
             "denoise",
             PARAMETERS["denoise_stack"],
             {
-                "uncertainty": ("Uncertainty", "A layer with the standard deviation of the error.", True),
-                "residual": ("Residual", "A layer with what was taken away.", False),
+                "uncertainty": (
+                    "Uncertainty",
+                    "A layer with the standard deviation of the error at each pixel.",
+                    True,
+                ),
+                "residual": ("Residual", "A layer with the image minus the result.", False),
             },
             "Denoise",
         )
@@ -45,4 +48,4 @@ class DenoiseWidget(JobWidget):
             raise ImageError(
                 f"The labels {layer.name!r} have shape {layer.data.shape}; the image needs {shape} or {shape[-2:]}."
             )
-        return replace(source, mask=layer.data)
+        return replace(source, mask=layer.data, mask_name=str(layer.name))

@@ -6,37 +6,39 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
+from magicgui.types import FileDialogMode
+from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, FloatSpinBox, LineEdit, PushButton, SpinBox
 
-from ...ui.parameters import Parameter
+from ...ui.kinds import Automatic, Choice, Flag, FloatParameter, Folder, IntParameter, Parameter
+from ...ui.parameters import values
 
 SHOW, HIDE = "▸ More settings", "▾ More settings"
 
 
 class OptionalField(Container):
-    """A number or a choice that may be left to the program: a tick box, and the field for when it is not ticked."""
+    """A value that may be left to the program: a tick box, and the field for when it is not ticked."""
 
-    def __init__(self, parameter: Parameter) -> None:
-        self._parameter = parameter
-        self.automatic = CheckBox(value=True, text=parameter.automatic_label, tooltip=parameter.help)
-        self.own = _plain_field(parameter, parameter.choices[0] if parameter.choices else parameter.number)
+    def __init__(self, parameter: Parameter, automatic: Automatic) -> None:
+        self._parameter, self._automatic = parameter, automatic
+        self.automatic = CheckBox(value=True, text=automatic.label, tooltip=parameter.help)
+        self.own = _plain_field(parameter)
         super().__init__(
             widgets=[self.automatic, self.own], layout="horizontal", labels=False, name=parameter.name,
-            label=parameter.label + (f" ({parameter.unit})" if parameter.unit else ""), tooltip=parameter.help,
+            label=parameter.caption, tooltip=parameter.help,
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
         self.automatic.changed.connect(self._show_state)
         self.set(parameter.default)
 
     def get(self) -> Any:
-        """The value, in the terms of the parameter."""
-        return self._parameter.automatic if self.automatic.value else self.own.value
+        """The value, in the terms of the parameter. Raises ValueError if a text is not accepted."""
+        return self._automatic.value if self.automatic.value else _read(self._parameter, self.own)
 
     def set(self, value: Any) -> None:
         """Show a value."""
-        self.automatic.value = value == self._parameter.automatic
+        self.automatic.value = self._parameter.is_automatic(value)
         if not self.automatic.value:
-            self.own.value = value
+            _show(self._parameter, self.own, value)
         self._show_state()
 
     def _show_state(self) -> None:
@@ -82,7 +84,7 @@ class Form(Container):
         """Leave to the program what cannot be given together with this."""
         for name in parameter.excludes if not automatic else ():
             if name in self._fields:
-                self._fields[name].set(self._parameters[name].automatic)
+                self._fields[name].automatic.value = True
 
     def unfold(self, open_: bool) -> None:
         """Show the advanced fields, or fold them away."""
@@ -94,26 +96,28 @@ class Form(Container):
         return self._fields[name]
 
     def get(self) -> dict[str, Any]:
-        """All values, by parameter name."""
-        return {
-            name: self._parameters[name].check(field.get() if isinstance(field, OptionalField) else field.value)
-            for name, field in self._fields.items()
+        """All values, by parameter name. Raises ValueError if they are not accepted."""
+        fields = self._fields
+        given = {
+            name: fields[name].get() if isinstance(fields[name], OptionalField) else _read(parameter, fields[name])
+            for name, parameter in self._parameters.items()
         }
+        return values(tuple(self._parameters.values()), given)
 
     def set(self, given: Mapping[str, Any]) -> None:
         """Show these values; what no field accepts, for example from an older version, is left out."""
         for name, value in given.items():
             if name not in self._fields:
                 continue
+            parameter, field = self._parameters[name], self._fields[name]
             try:
-                accepted = self._parameters[name].check(value)
+                accepted = parameter.check(value)
             except ValueError:
                 continue
-            field = self._fields[name]
             if isinstance(field, OptionalField):
                 field.set(accepted)
             else:
-                field.value = accepted
+                _show(parameter, field, accepted)
 
     def reset(self) -> None:
         """Show the defaults."""
@@ -137,18 +141,41 @@ def row_of(*widgets: Any) -> Container:
 
 
 def _field(parameter: Parameter) -> Any:
-    return OptionalField(parameter) if parameter.automatic_label else _plain_field(parameter, parameter.default)
+    return _plain_field(parameter) if parameter.automatic is None else OptionalField(parameter, parameter.automatic)
 
 
-def _plain_field(parameter: Parameter, value: Any) -> Any:
-    common = {"name": parameter.name, "label": parameter.label, "tooltip": parameter.help}
-    if parameter.kind == "choice":
-        return ComboBox(choices=list(parameter.choices), value=value, **common)
-    if parameter.kind == "bool":
-        return CheckBox(value=bool(value), **common)
-    if parameter.kind == "int":
-        return SpinBox(
-            value=int(value), min=int(parameter.low), max=int(parameter.high), step=int(parameter.step), **common
-        )
-    unit = {"label": f"{parameter.label} ({parameter.unit})"} if parameter.unit else {}
-    return FloatSpinBox(value=float(value), min=parameter.low, max=parameter.high, step=parameter.step, **common | unit)
+def _plain_field(parameter: Parameter) -> Any:
+    """The field of a parameter that is not left to the program."""
+    common = {"name": parameter.name, "label": parameter.caption, "tooltip": parameter.help}
+    match parameter:
+        case Choice():
+            return ComboBox(choices=list(parameter.choices), value=parameter.initial, **common)
+        case Flag():
+            return CheckBox(value=parameter.initial, **common)
+        case IntParameter() | FloatParameter():
+            low, high = parameter.bounds
+            kind = SpinBox if isinstance(parameter, IntParameter) else FloatSpinBox
+            step = type(parameter.initial)(parameter.step)
+            return kind(value=parameter.initial, min=low, max=high, step=step, **common)
+        case Folder():
+            return FileEdit(mode=FileDialogMode.EXISTING_DIRECTORY, value=parameter.initial, **common)
+    return LineEdit(value=_text(parameter, parameter.initial), **common)
+
+
+def _read(parameter: Parameter, field: Any) -> Any:
+    """The value in a field of `_plain_field`. Raises ValueError if it is not accepted."""
+    if isinstance(field, LineEdit):
+        try:
+            return parameter.parse(field.value)
+        except ValueError as error:
+            raise ValueError(f"{parameter.label}: {error}") from None
+    return parameter.check(field.value)
+
+
+def _show(parameter: Parameter, field: Any, value: Any) -> None:
+    """Show a value in a field of `_plain_field`."""
+    field.value = _text(parameter, value) if isinstance(field, LineEdit) else value
+
+
+def _text(parameter: Parameter, value: Any) -> str:
+    return "" if value == "" else parameter.write(value)

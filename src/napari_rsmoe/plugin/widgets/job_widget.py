@@ -14,12 +14,12 @@ from qtpy.QtWidgets import QApplication
 
 from ...progress import Callback
 from ...ui.jobs import Job, Outcome, plain_text
-from ...ui.parameters import Parameter
+from ...ui.kinds import Parameter
 from ..actions import ACTIONS, Result
 from ..layers.adding import add_layers
 from ..names import METADATA_KEY
 from ..preferences import load_engine, preferences
-from ..record import command_line, make_record, python_call
+from ..record import as_command_line, as_python, make_record
 from ..source import Source, from_layer, plane_in_view
 from ..workers.thread import Task
 from .form import Form, row_of
@@ -60,7 +60,7 @@ class JobWidget(Container):
         run_label: str,
         hidden: Sequence[str] = ("device",),
     ) -> None:
-        self._viewer, self._action = viewer, action
+        self._viewer, self._action, self._parameters = viewer, action, parameters
         self._job: Job | None = None
         self._preview: PreviewLayer | None = None
         self._preview_due = 0.0
@@ -102,8 +102,8 @@ class JobWidget(Container):
         self._timer.timeout.connect(self._tick)
         self.run.changed.connect(self.start)
         self.cancel.changed.connect(self.stop)
-        self.copy_python.changed.connect(lambda: self._copy(python_call, "Python"))
-        self.copy_command.changed.connect(lambda: self._copy(command_line, "The command line"))
+        self.copy_python.changed.connect(lambda: self._copy(as_python, "Python"))
+        self.copy_command.changed.connect(lambda: self._copy(as_command_line, "The command line"))
         self.layer.changed.connect(self._show_axes)
         self.native.destroyed.connect(self._on_destroyed)
         self._restore()
@@ -268,7 +268,9 @@ class JobWidget(Container):
             self.again.value = kept["again"]
 
     def _remember(self) -> None:
-        remember(self._action, {"parameters": self.given(), "outputs": self.shown_outputs(), "again": self.again.value})
+        kept = {p.name for p in self._parameters if p.remembered}
+        given = {name: value for name, value in self.given().items() if name in kept}
+        remember(self._action, {"parameters": given, "outputs": self.shown_outputs(), "again": self.again.value})
 
     def _copy(self, write: Callable[[dict[str, Any]], str], what: str) -> None:
         try:

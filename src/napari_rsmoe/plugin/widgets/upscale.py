@@ -13,7 +13,7 @@ from qtpy.QtCore import QTimer
 
 from ...image.planes import Plane, Planes
 from ...ui.jobs import Latest, Outcome
-from ...ui.parameters import UPSCALE
+from ...ui.parameters import SHARPEN, UPSCALE
 from ..actions import PlaneModels, Result
 from ..enlarging import draw
 from ..names import METADATA_KEY
@@ -33,17 +33,18 @@ class UpscaleWidget(JobWidget):
     """Enlarge an image layer by any factor; its sharpness can be changed afterwards, without a new fit."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        sharpen = next(p for p in UPSCALE if p.name == "sharpen")
         self.sharpen = FloatSlider(
-            value=1.0, min=sharpen.low, max=sharpen.high, step=sharpen.step, label=sharpen.label,
-            tooltip=f"{sharpen.help} It may be moved after the run too: the result follows at once.",
+            value=1.0, min=SHARPEN.slider[0], max=SHARPEN.slider[1], step=SHARPEN.step, label=SHARPEN.label,
+            tooltip=f"{SHARPEN.help} The slider also works after the run: the result follows at once.",
         )  # fmt: skip
-        self.region = ComboBox(choices=[WHOLE, VIEW, RECTANGLE], label="Region", tooltip="What to enlarge.")
+        self.region = ComboBox(
+            choices=[WHOLE, VIEW, RECTANGLE], label="Region", tooltip="The part of the image to upscale."
+        )
         self.shapes = create_widget(annotation=Shapes, label="Shapes layer")
         self.compare = ComboBox(
             choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip="Add a cubic interpolation for comparison."
         )
-        super().__init__(napari_viewer, "upscale", UPSCALE, {}, "Enlarge", hidden=("device", "sharpen"))
+        super().__init__(napari_viewer, "upscale", UPSCALE, {}, "Upscale", hidden=("device", "sharpen"))
         self._live = Latest(self._show_live, Task)
         self._result_layer: Any = None
         self._settle = QTimer(self.native)

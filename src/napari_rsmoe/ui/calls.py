@@ -1,0 +1,171 @@
+"""A job as text: the Python that repeats it, and the command line that does.
+
+Both are made from the tables of `parameters`, so that whatever a form can set is in them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..image.planes import CHANNEL_AXES
+from .kinds import Flag, Parameter
+from .parameters import MASK, PARAMETERS, changed
+
+IMAGE_OF = {"denoise": ".image", "fit": ".render()", "upscale": ""}
+"""What gives the image of a result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The image of a job, as Python and the shell get at it.
+
+    Attributes
+    ----------
+    axes : str
+        A letter for each axis, as for `napari_rsmoe.Planes`.
+    shape : tuple of int
+        One length for each axis.
+    name : str
+        The variable that holds the image.
+    modules : tuple of str
+        Names of `napari_rsmoe` that `lines` need.
+    lines : tuple of str
+        Python that makes the variable; empty if it is there already.
+    mask : str
+        The variable that holds the pixels to be left out (those that are not 0); empty if there are none.
+    path : str
+        The file that holds the image.
+    notes : tuple of str
+        What must be done before the command line can be run, such as saving an image to `path`.
+    mask_path : str
+        The file that holds the mask; empty if there is none.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    name: str = "image"
+    modules: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    mask: str = ""
+    path: str = "image.tif"
+    notes: tuple[str, ...] = ()
+    mask_path: str = ""
+
+    @property
+    def single(self) -> bool:
+        """Whether the functions of the package take the image as it is; else they take its planes."""
+        return self.axes.strip(CHANNEL_AXES) == "YX" and len(self.axes) <= 3
+
+    @property
+    def channel_axis(self) -> int | None:
+        """The axis that holds channels, in the image if it is single and in a plane of it otherwise.
+
+        None if there is none.
+        """
+        axes = self.axes if self.single else "YXC" if set(self.axes) & set(CHANNEL_AXES) else "YX"
+        return next((k for k, letter in enumerate(axes) if letter in CHANNEL_AXES), None)
+
+
+def python_call(action: str, given: Mapping[str, Any], subject: Subject, *, drawn: bool = False) -> str:
+    """Python that repeats a job.
+
+    Parameters
+    ----------
+    action : {"denoise", "fit", "upscale"}
+        The job.
+    given : mapping
+        Values of its parameters; those at their defaults are left out.
+    subject : Subject
+        What it is done to.
+    drawn : bool
+        Whether ``result`` is an image. Otherwise it is what the function returns, and a list of that for a stack.
+    """
+    modules, lines = (
+        _single(action, given, subject, drawn) if subject.single else _planes(action, given, subject, drawn)
+    )
+    imports = f"from napari_rsmoe import {', '.join(sorted({*modules, *subject.modules}))}"
+    return "\n".join([imports, *lines[:-1], "", *subject.lines, f"result = {lines[-1]}"]) + "\n"
+
+
+def _single(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool) -> tuple[list[str], list[str]]:
+    """Names to import, and the call on an image of one plane."""
+    found_by_itself = subject.channel_axis == 2 and subject.shape[2] in (3, 4)
+    axis = None if found_by_itself else subject.channel_axis
+    call = call_text(action, changed(PARAMETERS[action], given), subject.name, **_more(subject, axis))
+    return [action], [call + IMAGE_OF[action] * drawn]
+
+
+def _planes(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool) -> tuple[list[str], list[str]]:
+    """Names to import, further imports, and the call on the planes of a stack."""
+    name, axes = subject.name, repr(subject.axes)
+    if action == "denoise":
+        settings = changed(PARAMETERS["denoise_stack"], given)
+        if drawn:
+            stack = call_text("denoise_stack", settings, name, axes, **_more(subject))
+            return ["denoise_stack"], [f"{stack}.image"]
+        own = {parameter.name for parameter in PARAMETERS["denoise"]} - {"resume"}
+        each = {key: value for key, value in settings.items() if key in own}
+        others = {key: value for key, value in settings.items() if key not in own}
+        series = call_text("Series", others, f"Planes({name}, {axes})", repr(each), **_more(subject))
+        return ["Planes"], [
+            "from napari_rsmoe.denoising.stack import Series",
+            f"[denoised for _, denoised in {series}]",
+        ]
+    settings = changed(PARAMETERS[action], given)
+    axis = subject.channel_axis
+    if drawn or action == "upscale":
+        call = call_text(action, settings, "plane", **_more(subject, axis))
+        return [action, "map_planes"], [f"map_planes(lambda plane: {call}{IMAGE_OF[action]}, {name}, {axes})"]
+    call = call_text(action, settings, "plane.image", **_more(subject, axis))
+    return [action, "Planes"], [f"[{call} for plane in Planes({name}, {axes})]"]
+
+
+def call_text(function: str, settings: Mapping[str, Any], *arguments: str, **expressions: str) -> str:
+    """The call of a function, as Python.
+
+    Parameters
+    ----------
+    function : str
+        Its name.
+    settings : mapping
+        Values of keywords.
+    *arguments, **expressions : str
+        Further arguments and keywords, as Python.
+    """
+    keywords = [f"{name}={value!r}" for name, value in settings.items()]
+    return f"{function}({', '.join([*arguments, *keywords, *(f'{k}={v}' for k, v in expressions.items())])})"
+
+
+def _more(subject: Subject, channel_axis: int | None = None) -> dict[str, str]:
+    """Keywords that say what is left out, and where the channels are."""
+    mask = {"weight": f"{subject.mask} == 0"} if subject.mask else {}
+    return mask if channel_axis is None else mask | {"channel_axis": str(channel_axis)}
+
+
+def command_line(action: str, given: Mapping[str, Any], subject: Subject) -> str:
+    """The shell command that repeats a job on a file; what must be done before stands in comments above it.
+
+    Parameters are those of `python_call`.
+    """
+    stack = not set(subject.axes) <= {"Y", "X", "S"}
+    table = PARAMETERS["denoise_stack" if stack and action == "denoise" else action]
+    settings = changed(table, given)
+    words = ["napari-rsmoe", action, subject.path, f"{action}.tif"]
+    for parameter in table:
+        if parameter.name in settings:
+            words += option_words(parameter, settings[parameter.name])
+    if subject.mask_path:
+        words += option_words(MASK, subject.mask_path)
+    if stack:
+        words += ["--axes", subject.axes]
+    return "".join(f"# {note}\n" for note in subject.notes) + shlex.join(words) + "\n"
+
+
+def option_words(parameter: Parameter, value: Any) -> list[str]:
+    """The words of a command line that give a parameter a value."""
+    if isinstance(parameter, Flag):
+        return [parameter.flag if value else parameter.off_flag]
+    return [parameter.flag, parameter.write(value)]
