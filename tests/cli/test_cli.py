@@ -17,7 +17,7 @@ pytest_plugins = ("cli_fixtures",)
 def test_fit_then_render(tmp_path, picture):
     write_image(tmp_path / "a.tif", ImageFile(picture, "YX", SIZES))
     model = tmp_path / "a.rsmoe"
-    result = run("fit", tmp_path / "a.tif", tmp_path / "b.tif", "--kernels", 60, "--iterations", 60, "--model", model)
+    result = run("fit", tmp_path / "a.tif", tmp_path / "b.tif", "--n-kernels", 60, "--iterations", 60, "--model", model)
     assert result.exit_code == 0, result.stderr
     assert "60 kernels" in result.stdout
     drawn = read_image(tmp_path / "b.tif")
@@ -229,6 +229,6 @@ def test_noise_tells_strength_and_errors(tmp_path):
     assert abs(second["gain"] - 8) < 3 * second["gain_error"] + 0.5
     law = ",".join(str(second[key]) for key in ("gain", "offset", "read"))
     for noise, code in ((law, 0), ("1,2", 2), ("-1,0,2", 2), ("0,5,0", 2)):
-        options = ("--noise", noise, "--models", 1, "--preset", "fast", "--kernels", 20)
+        options = ("--noise", noise, "--models", 1, "--preset", "fast", "--n-kernels", 20)
         result = run("denoise", tmp_path / "a.tif", tmp_path / "b.tif", *options)
         assert result.exit_code == code, result.output

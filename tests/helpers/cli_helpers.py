@@ -9,7 +9,7 @@ from napari_rsmoe.cli.program import main
 from napari_rsmoe.io.units import PixelSize
 
 QUICK = ("--iterations", "10")
-FEW = ("--kernels", "20", *QUICK)
+FEW = ("--n-kernels", "20", *QUICK)
 SIZES = {"Y": PixelSize(0.5, "micrometer"), "X": PixelSize(0.5, "micrometer")}
 
 

@@ -1,22 +1,48 @@
-"""The table of parameters agrees with the functions it describes."""
+"""The tables of parameters agree with the functions they describe, and their ranges with what the functions accept."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given as hypothesis_given
+from hypothesis import strategies as st
 
 import napari_rsmoe
-from napari_rsmoe.ui.parameters import DENOISE, FIT, STACK, UPSCALE, Parameter, changed, values
+from napari_rsmoe.errors import DeviceError
+from napari_rsmoe.ui.kinds import (
+    Automatic,
+    Choice,
+    Flag,
+    FloatParameter,
+    IntParameter,
+    NoiseParameter,
+    Number,
+    Parameter,
+)
+from napari_rsmoe.ui.parameters import (
+    CHECKPOINT,
+    DENOISE,
+    FIT,
+    PARAMETERS,
+    RENDER,
+    SEGMENTATION,
+    STACK,
+    UPSCALE,
+    changed,
+    values,
+)
 
-TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE}
-NOT_SHOWN = {"image", "weight", "warm_start", "neighbours", "resume", "channel_axis", "callback"}
+TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE, "render": RENDER}
+NOT_SHOWN = {"self", "image", "weight", "warm_start", "neighbours", "channel_axis", "callback", "dtype"}
 
 
 def function(name: str) -> Callable[..., Any]:
-    return getattr(napari_rsmoe, name)
+    return napari_rsmoe.Model.render if name == "render" else getattr(napari_rsmoe, name)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -26,7 +52,8 @@ def test_every_keyword_is_described_with_its_default(name: str) -> None:
     assert set(table) == set(signature) - NOT_SHOWN
     for key, parameter in table.items():
         default = signature[key].default
-        if default is not inspect.Parameter.empty:
+        assert parameter.required == (default is inspect.Parameter.empty)
+        if not parameter.required:
             assert parameter.default == default, key
 
 
@@ -34,29 +61,90 @@ def test_keywords_of_stacks_are_described_with_their_defaults() -> None:
     signature = inspect.signature(napari_rsmoe.denoise_stack).parameters
     described = {parameter.name: parameter.default for parameter in STACK}
     assert described == {name: signature[name].default for name in described}
-    assert {"along", "warm_start", "average"} == set(described)
+    assert {"along", "warm_start", "average", CHECKPOINT.name} == set(described)
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_descriptions_are_complete(name: str) -> None:
-    for parameter in TABLES[name]:
+    table = {parameter.name: parameter for parameter in TABLES[name]}
+    for parameter in table.values():
         assert parameter.label
         assert parameter.help.endswith(".")
         assert parameter.check(parameter.default) == parameter.default
-        if parameter.automatic_label and parameter.kind in ("int", "float"):
-            assert parameter.check(parameter.number) == parameter.number
-        assert set(parameter.excludes) <= {other.name for other in TABLES[name]}
+        if parameter.initial and not isinstance(parameter, Flag):
+            assert parameter.check(parameter.initial) == parameter.initial
+            assert parameter.parse(parameter.write(parameter.initial)) == parameter.initial
+        for other in (*parameter.excludes, *([parameter.only_with[0]] if parameter.only_with else [])):
+            assert other in table
 
 
-def test_choices_are_accepted_by_the_api() -> None:
-    from napari_rsmoe.fitting.settings import PRESETS
-    from napari_rsmoe.fitting.starts.methods import START_METHODS
-    from napari_rsmoe.fitting.starts.segmentation import ALLOTMENTS
+# ------------------------------------------------------------------ ranges and choices are those of the functions
 
-    table = {parameter.name: parameter for parameter in FIT}
-    assert set(table["preset"].choices) == set(PRESETS)
-    assert set(table["start"].choices) == set(START_METHODS)
-    assert set(table["allotment"].choices) == set(ALLOTMENTS)
+
+TINY = np.eye(8)
+
+
+@pytest.fixture(scope="module")
+def drawing() -> napari_rsmoe.Model:
+    return napari_rsmoe.fit(TINY, 1, iterations=0)
+
+
+def refused(drawing: napari_rsmoe.Model, name: str, key: str, value: Any) -> bool:
+    """Whether a function refuses a value, given a tiny image and stopped at its first report."""
+    table = {parameter.name: parameter for parameter in TABLES[name]}
+    given = {key: value}
+    if table[key].only_with is not None:
+        given |= dict([SEGMENTATION])
+    if name == "upscale":
+        given = {"scale": 1} | given
+    try:
+        if name == "render":
+            drawing.render(**given)
+        else:
+            function(name)(TINY, **given, callback=lambda _: True)
+    except (ValueError, DeviceError):
+        return True
+    return False
+
+
+def edges() -> Iterator[tuple[str, str, Any]]:
+    """Values at the ends of each range, and just outside of them."""
+    for name, table in TABLES.items():
+        for parameter in table:
+            if isinstance(parameter, FloatParameter) and parameter.positive:
+                yield from ((name, parameter.name, value) for value in (0.0, -1.0, math.nan, math.inf))
+            if isinstance(parameter, Number):
+                low, high = parameter.bounds
+                if math.isfinite(parameter.low):
+                    yield name, parameter.name, low
+                if math.isfinite(parameter.low):
+                    yield name, parameter.name, parameter.low - (1 if isinstance(parameter, IntParameter) else 1e-9)
+                if parameter.high == 300:
+                    yield from ((name, parameter.name, value) for value in (high, np.nextafter(high, math.inf)))
+            if isinstance(parameter, IntParameter):
+                yield name, parameter.name, low + 0.5
+            if isinstance(parameter, Choice):
+                yield from ((name, parameter.name, value) for value in (*parameter.choices, "no such name"))
+            if isinstance(parameter, NoiseParameter):
+                given = (1e-9, 0, -1, (1, 0, 0), (0, 5, 1), (0, 5, 0), (-1, 0, 1), (1, 2), "auto", "loud", math.inf)
+                yield from ((name, parameter.name, value) for value in given)
+
+
+@pytest.mark.parametrize(("name", "key", "value"), [case for case in edges() if case[2] != "cuda"])
+def test_ranges_and_choices_are_those_of_the_function(
+    drawing: napari_rsmoe.Model, name: str, key: str, value: Any
+) -> None:
+    parameter = next(p for p in TABLES[name] if p.name == key)
+    try:
+        parameter.check(value)
+    except ValueError:
+        accepted = False
+    else:
+        accepted = True
+    assert accepted != refused(drawing, name, key, value)
+
+
+# ------------------------------------------------------------------ values, one by one and together
 
 
 def test_values_checks_and_fills_in() -> None:
@@ -69,10 +157,43 @@ def test_values_checks_and_fills_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("n_kernels", 0), ("n_kernels", 2.5), ("n_kernels", "many"), ("preset", "good"), ("rasterized", 1), ("seed", -1)],
+    ("given", "words"),
+    [
+        ({"n_kernels": 5, "psnr": 30}, "Kernels and Target PSNR exclude each other"),
+        ({"time": 1, "iterations": 30}, "Time and Steps exclude each other"),
+        ({"threshold": 9, "start": "random"}, "Segmentation threshold is for Start segmentation, not random"),
+        ({"threshold": 9, "preset": "paper"}, "not random"),
+    ],
 )
-def test_wrong_values_are_refused_in_words(name: str, value: Any) -> None:
-    parameter: Parameter = next(p for p in FIT if p.name == name)
-    with pytest.raises(ValueError, match=parameter.label):
-        parameter.check(value)
+def test_values_that_cannot_be_given_together(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        values(FIT, given)
+    with pytest.raises(ValueError, match=r"together|both|not both|for start|alone"):
+        napari_rsmoe.fit([True], **given)
+
+
+def test_what_goes_together_is_accepted() -> None:
+    assert values(FIT, {"threshold": 9})["threshold"] == 9  # the default quality starts with a segmentation
+    assert values(FIT, {"psnr": 30, "preset": "best"})["psnr"] == 30
+
+
+ANY = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.lists(st.floats()))
+
+
+@hypothesis_given(st.sampled_from([p for table in PARAMETERS.values() for p in table]), ANY)
+def test_a_check_accepts_or_says_why_not(parameter: Parameter, value: Any) -> None:
+    try:
+        accepted = parameter.check(value)
+    except ValueError as error:
+        assert str(error).startswith(f"{parameter.label}: ")  # noqa: PT017
+    else:
+        assert parameter.check(accepted) == accepted
+        if not isinstance(parameter, Flag) and accepted is not None:
+            assert parameter.parse(parameter.write(accepted)) == accepted
+
+
+def test_a_parameter_that_no_command_line_could_write_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be the default"):
+        IntParameter(name="n", label="N", help="A number.", default=3, automatic=Automatic(None, "off"))
+    with pytest.raises(ValueError, match="left to the program"):
+        IntParameter(name="n", label="N", help="A number.", default=3, excludes=("m",))

@@ -77,7 +77,6 @@ VARIANCE = FloatParameter(
     default=None,
     automatic=Automatic(None, "the paper's, for colour images"),
     positive=True,
-    low=0,
 )
 SIGMA = FloatParameter(
     name="sigma",
@@ -86,7 +85,6 @@ SIGMA = FloatParameter(
     default=None,
     automatic=Automatic(None, "15, 25 and 50, for grey images"),
     positive=True,
-    low=0,
 )
 MODELS = IntParameter(
     name="models",

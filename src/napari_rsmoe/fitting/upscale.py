@@ -95,6 +95,7 @@ def fit_models(
     if n_kernels is None:
         n_kernels = max(1, inputs.pixels[..., 0].size // PIXELS_PER_KERNEL)
     models = checked_count(models, "models")
+    checked_count(seed, "seed", smallest=0)  # a fraction times the number of models may be whole
     parts = Parts(callback, models)
     fitted: list[Model] = []
     for index in range(models):

@@ -100,7 +100,7 @@ class Parameter(ABC):
 
     def parse(self, text: str) -> Any:
         """Return the value that is written as `text`. Raises ValueError that says what is accepted."""
-        return text if self.is_automatic(text) else self.accept(self._read(text.strip()))
+        return text if self.is_automatic(text) else self.accept(self._read(text))
 
     def write(self, value: Any) -> str:
         """Return `value` as a text that `parse` understands."""
@@ -225,7 +225,7 @@ class FloatParameter(Number):
     Attributes
     ----------
     positive : bool
-        Whether the number must be above 0.
+        Whether the number must be above 0; `low` is then of no account.
     decimals : int
         How many digits a form shows behind the point.
     slider : (float, float)
@@ -247,7 +247,8 @@ class FloatParameter(Number):
     def _accept_own(self, value: Any) -> float:
         number = _finite(value)
         if number is None or not self.low <= number <= self.high or (self.positive and number <= 0):
-            raise self._refusal(value, f"a {'positive ' if self.positive else ''}number{self.range_text}")
+            limit = "" if math.isinf(self.high) else f" of at most {self.high:g}"
+            raise self._refusal(value, f"a positive number{limit}" if self.positive else f"a number{self.range_text}")
         return number
 
     def _read(self, text: str) -> Any:
