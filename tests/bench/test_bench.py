@@ -104,7 +104,7 @@ def test_scaling_and_going_on(photos: Path, tmp_path: Path) -> None:
     lines = again.stdout.splitlines()[:-1]
     assert len(lines) == 10
     assert all(line.endswith("(kept)") for line in lines)
-    other = run(*arguments, "--seed", 1, "--kernels", 20)
+    other = run(*arguments, "--seed", 1, "--n-kernels", 20)
     assert not any(line.endswith("(kept)") for line in other.stdout.splitlines())
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from widget_traffic import Traffic
 
+import napari_rsmoe
 from napari_rsmoe import Model, psnr
+from napari_rsmoe.cli.program import main
 from napari_rsmoe.errors import ImageError
 from napari_rsmoe.notebook import DenoiseWidget, FitWidget, SuperResolutionWidget
+from napari_rsmoe.ui.kinds import Choice, Number
 from napari_rsmoe.ui.parameters import PARAMETERS
 
 LONG = 200_000  # steps: nobody waits for that, it must be cancelled
@@ -33,10 +39,10 @@ def test_there_is_a_control_for_every_parameter(widget_type: type[Any], image: n
         control = fields[parameter.name].control
         assert control.tooltip == parameter.help
         assert fields[parameter.name].value == parameter.default
-        if parameter.kind == "choice":
+        if isinstance(parameter, Choice):
             assert control.options == parameter.choices
-        if parameter.kind in ("int", "float"):
-            assert (control.min, control.max) == (parameter.low, parameter.high)
+        if isinstance(parameter, Number):
+            assert (control.min, control.max) == parameter.bounds
 
 
 def test_settings_that_exclude_each_other(image: np.ndarray) -> None:
@@ -114,6 +120,38 @@ def test_enlarge_stack(image: np.ndarray) -> None:
     widget.start()
     assert widget.wait().shape == (3, 48, 48)
     np.testing.assert_array_equal(repeated(widget, stack), widget.result)
+
+
+def test_a_mask_leaves_pixels_out(image: np.ndarray) -> None:
+    grey = image[..., 1].astype(np.float32)
+    mask = np.zeros(grey.shape, bool)
+    mask[5:9, 5:20] = True
+    widget = DenoiseWidget(np.where(mask, np.nan, grey), mask=mask, models=2, preset="fast", fill=False)
+    widget.start()
+    result = widget.wait()
+    np.testing.assert_array_equal(np.isnan(result.image), mask)
+    names: dict[str, Any] = {"image": np.where(mask, np.nan, grey), "mask": mask}
+    exec(widget.code(), names)
+    np.testing.assert_array_equal(names["result"].image, result.image)
+
+
+def test_the_command_line_gives_the_same(image: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = np.stack([image[:32, :, 1]] * 2)
+    mask = np.zeros((32, 80), bool)
+    mask[5:9, 5:20] = True
+    widget = DenoiseWidget(stack, mask=mask, models=2, preset="fast", noise=12.0, average=1)
+    widget.command_button.click()
+    assert "napari-rsmoe denoise" in widget.message.value
+    widget.start()
+    results = widget.wait()
+    monkeypatch.chdir(tmp_path)
+    *notes, command = widget.command_line().splitlines()
+    for note in notes:  # what must be done before is Python
+        exec(note.split("in Python: ")[1], {"napari_rsmoe": napari_rsmoe, "image": stack, "mask": mask})
+    done = CliRunner().invoke(main, shlex.split(command)[1:])
+    assert done.exit_code == 0, done.output
+    made = napari_rsmoe.read_image(tmp_path / "denoise.tif").data
+    np.testing.assert_array_equal(made, [each.image for each in results])
 
 
 def test_cancel_keeps_what_is_there(image: np.ndarray, until: Until) -> None:

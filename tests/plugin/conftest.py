@@ -25,7 +25,7 @@ needs_window = pytest.mark.skipif(
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "viewer" in getattr(item, "fixturenames", ()):
+        if {"viewer", "qapp"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(needs_window)
 
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import subprocess
-import sys
+import shlex
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from napari.layers import Image, Labels
 
 from napari_rsmoe import ImageError, fit, psnr, upscale
+from napari_rsmoe.cli.program import main
 from napari_rsmoe.io.files import read_image, write_image
 from napari_rsmoe.plugin import actions
 from napari_rsmoe.plugin.commands import denoise_layer, fit_layer, process_layer, upscale_layer
 from napari_rsmoe.plugin.layers.kernels import TABLE_KEY
 from napari_rsmoe.plugin.names import METADATA_KEY
-from napari_rsmoe.plugin.record import command_line, make_record, python_call
+from napari_rsmoe.plugin.record import as_command_line, as_python, make_record
 from napari_rsmoe.plugin.source import from_layer, plane_in_view
 from napari_rsmoe.progress import Progress
 
@@ -264,8 +265,8 @@ def test_copied_python_gives_the_same(
     record = {**result.record, "source": {**result.record["source"], "path": str(path)}}
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        exec(python_call(record), names)
-    np.testing.assert_array_equal(names["image"], result.outputs[0].data)
+        exec(as_python(record), names)
+    np.testing.assert_array_equal(names["result"], result.outputs[0].data)
 
 
 def run(action: str, source: Any, given: dict[str, Any]) -> actions.Result:
@@ -274,15 +275,16 @@ def run(action: str, source: Any, given: dict[str, Any]) -> actions.Result:
 
 @pytest.mark.parametrize(("action", "given"), CALLS)
 def test_copied_command_line_gives_the_same(
-    action: str, given: dict[str, Any], noisy: np.ndarray, tmp_path: Path
+    action: str, given: dict[str, Any], noisy: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_image(tmp_path / "image.tif", noisy)
     result = run(action, from_layer(Image(noisy, name="x")), given)
     record = {**result.record, "source": {**result.record["source"], "path": str(tmp_path / "image.tif")}}
-    text = command_line(record)
+    text = as_command_line(record)
     assert "#" not in text, text
-    found = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    subprocess.run(text, shell=True, check=True, cwd=tmp_path, capture_output=True, env={**os.environ, "PATH": found})
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, shlex.split(text)[1:])
+    assert done.exit_code == 0, done.output
     made = read_image(tmp_path / f"{action}.tif").data
     np.testing.assert_array_equal(made, result.outputs[0].data)
 
@@ -292,11 +294,31 @@ def test_copied_calls_say_what_they_cannot_repeat(noisy: np.ndarray) -> None:
     source = from_layer(layer).crop(0, 0, 20, 20)
     settings = {"n_kernels": 10, "rasterized": False}
     record = make_record("fit", source, settings)
-    shell = command_line(record)
+    shell = as_command_line(record)
     assert "save the layer 'cells'" in shell
     assert "cut it out of the file first" in shell
-    assert "no option for rasterized=False" in shell
-    python = python_call(record)
+    assert "--no-rasterized" in shell
+    python = as_python(record)
     assert "image = image[0:20, 0:20]" in python
     assert "viewer.layers['cells'].data" in python
     assert "rasterized=False" in python
+
+
+def test_copied_python_leaves_out_what_the_mask_marks(noisy: np.ndarray) -> None:
+    stack = np.stack([noisy, noisy[::-1]]).astype(np.float32)
+    mask = np.zeros(noisy.shape, np.uint8)
+    mask[10:13, 8:20] = 2
+    pyramid = Image([stack, stack[:, ::2, ::2]], multiscale=True, name="film")
+    whole = replace(from_layer(pyramid), mask=mask, mask_name="gap")
+    viewer = SimpleNamespace(layers={"film": pyramid, "gap": Labels(mask)})
+    given = {"models": 2, "preset": "fast", "noise": 12.0, "fill": False}
+    for source in (whole, whole.plane_at((1,)), whole.crop(4, 4, 40, 40)):
+        result = actions.denoise(source, given)
+        names: dict[str, Any] = {"viewer": viewer}
+        exec(as_python(result.record), names)
+        np.testing.assert_array_equal(names["result"], result.outputs[0].data)
+        np.testing.assert_array_equal(names["mask"], source.mask)
+    assert "# save the labels 'gap', of which the part mask[4:40, 4:40] to mask.tif first" in as_command_line(
+        result.record
+    )
+    assert "--mask mask.tif" in as_command_line(result.record)

@@ -68,7 +68,7 @@ def test_run_again_replaces_or_adds(viewer: Any, run_until: Wait, noisy: np.ndar
 def test_settings_are_remembered(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
     viewer.add_image(noisy)
     first = open_widget(viewer, "Denoise")
-    first.form.set({"models": 2, "preset": "fast", "noise": 7.5, "threshold": 33.0})
+    first.form.set({"models": 2, "preset": "fast", "noise": 7.5, "saturation": 233.0})
     first.outputs["residual"].value = True
     press(first.run)
     run_until(lambda: not first.busy)
@@ -76,7 +76,7 @@ def test_settings_are_remembered(viewer: Any, run_until: Wait, noisy: np.ndarray
 
     second = DenoiseWidget(viewer)
     assert second.form.get()["noise"] == 7.5
-    assert second.form.get()["threshold"] == 33.0
+    assert second.form.get()["saturation"] == 233.0
     assert second.outputs["residual"].value
     second.form.reset()
     assert second.form.get()["noise"] == "auto"
@@ -117,9 +117,9 @@ def test_copy_buttons_fill_the_clipboard(viewer: Any, noisy: np.ndarray) -> None
     widget = open_widget(viewer, "Fit kernels")
     quick_fit(widget)
     press(widget.copy_python)
-    assert "fit(image, n_kernels=30, iterations=20, seed=0)" in QApplication.clipboard().text()
+    assert "fit(image, n_kernels=30, iterations=20).render()" in QApplication.clipboard().text()
     press(widget.copy_command)
-    assert "napari-rsmoe fit image.tif fit.tif --kernels 30 --iterations 20" in QApplication.clipboard().text()
+    assert "napari-rsmoe fit image.tif fit.tif --n-kernels 30 --iterations 20" in QApplication.clipboard().text()
 
 
 # ------------------------------------------------------------------ Fit
@@ -320,7 +320,7 @@ def test_commands_run_in_the_background(viewer: Any, run_until: Wait, noisy: np.
     run_until(lambda: job.done)
     assert names(viewer) == ["cells", "cells denoised"]
     viewer.layers.selection.active = viewer.layers["cells denoised"]
-    assert "denoise(image, preset='fast', models=2, seed=0)" in copy_python(viewer)
+    assert "denoise(image, preset='fast', models=2).image" in copy_python(viewer)
     assert "--models 2" in copy_command_line(viewer)
     viewer.layers.selection.active = layer
     assert copy_python(viewer) == ""

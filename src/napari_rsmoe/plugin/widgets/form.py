@@ -158,23 +158,33 @@ def _plain_field(parameter: Parameter) -> Any:
             step = type(parameter.initial)(parameter.step)
             return kind(value=parameter.initial, min=low, max=high, step=step, **common)
         case Folder():
-            return FileEdit(mode=FileDialogMode.EXISTING_DIRECTORY, value=parameter.initial, **common)
+            return FileEdit(mode=FileDialogMode.EXISTING_DIRECTORY, **common)
     return LineEdit(value=_text(parameter, parameter.initial), **common)
 
 
 def _read(parameter: Parameter, field: Any) -> Any:
     """The value in a field of `_plain_field`. Raises ValueError if it is not accepted."""
-    if isinstance(field, LineEdit):
-        try:
-            return parameter.parse(field.value)
-        except ValueError as error:
-            raise ValueError(f"{parameter.label}: {error}") from None
-    return parameter.check(field.value)
+    line = _line_of(field)
+    if line is None:
+        return parameter.check(field.value)
+    try:
+        return parameter.parse(line.value)
+    except ValueError as error:
+        raise ValueError(f"{parameter.label}: {error}") from None
 
 
 def _show(parameter: Parameter, field: Any, value: Any) -> None:
     """Show a value in a field of `_plain_field`."""
-    field.value = _text(parameter, value) if isinstance(field, LineEdit) else value
+    line = _line_of(field)
+    if line is None:
+        field.value = value
+    else:
+        line.value = _text(parameter, value)
+
+
+def _line_of(field: Any) -> Any:
+    """The line of text in a field; None if it holds no text. A file field would turn an empty text into a folder."""
+    return field.line_edit if isinstance(field, FileEdit) else field if isinstance(field, LineEdit) else None
 
 
 def _text(parameter: Parameter, value: Any) -> str:
