@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -200,5 +200,3 @@ def _run(
         "planes_done": len(done.values),
         "stopped": done.stopped,
     }
-
-
