@@ -16,7 +16,7 @@ from made_up import EXPECTED, TABLE
 import napari_rsmoe
 from napari_rsmoe.cli.program import VERBS, Program, main
 from napari_rsmoe.ui import calls
-from napari_rsmoe.ui.calls import IMAGE_OF, Subject, call_text, command_line, python_call
+from napari_rsmoe.ui.calls import Subject, call_text, command_line, image_of, python_call
 from napari_rsmoe.ui.kinds import (
     MAX_INT,
     Choice,
@@ -125,6 +125,7 @@ def test_notes_and_folders_are_safe_in_a_shell() -> None:
 
 def test_call_text() -> None:
     assert call_text("fit", {"seed": 3}, "image", weight="w == 0") == "fit(image, seed=3, weight=w == 0)"
+    assert image_of("fit", {"device": "cuda"}) == ".render(device='cuda')"
 
 
 # ------------------------------------------------------------------ both are run
@@ -172,9 +173,9 @@ def test_python_and_command_line_give_the_same(
 def assert_same_image(action: str, result: Any, image: np.ndarray) -> None:
     """What the function returned shows the image, plane by plane."""
     if isinstance(result, list):
-        drawn = np.stack([eval(f"each{IMAGE_OF[action]}", {"each": each}) for each in result])
+        drawn = np.stack([eval(f"each{image_of(action, {})}", {"each": each}) for each in result])
     else:
-        drawn = eval(f"result{IMAGE_OF[action]}", {"result": result})
+        drawn = eval(f"result{image_of(action, {})}", {"result": result})
     np.testing.assert_array_equal(drawn, image)
 
 

@@ -200,7 +200,7 @@ def _run(name: str, source: Path, target: Path, common: Common, **values: Any) -
             f"Benchmarks need {' and '.join(missing)}; install the extra: pip install 'napari-rsmoe[bench]'."
         )
     common.prepare()
-    from ..bench import perceptual
+    from ..bench import perceptual  # here: torch takes seconds to load
     from ..bench.benchmark import run
     from ..bench.options import Options
 

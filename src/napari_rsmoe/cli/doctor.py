@@ -24,7 +24,7 @@ def command(common: Common) -> int:
     The exit code is 1 if there is a problem; each comes with a remedy. The report is what to paste into an
     issue.
     """  # noqa: D301
-    from .installation import PROBLEM, report, text
+    from .installation import PROBLEM, report, text  # here: torch takes seconds to load
 
     checks = report()
     healthy = all(check.status != PROBLEM for check in checks)

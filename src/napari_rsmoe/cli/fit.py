@@ -50,7 +50,7 @@ def command(source: Path, target: Path, given: dict[str, Any], model: Path | Non
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
-        from ..io.rsmoe import check_target
+        from ..io.rsmoe import check_target  # here: torch takes seconds to load
 
         model_path = pair.extras.get("model")
         models: list[Model] = []
@@ -58,7 +58,7 @@ def command(source: Path, target: Path, given: dict[str, Any], model: Path | Non
             check_target(model_path)
 
         def fit_plane(job: Job) -> Result:
-            from .. import fit
+            from .. import fit  # here: torch takes seconds to load
 
             if model_path is not None and job.planes > 1:
                 raise ImageError(
@@ -84,7 +84,7 @@ def command(source: Path, target: Path, given: dict[str, Any], model: Path | Non
 
 def _likeness(drawn: NDArray[Any], pixels: NDArray[Any]) -> float | None:
     """PSNR in dB, None where it has no finite value: a perfect or a constant image."""
-    from .. import psnr
+    from .. import psnr  # here: torch takes seconds to load
 
     try:
         value = psnr(drawn, pixels)

@@ -61,7 +61,7 @@ def _image(path: Path, axes: str | None) -> dict[str, Any]:
 
 def _model(path: Path) -> dict[str, Any]:
     """Return what is known about a model file."""
-    from .. import Model
+    from .. import Model  # here: torch takes seconds to load
 
     if not path.is_file():
         raise ImageError(f"There is no file {path}.")

@@ -100,7 +100,7 @@ def _optional(name: str, remedy: str) -> Check:
 
 def _torch() -> Check:
     try:
-        import torch
+        import torch  # here: it may fail, which the report then says
     except Exception as error:  # a broken installation fails in many ways
         return Check("torch", f"cannot be imported: {error}", PROBLEM, "pip install --force-reinstall torch")
     release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
@@ -120,9 +120,9 @@ def _engine() -> Check:
 
 
 def _simd() -> Check:
-    import torch
+    import torch  # here: it may fail, which the report then says
 
-    from .. import engine
+    from .. import engine  # here: it may fail, which the report then says
 
     name = "instruction set"
     # torch finds out by itself what the processor has
@@ -140,7 +140,7 @@ def _simd() -> Check:
 
 
 def _threads() -> Check:
-    import torch
+    import torch  # here: it may fail, which the report then says
 
     used, cores = torch.get_num_threads(), os.cpu_count() or 1
     value = f"{used} of {cores} processor threads"
@@ -174,7 +174,7 @@ def _memory_gib() -> tuple[float | None, float | None]:
 
 
 def _cuda(engine_loaded: bool) -> Check:
-    import torch
+    import torch  # here: it may fail, which the report then says
 
     name, driver = "cuda", _driver()
     found = f"; driver: {driver}" if driver else ""
@@ -216,18 +216,18 @@ def _driver() -> str:
 
 
 def _has_cuda_engine() -> bool:
-    from ..engine import devices
+    from ..engine import devices  # here: it may fail, which the report then says
 
     return devices.has_cuda_engine()
 
 
 def _why_not_loaded() -> str:
-    from ..engine import library
+    from ..engine import library  # here: it may fail, which the report then says
 
     return f" ({library.WHY_NO_CUDA})" if library.WHY_NO_CUDA else ""
 
 
 def _cuda_problem() -> str:
-    from ..engine import devices
+    from ..engine import devices  # here: it may fail, which the report then says
 
     return devices.why_not_cuda()

@@ -39,7 +39,7 @@ def command(path: Path, axes: str | None, common: Common) -> int:
     report = Report(common, 1)
 
     def estimate_plane(job: Job) -> Result:
-        from .. import estimate_noise
+        from .. import estimate_noise  # here: torch takes seconds to load
 
         found = estimate_noise(job.pixels, channel_axis=job.channel_axis)
         facts = {

@@ -46,7 +46,7 @@ def command(model: Path, target: Path, given: dict[str, Any], dtype: str | None,
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
-        from .. import Model
+        from .. import Model  # here: torch takes seconds to load
         from ..model.raster import Raster
 
         loaded = Model.load(pair.source)

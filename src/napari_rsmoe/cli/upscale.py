@@ -37,7 +37,7 @@ def command(source: Path, target: Path, given: dict[str, Any], files: Files, com
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
         def upscale_plane(job: Job) -> Result:
-            from .. import upscale
+            from .. import upscale  # here: torch takes seconds to load
 
             large = upscale(job.pixels, **given, channel_axis=job.channel_axis, callback=job.callback)
             return Result([large], {"shape": list(large.shape)})

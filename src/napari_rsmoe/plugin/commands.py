@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..ui.parameters import PARAMETERS
 from .actions import ACTIONS, Result
+from .record import as_command_line, as_python, record_of
 from .source import from_layer
 
 if TYPE_CHECKING:
@@ -75,16 +77,16 @@ def upscale_selected(napari_viewer: Any = None) -> Any:
 def _viewer(viewer: Any) -> Any:
     if viewer is not None:
         return viewer
-    from napari import current_viewer
+    from napari import current_viewer  # here: napari need not have a window
 
     return current_viewer()
 
 
 def _in_background(action: str, viewer: Any, show: dict[str, bool]) -> Sequence[Any]:
     """Start a job for each selected image layer; the activity dock shows progress and cancels. Returns the jobs."""
-    from napari.utils.notifications import show_error
+    from napari.utils.notifications import show_error  # here: the other commands need no Qt
 
-    from .widgets.memory import remembered
+    from .widgets.memory import remembered  # here: the other commands need no Qt
     from .workers.background import BackgroundJob
 
     layers = [] if viewer is None else [each for each in viewer.layers if each in viewer.layers.selection]
@@ -103,25 +105,18 @@ def _in_background(action: str, viewer: Any, show: dict[str, bool]) -> Sequence[
 
 def copy_python(napari_viewer: Any = None) -> str:
     """Copy the Python that repeats the selected result."""
-    from .record import as_python
-
     return _copy(_viewer(napari_viewer), as_python)
 
 
 def copy_command_line(napari_viewer: Any = None) -> str:
     """Copy the shell command that repeats the selected result."""
-    from .record import as_command_line
-
     return _copy(_viewer(napari_viewer), as_command_line)
 
 
 def _copy(viewer: Any, write: Callable[[dict[str, Any]], str]) -> str:
     """Copy what `write` makes of the record of the selected layer; empty where there is none."""
-    from napari.utils.notifications import show_error, show_info
+    from napari.utils.notifications import show_error, show_info  # here: the other commands need no Qt
     from qtpy.QtWidgets import QApplication
-
-    from ..ui.parameters import PARAMETERS
-    from .record import record_of
 
     layer = None if viewer is None else viewer.layers.selection.active
     record = None if layer is None else record_of(layer)

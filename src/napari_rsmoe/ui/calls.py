@@ -12,10 +12,7 @@ from typing import Any
 
 from ..image.planes import CHANNEL_AXES
 from .kinds import Flag, Parameter
-from .parameters import MASK, PARAMETERS, changed
-
-IMAGE_OF = {"denoise": ".image", "fit": ".render()", "upscale": ""}
-"""What gives the image of a result."""
+from .parameters import DEVICE, MASK, PARAMETERS, changed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +92,7 @@ def _single(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool
     found_by_itself = subject.channel_axis == 2 and subject.shape[2] in (3, 4)
     axis = None if found_by_itself else subject.channel_axis
     call = call_text(action, changed(PARAMETERS[action], given), subject.name, **_more(subject, axis))
-    return [action], [call + IMAGE_OF[action] * drawn]
+    return [action], [call + (image_of(action, given) if drawn else "")]
 
 
 def _planes(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool) -> tuple[list[str], list[str]]:
@@ -118,9 +115,15 @@ def _planes(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool
     axis = subject.channel_axis
     if drawn or action == "upscale":
         call = call_text(action, settings, "plane", **_more(subject, axis))
-        return [action, "map_planes"], [f"map_planes(lambda plane: {call}{IMAGE_OF[action]}, {name}, {axes})"]
+        return [action, "map_planes"], [f"map_planes(lambda plane: {call}{image_of(action, given)}, {name}, {axes})"]
     call = call_text(action, settings, "plane.image", **_more(subject, axis))
     return [action, "Planes"], [f"[{call} for plane in Planes({name}, {axes})]"]
+
+
+def image_of(action: str, given: Mapping[str, Any]) -> str:
+    """What follows a result to give its image, drawn where the user wanted it to be computed."""
+    where = changed([DEVICE], given)
+    return {"denoise": ".image", "fit": f".{call_text('render', where)}", "upscale": ""}[action]
 
 
 def call_text(function: str, settings: Mapping[str, Any], *arguments: str, **expressions: str) -> str:
