@@ -1,35 +1,34 @@
-"""Fit a model to an image: of so many kernels, to a quality, or within a time."""
+"""Fit a model to an image: with so many kernels, to a quality, or within a time."""
 
 from __future__ import annotations
 
 import math
 import time as clock
-import warnings
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from importlib.metadata import version
+from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from .. import engine
 from ..checks import checked_count, checked_positive
-from ..image.format import ChannelAxis, ImageFormat
+from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
-from ..image.metrics import default_data_range
 from ..model.experts import Mode
 from ..model.model import Model
-from ..progress import Callback, Parts, Progress
-from .fitter import CHUNK, Fitter
-from .kernel_count import MOST_FITS, as_few_as_reach, predict_kernels
+from ..progress import Callback
+from .fitter import CHUNK
+from .job import FitJob, TimeLimit
 from .settings import FitSettings
 from .settings import preset as named_preset
-from .starts.methods import make_start
 from .starts.segmentation import segmentation_options
 
+MODES = ("smoe", "rbf")
+EXPERTS = ("constant", "linear")
 AUTO_PSNR = 32.0
-"""``n_kernels="auto"`` takes as many kernels as are expected to reach this, in dB of the image's own range."""
+"""PSNR in dB, in the image's own range, that ``n_kernels="auto"`` aims at. A higher one takes more kernels and begins
+to fit noise; with a lower one differences can be seen."""
+MOST_PSNR = 300
+"""Largest PSNR in dB that may be asked for: the rounding of double precision lies there."""
 
 
 def fit(
@@ -52,7 +51,11 @@ def fit(
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
 ) -> Model:
-    """Model an image with steered Gaussian kernels.
+    """Model an image with steered Gaussian kernels (R-SMoE) [1]_.
+
+    Each kernel has a place, a shape and a colour; soft gates decide how much each one counts at a pixel. All of them
+    are fitted together by the Adam optimiser [3]_ on the squared error, and kernels of little use move to where the
+    error is largest.
 
     Parameters
     ----------
@@ -70,17 +73,19 @@ def fit(
     preset : {"default", "fast", "best", "enlarge", "paper"}
         Settings of the fit; "paper" repeats the published experiments.
     start : {"segmentation", "content", "random"}, optional
-        Where kernels begin; default: the preset's.
+        Initialisation of the kernels; by default the preset's.
     threshold : float, optional
-        Of the segmentation start: largest step of colour within a segment, in 0..255 of the image's range; default 20.
+        For the segmentation start: largest step of colour within a segment, where the image's range counts as 0..255;
+        by default 20.
     allotment : {"content", "area", "paper"}, optional
-        Of the segmentation start: how kernels are dealt out to segments, by the gradient, by area, or as many for each
-        as in the paper's release. With "paper" there may be fewer kernels than asked; fewer than there are segments
-        are refused. Default "content".
+        For the segmentation start: how kernels are allocated to segments, by the gradient, by area, or equally many
+        each as in the paper's release. With "paper" there may be fewer kernels than asked for; fewer kernels than
+        segments are refused. By default "content".
     iterations : int, optional
-        Optimiser steps; default: the preset's.
+        Steps of the optimiser; by default the preset's.
     mode : {"smoe", "rbf"}
-        Soft gates that sum to one (paper eq. 3), or a plain sum of Gaussians (eq. 1), which is GaussianImage.
+        Soft gates that sum to one (equation 3 of [1]_), or a plain sum of Gaussians (equation 1), as in
+        GaussianImage [2]_.
     experts : {"constant", "linear"}
         One colour for each kernel, or a colour that changes linearly across it: fewer kernels on smooth shading.
     rasterized : bool
@@ -107,47 +112,56 @@ def fit(
         If the image or the weights cannot be used.
     ValueError
         If a parameter is out of range.
+    DeviceError
+        If the device cannot be used.
+
+    References
+    ----------
+    .. [1] Y.-H. Li, T. Sikora, S. Knorr, M. Sjöström. Rasterized Steered Mixture of Experts for Efficient 2D Image
+       Regression, 2025. :doi:`10.48550/arXiv.2510.05814`
+    .. [2] X. Zhang et al. GaussianImage: 1000 FPS Image Representation and Compression by 2D Gaussian Splatting.
+       ECCV 2024. :doi:`10.48550/arXiv.2403.08551`
+    .. [3] D. P. Kingma, J. Ba. Adam: A Method for Stochastic Optimization. ICLR 2015.
+       :doi:`10.48550/arXiv.1412.6980`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import fit, psnr
+    >>> y, x = np.mgrid[:48, :64]
+    >>> image = np.rint(120 + 100 * np.sin(x / 9) * np.cos(y / 7)).astype(np.uint8)
+    >>> model = fit(image, 60, iterations=100)
+    >>> model.n_kernels
+    60
+    >>> psnr(model.render(), image) > 35
+    True
+    >>> model.render(scale=2).shape
+    (96, 128)
     """
-    settings = _settings(preset, start, iterations, rasterized)
-    if mode not in ("smoe", "rbf"):
-        raise ValueError(f"mode={mode!r} is not known; use 'smoe' or 'rbf'.")
-    if experts not in ("constant", "linear"):
-        raise ValueError(f"experts={experts!r} is not known; use 'constant' or 'linear'.")
-    settings = replace(settings, linear=experts == "linear")
-    if n_kernels != "auto":
-        n_kernels = checked_count(n_kernels, "n_kernels")
-        if psnr is not None:
-            raise ValueError("Give n_kernels or psnr, not both.")
-    if time is not None and (iterations is not None or psnr is not None):
-        raise ValueError("Give time alone, without iterations and psnr.")
-    if time is not None:
-        time = checked_positive(time, "time")
-    if psnr is not None and (checked_positive(psnr, "psnr") > 300 or settings.iterations < 1):
-        raise ValueError(f"psnr={psnr!r} must be at most 300, and takes at least one iteration.")
+    settings = _settings(preset, start, iterations, rasterized, linear=_is_linear(experts))
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r} is not known; use {_choices(MODES)}.")
+    count, target, limit = _goal(n_kernels, psnr, time, iterations is not None, settings)
     options = segmentation_options(settings.start, threshold, allotment)
     checked_count(seed, "seed", smallest=0)
-    began = clock.perf_counter()
     engine.resolve_device(device)  # early: the name may be wrong
     inputs = Inputs.of(image, channel_axis, weight)
 
-    def run(device: torch.device) -> Model:
-        job = _Job(inputs.pixels, inputs.layout, settings, mode, inputs.weight, seed, options, preset, device)
-        if psnr is not None:
-            return job.to_quality(psnr, callback)
-        if n_kernels == "auto":
-            count, pilot = job.expected_kernels(10 ** (-AUTO_PSNR / 10), callback)
-            if pilot is not None:
-                return job.model(pilot)
-        else:
-            count = n_kernels
-        return job.run(count, callback, None if time is None else (began, time))[0]
+    def run(chosen: torch.device) -> Model:
+        job = FitJob(inputs, settings, options, mode, seed, preset, chosen)
+        if target is not None:
+            return job.to_quality(target, callback)
+        if count is None:
+            return job.automatic(AUTO_PSNR, callback, limit)
+        return job.run(count, callback, limit)[0]
 
     return engine.run_on(device, run)
 
 
-def _settings(preset: str, start: str | None, iterations: int | None, rasterized: bool) -> FitSettings:
+def _settings(preset: str, start: str | None, iterations: int | None, rasterized: bool, *, linear: bool) -> FitSettings:
+    """The settings of a preset, with what was given instead."""
     settings = named_preset(preset)
-    settings = replace(settings, start=start or settings.start)
+    settings = replace(settings, start=start or settings.start, linear=linear)
     if iterations is not None:
         settings = replace(settings, iterations=checked_count(iterations, "iterations", smallest=0))
     if not rasterized:
@@ -155,107 +169,30 @@ def _settings(preset: str, start: str | None, iterations: int | None, rasterized
     return settings
 
 
-@dataclass(frozen=True)
-class _Job:
-    """An image to be fitted, and how."""
-
-    pixels: np.ndarray
-    layout: ImageFormat
-    settings: FitSettings
-    mode: Mode
-    weight: np.ndarray | None
-    seed: int
-    start_options: dict[str, Any]
-    preset: str
-    device: torch.device
-
-    def fitter(self, n_kernels: int, settings: FitSettings) -> Fitter:
-        rng = np.random.default_rng(self.seed)
-        start = make_start(settings.start, self.pixels, n_kernels, rng, **self.start_options)
-        return Fitter(self.pixels, start, settings, mode=self.mode, weight=self.weight, rng=rng, device=self.device)
-
-    def run(
-        self, n_kernels: int, callback: Callback | None, budget: tuple[float, float] | None = None
-    ) -> tuple[Model, float]:
-        """Fit; returns the model and its mean squared error in the engine's range.
-
-        `budget` is when the clock began and how many seconds there are.
-        """
-        fitter = self.fitter(n_kernels, self.settings)
-        while (remaining := fitter.remaining if budget is None else _steps_left(fitter.step, *budget)) > 0:
-            fitter.chunk(remaining)
-            if not fitter.due():
-                continue
-            if budget is None:
-                done, total = fitter.step, self.settings.iterations
-            else:  # milliseconds
-                total = round(1000 * budget[1])
-                done = min(round(1000 * (clock.perf_counter() - budget[0])), total)
-            if self.report(callback, fitter, "fit", done, total):
-                break
-        fitter.keep_best()
-        return self.model(fitter), fitter.mean_squared_error
-
-    def report(self, callback: Callback | None, fitter: Fitter, stage: str, done: int, total: int) -> bool:
-        """Tell the callback how far the fit is; returns whether it asked to stop."""
-        if callback is None:
-            return False
-        psnr = fitter.psnr(self.layout)
-        preview = partial(self.preview, fitter)
-        return bool(callback(Progress(stage, done, total, psnr, preview)))
-
-    def preview(self, fitter: Fitter) -> np.ndarray:
-        """The image as it is modelled so far, drawn on the device of the fit."""
-        return self.model(fitter).render(device=self.device.type)
-
-    def to_quality(self, psnr: float, callback: Callback | None) -> Model:
-        """As few kernels as reach a PSNR."""
-        peak = default_data_range(np.dtype(self.layout.dtype), self.layout.low, self.layout.high) or 1.0
-        target = 10 ** (-psnr / 10) * (peak / self.layout.span) ** 2
-        parts = Parts(callback, MOST_FITS)
-
-        def attempt(n_kernels: int, index: int) -> tuple[Model, float]:
-            return self.run(n_kernels, parts.part(index, f"fit with {n_kernels} kernels"))
-
-        most = max(1, self.pixels.shape[0] * self.pixels.shape[1] // 2)
-        first, pilot = self.expected_kernels(target, parts.part(0, ""), densest=2)
-        if pilot is not None:
-            return self.model(pilot)
-        model, error = as_few_as_reach(target, first, most, attempt, lambda: parts.stopped)
-        if error > target and not parts.stopped:
-            warnings.warn(f"No {psnr:g} dB with {model.n_kernels} kernels; the best model is returned.", stacklevel=3)
-        return model
-
-    def expected_kernels(
-        self, target: float, callback: Callback | None, densest: int = 20
-    ) -> tuple[int, Fitter | None]:
-        """Kernels that a pilot fit predicts for a mean squared error, at most one for every `densest` pixels.
-
-        When the callback asks to stop, the pilot itself comes with them.
-        """
-        stopped: list[Fitter] = []
-
-        def stop(pilot: Fitter) -> bool:
-            if self.report(callback, pilot, "find the number of kernels", 0, max(1, self.settings.iterations)):
-                stopped.append(pilot)
-            return bool(stopped)
-
-        count = predict_kernels(self.pixels.shape, target, densest, self.fitter, self.settings, stop)
-        return count, stopped[0] if stopped else None
-
-    def model(self, fitter: Fitter) -> Model:
-        metadata = {
-            "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
-            "seed": self.seed,
-            "preset": self.preset,
-            "settings": asdict(self.settings),
-        }
-        return fitter.model(self.layout, metadata)
+def _is_linear(experts: str) -> bool:
+    if experts not in EXPERTS:
+        raise ValueError(f"experts={experts!r} is not known; use {_choices(EXPERTS)}.")
+    return experts == "linear"
 
 
-def _steps_left(step: int, began: float, seconds: float) -> int:
-    """Steps for which the time is enough, at the speed so far; the first few are free."""
-    if step < 2 * CHUNK:
-        return 1000
-    passed = clock.perf_counter() - began
-    return int((seconds - passed) * step / passed)
+def _goal(
+    n_kernels: int | Literal["auto"],
+    psnr: float | None,
+    time: float | None,
+    has_iterations: bool,
+    settings: FitSettings,
+) -> tuple[int | None, float | None, TimeLimit | None]:
+    """The number of kernels, the PSNR to reach and the time, each None if it is left open; checked."""
+    count = None if n_kernels == "auto" else checked_count(n_kernels, "n_kernels")
+    if count is not None and psnr is not None:
+        raise ValueError("Give n_kernels or psnr, not both.")
+    if time is not None and (has_iterations or psnr is not None):
+        raise ValueError("Give time alone, without iterations and psnr.")
+    limit = None if time is None else TimeLimit(clock.perf_counter(), checked_positive(time, "time"))
+    if psnr is not None and (checked_positive(psnr, "psnr") > MOST_PSNR or settings.iterations < 1):
+        raise ValueError(f"psnr={psnr!r} must be at most {MOST_PSNR}, and takes at least one iteration.")
+    return count, psnr, limit
+
+
+def _choices(names: tuple[str, ...]) -> str:
+    return " or ".join(repr(name) for name in names)

@@ -1,4 +1,4 @@
-"""Enlarge an image: fit models finer than its pixels, draw them on a finer raster, average."""
+"""Super-resolution: fit models finer than the pixels of an image, draw them on a finer raster, and average."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from ..checks import checked_count
 from ..image.format import ChannelAxis, to_type
 from ..image.inputs import Inputs
 from ..model.model import Model
-from ..model.raster import Numbers, Raster, checked_sharpen
+from ..model.raster import Numbers, Raster, checked_sharpen, output_size
 from ..progress import Callback, Parts
 from .fit import fit
 
 PIXELS_PER_KERNEL = 3
+"""Pixels for each kernel of a model by default. With fewer pixels a model takes longer and begins to follow noise, with
+more it loses fine detail."""
+
+PixelBox = tuple[int, int, int, int]
+"""Rows and columns (y0, x0, y1, x1) of an output, as in slices."""
 
 
 def upscale(
@@ -31,41 +36,67 @@ def upscale(
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
 ) -> np.ndarray:
-    """Enlarge an image by any real factor (native super-resolution).
+    """Enlarge an image by any real factor (super-resolution by steered kernels [1]_).
 
-    A pixel is taken for the mean over its area, as a camera measures it, not for the value at its centre: so edges
-    come out sharper than the pixels were.
+    A pixel is modelled as the mean over its area, as a camera measures it, instead of as the value at its centre. So
+    edges come out sharper than interpolation draws them. Nothing is learnt from other images.
 
     Parameters
     ----------
     image : array-like
-        As for `napari_rsmoe.fit`.
+        (Y, X), or (Y, X, C) with colour last; see `channel_axis`. Integers or floats of any size, finite.
     scale : float or (float, float)
-        Output pixels per image pixel (along y and x), positive; the output shape is rounded.
+        Output pixels for each image pixel (along y and x), positive; the output shape is rounded.
     sharpen : float
-        Above 1 edges get sharper still: kernels shrink by this factor before drawing (kernel editing).
+        Above 1 edges get sharper still: kernels shrink by this factor before they are drawn (kernel editing).
     models : int
-        How many models, each from its own start, are averaged; more is smoother and takes longer.
+        Number of models that are averaged, each from its own start. More models are smoother and take longer.
     n_kernels : int, optional
-        Kernels of each model; default: one for every 3 pixels, which keeps fine detail.
+        Kernels of each model; by default one for every 3 pixels, which keeps fine detail.
     iterations : int, optional
-        Optimiser steps of each model; default 300.
-    seed, device, channel_axis, callback
-        As for `napari_rsmoe.fit`.
+        Steps of the optimiser for each model; by default 50.
+    seed : int
+        Same seed, same machine: the same result to the bit, for any number of threads.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute, as for `napari_rsmoe.fit`.
+    channel_axis : int, None or "auto"
+        Which axis holds channels; "auto" takes a last axis of length 3 or 4.
+    callback : callable, optional
+        Called with a `Progress` every few steps. If it returns True, the job stops, and the result is made of the
+        models that are finished, or of the unfinished first one.
 
     Returns
     -------
     numpy.ndarray
-        Like the image, (round(H scale), round(W scale)); same type, range and axis order.
+        (round(H scale), round(W scale)), with channels where the image has them; its type and range.
 
     Raises
     ------
-    ImageError, ValueError
-        As for `napari_rsmoe.fit` and `Model.render`.
+    ImageError
+        If the image cannot be used.
+    ValueError
+        If a parameter is out of range.
+    DeviceError
+        If the device cannot be used.
 
     Notes
     -----
     To draw one model at several sizes, use ``fit(image, preset="enlarge")`` and `Model.render`.
+
+    References
+    ----------
+    .. [1] Y.-H. Li, T. Sikora, S. Knorr, M. Sjöström. Rasterized Steered Mixture of Experts for Efficient 2D Image
+       Regression, 2025. :doi:`10.48550/arXiv.2510.05814`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import upscale
+    >>> y, x = np.mgrid[:24, :32]
+    >>> disc = np.where((y - 12) ** 2 + (x - 16) ** 2 < 64, 200, 50).astype(np.uint8)
+    >>> large = upscale(disc, 2.5, models=2)
+    >>> large.shape, large.dtype
+    ((60, 80), dtype('uint8'))
     """
     if scale is None:
         raise ValueError("scale=None must be one or two positive numbers.")
@@ -90,7 +121,10 @@ def fit_models(
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
 ) -> list[Model]:
-    """The models that `upscale` averages; arguments as there. When the callback says stop, those that are finished."""
+    """Fit the models that `upscale` averages; arguments as there.
+
+    If the callback asks to stop, the finished models are returned, or the unfinished first one.
+    """
     inputs = Inputs.of(image, channel_axis)
     if n_kernels is None:
         n_kernels = max(1, inputs.pixels[..., 0].size // PIXELS_PER_KERNEL)
@@ -116,9 +150,45 @@ def fit_models(
     return fitted
 
 
-def draw_mean(models: Sequence[Model], **options: Any) -> np.ndarray:
-    """The mean of models of one image, in its type; `options` as for `Model.render`."""
-    total = models[0].render(**options, dtype=np.float64)
+def draw_mean(models: Sequence[Model], *, device: str = "auto", **options: Any) -> np.ndarray:
+    """Draw the mean of models of one image, in its type; `device` and `options` as for `Model.render`."""
+    total = models[0].render(**options, dtype=np.float64, device=device)
     for model in models[1:]:
-        total += model.render(**options, dtype=np.float64)
+        total += model.render(**options, dtype=np.float64, device=device)
     return to_type(total / len(models), models[0].layout.dtype)
+
+
+def draw_part(
+    models: Sequence[Model],
+    scale: float,
+    sharpen: float,
+    box: PixelBox | None = None,
+    step: int = 1,
+    *,
+    device: str = "auto",
+) -> np.ndarray:
+    """Draw a part of what `upscale` returns, for a first impression also with fewer pixels.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        Of one image, from `fit_models`.
+    scale, sharpen, device
+        As for `upscale`.
+    box : (y0, x0, y1, x1), optional
+        Pixels of the whole result to draw, as in slices; by default all.
+    step : int
+        Pixels of the result along each axis for one that is drawn, rounded up; above 1 for a first impression.
+
+    Returns
+    -------
+    numpy.ndarray
+        (height, width) of the box divided by `step`, in the type of the image.
+    """
+    height, width = models[0].shape
+    rows, columns = output_size((height, width), scale)
+    y0, x0, y1, x1 = box or (0, 0, rows, columns)
+    tall, wide = -(-(y1 - y0) // step), -(-(x1 - x0) // step)
+    y1, x1 = y0 + tall * step, x0 + wide * step
+    region = (y0 * height / rows, x0 * width / columns, y1 * height / rows, x1 * width / columns)
+    return draw_mean(models, region=region, shape=(tall, wide), sharpen=sharpen, device=device)

@@ -1,16 +1,40 @@
-"""Images with fewer pixels."""
+"""Images on another raster: with fewer pixels, or interpolated."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
+from ..arrays import Floats
+from .format import to_type
 
-def resized(planes: NDArray[np.floating], shape: list[int]) -> NDArray[np.float32]:
-    """Planes (C, H, W) with fewer pixels, without the frequencies that these cannot hold."""
+
+def resized(planes: NDArray[np.floating], shape: list[int]) -> Floats:
+    """Reduce planes (C, H, W) to `shape` (height, width), without the frequencies that fewer pixels cannot hold."""
     low = dctn(planes, axes=(1, 2), norm="ortho")[:, : shape[0], : shape[1]]
     scale = sqrt(low[0].size / planes[0].size)
     return np.asarray(scale * idctn(low, axes=(1, 2), norm="ortho"), np.float32)
+
+
+def cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Interpolate (Y, X) or (Y, X, C) by cubic splines to `size` (height, width).
+
+    The result is clipped to the range of the image and has its type; integers are rounded.
+    """
+    from skimage.transform import resize  # here, as loading it takes longer than starting the program
+
+    large = resize(image.astype(np.float64), size, order=3, mode="edge", anti_aliasing=False)
+    return to_type(np.clip(large, image.min(), image.max()), image.dtype)
+
+
+def resize_linear(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Interpolate (Y, X) linearly to `size` (height, width), in the type of the image; integers are rounded."""
+    if image.shape == tuple(size):
+        return image
+    from skimage.transform import resize  # here, as loading it takes longer than starting the program
+
+    return to_type(resize(image.astype(np.float64), tuple(size), order=1, mode="edge"), image.dtype)

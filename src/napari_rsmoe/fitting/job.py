@@ -1,0 +1,155 @@
+"""A fit that was asked for: with so many kernels, to a quality, or within a time."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..image.inputs import Inputs
+from ..image.metrics import default_data_range
+from ..model.experts import Mode
+from ..model.model import Model
+from ..progress import Callback, Parts, Progress
+from .fitter import CHUNK, Fitter
+from .kernel_count import MOST_FITS, as_few_as_reach, predict_kernels
+from .settings import FitSettings
+from .starts.methods import make_start
+
+DENSEST_AUTO = 20
+"""Pixels for each kernel that ``n_kernels="auto"`` leaves at least. With fewer, fine noise would count as detail."""
+DENSEST = 2
+"""Pixels for each kernel that a fit to a given PSNR leaves at least. With fewer, a model is larger than its image."""
+UNTIMED_STEPS = 2 * CHUNK
+"""Steps before the speed of a fit is known well enough to tell how many more there is time for."""
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """When a fit began, as `time.perf_counter` has it, and how many seconds it may take."""
+
+    began: float
+    seconds: float
+
+    def steps_left(self, step: int) -> int:
+        """Steps for which there is time, at the speed of those taken so far."""
+        passed = time.perf_counter() - self.began
+        return 1000 if step < UNTIMED_STEPS else int((self.seconds - passed) * step / passed)
+
+    def progress(self) -> tuple[int, int]:
+        """Milliseconds that have passed, and milliseconds in all."""
+        total = round(1000 * self.seconds)
+        return min(round(1000 * (time.perf_counter() - self.began)), total), total
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """An image to be fitted, and how.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        The image.
+    settings : FitSettings
+        Of the fit.
+    start_options : dict
+        Options of the start that the settings name.
+    mode, seed, preset
+        As for `napari_rsmoe.fit`.
+    device : torch.device
+        Where to fit, and to draw previews.
+    """
+
+    inputs: Inputs
+    settings: FitSettings
+    start_options: dict[str, Any]
+    mode: Mode
+    seed: int
+    preset: str
+    device: torch.device
+
+    def fitter(self, n_kernels: int, settings: FitSettings) -> Fitter:
+        """A fit from its start, with other settings than those of the job where a pilot needs them."""
+        rng = np.random.default_rng(self.seed)
+        pixels, weight = self.inputs.pixels, self.inputs.weight
+        start = make_start(settings.start, pixels, n_kernels, rng, **self.start_options)
+        return Fitter(pixels, start, settings, mode=self.mode, weight=weight, rng=rng, device=self.device)
+
+    def run(self, n_kernels: int, callback: Callback | None, limit: TimeLimit | None = None) -> tuple[Model, float]:
+        """Fit; returns the model and its mean squared error in the engine's range."""
+        fitter = self.fitter(n_kernels, self.settings)
+        while (remaining := fitter.remaining if limit is None else limit.steps_left(fitter.step)) > 0:
+            fitter.chunk(remaining)
+            if not fitter.due():
+                continue
+            done, total = (fitter.step, self.settings.iterations) if limit is None else limit.progress()
+            if self.report(callback, fitter, "fit", done, total):
+                break
+        fitter.keep_best()
+        return self.model(fitter), fitter.mean_squared_error
+
+    def report(self, callback: Callback | None, fitter: Fitter, stage: str, done: int, total: int) -> bool:
+        """Tell the callback how far the fit is; returns whether it asked to stop."""
+        if callback is None:
+            return False
+        psnr = fitter.psnr(self.inputs.layout)
+        return bool(callback(Progress(stage, done, total, psnr, partial(self.preview, fitter))))
+
+    def preview(self, fitter: Fitter) -> np.ndarray:
+        """The image as it is modelled so far."""
+        return self.model(fitter).render(device=self.device.type)
+
+    def to_quality(self, psnr: float, callback: Callback | None) -> Model:
+        """As few kernels as reach a PSNR in dB, as `napari_rsmoe.psnr` measures it."""
+        layout, (height, width, _) = self.inputs.layout, self.inputs.pixels.shape
+        peak = default_data_range(np.dtype(layout.dtype), layout.low, layout.high) or 1.0
+        target = 10 ** (-psnr / 10) * (peak / layout.span) ** 2
+        parts = Parts(callback, MOST_FITS)
+
+        def attempt(n_kernels: int, index: int) -> tuple[Model, float]:
+            return self.run(n_kernels, parts.part(index, f"fit with {n_kernels} kernels"))
+
+        most = max(1, height * width // DENSEST)
+        first, pilot = self.expected_kernels(target, parts.part(0, ""), densest=DENSEST)
+        if pilot is not None:
+            return self.model(pilot)
+        model, error = as_few_as_reach(target, first, most, attempt, lambda: parts.stopped)
+        if error > target and not parts.stopped:
+            warnings.warn(f"No {psnr:g} dB with {model.n_kernels} kernels; the best model is returned.", stacklevel=4)
+        return model
+
+    def automatic(self, psnr: float, callback: Callback | None, limit: TimeLimit | None) -> Model:
+        """As many kernels as a pilot fit expects to reach a PSNR in dB, in the image's own range."""
+        count, pilot = self.expected_kernels(10 ** (-psnr / 10), callback, densest=DENSEST_AUTO)
+        return self.run(count, callback, limit)[0] if pilot is None else self.model(pilot)
+
+    def expected_kernels(self, target: float, callback: Callback | None, densest: int) -> tuple[int, Fitter | None]:
+        """Kernels that a pilot fit predicts for a mean squared error, at most one for every `densest` pixels.
+
+        When the callback asks to stop, the pilot itself comes with them.
+        """
+        stopped: list[Fitter] = []
+
+        def stop(pilot: Fitter) -> bool:
+            if self.report(callback, pilot, "find the number of kernels", 0, max(1, self.settings.iterations)):
+                stopped.append(pilot)
+            return bool(stopped)
+
+        count = predict_kernels(self.inputs.pixels.shape, target, densest, self.fitter, self.settings, stop)
+        return count, stopped[0] if stopped else None
+
+    def model(self, fitter: Fitter) -> Model:
+        """The model as it is now, with a record of how it was made."""
+        metadata = {
+            "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
+            "seed": self.seed,
+            "preset": self.preset,
+            "settings": asdict(self.settings),
+        }
+        return fitter.model(self.inputs.layout, metadata)
