@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import dask.array
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ import torch
 from skimage import data, transform
 
 import napari_rsmoe
-from napari_rsmoe import ImageError, Progress, fit, psnr, upscale
+from napari_rsmoe import ImageError, Progress, engine, fit, psnr, upscale
 
 
 @pytest.fixture(scope="module")
@@ -378,3 +381,30 @@ def test_metadata_says_how_the_model_was_made(photograph: np.ndarray) -> None:
     assert model.metadata["seed"] == 4
     assert model.metadata["settings"]["iterations"] == 10
     assert napari_rsmoe.__version__ in model.metadata["made_by"]
+
+
+# ---------------------------------------------------------------------- where it is drawn
+
+
+@pytest.fixture
+def devices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The devices that are asked for, by whoever computes."""
+    asked: list[str] = []
+    run_on = engine.run_on
+
+    def spy(device: str, job: Callable[[torch.device], Any]) -> Any:
+        asked.append(device)
+        return run_on(device, job)
+
+    monkeypatch.setattr(engine, "run_on", spy)
+    return asked
+
+
+def test_a_preview_is_drawn_where_the_user_chose(photograph: np.ndarray, devices: list[str]) -> None:
+    fit(photograph, 20, iterations=5, device="cpu", callback=lambda progress: progress.preview() is None)
+    assert devices == ["cpu", "cpu"]
+
+
+def test_upscale_draws_where_the_user_chose(photograph: np.ndarray, devices: list[str]) -> None:
+    upscale(photograph[:20, :20], 2, models=2, iterations=5, device="cpu")
+    assert devices == ["cpu"] * 4  # two fits and two drawings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
@@ -29,12 +28,3 @@ def cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     large = resize(image.astype(np.float64), size, order=3, mode="edge", anti_aliasing=False)
     return to_type(np.clip(large, image.min(), image.max()), image.dtype)
-
-
-def resize_linear(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Interpolate (Y, X) linearly to `size` (height, width), in the type of the image; integers are rounded."""
-    if image.shape == tuple(size):
-        return image
-    from skimage.transform import resize  # here, as loading it takes longer than starting the program
-
-    return to_type(resize(image.astype(np.float64), tuple(size), order=1, mode="edge"), image.dtype)

@@ -140,16 +140,16 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
 
     `show`: `bicubic` (cubic interpolation for comparison). Else as `denoise`, with `parameters.UPSCALE`.
     """
-    from ..fitting.upscale import fit_models
+    from ..fitting.upscale import draw_part, fit_models
+    from ..image.resize import cubic
     from ..model.raster import output_size
-    from .enlarging import cubic, draw
 
     settings = _settings(UPSCALE, given)
     fitting = {name: value for name, value in settings.items() if name not in ("scale", "sharpen")}
 
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
         models = fit_models(plane.image, **fitting, channel_axis=_channels(plane), callback=report)
-        large = draw(models, settings["scale"], settings["sharpen"], device=settings["device"])
+        large = draw_part(models, settings["scale"], settings["sharpen"], device=settings["device"])
         return PlaneResult([large], PlaneModels(plane.index, models))
 
     planes, metrics = _run(source, work, callback)

@@ -15,7 +15,6 @@ from ...image.planes import Plane, Planes
 from ...ui.jobs import Latest, Outcome
 from ...ui.parameters import SHARPEN, UPSCALE
 from ..actions import PlaneModels, Result
-from ..enlarging import draw
 from ..names import METADATA_KEY
 from ..source import Source, plane_in_view
 from ..workers.thread import Task
@@ -120,7 +119,7 @@ class UpscaleWidget(JobWidget):
             return
         scale, sharpen, device = self._scale(), float(self.sharpen.value), self._device()
         self._live.ask(
-            lambda: [(plane, None, draw(plane.models, scale, sharpen, device=device)) for plane in result.planes]
+            lambda: [(plane, None, _draw(plane.models, scale, sharpen, device=device)) for plane in result.planes]
         )
         record = {**result.record, "parameters": {**result.record["parameters"], "sharpen": sharpen}}
         self.result = replace(result, record=record)
@@ -179,6 +178,12 @@ def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int
     models = plane.models[:LIVE_MODELS]
     step = int(np.ceil(np.sqrt((y1 - y0) * (x1 - x0) / LIVE_PIXELS)))
     if step <= 1:
-        return draw(models, scale, sharpen, box, device=device)
-    coarse = draw(models, scale, sharpen, box, step=step, device=device)
+        return _draw(models, scale, sharpen, box, device=device)
+    coarse = _draw(models, scale, sharpen, box, step=step, device=device)
     return coarse.repeat(step, 0).repeat(step, 1)[: y1 - y0, : x1 - x0]
+
+
+def _draw(*arguments: Any, **options: Any) -> np.ndarray:
+    from ...fitting.upscale import draw_part  # here, as it loads torch
+
+    return draw_part(*arguments, **options)
