@@ -4,12 +4,10 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <exception>
 #include <initializer_list>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -337,42 +335,6 @@ inline int64_t num_threads() {
   uint32_t value;
   RSMOE_TORCH(torch_get_num_threads(&value));
   return value;
-}
-
-// Calls body(begin, end) for pieces of [0, count) on torch's threads, which flush denormals meanwhile, and waits. The
-// first exception of the body, if any, is thrown again here.
-template <class Body> void parallel_for(int64_t count, int64_t grain_size, Body&& body) {
-  struct Shared {
-    std::remove_reference_t<Body>& body;
-    std::once_flag once;
-    std::exception_ptr error;
-  } shared{body, {}, nullptr};
-  const ParallelFunc run = [](int64_t begin, int64_t end, void* context) {
-    const FlushDenormals flush;
-    auto& s = *static_cast<Shared*>(context);
-    try {
-      s.body(begin, end);
-    } catch (...) {
-      std::call_once(s.once, [&s] { s.error = std::current_exception(); });
-    }
-  };
-  RSMOE_TORCH(torch_parallel_for(0, count, grain_size, run, &shared));
-  if (shared.error) std::rethrow_exception(shared.error);
-}
-
-// Calls body(task, worker) once for every task in [0, tasks), each as soon as a worker is free. Workers count
-// from 0 to min(num_threads(), tasks) - 1; a worker runs one task at a time, so it may own scratch memory.
-template <class Body> void for_each_task(int64_t tasks, Body&& body) {
-  const int64_t workers = std::min(num_threads(), tasks);
-  std::atomic<int64_t> next{0};
-  const auto work = [&](int64_t first, int64_t last) {
-    for (int64_t worker = first; worker < last; ++worker)
-      for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) body(task, worker);
-  };
-  if (workers <= 1)
-    work(0, 1);
-  else
-    parallel_for(workers, 1, work);
 }
 
 // ---- devices ---------------------------------------------------------------------------------------------

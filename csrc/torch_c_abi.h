@@ -21,7 +21,6 @@ using TorchLibraryHandle = TorchLibraryOpaque*;
 
 using AOTITorchError = int32_t;  // 0: success
 using StableIValue = uint64_t;   // an argument or a result of an operator
-typedef void (*ParallelFunc)(int64_t begin, int64_t end, void* ctx);
 
 // Operators.
 AOTITorchError aoti_torch_library_init_def(const char* ns, const char* file, uint32_t line,
@@ -62,7 +61,6 @@ AOTITorchError torch_delete_list(StableListHandle list_handle);
 AOTITorchError torch_new_string_handle(const char* data, size_t length, StringHandle* handle);
 
 // Threads, devices and streams; the last one lives in libtorch_cuda.
-AOTITorchError torch_parallel_for(int64_t begin, int64_t end, int64_t grain_size, ParallelFunc func, void* ctx);
 AOTITorchError torch_get_num_threads(uint32_t* out_num_threads);
 AOTITorchError aoti_torch_create_device_guard(int32_t device_index, DeviceGuardHandle* ret_guard);
 AOTITorchError aoti_torch_delete_device_guard(DeviceGuardHandle guard);

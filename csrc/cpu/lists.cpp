@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "../common/culling.h"
+#include "../threads.h"
 #include "../torch_abi.h"
 #include "aligned.h"
 #include "tile.h"
@@ -96,7 +97,7 @@ Level refine(const Level& parent, const float* geometry, int64_t height, int64_t
     int64_t counts[kBranch * kBranch] = {};
   };
   std::vector<Part> parts(static_cast<size_t>(parents));
-  std::vector<Candidates> scratch(static_cast<size_t>(torch_abi::num_threads()));
+  std::vector<Candidates> scratch(static_cast<size_t>(worker_count()));
   auto for_children = [&](int64_t p, auto&& visit) {
     const int64_t py = p / parent.boxes_x * kBranch, px = p % parent.boxes_x * kBranch;
     for (int64_t c = 0; c < kBranch * kBranch; ++c) {
@@ -104,21 +105,24 @@ Level refine(const Level& parent, const float* geometry, int64_t height, int64_t
       if (y < child.boxes_y && x < child.boxes_x) visit(c, y, x);
     }
   };
-  torch_abi::for_each_task(parents, [&](int64_t p, int64_t worker) {
-    const int32_t* ids = parent.ids.data() + parent.start[p];
-    const int64_t n = parent.start[p + 1] - parent.start[p];
-    if (n == 0) return;
-    Candidates& candidates = scratch[worker];
-    candidates.gather(geometry, ids, n, culling.confidence);
-    Part& part = parts[p];
-    for_children(p, [&](int64_t c, int64_t y, int64_t x) {
-      const auto side = static_cast<float>(child.side);
-      const float box[4] = {y * side, x * side, y * side + side - 1, x * side + side - 1};
-      const auto before = static_cast<int64_t>(part.ids.size());
-      candidates.select(box, culling, child.side == kTile, ids, part.ids);
-      part.counts[c] = static_cast<int64_t>(part.ids.size()) - before;
-    });
-  });
+  for_each_task(
+      parents,
+      [&](int64_t p, int64_t worker) {
+        const int32_t* ids = parent.ids.data() + parent.start[p];
+        const int64_t n = parent.start[p + 1] - parent.start[p];
+        if (n == 0) return;
+        Candidates& candidates = scratch[worker];
+        candidates.gather(geometry, ids, n, culling.confidence);
+        Part& part = parts[p];
+        for_children(p, [&](int64_t c, int64_t y, int64_t x) {
+          const auto side = static_cast<float>(child.side);
+          const float box[4] = {y * side, x * side, y * side + side - 1, x * side + side - 1};
+          const auto before = static_cast<int64_t>(part.ids.size());
+          candidates.select(box, culling, child.side == kTile, ids, part.ids);
+          part.counts[c] = static_cast<int64_t>(part.ids.size()) - before;
+        });
+      },
+      static_cast<int64_t>(scratch.size()));
   child.start.assign(static_cast<size_t>(child.boxes_y * child.boxes_x + 1), 0);
   for (int64_t p = 0; p < parents; ++p)
     for_children(p,
@@ -127,7 +131,7 @@ Level refine(const Level& parent, const float* geometry, int64_t height, int64_t
   torch_abi::check(child.start.back() <= std::numeric_limits<int32_t>::max(),
                    "too many (tile, kernel) pairs; use fewer kernels, a smaller image or rasterized=True");
   child.ids.resize(static_cast<size_t>(child.start.back()));
-  torch_abi::for_each_task(parents, [&](int64_t p, int64_t) {
+  for_each_task(parents, [&](int64_t p, int64_t) {
     const int32_t* from = parts[p].ids.data();
     for_children(p, [&](int64_t c, int64_t y, int64_t x) {
       std::copy_n(from, parts[p].counts[c], child.ids.data() + child.start[y * child.boxes_x + x]);

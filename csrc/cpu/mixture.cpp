@@ -8,25 +8,21 @@
 #include <utility>
 #include <vector>
 
-#include "../torch_abi.h"
+#include "../threads.h"
 #include "aligned.h"
 #include "tile.h"
 
 namespace rsmoe::cpu {
 namespace {
 
-// Waking threads costs some 10 us; this many pairs of a tile and a kernel take about 40 us.
+// Pairs of a tile and a kernel from which on several threads are used. To wake a thread costs some 10 us, and this many
+// pairs take about 40 us.
 constexpr int64_t kPairsWorthThreads = 512;
-
-template <class Body> void for_each_tile(const TileLists& lists, Body&& body) {
-  if (lists.pairs() >= kPairsWorthThreads) return torch_abi::for_each_task(lists.tiles(), body);
-  for (int64_t tile = 0; tile < lists.tiles(); ++tile) body(tile, 0);
-}
 
 // One workspace per thread, large enough for the longest list.
 class Workspaces {
  public:
-  Workspaces() : memory_(static_cast<size_t>(torch_abi::num_threads())) {}
+  Workspaces() : memory_(static_cast<size_t>(worker_count())) {}
 
   // Makes room for any tile of these lists.
   void fit(const Mixture& m, const TileLists& lists) {
@@ -37,7 +33,13 @@ class Workspaces {
     const int64_t floats = simd().workspace(largest);
     for (AlignedFloats& m : memory_) m.reserve(floats);
   }
-  float* operator[](int64_t worker) { return memory_[worker].data(); }
+  // Calls body(tile, memory) for every tile of these lists.
+  template <class Body> void for_each_tile(const TileLists& lists, Body&& body) {
+    const bool alone = lists.pairs() < kPairsWorthThreads;
+    for_each_task(
+        lists.tiles(), [&](int64_t tile, int64_t worker) { body(tile, memory_[static_cast<size_t>(worker)].data()); },
+        alone ? 1 : static_cast<int64_t>(memory_.size()));
+  }
 
  private:
   std::vector<AlignedFloats> memory_;
@@ -91,9 +93,8 @@ void render(const Mixture& m, float* image) {
   const TileLists lists = build_lists(m, m.culling);
   Workspaces workspaces;
   workspaces.fit(m, lists);
-  for_each_tile(lists, [&](int64_t tile, int64_t worker) {
+  workspaces.for_each_tile(lists, [&](int64_t tile, float* memory) {
     const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
-    float* memory = workspaces[worker];
     simd().forward(job, memory);
     const float* value = simd().view(job, memory).value;
     for_rows(m, job,
@@ -108,9 +109,8 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
   std::vector<float> pairs(static_cast<size_t>(lists.pairs() * columns));
   Workspaces workspaces;
   workspaces.fit(m, lists);
-  for_each_tile(lists, [&](int64_t tile, int64_t worker) {
+  workspaces.for_each_tile(lists, [&](int64_t tile, float* memory) {
     const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
-    float* memory = workspaces[worker];
     simd().forward(job, memory);
     float* residual = simd().view(job, memory).residual;
     std::fill_n(residual, int64_t{m.channels} * kTilePixels, 0.0f);
@@ -119,7 +119,7 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
     });
     simd().backward(job, memory, pairs.data() + lists.start[tile] * columns);
   });
-  torch_abi::parallel_for(m.kernels, 256, [&](int64_t begin, int64_t end) {
+  for_each_piece(m.kernels, 256, [&](int64_t begin, int64_t end) {
     std::vector<float> sums(static_cast<size_t>(columns));
     for (int64_t j = begin; j < end; ++j) {
       if (of_kernel.start[j] == of_kernel.start[j + 1]) {  // its numbers may not be finite
@@ -161,9 +161,8 @@ FitSeconds fit(const FitSteps& f, float* losses) {
       tile_loss.resize(static_cast<size_t>(lists.tiles()));
       seconds.lists += watch.lap();
     }
-    for_each_tile(lists, [&](int64_t tile, int64_t worker) {
+    workspaces.for_each_tile(lists, [&](int64_t tile, float* memory) {
       const TileJob job = tile_job(m, lists, tile, tile_tau(f.culling));
-      float* memory = workspaces[worker];
       simd().forward(job, memory);
       tile_loss[tile] = simd().residual_from_target(job, memory, f.target + tile * f.channels * kTilePixels,
                                                     f.weight ? f.weight + tile * kTilePixels : nullptr, f.block);
@@ -189,7 +188,7 @@ FitSeconds fit(const FitSteps& f, float* losses) {
                         {f.beta1, f.beta2, static_cast<float>(1 / (1 - std::pow(f.beta1, step))),
                          static_cast<float>(1 / (1 - std::pow(f.beta2, step)))},
                         f.limits};
-    torch_abi::parallel_for(f.kernels, 512, [&](int64_t begin, int64_t end) { simd().adam(adam, begin, end); });
+    for_each_piece(f.kernels, 512, [&](int64_t begin, int64_t end) { simd().adam(adam, begin, end); });
     seconds.optimiser += watch.lap();
   }
   return seconds;

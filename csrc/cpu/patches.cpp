@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "../torch_abi.h"
+#include "../threads.h"
 #include "aligned.h"
 #include "tile.h"
 
@@ -184,7 +184,7 @@ void filter_patches(const PatchFilter& f, float* estimate, float* leverage) {
   std::fill_n(leverage, floats, 0.0f);
   const Scaled scaled(f);
   const Steps steps(f.reach);
-  std::vector<Worker> workers(static_cast<size_t>(torch_abi::num_threads()));
+  std::vector<Worker> workers(static_cast<size_t>(worker_count()));
   for (Worker& worker : workers) worker.prepare(f);
   const auto references = [&](int64_t length) { return (length - kPatchSide + f.stride - 1) / f.stride + 1; };
   const int64_t rows = references(f.height), columns = references(f.width);
@@ -194,7 +194,7 @@ void filter_patches(const PatchFilter& f, float* estimate, float* leverage) {
   for (const Corner& parity : {Corner{0, 0}, {0, 1}, {1, 0}, {1, 1}}) {
     const auto squares = [&](int64_t n, int64_t odd) { return ((n + side - 1) / side + 1 - odd) / 2; };
     const int64_t down = squares(rows, parity.y), across = squares(columns, parity.x);
-    torch_abi::for_each_task(down * across, [&](int64_t task, int64_t worker) {
+    const auto filter_square = [&](int64_t task, int64_t worker) {
       const int64_t row = (2 * (task / across) + parity.y) * side, column = (2 * (task % across) + parity.x) * side;
       for (int64_t r = row; r < std::min(row + side, rows); ++r)
         for (int64_t c = column; c < std::min(column + side, columns); ++c) {
@@ -203,7 +203,8 @@ void filter_patches(const PatchFilter& f, float* estimate, float* leverage) {
                    {std::min(r * f.stride, f.height - kPatchSide), std::min(c * f.stride, f.width - kPatchSide)});
           w.filter(f, estimate, leverage, weights.data());
         }
-    });
+    };
+    for_each_task(down * across, filter_square, static_cast<int64_t>(workers.size()));
   }
   for (int64_t i = 0; i < floats; ++i) {
     estimate[i] /= weights[static_cast<size_t>(i)];

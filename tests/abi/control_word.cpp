@@ -2,7 +2,9 @@
 #include <cstdint>
 #include <xmmintrin.h>
 
-#include "torch_c_abi.h"
+using ParallelFunc = void (*)(int64_t begin, int64_t end, void* context);
+extern "C" int32_t torch_parallel_for(int64_t begin, int64_t end, int64_t grain_size, ParallelFunc function,
+                                      void* context);
 
 namespace {
 constexpr uint32_t kExceptionFlags = 0x3f, kDenormalOperand = 0x02;

@@ -18,6 +18,7 @@ from backends import ROOT, compiler, run
 from mixtures import random_mixture
 
 from napari_rsmoe import engine
+from napari_rsmoe.engine.limits import Limits
 
 pytestmark = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads the state of x86-64")
 
@@ -61,7 +62,7 @@ def fit_steps(target: torch.Tensor, geometry: torch.Tensor, experts: torch.Tenso
     losses, _ = engine.fit_steps(
         geometry, experts, torch.zeros(2, 6 + channels, len(geometry)), target, None, torch.full((30, 4), 0.05),
         HEIGHT, WIDTH, first_step=0, tau=7.0, normalised=True, confidence=0.0, whitened=True, list_interval=5,
-        list_margin=2.0, betas=(0.85, 0.95), limits=(20.0, 8.0, 0.25, 200.0, 8.0),
+        list_margin=2.0, betas=(0.85, 0.95), limits=Limits(),
     )  # fmt: skip
     return losses
 

@@ -11,10 +11,10 @@ from mixtures import random_mixture
 
 from napari_rsmoe import engine
 from napari_rsmoe.engine import operators
+from napari_rsmoe.engine.limits import Limits
 
 HEIGHT, WIDTH, TILES = 37, 50, 12
 HOSTILE = [math.nan, math.inf, -math.inf, 3e38]
-LIMITS = (20.0, 8.0, 0.25, 200.0, 8.0)
 FIELDS = {"y": 0, "x": 1, "r11": 2, "r12": 3, "r22": 4, "logit": 5}
 KINDS = [(True, False), (True, True), (False, False), (False, True)]
 NAMES = ["smoe", "smoe-linear", "rbf", "rbf-linear"]
@@ -39,7 +39,7 @@ def fitted(
     losses, _ = engine.fit_steps(
         geometry, experts, state, target, weight, torch.full((12, 4), 0.05), HEIGHT, WIDTH, first_step=0, tau=7.0,
         normalised=normalised, confidence=0.0, linear=linear, whitened=True, list_interval=7, list_margin=2.0,
-        betas=(0.9, 0.99), limits=LIMITS,
+        betas=(0.9, 0.99), limits=Limits(),
     )  # fmt: skip
     return [geometry, experts, state, losses]
 
@@ -172,7 +172,7 @@ def test_absurd_sizes_are_refused_at_once(sizes: tuple[int, int]) -> None:
         engine.fit_steps(
             geometry, experts, torch.zeros(2, 8, 5), torch.zeros(6, 2, 256), None, torch.zeros(1, 4), *sizes,
             first_step=0, tau=7.0, normalised=True, confidence=0.0, whitened=True, list_interval=1, list_margin=0.0,
-            betas=(0.9, 0.99), limits=LIMITS,
+            betas=(0.9, 0.99), limits=Limits(),
         )  # fmt: skip
 
 
@@ -182,5 +182,5 @@ def test_absurd_steps_are_refused() -> None:
         engine.fit_steps(
             geometry, experts, torch.zeros(2, 8, 5), torch.zeros(6, 2, 256), None, torch.zeros(3, 4), 20, 33,
             first_step=2**63 - 1, tau=7.0, normalised=True, confidence=0.0, whitened=True, list_interval=1,
-            list_margin=0.0, betas=(0.9, 0.99), limits=LIMITS,
+            list_margin=0.0, betas=(0.9, 0.99), limits=Limits(),
         )  # fmt: skip

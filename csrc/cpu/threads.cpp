@@ -1,0 +1,203 @@
+#include "../threads.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+#if !defined(_WIN32)
+#include <pthread.h>
+#include <signal.h>
+#endif
+
+#include "../floating_point.h"
+#include "../torch_abi.h"
+#include "processors.h"
+
+namespace rsmoe {
+namespace {
+
+// How long a thread that waits stays awake. The next step of a fit comes within a few microseconds, and to wake a
+// thread takes as much again; longer waits would take time from other programs.
+constexpr std::chrono::microseconds kAwake{30};
+
+// Whether this thread is at work for a job.
+thread_local bool at_work = false;
+
+void pause() {
+#if defined(__SSE2__)
+  _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+  __asm__ volatile("yield");
+#endif
+}
+
+// Waits for a condition without sleeping; returns whether it came to hold in time.
+template <class Condition> bool soon(Condition&& holds) {
+  const auto end = std::chrono::steady_clock::now() + kAwake;
+  do {
+    for (int i = 0; i < 8; ++i) {
+      if (holds()) return true;
+      pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+// Lives on the stack of the thread that runs it. All but `work` and `context` is the pool's, under its lock.
+struct Job {
+  void (*work)(void*, int64_t);
+  void* context;
+  int64_t workers;                  // that it may have
+  int64_t joined = 1;               // workers that it has had, the calling thread among them
+  std::atomic<int64_t> helping{0};  // helpers that are at work for it
+  std::condition_variable left;     // told when the last helper leaves
+  std::exception_ptr error;         // the first
+
+  void run(int64_t worker, std::mutex& mutex) {
+    try {
+      work(context, worker);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+    }
+  }
+};
+
+class Pool {
+ public:
+  void run(Job& job) {
+    begin(job);
+    at_work = true;
+    job.run(0, mutex_);
+    at_work = false;
+    end(job);
+    if (job.error) std::rethrow_exception(job.error);
+  }
+
+ private:
+  // Offers a job to the helpers, of which there are as many as the largest job so far may have.
+  void begin(Job& job) {
+    int64_t asleep;
+    {
+      const std::lock_guard lock(mutex_);
+      while (helpers_ < job.workers - 1 && add_helper()) ++helpers_;
+      jobs_.push_back(&job);
+      jobs_offered_.fetch_add(1, std::memory_order_release);
+      asleep = std::min(asleep_, job.workers - 1);
+    }
+    for (; asleep > 0; --asleep) offered_.notify_one();
+  }
+
+  // Takes the offer back and waits for the helpers that took it up.
+  void end(Job& job) {
+    {
+      const std::lock_guard lock(mutex_);
+      std::erase(jobs_, &job);
+    }
+    const auto alone = [&] { return job.helping.load(std::memory_order_acquire) == 0; };
+    soon(alone);
+    std::unique_lock lock(mutex_);  // in any case: the last helper lets go of the job before it releases the lock
+    job.left.wait(lock, alone);
+  }
+
+  bool add_helper() {
+    try {
+      const BlockedSignals blocked;
+      std::thread([this] { help(); }).detach();
+      return true;
+    } catch (const std::system_error&) {
+      return false;  // the system has no more; the calling thread does the work
+    }
+  }
+
+  [[noreturn]] void help() {
+    const FlushDenormals flush;
+    at_work = true;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      const auto job = std::ranges::find_if(jobs_, [](const Job* j) { return j->joined < j->workers; });
+      if (job != jobs_.end())
+        help(**job, lock);
+      else
+        wait_for_offer(lock);
+    }
+  }
+
+  void help(Job& job, std::unique_lock<std::mutex>& lock) {
+    const int64_t worker = job.joined++;
+    job.helping.fetch_add(1, std::memory_order_relaxed);
+    lock.unlock();
+    job.run(worker, mutex_);
+    lock.lock();
+    if (job.helping.fetch_sub(1, std::memory_order_release) == 1) job.left.notify_one();
+  }
+
+  void wait_for_offer(std::unique_lock<std::mutex>& lock) {
+    const int64_t before = jobs_offered_.load(std::memory_order_relaxed);
+    const auto comes = [&] { return jobs_offered_.load(std::memory_order_acquire) != before; };
+    lock.unlock();
+    const bool came = soon(comes);
+    lock.lock();
+    if (came) return;
+    ++asleep_;
+    offered_.wait(lock, comes);
+    --asleep_;
+  }
+
+  // Signals are for the threads of the program: Python waits for them in its main thread.
+  class BlockedSignals {
+#if !defined(_WIN32)
+   public:
+    BlockedSignals() {
+      sigset_t all;
+      sigfillset(&all);
+      pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    BlockedSignals(const BlockedSignals&) = delete;
+    BlockedSignals& operator=(const BlockedSignals&) = delete;
+    ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+   private:
+    sigset_t before_;
+#endif
+  };
+
+  std::mutex mutex_;
+  std::condition_variable offered_;
+  std::vector<Job*> jobs_;                // that are begun and not ended
+  std::atomic<int64_t> jobs_offered_{0};  // ever
+  int64_t helpers_ = 0, asleep_ = 0;
+};
+
+std::atomic<Pool*> the_pool{nullptr};
+
+// The pool of this process. It is never destroyed, as its helpers may be in it until the process ends; a child process
+// has no helpers, and begins with a pool of its own.
+Pool& pool() {
+#if !defined(_WIN32)
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { the_pool = nullptr; });
+  (void)registered;
+#endif
+  if (Pool* existing = the_pool.load(std::memory_order_acquire)) return *existing;
+  auto* fresh = new Pool;
+  Pool* other = nullptr;
+  if (the_pool.compare_exchange_strong(other, fresh)) return *fresh;
+  delete fresh;
+  return *other;
+}
+
+}  // namespace
+
+int64_t worker_count() { return at_work ? 1 : std::min(torch_abi::num_threads(), cpu::processors()); }
+
+void run_workers(int64_t workers, void (*work)(void*, int64_t), void* context) {
+  const FlushDenormals flush;
+  if (workers <= 1 || at_work) return work(context, 0);
+  Job job{work, context, workers, 1, 0, {}, nullptr};
+  pool().run(job);
+}
+
+}  // namespace rsmoe

@@ -1,0 +1,44 @@
+// The threads of the CPU engine: the calling thread and a pool of helpers, which sleep when there is nothing to do.
+//
+// torch's own threads are not used, because those of OpenMP spin between two pieces of work: beside other programs, or
+// between steps as short as those of a fit, this takes processor time from everybody, the work itself included.
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <type_traits>
+
+namespace rsmoe {
+
+// Threads that a job begun now may have, the calling one among them: as many as torch.set_num_threads allows, but no
+// more than there are processors for this process by affinity and control group. Within a job it is 1.
+int64_t worker_count();
+
+// Calls work(context, worker) in up to `workers` threads at once and waits: worker 0 is the calling thread, the others
+// are helpers. A helper that gets no processor before the job is done is left out, so each worker must take its tasks
+// from a common counter. Denormals are flushed meanwhile. The first exception is thrown again here. It may be called
+// from several threads at once, from within a job (then the calling thread works alone), and after fork.
+void run_workers(int64_t workers, void (*work)(void* context, int64_t worker), void* context);
+
+// Calls body(task, worker) once for every task in [0, tasks), each as soon as a worker is free. Workers count from 0 to
+// workers - 1; a worker runs one task at a time, so it may own scratch memory. Who has such memory says for how many.
+template <class Body> void for_each_task(int64_t tasks, Body&& body, int64_t workers = worker_count()) {
+  struct Shared {
+    std::remove_reference_t<Body>& body;
+    int64_t tasks;
+    alignas(64) std::atomic<int64_t> next{0};
+  } shared{body, tasks};
+  const auto work = [](void* context, int64_t worker) {
+    auto& s = *static_cast<Shared*>(context);
+    for (int64_t task; (task = s.next.fetch_add(1, std::memory_order_relaxed)) < s.tasks;) s.body(task, worker);
+  };
+  run_workers(std::min(workers, tasks), work, &shared);
+}
+
+// Calls body(begin, end) for the pieces of [0, count) that begin at multiples of `size`.
+template <class Body> void for_each_piece(int64_t count, int64_t size, Body&& body) {
+  for_each_task((count + size - 1) / size,
+                [&](int64_t piece, int64_t) { body(piece * size, std::min(count, (piece + 1) * size)); });
+}
+
+}  // namespace rsmoe
