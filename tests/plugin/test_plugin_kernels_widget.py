@@ -110,7 +110,7 @@ def test_draw_fewer_and_by_the_filter(viewer: Any, fitted: Any) -> None:
     fitted.feature.value = "weight"
     fitted.low.value, fitted.high.value = 1e6, 1e7
     press(fitted.redraw)
-    assert "No kernel is like that" in last_words()
+    assert "No kernel passes the filter" in last_words()
     fitted.low.value = 0
     fitted.most.value = 2000
     press(fitted.redraw)

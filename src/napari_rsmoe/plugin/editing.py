@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     from ..model.model import Model
 
 Trial = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Kernels placed elsewhere: rows (n,), centres (n, 2), covariances (n, 2, 2), as `EditableKernels.place` takes them."""
+"""The arguments of `EditableKernels.place`: rows (n,), centres (n, 2), covariances (n, 2, 2)."""
 MOST_STEPS_BACK = 50
-"""Edits that can be undone; older ones are forgotten. Each keeps the arrays of the planes that it changed."""
+"""Number of edits that can be undone. Each keeps the arrays of the planes that it changed."""
 
 
 @dataclass(frozen=True)
 class _State:
-    """The kernels of one plane; the arrays are never written to."""
+    """The kernels of one plane. The arrays are replaced, never modified."""
 
-    geometry: np.ndarray  # (L, 6) float32, as Model.geometry
-    experts: np.ndarray  # (L, C) or linear (L, 3 C) float32, as Model.experts
-    alive: np.ndarray  # (L,) bool, False for deleted ones
+    geometry: np.ndarray  # (L, 6) float32, like Model.geometry.
+    experts: np.ndarray  # (L, C), or (L, 3 C) if linear, float32, like Model.experts.
+    alive: np.ndarray  # (L,) bool, False for deleted kernels.
 
 
 class EditableKernels:
     """The kernels of one or more planes.
 
-    A kernel keeps its row for good: deleted ones stay as dead rows, new ones come last. What is not edited keeps its
-    exact values.
+    A kernel keeps its row: deleted kernels stay as dead rows, and new ones are appended. Kernels that are not edited
+    keep their values, bit by bit.
 
     Parameters
     ----------
     models : sequence of Model
-        One for each plane.
+        One model for each plane.
     planes : sequence of tuple
-        Where each plane lies along the axes before Y and X; empty for an image of one plane.
+        Index of each plane along the axes before Y and X; empty for an image of one plane.
     errors : sequence of numpy.ndarray, optional
-        For each plane (L,), how far image and model are apart at each kernel; NaN where unknown.
+        For each plane (L,) the root mean square of image minus model near each kernel; NaN if unknown.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class EditableKernels:
             ExpertColours.of(m.mode, m.layout, self.kernels(plane).expert) for plane, m in enumerate(self._models)
         ]
         self.drawn: list[np.ndarray] = [self.rows(plane) for plane in range(len(self._models))]
-        """Rows that the layer shows, for each plane."""
+        """Rows that the layer shows in each plane."""
         self._undo: list[list[_State]] = []
         self._redo: list[list[_State]] = []
 
@@ -66,30 +66,30 @@ class EditableKernels:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an edit to take back."""
+        """Whether there is an edit to undo."""
         return bool(self._undo)
 
     @property
     def can_redo(self) -> bool:
-        """Whether an edit was taken back."""
+        """Whether there is an edit to redo."""
         return bool(self._redo)
 
     @property
     def channels(self) -> int:
-        """Number of channels."""
+        """Number of channels of the experts."""
         return self._models[0].channels
 
     def count(self, plane: int) -> int:
-        """Kernels that a plane has now."""
+        """Number of kernels of a plane, without deleted ones."""
         return int(self._states[plane].alive.sum())
 
     def rows(self, plane: int) -> np.ndarray:
-        """Rows of the kernels that a plane has now."""
+        """Rows of the kernels of a plane, without deleted ones."""
         rows: np.ndarray = np.flatnonzero(self._states[plane].alive)
         return rows
 
     def model(self, plane: int, trial: Trial | None = None) -> Model:
-        """The model of a plane as it is now, or as it would be after ``place(plane, *trial)``."""
+        """The current model of a plane, or the model after ``place(plane, *trial)``."""
         import torch  # here, to save the time of loading it when the window opens
 
         state = self._states[plane]
@@ -102,7 +102,7 @@ class EditableKernels:
         return model
 
     def kernels(self, plane: int) -> Kernels:
-        """All rows of a plane in user terms, dead ones included."""
+        """The kernel table of a plane, including deleted rows."""
         state = self._states[plane]
         value, slope = self._units[plane].to_image(state.experts, linear=self._models[plane].linear)
         return Kernels.from_geometry(state.geometry, value, slope)
@@ -114,14 +114,14 @@ class EditableKernels:
     # ------------------------------------------------------------------ edits
 
     def place(self, plane: int, rows: np.ndarray, center: np.ndarray, covariance: np.ndarray) -> None:
-        """Give kernels another centre and shape.
+        """Change the centre and shape of kernels.
 
         Parameters
         ----------
         plane : int
             Number of the plane.
         rows : numpy.ndarray
-            (n,) which kernels.
+            (n,) rows of the kernels.
         center : numpy.ndarray
             (n, 2), (y, x) in pixels.
         covariance : numpy.ndarray
@@ -130,7 +130,7 @@ class EditableKernels:
         self._edit(plane, geometry=_placed(self._states[plane].geometry, rows, center, covariance))
 
     def recolour(self, plane: int, rows: np.ndarray, expert: Sequence[float] | np.ndarray) -> None:
-        """Give kernels another expert, in the units of the image, one value for each channel."""
+        """Change the expert of kernels, in the units of the image, one value for each channel."""
         experts = self._states[plane].experts.copy()
         experts[rows, : self.channels] = self._units[plane].to_engine(np.asarray(expert, np.float64))
         self._edit(plane, experts=experts)
@@ -140,20 +140,20 @@ class EditableKernels:
         return self._colours[plane].expert(np.asarray(colour, np.float64), self.channels)
 
     def delete(self, plane: int, rows: np.ndarray) -> None:
-        """Remove kernels. Raises ValueError if none were left."""
+        """Delete kernels. Raises ValueError if no kernel would be left."""
         alive = self._states[plane].alive.copy()
         alive[rows] = False
         if not alive.any():
-            raise ValueError("A model needs at least one kernel; the last ones were not deleted.")
+            raise ValueError("A model needs at least one kernel, so these kernels were not deleted.")
         self._edit(plane, alive=alive)
 
     def add(self, plane: int, center: np.ndarray, covariance: np.ndarray, colour: Sequence[float]) -> np.ndarray:
-        """Add kernels of median weight; arguments as for `place` and `expert_of_colour`. Returns their rows."""
+        """Add kernels of median weight, with arguments as for `place` and `expert_of_colour`, and return their rows."""
         state = self._states[plane]
         count, before = len(center), len(state.geometry)
         logit = np.median(state.geometry[state.alive, 5])
         fresh = np.column_stack([center, steering_of(covariance), np.full(count, logit)]).astype(np.float32)
-        expert = np.zeros(state.experts.shape[1], np.float32)  # the slopes of a linear one stay 0
+        expert = np.zeros(state.experts.shape[1], np.float32)  # The slopes of a linear expert stay 0.
         expert[: self.channels] = self._units[plane].to_engine(self.expert_of_colour(plane, colour))
         self.errors[plane] = np.concatenate([self.errors[plane][:before], np.full(count, np.nan)])
         self._edit(
@@ -165,11 +165,11 @@ class EditableKernels:
         return np.arange(before, before + count)
 
     def undo(self) -> bool:
-        """Take the last edit back; False if there is none."""
+        """Undo the last edit; returns False if there is none."""
         return self._swap(self._undo, self._redo)
 
     def redo(self) -> bool:
-        """Do again what was taken back last; False if there is nothing."""
+        """Redo the edit that was undone last; returns False if there is none."""
         return self._swap(self._redo, self._undo)
 
     def _edit(self, plane: int, **fields: np.ndarray) -> None:
@@ -186,7 +186,7 @@ class EditableKernels:
 
 
 def _placed(geometry: np.ndarray, rows: np.ndarray, center: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """A copy of (L, 6) geometry in which some rows lie elsewhere."""
+    """A copy of the geometry (L, 6) with new centres and covariances in some rows."""
     changed = geometry.copy()
     changed[rows, :2], changed[rows, 2:5] = center, steering_of(covariance)
     return changed

@@ -1,4 +1,4 @@
-"""Model files in napari: reader and writer."""
+"""The reader and the writer of model files in napari."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
-    """The reader, if all paths are model files."""
+    """The reader if all paths are model files, else None."""
     paths = [path] if isinstance(path, str | Path) else list(path)
     return read if paths and all(str(each).lower().endswith(SUFFIX) for each in paths) else None
 
@@ -31,7 +31,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
     Raises
     ------
     ModelFileError
-        If a file is none, damaged or too new.
+        If a file is not a model file, is damaged, or has a newer version.
     """
     layers: list[LayerData] = []
     for each in [path] if isinstance(path, str | Path) else path:
@@ -65,7 +65,7 @@ def read_model(path: Path) -> list[LayerData]:
 
 
 def _place(metadata: Mapping[str, Any]) -> Place:
-    """Where the image of a model lies: as its layer lay, or by the pixel size of its file."""
+    """The transform of the image of a model: that of its layer, or the pixel size of its file."""
     scale, units = np.ones(2), ["pixel", "pixel"]
     kept = metadata.get("napari_place")
     if isinstance(kept, Mapping):
@@ -91,7 +91,7 @@ def _known_unit(unit: str) -> bool:
 
 
 def _with_channel_axis(place: Place) -> Place:
-    """The same place with one more axis in front."""
+    """The transform with an additional first axis."""
     n = len(place.scale) + 1
     rotate, affine = np.eye(n), np.eye(n + 1)
     rotate[1:, 1:], affine[1:, 1:] = place.rotate, place.affine
@@ -103,16 +103,16 @@ def _with_channel_axis(place: Place) -> Place:
 
 
 def write_kernels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
-    """Write a kernels layer to a model file, as its shapes are now.
+    """Write a kernels layer to a model file, with the edits of its shapes.
 
     Parameters
     ----------
     path : str
-        Of the file.
+        The file.
     data : sequence of numpy.ndarray
         The shapes.
     meta : mapping
-        The layer's state.
+        The state of the layer.
 
     Raises
     ------
@@ -125,13 +125,13 @@ def write_kernels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     table = meta.get("metadata", {}).get(TABLE_KEY)
     if not isinstance(table, EditableKernels):
         raise ModelFileError(
-            f"The layer {meta.get('name', '')!r} holds no kernels of a model. Choose a kernels layer that Fit or a "
-            ".rsmoe file has made; other shapes are saved as .csv."
+            f"The layer {meta.get('name', '')!r} holds no kernels of a model. Choose a kernels layer from a fit or a "
+            ".rsmoe file; other shapes are saved as .csv."
         )
     kinds = meta["shape_type"]
     kinds = [kinds] * len(data) if isinstance(kinds, str) else list(kinds)
     changes = find_changes(table, data, meta["features"], kinds)
-    if changes:  # edited while the Kernels widget was closed
+    if changes:  # The shapes were edited while the Kernels widget was closed.
         apply_changes(table, changes, data, kinds, np.asarray(meta["face_color"]))
     place = {
         name: np.asarray(meta[name], float).tolist() for name in ("scale", "translate", "rotate", "shear", "affine")
@@ -142,9 +142,9 @@ def write_kernels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
 def write_table(
     path: str | Path, table: EditableKernels, record: Mapping[str, Any], place: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """Write each plane's model: to `path`, or with several to ``name_0.rsmoe``, ``name_1.rsmoe``, ...
+    """Write the model of each plane to `path`, or several planes to ``name_0.rsmoe``, ``name_1.rsmoe``, ...
 
-    Returns the paths written. Raises ModelFileError for another suffix, OSError where it cannot be written.
+    Returns the paths. Raises ModelFileError for another suffix, and OSError if a file cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() != SUFFIX:

@@ -1,5 +1,5 @@
-"""Names by which napari and the layers' metadata know the plugin."""
+"""The name of the plugin in napari, and of its entry in the metadata of layers."""
 
 PLUGIN = "napari-rsmoe"
 METADATA_KEY = "rsmoe"
-"""Key of `layer.metadata` under which results say how they were made."""
+"""Key in the metadata of result layers for the record of the job."""

@@ -1,4 +1,4 @@
-"""Sample data that is made on the spot or comes with scikit-image: nothing is downloaded."""
+"""Sample data that is generated or comes with scikit-image; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 LayerData = tuple[Any, dict[str, Any], str]
-PIXEL = 0.1  # micrometre
+PIXEL = 0.1  # Pixel size in micrometres.
 
 
 def micrograph() -> list[LayerData]:
-    """A noisy picture of cells as a camera counts photons, 16 bit, and the same without noise."""
+    """A micrograph of cells with photon noise, 16 bit, and the same without noise."""
     clean = _cells(np.random.default_rng(0), (256, 256))
     noisy = _counted(clean, np.random.default_rng(1))
     common: dict[str, Any] = {"scale": (PIXEL, PIXEL), "units": ("um", "um"), "axis_labels": ("y", "x")}
@@ -38,7 +38,7 @@ def time_series() -> list[LayerData]:
 
 
 def photograph() -> list[LayerData]:
-    """A cat in colour, with noise of a standard deviation of 25."""
+    """A colour photograph of a cat, with noise of standard deviation 25."""
     import skimage.data
 
     image = skimage.data.chelsea()[:256, 64:384]
@@ -47,7 +47,7 @@ def photograph() -> list[LayerData]:
 
 
 def small_photograph() -> list[LayerData]:
-    """A small grey picture to enlarge."""
+    """A small grey photograph to enlarge."""
     import skimage.data
 
     image = skimage.data.camera().reshape(128, 4, 128, 4).mean((1, 3))
@@ -55,7 +55,7 @@ def small_photograph() -> list[LayerData]:
 
 
 def _cells(rng: np.random.Generator, shape: tuple[int, int], drift: float = 0.0) -> np.ndarray:
-    """Expected photons of round cells with bright nuclei and fine threads."""
+    """The expected photon counts of round cells with bright nuclei and fine threads."""
     y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
     image = np.full(shape, 20.0)
     for _ in range(max(4, shape[0] * shape[1] // 5000)):
@@ -71,7 +71,7 @@ def _cells(rng: np.random.Generator, shape: tuple[int, int], drift: float = 0.0)
 
 
 def _counted(expected: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What a camera reads: Poisson noise of the photons, Gaussian noise of the reading, offset 100."""
+    """The readout of a camera: Poisson noise of the photons, Gaussian read noise, and an offset of 100."""
     photons = rng.poisson((expected - 100) / 12)
     counts: np.ndarray = np.clip(100 + 12 * photons + rng.normal(0, 12, expected.shape), 0, 65535)
     return np.rint(counts).astype(np.uint16)

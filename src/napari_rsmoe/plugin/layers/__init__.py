@@ -1,1 +1,1 @@
-"""Between models and napari's layers."""
+"""Conversion between models and napari's layers, and adding layers to the viewer."""

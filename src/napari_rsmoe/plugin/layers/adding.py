@@ -1,4 +1,4 @@
-"""Add results to the viewer, beside the ones of an earlier run or in their place."""
+"""Add results to the viewer, beside those of an earlier run or replacing them."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ ORDER = {"image": 1, "kernels": 2}
 
 
 def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool, preview: Any = None) -> list[Any]:
-    """Add layers that `Output.layer` made.
+    """Add layers made by `Output.layer`.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Where to.
+        The viewer that gets the layers.
     layers : sequence of napari.layers.Layer
-        New ones, with a record in their metadata.
+        New layers, with a record in their metadata.
     replace : bool
-        They take the place and the look of the layers of the same action, source and role.
+        Whether they replace the layers of the same action, source and role, keeping position and appearance.
     preview : napari.layers.Image, optional
         A layer in the viewer that becomes the one of role "image".
 
     Returns
     -------
     list of napari.layers.Layer
-        In the order of `layers`.
+        The layers in the viewer, in the order of `layers`.
     """
     added = {}
-    # what only accompanies the result goes below it, and kernels above
+    # Uncertainty and residual go below the result, and kernels above it.
     for layer in sorted(layers, key=lambda each: ORDER.get(each.metadata[METADATA_KEY]["role"], 0)):
         record = layer.metadata[METADATA_KEY]
         old = preview if record["role"] == "image" and preview is not None else None
@@ -44,7 +44,7 @@ def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool, preview: An
 
 
 def _put(viewer: Any, layer: Any, old: Any, position: int) -> Any:
-    """Add a layer at a position, or let an old one show its data: taking layers away is slow in napari."""
+    """Add a layer at a position, or replace the data of an old layer, because removing layers is slow in napari."""
     if old is None:
         viewer.layers.insert(position, layer)
         return viewer.layers[position]
@@ -64,7 +64,7 @@ def _put(viewer: Any, layer: Any, old: Any, position: int) -> Any:
 
 
 def show_in(layer: Any, data: Any, place: Any) -> None:
-    """Let an image layer show other data, which lies where `place` (a layer or a `Place`) lies."""
+    """Replace the data of an image layer, with the transform of `place` (a layer or a `Place`)."""
     layer.data = data
     for name in ("scale", "translate"):
         if not np.array_equal(getattr(layer, name), getattr(place, name)):
@@ -89,5 +89,5 @@ def _get(record: Any, *path: str) -> Any:
 
 
 def type_name(layer: Any) -> str:
-    """Type of a layer, behind a proxy too."""
+    """The type name of a layer, also if it is behind a proxy."""
     return type(getattr(layer, "__wrapped__", layer)).__name__

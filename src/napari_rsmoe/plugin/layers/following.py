@@ -1,4 +1,4 @@
-"""What the user has done to the shapes of a kernels layer, taken over to the kernels, and back."""
+"""Transfer the user's edits of the shapes in a kernels layer to the kernels, and kernels to shapes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..editing import EditableKernels, Trial
 from .kernels import MOST_ELLIPSES, features, kernel_of_outline, shape_style, shapes_data, shapes_edge
 
 SAME = 1e-3
-"""Pixels; corners that are further from where the kernel puts them have been moved."""
+"""Distance in pixels; a shape with corners further from those of its kernel has been moved by the user."""
 SAME_COLOUR = 1.5 / 255
-"""Of full brightness; faces that differ by more from the kernel's colour in a channel have been recoloured."""
+"""Difference in [0, 1]; a face that differs by more from its kernel in a channel has been recoloured by the user."""
 
 
 @dataclass
@@ -25,11 +25,11 @@ class Changes:
     Attributes
     ----------
     placed : dict
-        For each plane with moved kernels what `EditableKernels.place` takes.
+        For each plane with moved kernels, the arguments of `EditableKernels.place`.
     removed : dict
-        For each plane with kernels whose shape is gone: their rows.
+        For each plane, the rows of kernels whose shape was deleted.
     added : list of int
-        Positions of the shapes in the layer that are no kernel yet.
+        Positions in the layer of shapes that have no kernel yet.
     """
 
     placed: dict[int, Trial] = field(default_factory=dict)
@@ -64,7 +64,7 @@ def find_changes(
     shown = [set(each.tolist()) for each in table.drawn]
     for position, (plane, row) in enumerate(zip(planes.tolist(), rows.tolist(), strict=True)):
         if (plane, row) in seen or not 0 <= plane < len(table) or row not in shown[plane]:
-            changes.added.append(position)  # drawn by the user, or a pasted copy of another one
+            changes.added.append(position)  # The user has drawn this shape or pasted a copy of another.
             continue
         seen.add((plane, row))
         owned.setdefault(plane, []).append(position)
@@ -86,7 +86,7 @@ def find_changes(
 
 
 def _moved(table: EditableKernels, plane: int, shapes: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """Which of the shapes do not lie where their kernels are."""
+    """Whether each shape differs from the outline of its kernel."""
     kernels = table.kernels(plane)
     far = np.ones(len(shapes), bool)
     for polygon in (False, True):
@@ -106,7 +106,7 @@ def apply_changes(
     kinds: Sequence[str],
     colours: np.ndarray,
 ) -> list[int]:
-    """Edit the kernels as the shapes were.
+    """Apply the edits of the shapes to the kernels.
 
     Returns
     -------
@@ -116,11 +116,11 @@ def apply_changes(
     Raises
     ------
     ValueError
-        If no kernel were left, or a new shape is no area.
+        If no kernel would be left, or a new shape has no area.
     """
     for position in changes.added:
         if kinds[position] in ("line", "path"):
-            raise ValueError("A line or path is no kernel; draw an ellipse, a rectangle or a polygon.")
+            raise ValueError("A line or path cannot become a kernel; draw an ellipse, a rectangle or a polygon.")
     touched = {*changes.placed, *changes.removed}
     for plane, (rows, center, covariance) in changes.placed.items():
         table.place(plane, rows, center, covariance)
@@ -144,7 +144,7 @@ def _nearest_plane(table: EditableKernels, lead: np.ndarray) -> int:
 
 
 def recoloured(table: EditableKernels, columns: Mapping[str, Any], faces: np.ndarray) -> dict[int, list[Any]]:
-    """Kernels whose shape has another colour than they, by plane: [(rows, RGB), ...], one entry for each colour."""
+    """Kernels whose shape has a different colour: for each plane, [(rows, RGB), ...] with one entry per colour."""
     planes, rows = np.asarray(columns["plane"], int), np.asarray(columns["kernel"], int)
     found: dict[int, list[Any]] = {}
     for plane in np.unique(planes):
@@ -159,7 +159,7 @@ def recoloured(table: EditableKernels, columns: Mapping[str, Any], faces: np.nda
 
 
 def redraw(layer: Any, table: EditableKernels, chosen: list[np.ndarray] | None = None) -> None:
-    """Let a Shapes layer show these rows, by default those it shows that are still there."""
+    """Show these rows in a shapes layer, by default the rows that it shows and that still exist."""
     if chosen is None:
         chosen = [np.intersect1d(rows, table.rows(plane)) for plane, rows in enumerate(table.drawn)]
     table.drawn = chosen

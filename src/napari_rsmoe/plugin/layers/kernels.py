@@ -1,7 +1,7 @@
-"""Kernels as layers: ellipses of one standard deviation, as many as napari draws without getting stuck.
+"""Kernels as layers: ellipses at one standard deviation, as many as napari draws at interactive speed.
 
-Up to `MOST_ELLIPSES` are napari's ellipses, up to `MOST_POLYGONS` polygons of 16 corners, and more a surface, which
-shows them and is not for editing. Shapes have the rows of their kernels in their features, so that they find back.
+Up to `MOST_ELLIPSES` are drawn as ellipses, up to `MOST_POLYGONS` as polygons with 16 corners, and more as a surface,
+which cannot be edited. The features of the shapes hold the rows of their kernels.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from ..source import Place
 from .outputs import Output
 
 MOST_ELLIPSES = 2000
-"""Kernels drawn as ellipses, which are the nicest to edit; beyond it napari becomes slow."""
+"""Largest number of kernels drawn as ellipses, which are the easiest to edit; more make napari slow."""
 MOST_POLYGONS = 10_000
-"""Kernels drawn as polygons; beyond it they become a surface, which cannot be edited."""
+"""Largest number of kernels drawn as polygons; more become a surface, which cannot be edited."""
 TABLE_KEY = "rsmoe_kernels"
-"""Key of `layer.metadata` under which a kernels layer holds its `EditableKernels`."""
+"""Key in the metadata of a kernels layer for its `EditableKernels`."""
 SMALLEST_SIDE = 0.05
-"""Pixels; a shape that is drawn thinner becomes a kernel of this standard deviation."""
+"""Pixels; a thinner shape becomes a kernel of this standard deviation."""
 
 
 def kernel_of_outline(corners: np.ndarray, *, polygon: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Centre (2,) and covariance (2, 2) of the kernel that an outline shows, however it was turned or stretched.
+    """Centre (2,) and covariance (2, 2) of the kernel with this outline, after any rotation or stretching.
 
-    The second moments of the corners give it, so a skewed box gives the skewed ellipse that napari draws in it.
+    They are the moments of the corners, so a skewed box gives the skewed ellipse that napari draws in it.
     """
     center = corners.mean(0)
     offset = corners - center
@@ -41,7 +41,7 @@ def kernel_of_outline(corners: np.ndarray, *, polygon: bool) -> tuple[np.ndarray
 
 
 def heaviest(table: EditableKernels, most: int) -> list[np.ndarray]:
-    """Rows of the kernels to draw, for each plane: those of largest mass, `most` in all, as many for each plane."""
+    """Rows of the kernels to draw in each plane: those of largest mass, `most` in all, evenly over the planes."""
     share = max(1, most // len(table))
     chosen = []
     for plane in range(len(table)):
@@ -53,17 +53,17 @@ def heaviest(table: EditableKernels, most: int) -> list[np.ndarray]:
 
 
 def in_box(table: EditableKernels, plane: int, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Rows of a plane whose centres lie within (y0, x0, y1, x1), in pixels."""
+    """Rows of the kernels of a plane whose centres lie within (y0, x0, y1, x1), in pixels."""
     rows, center = table.rows(plane), table.kernels(plane).center
     inside = ((center[rows] >= box[:2]) & (center[rows] <= box[2:])).all(1)
     return rows[inside]
 
 
 def features(table: EditableKernels, chosen: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Columns of the feature table: a row for each drawn kernel, planes one after the other.
+    """The feature table: columns with one entry per drawn kernel, plane after plane.
 
-    `plane` and `kernel` say which; weight, axes in pixels, angle in degrees from +x towards +y, one `expert` for each
-    channel in the units of the image, `error` the root mean square of image minus model where the kernel is.
+    `plane` and `kernel` identify the kernel. Axes are in pixels, angles in degrees from +x towards +y, and the `expert`
+    of each channel in the units of the image. `error` is the root mean square of image minus model near the kernel.
     """
     columns: dict[str, list[np.ndarray]] = {}
     for plane, rows in enumerate(chosen):
@@ -79,7 +79,7 @@ def features(table: EditableKernels, chosen: list[np.ndarray]) -> dict[str, np.n
 
 
 def shapes_data(table: EditableKernels, chosen: list[np.ndarray], *, polygon: bool) -> np.ndarray:
-    """Corners of the drawn kernels in all axes of the layer, (n, corners, N)."""
+    """Corners of the drawn kernels in the coordinates of the layer, (n, corners, N)."""
     parts = []
     for plane, rows in enumerate(chosen):
         kernels = table.kernels(plane)
@@ -103,17 +103,17 @@ def kernels_output(
     Parameters
     ----------
     table : EditableKernels
-        All kernels; the layer holds it, so that edits and saving see the ones that are not drawn too.
+        All kernels. The layer keeps them, so that edits and saving include kernels that are not drawn.
     place : Place
-        Of the image.
+        Transform of the image.
     name : str
-        Of the layer; it gets the number drawn if not all are.
+        Name of the layer; the number of drawn kernels is appended if not all are drawn.
     record : mapping
-        How the kernels were made.
+        Record of the job that made the kernels.
     most : int
-        How many to draw.
+        Largest number of kernels to draw.
     chosen : list of numpy.ndarray, optional
-        Rows to draw for each plane; default: the heaviest.
+        Rows to draw in each plane; by default the heaviest.
     """
     chosen = heaviest(table, most) if chosen is None else chosen
     table.drawn = chosen
@@ -134,7 +134,7 @@ def kernels_output(
 
 
 def shape_style(colours: np.ndarray, edge_width: float) -> dict[str, Any]:
-    """Keywords that colour shapes by their expert, with an outline that stands out against it."""
+    """Keywords that colour shapes by their expert, with a contrasting outline."""
     bright = colours @ np.array([0.299, 0.587, 0.114])
     edge = np.where(bright[:, None] > 0.5, 0.15, 1.0) * np.ones((1, 3))
     faces = np.column_stack([colours, np.full(len(colours), 0.65)])
@@ -144,14 +144,14 @@ def shape_style(colours: np.ndarray, edge_width: float) -> dict[str, Any]:
 
 
 def shapes_edge(table: EditableKernels) -> float:
-    """Width of outlines in pixels, by the size of the kernels."""
+    """Width of the outlines in pixels, relative to the size of the kernels."""
     return float(np.clip(0.08 * np.median(table.kernels(0).axes), 0.12, 1.0))
 
 
 def _surface_output(
     table: EditableKernels, chosen: list[np.ndarray], colours: np.ndarray, options: dict[str, Any]
 ) -> Output:
-    """A fan of triangles for each kernel; napari draws tens of thousands of them at once."""
+    """A surface with a fan of triangles for each kernel, of which napari draws tens of thousands at once."""
     rims = shapes_data(table, chosen, polygon=True)
     count = len(rims)
     vertices = np.concatenate([rims.mean(1, keepdims=True), rims], 1)

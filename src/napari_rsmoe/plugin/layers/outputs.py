@@ -1,4 +1,4 @@
-"""New layers as plain values, made on a thread and added in the window."""
+"""New layers as plain values, which are computed on a thread and added to the viewer in the thread of the window."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..source import Place, Source
 
 @dataclass(frozen=True)
 class Output:
-    """A layer to be.
+    """The description of a new layer.
 
     Attributes
     ----------
     kind : {"image", "shapes", "surface"}
         Type of the layer.
     data : Any
-        As napari takes it.
+        Data as the napari layer takes it.
     role : str
-        What it is among the results of its job; a repeated job replaces the layer of the same role.
+        Role among the results of the job; a repeated job replaces the layer of the same role.
     options : dict
-        Keywords of the layer, its name and metadata among them.
+        Keywords of the layer, including its name and metadata.
     """
 
     kind: str
@@ -34,37 +34,37 @@ class Output:
     options: dict[str, Any]
 
     def layer(self) -> Any:
-        """Make the napari layer; allowed on any thread."""
+        """Make the napari layer, on any thread."""
         from napari.layers import Layer
 
         return Layer.create(self.data, self.options, self.kind)
 
     def as_tuple(self) -> tuple[Any, dict[str, Any], str]:
-        """The layer as napari's readers and commands return it."""
+        """The layer as a tuple, as napari's readers and commands return it."""
         return self.data, self.options, self.kind
 
 
 def metadata(record: Mapping[str, Any], role: str) -> dict[str, Any]:
-    """Metadata of a result layer."""
+    """The metadata of a result layer."""
     return {METADATA_KEY: {**record, "role": role}}
 
 
 def image_output(source: Source, data: np.ndarray, name: str, role: str, record: Mapping[str, Any]) -> Output:
-    """An image that looks like its source and lies where it lies, whatever its size."""
+    """An image layer with the appearance of its source that covers the same area, at any size."""
     place = fitted_place(source, data.shape)
     options = {"name": name, "rgb": source.rgb, **place.options(), **source.look, "metadata": metadata(record, role)}
     return Output("image", data, role, options)
 
 
 def fitted_place(source: Source, shape: tuple[int, ...]) -> Place:
-    """The place of an image of `shape` that covers just what the source covers."""
+    """The transform of an image of `shape` that covers exactly the area of the source."""
     sizes = shape[: source.ndim]
     factors = [new / old for new, old in zip(sizes, source.data.shape, strict=False)]
     return source.place.part([0.0] * source.ndim, factors)
 
 
 def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any]) -> Output:
-    """How far the models are apart; of colours the root mean square, and no opacity."""
+    """A layer with the standard deviation of the error; for RGB, the root mean square over colours without opacity."""
     values = _channels_joined(source, np.square(std.astype(np.float32)))
     values = np.sqrt(values)
     options = {
@@ -75,11 +75,11 @@ def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any
 
 
 def residual_output(source: Source, result: np.ndarray, record: Mapping[str, Any]) -> Output:
-    """What was taken away: source minus result; of colours the mean."""
+    """A layer with the residual, source minus result; for RGB, the mean over colours."""
     values = np.zeros(result.shape, np.float32)
     layout = source.planes()
     for plane in layout:
-        # by planes, as the source may be a lazy array
+        # Computed plane by plane, because the source may be a lazy array.
         layout.store(values, plane, plane.image.astype(np.float32) - _plane_of(layout, result, plane))
     values = _channels_joined(source, values)
     limit = _high(np.abs(values))
@@ -105,7 +105,7 @@ def _channels_joined(source: Source, values: np.ndarray) -> np.ndarray:
 
 
 def _high(values: np.ndarray) -> float:
-    """A sensible end of the contrast: few finite pixels lie above, and it is never 0."""
+    """An upper contrast limit above 0 that few finite pixels exceed."""
     sample = values.ravel()[:: max(1, values.size // 1_000_000)]
     sample = sample[np.isfinite(sample)] if np.isfinite(sample).any() else np.zeros(1)
     return max(float(np.percentile(sample, 99.5)), float(np.finfo(np.float32).tiny) * 1e10)

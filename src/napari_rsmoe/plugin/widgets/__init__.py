@@ -1,1 +1,1 @@
-"""The widgets. napari imports them when the user opens one."""
+"""The dock widgets, which napari imports when the user opens one."""

@@ -1,4 +1,4 @@
-"""A small plot of the quality over the course of a fit."""
+"""A small plot of the PSNR during a fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEIGHT, MARGIN = 90, 6
 
 
 class Curve(QWidget):
-    """PSNR over the fraction of the work done."""
+    """A plot of PSNR against the finished fraction of the work."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Curve(QWidget):
         self.points: list[tuple[float, float]] = []
 
     def show_points(self, points: Sequence[tuple[float, float]]) -> None:
-        """Plot (fraction, dB) pairs."""
+        """Plot pairs of fraction and PSNR in dB."""
         self.points = list(points)
         self.update()
 

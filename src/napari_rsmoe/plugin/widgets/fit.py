@@ -11,7 +11,7 @@ from .job_widget import JobWidget
 
 
 class FitWidget(JobWidget):
-    """Model an image layer with steered kernels, and show the kernels."""
+    """Fit steered kernels to an image layer, and show them."""
 
     def __init__(self, napari_viewer: Any) -> None:
         self.curve = Curve()
@@ -28,5 +28,5 @@ class FitWidget(JobWidget):
         self.native.layout().addWidget(self.curve)
 
     def on_progress(self, job: Job) -> None:
-        """Let the curve grow."""
+        """Update the curve."""
         self.curve.show_points(list(job.history))

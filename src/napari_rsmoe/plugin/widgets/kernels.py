@@ -24,11 +24,11 @@ from ..workers.thread import Task
 from .form import column_of, row_of
 
 HEAVIEST, VIEW, FILTER, SELECTED = "the heaviest", "those in view", "those that pass the filter", "those selected"
-MOST_FEWER = 500  # kernels of a small layer that is quick to edit
+MOST_FEWER = 500  # Largest number of kernels in a layer that is quick to edit.
 
 
 class KernelsWidget(Container):
-    """Select, filter, move, rotate, resize, recolour and delete the kernels of a model; its image follows.
+    """Select, filter, move, rotate, resize, recolour and delete the kernels of a model, with a live image.
 
     Kernels are moved, rotated, resized, deleted and recoloured with napari's own tools in the shapes layer.
     """
@@ -38,24 +38,26 @@ class KernelsWidget(Container):
         self._watched: Any = None
         self._own = False
         self._image: Any = None
-        self.layer = ComboBox(choices=self._layers, label="Layer", tooltip="A layer that Fit or a file has made.")
+        self.layer = ComboBox(choices=self._layers, label="Layer", tooltip="A kernels layer from a fit or a file.")
         self.info = Label(value=" ")
         self.draw = ComboBox(choices=[HEAVIEST, VIEW, FILTER, SELECTED], label="Draw", tooltip="Which kernels to draw.")
         self.most = SpinBox(
             value=min(preferences().drawn_kernels, MOST_POLYGONS), min=1, max=MOST_POLYGONS, step=100, label="At most",
             tooltip=f"Up to {MOST_ELLIPSES} are ellipses, more are polygons; {MOST_FEWER} are quickest to edit.",
         )  # fmt: skip
-        self.redraw = PushButton(text="Draw", tooltip="Show these kernels; the others stay in the model.")
-        self.feature = ComboBox(choices=self._columns, label="Feature", tooltip="What to filter by.")
+        self.redraw = PushButton(text="Draw", tooltip="Show these kernels; the others remain in the model.")
+        self.feature = ComboBox(choices=self._columns, label="Feature", tooltip="The feature to filter by.")
         self.low = FloatSpinBox(value=0, min=-1e12, max=1e12, label="From")
         self.high = FloatSpinBox(value=0, min=-1e12, max=1e12, label="To")
         self.select = PushButton(text="Select", tooltip="Select the drawn kernels that pass the filter.")
         self.delete = PushButton(text="Delete selected")
-        self.expert = LineEdit(label="Expert", tooltip="A colour for the selected kernels, in the image's units.")
-        self.recolour = PushButton(text="Recolour selected", tooltip="Or use the face colour of the shapes layer.")
+        self.expert = LineEdit(label="Expert", tooltip="The new expert of the selected kernels, in the image's units.")
+        self.recolour = PushButton(
+            text="Recolour selected", tooltip="The face colour of the shapes layer does the same."
+        )
         self.undo = PushButton(text="Undo", enabled=False, tooltip="Ctrl-Z in the shapes layer.")
         self.redo = PushButton(text="Redo", enabled=False, tooltip="Ctrl-Shift-Z in the shapes layer.")
-        self.follow = CheckBox(value=True, text="The image follows", tooltip="Draw the model again after each edit.")
+        self.follow = CheckBox(value=True, text="The image follows", tooltip="Render the model again after each edit.")
         self.save = PushButton(text="Save model…", tooltip="Write a .rsmoe file.")
         super().__init__(
             widgets=[
@@ -82,7 +84,7 @@ class KernelsWidget(Container):
     # ------------------------------------------------------------------ the layer
 
     def reset_choices(self, *_: Any) -> None:
-        """Look for layers again; napari calls this when layers come and go."""
+        """Update the list of layers; napari calls this when layers are added or removed."""
         super().reset_choices()
         self._watch()
 
@@ -103,7 +105,7 @@ class KernelsWidget(Container):
         return layer if layer is not None and layer in self._viewer.layers else None
 
     def _watch(self, *_: Any) -> None:
-        """Listen to the chosen layer, and no longer to the one before."""
+        """Connect to the events of the chosen layer, and disconnect from the previous one."""
         layer = self._layer()
         if layer is self._watched or (layer is not None and layer == self._watched):
             self._show_state()
@@ -139,7 +141,7 @@ class KernelsWidget(Container):
         self.take_over()
 
     def take_over(self) -> None:
-        """Take what was done to the shapes over to the kernels."""
+        """Transfer the edits of the shapes to the kernels."""
         layer, table = self._layer(), self.table()
         if layer is None or table is None:
             return
@@ -174,7 +176,7 @@ class KernelsWidget(Container):
             self._render(sorted(found))
 
     def _on_drag(self, layer: Any, event: Any) -> Iterator[None]:
-        """Let the image follow while shapes are dragged; the edit itself is taken over at the end."""
+        """Update the image while shapes are dragged; the kernels change at the end of the drag."""
         yield
         table = self.table()
         while event.type == "mouse_move":
@@ -185,7 +187,7 @@ class KernelsWidget(Container):
             yield
 
     def _refresh_features(self, layer: Any, table: EditableKernels) -> None:
-        """Write the figures of the kernels to the layer, in the order of its shapes."""
+        """Update the feature table of the layer, in the order of its shapes."""
         order = list(zip(layer.features["plane"].astype(int), layer.features["kernel"].astype(int), strict=True))
         fresh = features(table, table.drawn)
         place = {key: k for k, key in enumerate(zip(fresh["plane"].tolist(), fresh["kernel"].tolist(), strict=True))}
@@ -199,7 +201,7 @@ class KernelsWidget(Container):
     # ------------------------------------------------------------------ buttons
 
     def draw_again(self) -> None:
-        """Draw the kernels that are chosen above the button."""
+        """Draw the kernels that are chosen in the fields."""
         layer, table = self._layer(), self.table()
         if layer is None or table is None:
             return
@@ -221,7 +223,7 @@ class KernelsWidget(Container):
                 columns = features(table, every)
                 rows = columns["kernel"][self._passes(columns[str(self.feature.value)])]
             if not len(rows):
-                show_info("No kernel is like that; the layer stays as it is.")
+                show_info("No kernel passes the filter; the layer is not changed.")
                 return
             mass = table.kernels(plane)
             order = np.argsort(-(mass.weight[rows] * mass.axes[rows].prod(1)), kind="stable")
@@ -240,7 +242,7 @@ class KernelsWidget(Container):
             self._show_state()
 
     def recolour_selected(self) -> None:
-        """Give the selected kernels the expert in the field."""
+        """Change the expert of the selected kernels to that of the field."""
         layer, table = self._layer(), self.table()
         if layer is None or table is None:
             return
@@ -265,7 +267,7 @@ class KernelsWidget(Container):
         self._travel(EditableKernels.undo)
 
     def step_forward(self) -> None:
-        """Do it again."""
+        """Redo the last edit that was undone."""
         self._travel(EditableKernels.redo)
 
     def _travel(self, move: Any) -> None:
@@ -276,7 +278,7 @@ class KernelsWidget(Container):
             self._render(list(range(len(table))))
 
     def save_to(self, path: str | Path) -> None:
-        """Write the model of the chosen layer, or one file for each plane."""
+        """Write the model of the chosen layer, one file for each plane."""
         table = self.table()
         if table is None:
             return
@@ -316,7 +318,7 @@ class KernelsWidget(Container):
         self._image.refresh()
 
     def _find_image(self, layer: Any) -> Any:
-        """The reconstruction that was made with the kernels."""
+        """The image layer that was rendered from the kernels, if any."""
         run = layer.metadata.get(METADATA_KEY, {}).get("run")
         for other in self._viewer.layers:
             record = other.metadata.get(METADATA_KEY, {})
@@ -325,7 +327,7 @@ class KernelsWidget(Container):
         return None
 
     def _new_image(self, layer: Any, table: EditableKernels, axes: str, drawn: np.ndarray) -> Any:
-        """An image for kernels that came without one, or whose image was deleted."""
+        """A new image layer for kernels without one."""
         sizes = dict(zip("YXCS" if "S" not in axes else "YXS", (*drawn.shape[:2], *drawn.shape[2:] * 2), strict=False))
         lengths = np.max(np.array(table.planes, int).reshape(len(table), -1), axis=0) + 1
         shape = [sizes[letter] if letter in sizes else int(lengths[k]) for k, letter in enumerate(axes)]

@@ -1,4 +1,4 @@
-"""What the user chose last time, kept between sessions."""
+"""The last settings of the user, kept between sessions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def _settings() -> QSettings:
 
 
 def remember(widget: str, given: Mapping[str, Any]) -> None:
-    """Keep values that JSON can hold."""
+    """Store values that JSON can hold."""
     settings = _settings()
     settings.setValue(widget, json.dumps(dict(given)))
     settings.sync()
 
 
 def remembered(widget: str) -> dict[str, Any]:
-    """What was kept last; empty if there is nothing, or nothing readable."""
+    """The stored values; empty if there are none or they cannot be read."""
     text = _settings().value(widget, "")
     try:
         found = json.loads(str(text)) if text else {}

@@ -1,4 +1,4 @@
-"""The layer that shows a result while it grows, and becomes the result."""
+"""The layer that shows previews of a job, and later its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..source import Place, Source
 
 @dataclass(frozen=True)
 class _Before:
-    """What the layer of an earlier result showed."""
+    """The contents of the layer of an earlier result."""
 
     data: Any
     place: Place
@@ -26,20 +26,20 @@ class _Before:
 
 
 class PreviewLayer:
-    """Shows previews in the layer of the earlier result, if that is to be replaced, else in one of its own.
+    """A layer for previews: that of the earlier result if it is to be replaced, else a new one.
 
-    The layer is there before the job begins, as adding and removing layers is what takes napari long.
+    The layer is added before the job starts, because adding and removing layers is slow in napari.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Where to.
+        The viewer that gets the layer.
     source : Source
-        What the job works on.
+        Image of the job.
     action : str
-        What it does.
+        Name of the job.
     replace : bool
-        Whether to take the layer of an earlier result.
+        Whether to use the layer of an earlier result.
     """
 
     def __init__(self, viewer: Any, source: Source, action: str, *, replace: bool) -> None:
@@ -55,18 +55,18 @@ class PreviewLayer:
         else:
             index = [0] * (source.ndim - 2) + [slice(None), slice(None)]
             part = source.plane_at(index)
-            ready = isinstance(part.data, np.ndarray)  # a lazy array would have to be computed here
+            ready = isinstance(part.data, np.ndarray)  # A lazy array would have to be computed here.
             first = part.data.copy() if ready else np.zeros(part.data.shape, part.data.dtype)
             self._layer = viewer.add_layer(_output(source, part, first).layer())
             self._layer.visible = ready
 
     @property
     def layer(self) -> Any:
-        """The layer, or None once the user has deleted it."""
+        """The layer, or None after the user has deleted it."""
         return self._layer if self._layer in self._viewer.layers else None
 
     def show(self, preview: Preview) -> None:
-        """Show one plane of the result on the way."""
+        """Show the preview of one plane."""
         layer, progress = self.layer, preview.progress
         if layer is None or not isinstance(progress, PlaneProgress):
             return
@@ -83,7 +83,7 @@ class PreviewLayer:
                 layer.visible = True
 
     def take_back(self) -> None:
-        """The job has failed: show what was there before."""
+        """Restore the contents of the layer after a failed job."""
         layer = self.layer
         if layer is None:
             return
@@ -104,7 +104,7 @@ def _output(source: Source, part: Source, data: np.ndarray) -> Output:
 
 
 def _shaped(part: Source, image: np.ndarray) -> np.ndarray:
-    """A preview (Y, X) or (Y, X, C) in the axes of the source, with opacity where the source has it."""
+    """A preview (Y, X) or (Y, X, C) with the axes of the source, and with its opacity."""
     if part.has_alpha:
         image = np.concatenate([image, np.full((*image.shape[:2], 1), _opaque(image), image.dtype)], 2)
     shape = list(part.data.shape)

@@ -1,4 +1,4 @@
-"""The part of an image that the user points at."""
+"""The region of an image that the user chooses, by the view or by a shape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Box = tuple[int, int, int, int]
 
 
 def box_in_view(layer: Any) -> Box:
-    """Pixels (y0, x0, y1, x1) of an image layer that the canvas shows, at full resolution, as in slices."""
+    """The box (y0, x0, y1, x1) of an image layer that is in view, in pixels at full resolution, as for slices."""
     corners = (
         np.asarray(layer.corner_pixels, float)[:, -2 - bool(layer.rgb) :][:, :2]
         if layer.rgb
@@ -24,7 +24,7 @@ def box_in_view(layer: Any) -> Box:
 
 
 def box_of_shape(shapes: Any, layer: Any, point: Sequence[float]) -> Box:
-    """Pixels of an image layer under a shape: the selected one, or the last.
+    """The box of an image layer under a shape: the selected one, else the last.
 
     Raises
     ------
