@@ -52,9 +52,7 @@ class KernelsWidget(Container):
         self.select = PushButton(text="Select", tooltip="Select the drawn kernels that pass the filter.")
         self.delete = PushButton(text="Delete selected")
         self.expert = LineEdit(label="Expert", tooltip="The new expert of the selected kernels, in the image's units.")
-        self.recolour = PushButton(
-            text="Recolour selected", tooltip="The face colour of the shapes layer does the same."
-        )
+        self.recolour = PushButton(text="Recolour selected", tooltip="The layer's face colour does the same.")
         self.undo = PushButton(text="Undo", enabled=False, tooltip="Ctrl-Z in the shapes layer.")
         self.redo = PushButton(text="Redo", enabled=False, tooltip="Ctrl-Shift-Z in the shapes layer.")
         self.follow = CheckBox(value=True, text="The image follows", tooltip="Render the model again after each edit.")
