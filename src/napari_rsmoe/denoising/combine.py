@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .ensemble import DISTURBANCE, Ensemble
+from .ensemble import Ensemble
 from .fusion import fuse
+from .members import DISTURBANCE
 from .multiscale import refine_scales
 from .nonlocal_bayes import refine
 from .residual import bound_residual

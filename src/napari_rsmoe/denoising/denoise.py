@@ -15,11 +15,12 @@ from ..noise.given import Noise
 from ..progress import Callback
 from .checkpoint import Checkpoint
 from .combine import combine
-from .ensemble import Ensemble, Task, fit_ensemble
+from .ensemble import Ensemble, fit_ensemble
 from .observation import Observation
 from .options import Options
 from .plans import plan_ensemble
 from .result import Denoised
+from .task import Task
 from .warm_start import WarmStart
 
 

@@ -1,0 +1,177 @@
+"""The members of an ensemble: how each model begins, what it is fitted to, and what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+
+import numpy as np
+import torch
+
+from .. import engine
+from ..arrays import Floats
+from ..fitting.fitter import Fitter
+from ..fitting.optimiser import Optimiser, together
+from ..fitting.tensors import start_tensors
+from ..model.model import Model
+from .checkpoint import Kernels
+from .fusion import Group
+from .plans import Plan
+from .result import JOB
+from .task import Task
+
+DISTURBANCE = 0.35
+"""Disturbance that each model sees, as a multiple of the noise.
+
+A weaker one tells less exactly how much of the noise a model follows, a stronger one makes the models noisier."""
+COLOUR_WEIGHT = 0.5
+"""Weight of colour differences against brightness when kernels are fitted.
+
+Gates follow all planes; colour differences have little content and as much noise, so they count less."""
+TRUST = (0.2, 5.0)
+"""Least and most weight of a pixel by its noise, relative to a pixel of mean noise variance."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Models that are fitted at once: their numbers, plans, random generators and disturbances, (C, H, W) each."""
+
+    numbers: list[int]
+    plans: list[Plan]
+    rngs: list[np.random.Generator]
+    disturbances: list[Floats]
+
+
+@dataclass
+class Members:
+    """Makes the fits of a task, and collects the finished models."""
+
+    task: Task
+    device: torch.device
+    models: list[Model] = field(default_factory=list)
+    groups: dict[int, Group] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        observation = self.task.observation
+        self._observation, self._opponent, self._planes = observation, observation.opponent, observation.planes
+        self._deviation = np.sqrt(observation.noise.plane_variance)
+        self._scale = observation.opponent.by_plane(1.0, COLOUR_WEIGHT)
+        weight, variance = observation.inputs.weight, observation.noise.variance
+        self._weight = np.ones(observation.pixels.shape[:2], np.float32) if weight is None else weight
+        if variance.any():  # noisier pixels say less
+            ratio = variance.mean() / np.maximum(variance.mean(2), np.float32(1e-12))
+            self._weight = self._weight * np.clip(ratio, *TRUST)
+
+    def batch(self, numbers: list[int]) -> Batch:
+        """What is drawn at random for the models of these numbers."""
+        # Disturbances of a warm start must be others than those that its kernels have seen.
+        later = [self.task.generation] if self.task.generation else []
+        rngs = [np.random.default_rng([self.task.options.seed, number, *later]) for number in numbers]
+        noise, plans = self._observation.noise, [self.task.plans[number] for number in numbers]
+        return Batch(numbers, plans, rngs, [self._deviation * noise.sample(self._planes.shape, rng) for rng in rngs])
+
+    def fitter(self, batch: Batch) -> Optimiser:
+        """The fit of a batch, on one raster that holds all of its tile grids."""
+        shape = tuple(np.max([plan.shift for plan in batch.plans], 0) + self._planes.shape[1:])
+        return together([self._fitter(batch, k, shape) for k in range(len(batch.numbers))])
+
+    def _fitter(self, batch: Batch, k: int, shape: tuple[int, ...]) -> Fitter:
+        """The fit of a model on a raster of this shape, to which the image is extended."""
+        plan, warm = batch.plans[k], self.task.warm_start
+        geometry, experts = self._begin(batch.numbers[k], plan, batch.rngs[k])
+        planes = self._opponent.planes(experts.numpy()[None]) * self._scale
+        experts = torch.from_numpy(np.moveaxis(planes, 0, -1)[0].copy())
+        geometry[:, :2] += torch.tensor(plan.shift)
+        target = (self._planes + np.float32(DISTURBANCE) * batch.disturbances[k]) * self._scale
+        # Tiles begin `shift` px above and left of the image, in a border of no weight.
+        border = [
+            (before, most - before - length)
+            for before, most, length in zip(plan.shift, shape, self._weight.shape, strict=True)
+        ]
+        fitter = Fitter(
+            np.pad(np.moveaxis(target, 0, -1), (*border, (0, 0)), mode="edge"),
+            (geometry, experts),
+            self.task.settings,
+            weight=np.pad(self._weight, border),
+            device=self.device,
+        )
+        fitter.fraction = 0.0 if warm is None else 1 - warm.share
+        return fitter
+
+    def _begin(self, number: int, plan: Plan, rng: np.random.Generator) -> Kernels:
+        """Kernels from which a model begins, in the pixels and the domain of the image."""
+        start = self.task.options.start(self._observation.pixels, plan.n_kernels, rng)
+        fresh = start_tensors(start, self._weight.shape)
+        warm = self.task.warm_start
+        if warm is None:
+            return fresh
+        kernels = warm.kernels(number, self._observation)
+        # Where the planes differ, kernels begin anew; all others keep their place in the list.
+        gone = np.flatnonzero(~warm.stays(kernels[0]))
+        chosen = rng.permutation(np.flatnonzero(~warm.stays(fresh[0])))[: len(gone)]
+        for mine, new in zip(kernels, fresh, strict=True):
+            mine[gone[: len(chosen)]] = new[chosen]
+        return kernels
+
+    def kernels(self, fitter: Optimiser, batch: Batch) -> Kernels:
+        """Geometry (models, L, 6) in the pixels of the image, and experts in scaled planes."""
+        geometry = fitter.geometry.clone()
+        geometry[..., :2] -= torch.tensor([plan.shift for plan in batch.plans], device=self.device)[:, None]
+        return geometry, fitter.experts
+
+    def add(self, batch: Batch, kernels: Kernels, steps: int) -> None:
+        """Take in models that are finished."""
+        self.models += self._models(batch, kernels, steps)
+        group = self.groups.setdefault(batch.plans[0].n_kernels, Group(self._planes.shape))
+        for render, disturbance in zip(self._drawn(kernels), batch.disturbances, strict=True):
+            group.add(render, disturbance)
+
+    def _drawn(self, kernels: Kernels) -> Floats:
+        """The renders as planes, (models, C, H, W), not clipped."""
+        geometry, experts = (tensor.to(self.device) for tensor in kernels)
+        images = engine.render(geometry, experts, *self._planes.shape[1:])
+        return np.divide(images.cpu().numpy(), self._scale, dtype=np.float32)
+
+    def _models(self, batch: Batch, kernels: Kernels, steps: int) -> list[Model]:
+        """The models in the channels of the image."""
+        planes = np.divide(kernels[1].cpu().numpy(), self._scale[:, 0, 0], dtype=np.float32)
+        # Gates are the same in both domains, so each expert is brought back by itself.
+        experts = self._observation.noise.restored(np.einsum("mlc,cd->mld", planes, self._opponent.matrix))
+        metadata = {
+            "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
+            "job": JOB,
+            "seed": self.task.options.seed,
+            "generation": self.task.generation,
+            "settings": asdict(self.task.settings),
+            "steps": steps,
+        }
+        own = [
+            {"model": number, "tile_shift": list(plan.shift), "planned_kernels": plan.n_kernels}
+            for number, plan in zip(batch.numbers, batch.plans, strict=True)
+        ]
+        height, width = self._weight.shape
+        return [
+            Model(
+                geometry.clone(),
+                torch.from_numpy(colours),
+                (height, width),
+                self._observation.inputs.layout,
+                metadata=metadata | more,
+            )
+            for geometry, colours, more in zip(kernels[0].cpu(), experts, own, strict=True)
+        ]
+
+    def preview(self, fitter: Optimiser, batch: Batch) -> np.ndarray:
+        """The average of the finished models, or the first as it is."""
+        if not self.groups:
+            return self._restored(self._drawn(self.kernels(fitter, batch))[0])
+        groups = list(self.groups.values())
+        counts = np.array([group.count for group in groups], np.float32)
+        shares = counts / counts.sum()
+        mean = sum(share * group.mean for share, group in zip(shares, groups, strict=True))
+        return self._restored(np.asarray(mean, np.float32))
+
+    def _restored(self, planes: Floats) -> np.ndarray:
+        """Planes of the domain in the user's form."""
+        restored = self._observation.noise.restored(self._opponent.image(planes))
+        return self._observation.inputs.layout.restore(restored)

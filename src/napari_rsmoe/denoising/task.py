@@ -1,0 +1,72 @@
+"""What decides about the models of an ensemble: the image, the options, the plans and a warm start."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..fitting.settings import FitSettings
+from .checkpoint import fingerprint
+from .observation import Observation
+from .options import Options
+from .plans import Plan
+from .warm_start import WarmStart
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that decides about the models of an ensemble, besides the device.
+
+    Attributes
+    ----------
+    observation : Observation
+        The noisy image in its domain.
+    options : Options
+        How models are fitted.
+    plans : list of Plan
+        The models.
+    warm_start : WarmStart or None
+        Models of a neighbouring plane, from whose kernels those of this one begin.
+    """
+
+    observation: Observation
+    options: Options
+    plans: list[Plan]
+    warm_start: WarmStart | None = None
+
+    @property
+    def settings(self) -> FitSettings:
+        """Of each fit."""
+        settings = self.options.settings
+        return settings if self.warm_start is None else self.warm_start.settings(settings)
+
+    @property
+    def generation(self) -> int:
+        """How many warm starts there were in a row."""
+        return 0 if self.warm_start is None else self.warm_start.generation
+
+    def check_start(self) -> None:
+        """Raise a ValueError, before any model is fitted, if one has too few kernels for its initialisation."""
+        if self.options.start_options.get("allotment") != "paper":
+            return
+        fewest = min(plan.n_kernels for plan in self.plans)
+        self.options.start(self.observation.pixels, fewest, np.random.default_rng(self.options.seed))
+
+    def description(self, device: torch.device) -> dict[str, Any]:
+        """What tells the task from others, in values that JSON can hold: for a checkpoint."""
+        noise, warm = self.observation.noise, self.warm_start
+        before = [] if warm is None else [each.numpy() for m in warm.models for each in (m.geometry, m.experts)]
+        return {
+            "image": fingerprint(self.observation.pixels, self.observation.inputs.weight),
+            "noise": fingerprint(noise.variance, noise.levels, noise.spectrum),
+            "warm start": fingerprint(*before),
+            "settings": asdict(self.options.settings) | self.options.start_options,
+            "models": [asdict(plan) for plan in self.plans],
+            "seed": self.options.seed,
+            "device": device.type,
+            "version of napari-rsmoe": version("napari-rsmoe"),
+        }
