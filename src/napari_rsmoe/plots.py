@@ -31,14 +31,14 @@ def pictures(
     Parameters
     ----------
     images : mapping of str to array-like
-        Title and image: (Y, X), or (Y, X, C) of 3 or 4 channels with the colour last. Floating colours are clipped to
+        Images by title: (Y, X), or (Y, X, C) with 3 or 4 channels. Floating colours are clipped to
         [0, 1].
     columns : int, optional
-        Images in a row, at least 1; default: all of them.
+        Images in a row, at least 1; by default all.
     width : float
-        Of the figure, in inches; its height follows from the shapes of the images.
+        Width of the figure in inches; its height follows from the shapes of the images.
     limits : (float, float), optional
-        Values of grey images that are drawn darkest and brightest; default: each image's own smallest and largest.
+        Values of grey images that are drawn darkest and brightest; by default the smallest and largest of each image.
     colours : str
         Name of the matplotlib colour map of grey images.
 
@@ -85,20 +85,20 @@ def outlines(
     Parameters
     ----------
     axis : matplotlib.axes.Axes
-        Where an image is shown, as by `pictures` or ``axis.imshow(image)``.
+        Axes that show an image, as by `pictures` or ``axis.imshow(image)``.
     kernels : Kernels
         For example `Model.kernels`.
     scale : float
-        Of the picture, as in ``model.render(scale=...)``.
+        Scale of the picture, as in ``model.render(scale=...)``.
     radius : float
-        Of the ellipses, in standard deviations of the kernels.
+        Radius of the ellipses, in standard deviations of the kernels.
     **style
-        For `matplotlib.collections.EllipseCollection`, such as ``edgecolors`` and ``linewidths``.
+        Keywords of `matplotlib.collections.EllipseCollection`, such as ``edgecolors`` and ``linewidths``.
 
     Returns
     -------
     matplotlib.collections.EllipseCollection
-        What was drawn.
+        The ellipses.
     """
     _pyplot()
     # Imported here to save start-up time.

@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 Limits = tuple[float, float]
-PERCENTILES = (0.1, 99.9)  # of the values that are told apart on the screen
+PERCENTILES = (0.1, 99.9)  # Percentiles of the values that are shown as black and as white.
 SAMPLES = 1_000_000
 
 
 def display_range(image: np.ndarray) -> Limits:
-    """The values to be shown as black and as white; they always differ.
+    """The values to be shown as black and as white, which always differ.
 
-    Those of the type for 8 bits, 0 and 1 for colours that lie within, else such that few pixels lie outside.
+    The limits of the type for 8 bits, 0 and 1 for colours within that range, otherwise limits that few pixels exceed.
     """
     if image.dtype == np.uint8:
         return 0.0, 255.0
@@ -33,7 +33,7 @@ def display_range(image: np.ndarray) -> Limits:
 
 
 def to_rgb(image: np.ndarray, limits: Limits) -> np.ndarray:
-    """Show an image.
+    """Convert an image to 8-bit RGB.
 
     Parameters
     ----------
@@ -58,14 +58,14 @@ def to_rgb(image: np.ndarray, limits: Limits) -> np.ndarray:
 
 
 def heat(values: np.ndarray, high: float | None = None) -> np.ndarray:
-    """Colours from black over red and yellow to white.
+    """Map values to colours from black over red and yellow to white.
 
     Parameters
     ----------
     values : numpy.ndarray
         (Y, X, C), not negative; the channels are averaged.
     high : float, optional
-        What is shown as white; default: the 99.5th percentile.
+        Value shown as white; by default the 99.5th percentile.
 
     Returns
     -------
@@ -78,12 +78,12 @@ def heat(values: np.ndarray, high: float | None = None) -> np.ndarray:
 
 
 def uncertainty_range(std: np.ndarray) -> float:
-    """The standard deviation to be shown as white: few pixels lie above."""
+    """The standard deviation to be shown as white, which few pixels exceed."""
     return max(float(np.percentile(_root_mean_square(std), 99.5)), float(np.finfo(np.float32).tiny))
 
 
 def uncertainty_rgb(std: np.ndarray, high: float) -> np.ndarray:
-    """Standard deviations (Y, X) or (Y, X, C) as colours, (Y, X, 3) uint8; of channels the root mean square."""
+    """Standard deviations (Y, X) or (Y, X, C), their root mean square over channels, as colours (Y, X, 3) uint8."""
     return to_rgb(heat(_root_mean_square(std)[..., None], high), (0.0, 1.0))
 
 
@@ -95,7 +95,7 @@ def _root_mean_square(std: np.ndarray) -> np.ndarray:
 
 
 def shrink(rgb: np.ndarray, most: int) -> np.ndarray:
-    """Make the longer side of (Y, X, 3) uint8 at most `most` pixels, by averaging; a smaller picture stays as it is."""
+    """Reduce (Y, X, 3) uint8 by averaging until no side exceeds `most` pixels; smaller pictures are not changed."""
     height, width = rgb.shape[:2]
     factor = most / max(height, width)
     if factor >= 1:
@@ -105,12 +105,12 @@ def shrink(rgb: np.ndarray, most: int) -> np.ndarray:
 
 
 def png(rgb: np.ndarray) -> bytes:
-    """(Y, X, 3) uint8 as a PNG file."""
+    """Encode (Y, X, 3) uint8 as a PNG file."""
     content = io.BytesIO()
     Image.fromarray(rgb).save(content, "PNG", optimize=True)
     return content.getvalue()
 
 
 def data_uri(content: bytes) -> str:
-    """A PNG file as an address that holds it."""
+    """A PNG file as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -1,11 +1,11 @@
-"""Widgets for Jupyter: fit, denoise, enlarge, explore kernels, and `show`.
+"""Widgets for Jupyter notebooks: denoising, fitting, super-resolution, a kernel explorer, and `show`.
 
 >>> from napari_rsmoe.notebook import DenoiseWidget, show
 >>> DenoiseWidget(image)  # doctest: +SKIP
 >>> show(napari_rsmoe.fit(image), before=image)  # doctest: +SKIP
 
-`action` runs a job on a thread beside a viewer pane (`pane`, which draws with `viewer.js`); `form` makes controls of
-the parameters that all user interfaces share.
+`job_widget` runs a job on a thread beside a viewer pane (`pane`, which draws with `viewer.js`); `form` makes controls
+for the parameters that all user interfaces share. Modules here may import everything except the other front ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The quality over the course of a fit, as a small picture that grows."""
+"""A small plot of the PSNR during a fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MOST_POINTS = 150
 
 
 def curve_svg(points: Sequence[tuple[float, float]]) -> str:
-    """PSNR in dB over the fraction of the work done, as SVG for HTML; empty for fewer than two points."""
+    """PSNR in dB against the finished fraction of the work, as SVG; empty for fewer than two points."""
     if len(points) < 2:
         return ""
     last = points[-1]

@@ -1,4 +1,4 @@
-"""Look at the kernels of a model, and take some of them away."""
+"""Inspect the kernels of a model, and remove some of them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ FEATURES: dict[str, tuple[str, Callable[[Kernels], np.ndarray]]] = {
     "y (px)": ("kernels.center[:, 0]", lambda k: k.center[:, 0]),
     "x (px)": ("kernels.center[:, 1]", lambda k: k.center[:, 1]),
 }
-"""What kernels are chosen by: as Python, and to compute."""
+"""The features by which kernels are chosen, each as Python code and as a function."""
 STEPS = 100
-"""Steps of the slider over a feature; each passes as many kernels."""
+"""Steps of the slider over a feature; each step passes the same number of kernels."""
 
 
 @dataclass(frozen=True)
@@ -44,36 +44,36 @@ class Choice:
     keep: bool = True
 
     def mask(self, kernels: Kernels) -> np.ndarray:
-        """Which kernels are left."""
+        """The mask of the kernels that are kept."""
         column = FEATURES[self.feature][1](kernels)
         inside: np.ndarray = (column >= self.low) & (column <= self.high)
         return inside if self.keep else ~inside
 
     def code(self) -> str:
-        """The mask as Python."""
+        """The mask as Python code."""
         column = FEATURES[self.feature][0]
         inside = f"({column} >= {self.low!r}) & ({column} <= {self.high!r})"
         return inside if self.keep else f"~({inside})"
 
 
 class KernelExplorer(ipywidgets.HBox):
-    """The kernels of a model: drawn by a feature, removed, sharpened; hover tells what each is.
+    """Draw, remove and sharpen the kernels of a model by their features; hover shows their properties.
 
     Parameters
     ----------
     model : Model
-        Whose kernels.
+        The model.
     image : array-like, optional
-        What to compare with. By default the model as it was.
+        Image to compare with. By default the unchanged model.
     device : {"auto", "cpu", "cuda"}
-        Where to draw, as for `napari_rsmoe.fit`.
+        Where to render, as for `napari_rsmoe.fit`.
 
     Attributes
     ----------
     result : Model
-        The model with the kernels that are left.
+        The model with the kernels that are kept.
     pane : ImagePane
-        The pictures.
+        The viewer pane.
     """
 
     def __init__(self, model: Model, image: Any = None, *, device: str = "auto") -> None:
@@ -89,21 +89,25 @@ class KernelExplorer(ipywidgets.HBox):
         self.pane = ImagePane(before, [drawn], models=[model], titles=titles, show_kernels=True)
         style = {"description_width": "60px"}
         self.feature = ipywidgets.Dropdown(
-            options=list(FEATURES), description="Feature", style=style, tooltip="What to choose kernels by"
+            options=list(FEATURES), description="Feature", style=style, tooltip="Feature that chooses kernels"
         )
         self.range = ipywidgets.SelectionRangeSlider(
-            options=[0.0, 1.0], description="Range", style=style, readout=False, tooltip="Kernels within are drawn"
+            options=[0.0, 1.0],
+            description="Range",
+            style=style,
+            readout=False,
+            tooltip="Kernels in this range are drawn",
         )
         self.limits = ipywidgets.Label()
         self.limits.add_class("rsmoe-indented")
-        self.remove_button = ipywidgets.Button(description="Remove", tooltip="Take the drawn kernels away")
-        self.keep_button = ipywidgets.Button(description="Keep", tooltip="Take the others away")
-        self.undo_button = ipywidgets.Button(description="Undo", tooltip="Bring back what was taken away last")
+        self.remove_button = ipywidgets.Button(description="Remove", tooltip="Remove the drawn kernels")
+        self.keep_button = ipywidgets.Button(description="Keep", tooltip="Remove the other kernels")
+        self.undo_button = ipywidgets.Button(description="Undo", tooltip="Undo the last removal")
         self.sharpen = ipywidgets.FloatSlider(
             1.0, min=SHARPEN.slider[0], max=SHARPEN.slider[1], step=SHARPEN.step, description=SHARPEN.label,
             style=style, tooltip=SHARPEN.help,
         )  # fmt: skip
-        self.code_button = ipywidgets.Button(description="Code", tooltip="Python that does the same")
+        self.code_button = ipywidgets.Button(description="Code", tooltip="Python code that does the same")
         self.message = ipywidgets.HTML()
         self._drawing = Latest(self._show_drawn)
         self.feature.observe(lambda _: self._show_range(), "value")
@@ -122,18 +126,18 @@ class KernelExplorer(ipywidgets.HBox):
         self._show_range()
 
     def edit(self, choice: Choice) -> None:
-        """Keep or remove kernels; nothing happens if none were left."""
+        """Keep or remove kernels, unless none would be left."""
         if not choice.mask(self.result.kernels()).any():
-            self._tell('<div class="rsmoe-error">A model needs at least one kernel; nothing was taken away.</div>')
+            self._tell('<div class="rsmoe-error">A model needs at least one kernel; nothing was removed.</div>')
             return
         self._set([*self._edits, choice])
 
     def undo(self) -> None:
-        """Take the last edit back, if there is one."""
+        """Undo the last edit, if there is one."""
         self._set(self._edits[:-1])
 
     def code(self) -> Code:
-        """Python that makes `result`, and the image as it is drawn."""
+        """Python code that makes `result` and renders its image."""
         lines = ["import numpy as np", "", f"kernels = {self._name}.kernels()"]
         lines += [f"kernels = kernels[{choice.code()}]" for choice in self._edits]
         sharpen = "" if self.sharpen.value == 1 else f"sharpen={self.sharpen.value!r}"
@@ -168,10 +172,10 @@ class KernelExplorer(ipywidgets.HBox):
             self.pane.show(after=[self._model.layout.channels_last(outcome.result)])
 
     def _show_range(self) -> None:
-        """Let the slider go through the feature, as many kernels with each step."""
+        """Set the range of the slider to that of the feature, with the same number of kernels in each step."""
         column = FEATURES[self.feature.value][1](self.result.kernels())
         steps = [float(f"{value:.4g}") for value in np.percentile(column, np.linspace(0, 100, STEPS + 1))]
-        steps[0], steps[-1] = float(column.min()), float(column.max())  # all of them, whatever the rounding
+        steps[0], steps[-1] = float(column.min()), float(column.max())  # Includes all kernels in spite of rounding.
         self.range.options = [(f"{value:.4g}", value) for value in steps]
         self.range.index = (0, STEPS)
         self._show_choice()

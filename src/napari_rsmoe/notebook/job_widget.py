@@ -1,4 +1,4 @@
-"""What the widgets with long jobs share: settings, run, progress, preview, cancel, result."""
+"""The common part of widgets with long jobs: settings, run, progress, preview, cancel and result."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from .pace import Pace
 from .pane import ImagePane
 from .source import Source
 
-STATUS_INTERVAL = 0.2  # seconds between two updates of the progress
+STATUS_INTERVAL = 0.2  # Seconds between two updates of the progress.
 PREVIEW_INTERVAL = 0.5
-PREVIEW_SHARE = 0.1  # of the time of a job that may go into previews
+PREVIEW_SHARE = 0.1  # Largest fraction of the time of a job that previews may take.
 
 
 class Code(str):
-    """Python source that a notebook shows as it is written."""
+    """Python source code that a notebook displays unchanged."""
 
     __slots__ = ()
 
@@ -46,35 +46,35 @@ class ActionWidget(ipywidgets.HBox):
     Parameters
     ----------
     image : array-like
-        (Y, X), (Y, X, C), or a stack of planes, which are worked on one by one; see `axes`.
+        (Y, X), (Y, X, C), or a stack of planes, which are processed one by one; see `axes`.
     axes : str, optional
-        A letter for each axis of a stack, such as "TZYX" or "CYX": C is channels that share kernels, letters other
-        than Y, X and C are looped over. Default: Y and X last, then colour if 3 or 4 values long.
+        A letter for each axis of a stack, such as "TZYX" or "CYX": C are channels that share kernels, and all letters
+        except Y, X and C are iterated over. By default Y and X come last, before colour if that has length 3 or 4.
     **given
         Parameters of the function that differ from its defaults.
 
     Attributes
     ----------
     result : Any
-        What the function returned, of a stack a list of it; None before.
+        Return value of the function, or a list of them for a stack; None before the first run.
     error : Exception or None
-        What went wrong in the last run; shown in the widget too.
+        The exception of the last run, which the widget shows too.
     pane : ImagePane
-        The pictures.
+        The viewer pane.
 
     Raises
     ------
     ImageError, TypeError, ValueError
-        If the image has no such axes, or a parameter is unknown or not accepted.
+        If the axes do not match the image, or a parameter is unknown or not accepted.
     """
 
     action: ClassVar[str]
     run_label: ClassVar[str]
-    title: ClassVar[str]  # of the result in the pane
+    title: ClassVar[str]  # Title of the result in the pane.
 
     def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
         self._lock = threading.Lock()
-        self._job: Job | None = None  # the last one
+        self._job: Job | None = None  # The last job.
         self._source = Source(image, axes)
         self._running = False
         self._ran: dict[str, Any] | None = None
@@ -86,9 +86,9 @@ class ActionWidget(ipywidgets.HBox):
         )  # fmt: skip
         self.run_button = ipywidgets.Button(description=self.run_label, button_style="primary")
         self.cancel_button = ipywidgets.Button(
-            description="Cancel", tooltip="Stop, and keep what is there", disabled=True
+            description="Cancel", tooltip="Stop, and keep what has been computed", disabled=True
         )  # fmt: skip
-        self.code_button = ipywidgets.Button(description="As Python", tooltip="Python that does the same")
+        self.code_button = ipywidgets.Button(description="As Python", tooltip="Python code that does the same")
         self.command_button = ipywidgets.Button(
             description="As command line", tooltip="A shell command that does the same"
         )  # fmt: skip
@@ -116,15 +116,15 @@ class ActionWidget(ipywidgets.HBox):
     # ------------------------------------------------------------------ for the widgets to fill in
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """What the form shows."""
+        """The parameters of the form."""
         return PARAMETERS[self.action]
 
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Any:
-        """What the job makes of an image, or of a plane of a stack."""
+        """The result of the job for an image, or for a plane of a stack."""
         raise NotImplementedError
 
     def worker(self, given: dict[str, Any]) -> Callable[[Plane, Callback], Any]:
-        """For one run: what computes a plane, called with the planes in their order."""
+        """The function that computes a plane, made for one run and called with the planes in order."""
 
         def work(plane: Plane, callback: Callback) -> Any:
             image = self._source.image if self._source.single else plane.image
@@ -133,19 +133,19 @@ class ActionWidget(ipywidgets.HBox):
         return work
 
     def pictures(self, result: Any) -> dict[str, Any]:
-        """What the pane shows of a result of `compute`: `after`, `uncertainty`, `models`."""
+        """The contents of the pane for a result of `compute`: `after`, `uncertainty`, `models`."""
         raise NotImplementedError
 
     def summary(self, results: list[Any]) -> str:
-        """What came out, in a few words."""
+        """A short description of the result."""
         raise NotImplementedError
 
     def joined(self, results: list[Any]) -> Any:
-        """The result for the user, of the results of all planes."""
+        """The result for the user, from the results of all planes."""
         return results[0] if self._source.single else results
 
     def subject(self) -> Subject:
-        """The image, as the notebook and the shell get at it."""
+        """The image, as Python code and as a file for the shell."""
         name, axes = self._source.name, self._source.axes
         note = f"save the image first, in Python: napari_rsmoe.write_image('image.tif', {name}, axes={axes!r})"
         return Subject(axes=axes, shape=tuple(self._source.image.shape), name=name, notes=(note,))
@@ -158,7 +158,7 @@ class ActionWidget(ipywidgets.HBox):
         return self._running
 
     def start(self) -> None:
-        """Begin, unless a job runs. Returns at once; `wait` waits for the end."""
+        """Start a job, unless one runs. Returns at once; `wait` waits for the end."""
         if self.busy:
             return
         self.error = None
@@ -175,7 +175,7 @@ class ActionWidget(ipywidgets.HBox):
         self._job.start()
 
     def cancel(self) -> None:
-        """Ask the job to end with what it has."""
+        """Stop the job, and keep what has been computed."""
         with self._lock:
             if self._job is not None and not self._job.done:
                 self.cancel_button.disabled = True
@@ -183,12 +183,12 @@ class ActionWidget(ipywidgets.HBox):
                 self._job.cancel()
 
     def close(self) -> None:
-        """End the job, and take the widget out of the notebook."""
+        """Stop the job, and remove the widget from the notebook."""
         self.cancel()
         super().close()
 
     def wait(self, timeout: float | None = None) -> Any:
-        """Wait for the end of the job and return the result. Raises what went wrong, or TimeoutError."""
+        """Wait for the end of the job and return the result. Raises the error of the job, or TimeoutError."""
         if self._job is not None:
             self._job.wait(timeout)
             if self._running:
@@ -198,18 +198,18 @@ class ActionWidget(ipywidgets.HBox):
         return self.result
 
     def code(self) -> Code:
-        """Python that repeats the run that made `result`; before a run, what would be run."""
+        """Python code that repeats the run that made `result`, or before a run, that would run the job."""
         return Code(python_call(self.action, self._shown_settings(), self.subject()).strip())
 
     def command_line(self) -> Code:
-        """The shell command that does the same, and what must be done before, in comments."""
+        """The shell command that does the same; comments say what must be done before."""
         return Code(command_line(self.action, self._shown_settings(), self.subject()).strip())
 
     def _shown_settings(self) -> dict[str, Any]:
         return self.form.values if self._ran is None else self._ran
 
     def _run(self, given: dict[str, Any], callback: Callback) -> list[Any]:
-        """Do the work, plane by plane; on the thread."""
+        """Process the image plane by plane, on the thread of the job."""
         work = self.worker(given)
 
         def one(plane: Plane, report: Callback) -> PlaneResult[Any]:
@@ -220,7 +220,7 @@ class ActionWidget(ipywidgets.HBox):
         return each_plane(self._source.planes, one, callback=partial(self._report, callback)).values
 
     def _report(self, callback: Callback, progress: Progress) -> bool:
-        """Look at the job from its own thread: nothing queues up, and nothing else has to run."""
+        """Update progress and preview from the thread of the job, so that no updates queue up."""
         job = self._job
         assert job is not None
         began = time.monotonic()
@@ -231,7 +231,7 @@ class ActionWidget(ipywidgets.HBox):
             cost = time.monotonic() - began
             self._preview_due = time.monotonic() + max(PREVIEW_INTERVAL, cost / PREVIEW_SHARE)
         if time.monotonic() >= self._preview_due:
-            self._preview_due = math.inf  # until it is there
+            self._preview_due = math.inf  # No further preview until this one is drawn.
             job.ask_for_preview()
         self._show_progress()
         return stop
@@ -248,7 +248,7 @@ class ActionWidget(ipywidgets.HBox):
     def _finish(self, given: dict[str, Any], outcome: Outcome) -> None:
         job = self._job
         assert job is not None
-        with self._lock:  # no look at the progress ends later
+        with self._lock:  # Progress updates end before the result is shown.
             self.curve.value = curve_svg(list(job.history))
         try:
             if outcome.error is not None:

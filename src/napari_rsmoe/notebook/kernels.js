@@ -1,7 +1,8 @@
-// Kernels: read from a table, outlined, found under the pointer. The centre of a kernel at i lies at i + 0.5 of the world.
+// Kernels: reading their table, outlining them, and finding the one under the pointer.
+// A kernel centred at pixel i has the world coordinate i + 0.5.
 
-const BATCH = 100; // outlines stroked at once: fewer cost more calls, many more cost more to rasterise
-const COLUMNS = 7; // of a kernel before its colour: index, y, x, long axis, short axis, angle, weight
+const BATCH = 100; // Outlines stroked at once: fewer need more calls, many more take longer to rasterise.
+const COLUMNS = 7; // Columns before the colour: index, y, x, long axis, short axis, angle, weight
 
 /** The rows of a kernel table, with their colours. */
 function kernelsOf(value) {
@@ -21,7 +22,7 @@ function kernelsOf(value) {
   return { table, step, count, colours };
 }
 
-/** Outlines of one shade, stroked in batches. */
+/** Outlines of one colour, stroked in batches. */
 class Outlines {
   constructor(context, style) {
     Object.assign(this, { context, style, path: new Path2D(), count: 0 });
@@ -40,7 +41,7 @@ class Outlines {
   }
 }
 
-/** Outline the kernels in view, dark ones on bright kernels; returns how many. */
+/** Outline the kernels in view, with dark outlines on bright kernels, and return their number. */
 function outline(context, kernels, view, width, height) {
   const { table, step, count, colours } = kernels;
   const { scale } = view;
@@ -61,7 +62,7 @@ function outline(context, kernels, view, width, height) {
   return bright.count + dark.count;
 }
 
-/** The smallest kernel that has the point within two standard deviations; -1 if there is none. */
+/** The row of the smallest kernel within two standard deviations of the point; -1 if there is none. */
 function kernelAt(kernels, x, y) {
   const { table, step, count } = kernels;
   let found = -1;
@@ -84,7 +85,7 @@ function kernelAt(kernels, x, y) {
   return found;
 }
 
-/** What a kernel is, in lines. */
+/** The properties of a kernel as lines of text. */
 function features(kernels, i) {
   const row = kernels.table.subarray(i * kernels.step, (i + 1) * kernels.step);
   const number = (value) => (Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3) ? value.toExponential(2)

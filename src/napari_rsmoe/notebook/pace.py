@@ -1,4 +1,4 @@
-"""Calls that come too fast are made later, once."""
+"""Limit the rate of calls: calls that come too fast are delayed and merged into one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 
 class Pace:
-    """Calls a function at most once in a time, never twice at once.
+    """Calls a function at most once per interval, and never concurrently.
 
     Parameters
     ----------
     function : callable
-        Without arguments. A call that has to wait is made on another thread.
+        Function without arguments. A delayed call is made on another thread.
     seconds : float
-        Between two calls.
+        Interval between two calls.
     """
 
     def __init__(self, function: Callable[[], None], seconds: float) -> None:
@@ -26,10 +26,10 @@ class Pace:
         self._lock = threading.Lock()
 
     def __call__(self) -> None:
-        """Call the function, now or as soon as it is time."""
+        """Call the function now, or when the interval is over."""
         with self._lock:
             if self._timer is not None:
-                return  # a call is to come
+                return  # A delayed call is pending.
             if self._running:
                 self._again = True
                 return

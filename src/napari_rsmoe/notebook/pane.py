@@ -1,4 +1,4 @@
-"""The viewer pane: it draws in the browser (`viewer.js`), and this decides what is sent there."""
+"""The Python side of the viewer pane, which decides what is sent to the browser; `viewer.js` draws it."""
 
 from __future__ import annotations
 
@@ -17,43 +17,45 @@ from ..model.model import Model
 from .pace import Pace
 
 HERE = Path(__file__).parent
-UPDATE_INTERVAL = 0.2  # seconds between two messages with pictures or kernels
-MOST_SIDE = 1024  # px of a picture that is sent; finer detail follows for the part in view
+UPDATE_INTERVAL = 0.2  # Seconds between two messages with pictures or kernels.
+# Largest side in pixels of a picture that is sent whole; of larger ones, the part in view follows in full resolution.
+MOST_SIDE = 1024
 MOST_KERNELS = 10_000
-Images = Sequence[Any]  # one array for each plane, or None where there is none
+Images = Sequence[Any]  # One array for each plane, or None for a plane without.
 PICTURES = ("before", "after", "uncertainty")
 
 
 class ImagePane(anywidget.AnyWidget):
-    """Pictures, kernels and uncertainty of an image or of the planes of a stack.
+    """A viewer for pictures, kernels and uncertainty of an image or of the planes of a stack.
 
-    Pan by dragging, zoom with the wheel; the divider compares before and after; hover shows what a kernel is.
+    Drag to pan and turn the wheel to zoom. The divider compares before and after. Hover shows the properties of a
+    kernel.
 
     Parameters
     ----------
     before, after : sequence of numpy.ndarray
         For each plane (Y, X) or (Y, X, C), of any size: they cover the same area. None for a plane without.
     uncertainty : sequence of numpy.ndarray
-        For each plane, standard deviations in the units of the image.
+        For each plane, the standard deviation of the error in the units of the image.
     models : sequence of Model
-        For each plane, the one whose kernels are drawn.
+        For each plane, the model whose kernels are drawn.
     titles : dict of str
-        Of `before` and `after`, as they are written over the pictures.
+        Titles of `before` and `after`, which are written over the pictures.
     labels : sequence of str
-        Of the planes.
+        Labels of the planes.
     height : int
-        Of the pane at most, in screen pixels.
+        Largest height of the pane, in screen pixels.
 
     Attributes
     ----------
     plane : int
         The plane that is shown.
     split : float
-        Where the divider stands, 0 to 1.
+        Position of the divider, from 0 to 1.
     show_kernels, show_uncertainty : bool
-        Whether they are drawn. What is not drawn is not sent.
+        Whether kernels and uncertainty are drawn. They are sent only if they are drawn.
     keep : callable or None
-        Takes `Kernels`, returns a mask of those to draw; None draws all. After a change call `redraw_kernels`.
+        Takes `Kernels` and returns a mask of those to draw; None draws all. Call `redraw_kernels` after a change.
     """
 
     _esm = "\n".join((HERE / name).read_text("utf-8") for name in ("pictures.js", "kernels.js", "viewer.js"))
@@ -72,7 +74,7 @@ class ImagePane(anywidget.AnyWidget):
     uncertainty = traitlets.Dict(None, allow_none=True).tag(sync=True)
     detail = traitlets.Dict().tag(sync=True)
     kernels = traitlets.Dict(None, allow_none=True).tag(sync=True)
-    view = traitlets.Dict().tag(sync=True)  # told by the browser: {"box": [y0, x0, y1, x1], "pixels": [height, width]}
+    view = traitlets.Dict().tag(sync=True)  # Set by the browser: {"box": [y0, x0, y1, x1], "pixels": [height, width]}
 
     def __init__(
         self,
@@ -94,8 +96,8 @@ class ImagePane(anywidget.AnyWidget):
         self._dirty: set[str] = set()
         self._lock = threading.Lock()
         self.send_changes = Pace(self._flush, UPDATE_INTERVAL)
-        """Send what has changed, at the pace that is allowed."""
-        self._fewer = False  # not all kernels in view are drawn
+        """Send the changes, at a limited rate."""
+        self._fewer = False  # Whether some kernels in view are not drawn.
         first = next(image for image in (self._image("before", 0), self._image("after", 0)) if image is not None)
         self.limits = self._find_limits()
         count = max(len(before), len(after))
@@ -111,14 +113,14 @@ class ImagePane(anywidget.AnyWidget):
         return f"<ImagePane of {self.n_planes} planes of {height} x {width} px>"
 
     def show(self, plane: int | None = None, **content: Any) -> None:
-        """Show other content.
+        """Change the contents.
 
         Parameters
         ----------
         plane : int, optional
-            The plane to change and to go to; default: all planes, and `content` holds sequences.
+            The plane to change and to show. By default all planes change, and `content` holds sequences.
         **content
-            `before`, `after`, `uncertainty`, `models`: as for the class.
+            `before`, `after`, `uncertainty` and `models`, as for the class.
         """
         for name, given in content.items():
             value = given
@@ -132,7 +134,7 @@ class ImagePane(anywidget.AnyWidget):
         self._mark(*names, "texts", *([] if set(content) == {"models"} else ["detail"]))
 
     def redraw_kernels(self) -> None:
-        """Ask `keep` again which kernels to draw."""
+        """Draw the kernels again, with the current mask of `keep`."""
         self._mark("kernels", "texts")
 
     # ------------------------------------------------------------------ what is sent
@@ -173,7 +175,7 @@ class ImagePane(anywidget.AnyWidget):
         return None if hidden else self._image(name)
 
     def _find_limits(self) -> Limits:
-        """Of all planes together, judged by three of them."""
+        """Find the display range of all planes, from three of them."""
         images = self._content["before"] if len(self._content["before"]) else self._content["after"]
         ranges = [display_range(images[k]) for k in {0, len(images) // 2, len(images) - 1} if images[k] is not None]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
@@ -191,7 +193,7 @@ class ImagePane(anywidget.AnyWidget):
         return {"data": rgb.tobytes(), "size": list(rgb.shape[:2]), "box": [0, 0, *self.size]}
 
     def _detail(self) -> dict[str, Any]:
-        """The part in view of the pictures that are finer than what was sent."""
+        """The part in view, of pictures that are finer than what was sent."""
         found: dict[str, Any] = {}
         if not self.view:
             return found
@@ -200,7 +202,7 @@ class ImagePane(anywidget.AnyWidget):
             image = self._shown(name)
             if image is None or max(image.shape[:2]) <= MOST_SIDE:
                 continue
-            fine = np.array(image.shape[:2]) / self.size  # pixels for a pixel of the world
+            fine = np.array(image.shape[:2]) / self.size  # Pixels for each pixel of the world.
             sent = MOST_SIDE / max(image.shape[:2]) * fine
             if self.view["pixels"][1] / (x1 - x0) <= sent[1]:
                 continue
@@ -243,7 +245,7 @@ class ImagePane(anywidget.AnyWidget):
     def _texts(self) -> dict[str, str]:
         texts = {name: self.titles[name] for name in ("before", "after") if self._image(name) is not None}
         if len(texts) < 2:
-            texts = {}  # nothing to tell apart
+            texts = {}  # A single picture needs no titles.
         std = self._image("uncertainty")
         if std is not None:
             high = f"{uncertainty_range(std):.4g}"

@@ -1,10 +1,10 @@
-// What is drawn: pictures, and the part of the world that is seen.
+// Pictures, and the part of the world in view.
 //
-// Coordinates of the world are image pixels (y, x) counted as in slices: pixel i covers [i, i + 1). Every picture says
-// which box of the world it covers.
+// World coordinates are image pixels (y, x) as in slices: pixel i covers [i, i + 1). Every picture has the box of the
+// world that it covers.
 
-const MOST_ZOOM = 64; // screen pixels for an image pixel
-const PLAIN = 3; // from so many screen pixels for a pixel on, pixels are drawn as squares
+const MOST_ZOOM = 64; // Largest number of screen pixels for an image pixel.
+const PLAIN = 3; // Screen pixels for an image pixel from which on pixels are drawn as squares.
 
 /** RGB bytes as a canvas, with the box it covers. */
 function pictureOf(value) {
@@ -15,7 +15,7 @@ function pictureOf(value) {
   canvas.height = height;
   const rgb = new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);
   const pixels = new ImageData(width, height);
-  const words = new Uint32Array(pixels.data.buffer); // little-endian, as all machines with browsers are
+  const words = new Uint32Array(pixels.data.buffer); // Little-endian, as on all machines with browsers.
   for (let i = 0, k = 0; i < words.length; i++, k += 3) {
     words[i] = 0xff000000 | (rgb[k + 2] << 16) | (rgb[k + 1] << 8) | rgb[k];
   }
@@ -23,7 +23,7 @@ function pictureOf(value) {
   return { canvas, box: value.box };
 }
 
-/** Which part of the world is seen: the upper left corner, and screen pixels for a pixel. */
+/** The part of the world in view: its upper left corner, and screen pixels for an image pixel. */
 class View {
   constructor() {
     Object.assign(this, { y: 0, x: 0, scale: 1, fitted: true });
@@ -55,7 +55,7 @@ class View {
   }
 }
 
-/** Draw a picture where it belongs. */
+/** Draw a picture at its place in the world. */
 function paint(context, picture, view) {
   if (!picture) return;
   const [y0, x0, y1, x1] = picture.box;

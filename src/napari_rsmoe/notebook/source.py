@@ -1,4 +1,4 @@
-"""An image as the notebook gives it: an array of any number of axes, and what Python calls it."""
+"""The image of a notebook widget: an array with any number of axes, and its variable name."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..image.planes import CHANNEL_AXES, Planes, stack_axes
 
 
 class Source(Sequence[np.ndarray]):
-    """The planes of an image, (Y, X) or (Y, X, C) each, read when they are asked for.
+    """The planes of an image, (Y, X) or (Y, X, C) each, which are read on demand.
 
     Parameters
     ----------
     image : array-like
         (Y, X), (Y, X, C), or a stack; a lazy array stays lazy.
     axes : str, optional
-        A letter for each axis, as for `napari_rsmoe.image.planes.Planes`; default: Y and X last, then colour if 3 or 4
-        values long, and before them the axes of a stack.
+        A letter for each axis, as for `napari_rsmoe.image.planes.Planes`. By default Y and X come last, before colour
+        if that has length 3 or 4, and after the axes of a stack.
 
     Attributes
     ----------
     single : bool
-        Whether the functions of the package take the image as it is; else they take its planes.
+        Whether the functions of the package take the whole image; otherwise they take its planes.
     """
 
     def __init__(self, image: Any, axes: str | None = None) -> None:
@@ -43,11 +43,11 @@ class Source(Sequence[np.ndarray]):
 
     @property
     def labels(self) -> list[str]:
-        """Of the planes."""
+        """Labels of the planes."""
         return [self.planes.label(number) for number in range(len(self))]
 
     def channels(self) -> dict[str, int]:
-        """What the functions must be told about channels, besides an image or a plane."""
+        """The keywords about channels that the functions need besides an image or a plane."""
         if self.axes in ("YX", "YXC") and (len(self.axes) == 2 or self.image.shape[2] in (3, 4)):
             return {}
         if self.single:
@@ -55,12 +55,12 @@ class Source(Sequence[np.ndarray]):
         return {"channel_axis": 2} if len(self.planes.plane_shape) == 3 else {}
 
     def plane_of(self, result: np.ndarray) -> np.ndarray:
-        """What a function made of the image, or of a plane, as (Y, X) or (Y, X, C)."""
+        """The result of a function for the image or a plane, as (Y, X) or (Y, X, C)."""
         return np.moveaxis(result, self.channels().get("channel_axis", -1), -1) if result.ndim == 3 else result
 
 
 def variable_name(value: Any) -> str | None:
-    """What the user calls a value in the notebook; None if that cannot be told."""
+    """The variable name of a value in the notebook, or None if there is none."""
     if "IPython" not in sys.modules:
         return None
     shell = sys.modules["IPython"].get_ipython()

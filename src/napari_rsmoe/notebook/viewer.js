@@ -1,11 +1,11 @@
 // The viewer pane: pictures, kernels and the divider between before and after, on one canvas.
 //
-// Python sends what is shown. The pane tells it which part is in view, and gets that part at full resolution.
+// Python sends the contents. The pane reports the part in view, and receives that part at full resolution.
 
-const VEIL = 0.75; // how much of the uncertainty is seen, and not the picture under it
-const SETTLED = 150; // ms without a move after which Python is told the view, or the plane
-const BAR = 300; // px, of the buttons at least
-const LIVE = 2000; // kernels that are outlined again while the view moves; more are moved as a picture, until it rests
+const VEIL = 0.75; // Opacity of the uncertainty over the picture.
+const SETTLED = 150; // Milliseconds without a move after which the view or the plane is sent to Python.
+const BAR = 300; // Smallest width of the row of buttons, in pixels.
+const LIVE = 2000; // Kernels outlined anew while the view moves; more are moved as a picture until it rests.
 
 /** An element with a class, in a parent. */
 function element(parent, tag, name, properties = {}) {
@@ -15,7 +15,7 @@ function element(parent, tag, name, properties = {}) {
   return made;
 }
 
-/** A function that waits until it was not asked for some time. */
+/** A function that runs once there was no further call for some time. */
 function settled(action) {
   let timer;
   return () => {
@@ -24,7 +24,7 @@ function settled(action) {
   };
 }
 
-/** -1 or 1 for the arrow keys, which then do nothing else; notebooks would take them for themselves. */
+/** -1 or 1 for the arrow keys, whose default action in notebooks is prevented. */
 function arrow(event) {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0;
   if (step) event.preventDefault();
@@ -33,11 +33,11 @@ function arrow(event) {
 
 function render({ model, el }) {
   el.classList.add("rsmoe-pane");
-  el.dataset.lmSuppressShortcuts = "true"; // arrows move the sliders, not from cell to cell
+  el.dataset.lmSuppressShortcuts = "true"; // Arrow keys move the sliders instead of the selected cell.
   const bar = element(el, "div", "rsmoe-bar");
   const kernelsButton = element(bar, "button", "rsmoe-kernels", { textContent: "Kernels", title: "Show the kernels" });
   const uncertaintyButton = element(bar, "button", "rsmoe-uncertainty", {
-    textContent: "Uncertainty", title: "Show how far the models are apart",
+    textContent: "Uncertainty", title: "Show the standard deviation of the error",
   });
   const resetButton = element(bar, "button", "rsmoe-reset", { textContent: "Reset view", title: "Show all (double click)" });
   const note = element(bar, "span", "rsmoe-note");
@@ -54,7 +54,7 @@ function render({ model, el }) {
   const planeLabel = element(planes, "span", "rsmoe-plane-label");
 
   const context = canvas.getContext("2d");
-  const layer = document.createElement("canvas"); // the kernels, kept while only the divider or the pointer moves
+  const layer = document.createElement("canvas"); // The kernels, kept while only the divider or the pointer moves.
   const view = new View();
   const shown = { before: null, after: null, uncertainty: null, detail: {}, kernels: null };
   let split = model.get("split");
@@ -131,7 +131,7 @@ function render({ model, el }) {
     context.stroke();
   }
 
-  // ------------------------------------------------------------------ what is shown
+  // ------------------------------------------------------------------ contents
 
   const rest = settled(() => {
     moving = false;
@@ -208,7 +208,7 @@ function render({ model, el }) {
   };
   const listeners = Object.entries(readers).map(([name, read]) => [`change:${name}`, () => (read(), draw())]);
 
-  // ------------------------------------------------------------------ what the user does
+  // ------------------------------------------------------------------ user input
 
   function toggle(name) {
     model.set(name, !model.get(name));

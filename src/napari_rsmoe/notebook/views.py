@@ -1,4 +1,4 @@
-"""What a result looks like, and `show`."""
+"""The display of results, and `show`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .pane import ImagePane
 from .source import Source
 
 SHOWN_KERNELS = 1000
-"""Of the models of a denoised image, the one whose kernel count is nearest is shown: fewer hide, more clutter."""
+"""The model of a denoised image with the nearest kernel count is shown. Fewer show too little, more clutter it."""
 
 
 def view_of(result: Model | Denoised, device: str = "auto") -> dict[str, Any]:
-    """What the pane shows of the result for one plane: `after` (a model drawn on `device`), `uncertainty`, `models`."""
+    """The contents of the pane for the result of a plane: `after` (rendered on `device`), `uncertainty`, `models`."""
     if isinstance(result, Model):
         return {"after": result.layout.channels_last(result.render(device=device)), "models": result}
     if not result.models:
@@ -38,17 +38,17 @@ def show(what: Any, before: Any = None, *, axes: str | None = None, height: int 
     axes : str, optional
         A letter for each axis of the images; see `ActionWidget`.
     height : int
-        Of the pane at most, in screen pixels.
+        Largest height of the pane, in screen pixels.
 
     Returns
     -------
     ImagePane
-        Shown as the last value of a cell, or by ``display``.
+        The pane, which is displayed as the last value of a cell or by ``display``.
 
     Raises
     ------
     ImageError, TypeError
-        If this is no image and no result.
+        If `what` is neither an image nor a result.
     """
     source = None if before is None else Source(before, axes)
     views = _views(what)
@@ -61,7 +61,7 @@ def show(what: Any, before: Any = None, *, axes: str | None = None, height: int 
         after = {name: [view.get(name) for view in views] for name in ("after", "uncertainty", "models")}
     count = len(after["after"])
     if source is not None and len(source) != count:
-        raise ImageError(f"There are {len(source)} planes before and {count} after; give as many.")
+        raise ImageError(f"There are {len(source)} planes before and {count} after; give the same number.")
     labels = source.labels if source is not None else ()
     kernels = bool(views) and isinstance(_list(what)[0], Model)
     return ImagePane(source or (), labels=labels, show_kernels=kernels, height=height, **after)

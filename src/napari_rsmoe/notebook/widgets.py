@@ -1,4 +1,4 @@
-"""The widgets that fit, denoise and enlarge."""
+"""The widgets for fitting, denoising and super-resolution."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from .views import view_of
 
 
 class FitWidget(ActionWidget):
-    """Model an image with steered kernels: `result` is a `Model`. Arguments as for `ActionWidget`."""
+    """Fit steered kernels to an image: `result` is a `Model`. Arguments as for `ActionWidget`."""
 
     action, run_label, title = "fit", "Fit", "fit"
 
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Model:
-        """Fit."""
+        """Fit a model."""
         return fit(image, **given, **more)
 
     def pictures(self, result: Model) -> dict[str, Any]:
-        """The drawn model and its kernels."""
+        """The rendered model and its kernels."""
         return view_of(result, self._device)
 
     @property
@@ -45,7 +45,7 @@ class FitWidget(ActionWidget):
         return str((self._ran or self.form.values)["device"])
 
     def summary(self, results: list[Model]) -> str:
-        """The quality and the number of kernels."""
+        """PSNR and number of kernels."""
         pairs = [(view_of(model, self._device)["after"], self._source[k]) for k, model in enumerate(results)]
         figures = [psnr(drawn, image) for drawn, image in pairs if np.ptp(image) > 0]
         quality = f"{np.mean(figures):.2f} dB, " if figures else ""
@@ -55,7 +55,7 @@ class FitWidget(ActionWidget):
 class DenoiseWidget(ActionWidget):
     """Remove noise, with an error bar for each pixel: `result` is a `Denoised`.
 
-    The planes of a stack help each other as in `napari_rsmoe.denoise_stack`, whose parameters the form has then.
+    For a stack the form has the parameters of `napari_rsmoe.denoise_stack` too.
 
     Parameters
     ----------
@@ -72,11 +72,11 @@ class DenoiseWidget(ActionWidget):
         super().__init__(image, axes=axes, **given)
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Of a stack, also how planes help each other."""
+        """The parameters; for a stack also those of neighbouring planes."""
         return PARAMETERS["denoise" if self._source.single else "denoise_stack"]
 
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Denoised:
-        """Denoise."""
+        """Denoise the image."""
         return denoise(image, **given, weight=self._weight(), **more)
 
     def subject(self) -> Subject:
@@ -92,7 +92,7 @@ class DenoiseWidget(ActionWidget):
         return None if self._mask is None else np.asarray(self._mask) == 0
 
     def worker(self, given: dict[str, Any]) -> Callable[[Plane, Callback], Denoised]:
-        """Of a stack, each plane begins with what the one before has found."""
+        """For a stack, a function that starts each plane from the kernels of the previous one."""
         if self._source.single:
             return super().worker(given)
         settings = {parameter.name: given[parameter.name] for parameter in PLANE}
@@ -104,13 +104,13 @@ class DenoiseWidget(ActionWidget):
         return view_of(result)
 
     def summary(self, results: list[Denoised]) -> str:
-        """The noise that was found."""
+        """The noise level."""
         return f"noise {np.mean([each.noise for each in results]):.4g}"
 
 
 @dataclass(frozen=True)
 class Enlarged:
-    """An enlarged plane, and the models it was drawn from."""
+    """An enlarged plane, and its models."""
 
     image: np.ndarray
     models: list[Model]
@@ -123,7 +123,7 @@ def _draw(models: list[Model], given: dict[str, Any]) -> np.ndarray:
 class SuperResolutionWidget(ActionWidget):
     """Enlarge an image by any factor: `result` is an array. Arguments as for `ActionWidget`.
 
-    The sharpness may be changed after the run: the result is drawn again, without a new fit.
+    The sharpness can be changed after the run: the result is rendered again without a new fit.
     """
 
     action, run_label, title = "upscale", "Enlarge", "enlarged"
@@ -136,11 +136,11 @@ class SuperResolutionWidget(ActionWidget):
 
     @property
     def busy(self) -> bool:
-        """Whether a job runs, or the result is drawn again."""
+        """Whether a job runs or the result is rendered again."""
         return super().busy or self._redrawing.busy
 
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Enlarged:
-        """Fit models finer than the pixels, and draw them."""
+        """Fit models finer than the pixels, and render them."""
         fitting = {name: value for name, value in given.items() if name not in ("scale", "sharpen")}
         models = fit_models(image, **fitting, **more)
         return Enlarged(_draw(models, given), models)
@@ -150,12 +150,12 @@ class SuperResolutionWidget(ActionWidget):
         return {"after": self._source.plane_of(result.image), "models": result.models[0]}
 
     def summary(self, results: list[Enlarged]) -> str:
-        """The size."""
+        """The size of the result."""
         height, width = self.pictures(results[0])["after"].shape[:2]
         return f"{height} x {width} px"
 
     def joined(self, results: list[Enlarged]) -> np.ndarray:
-        """One array with the axes of the image; planes that were not reached are zero."""
+        """One array with the axes of the image; planes that were not processed are zero."""
         self._enlarged = results
         if self._source.single:
             return results[0].image
