@@ -1,4 +1,4 @@
-"""One image from models of several kernel counts: each place takes the counts of the lowest estimated risk."""
+"""Fuse models of several kernel counts into one image: each place takes the counts of the lowest estimated risk."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..image.blur import blurred
 
-RISK_BLUR = 6.0  # px, standard deviation of the window in which squared differences are compared
-LEVERAGE_BLUR = 12.0  # px, of the window for the share of the noise that a model follows, which varies less
-SELECTIVITY = 8.0  # weights fall by exp(-SELECTIVITY * excess risk / noise variance)
-LEAST_SHARE = np.float32(0.01)  # of the mean noise variance, that counts as noise where there is less
+RISK_BLUR = 6.0
+"""Standard deviation, in pixels, of the window in which the squared difference to the noisy image is averaged.
+
+In a smaller window the noise decides which count seems best; a larger one mixes flat places and texture."""
+LEVERAGE_BLUR = 12.0
+"""The same for the fraction of the noise that models follow, which varies less from place to place."""
+SELECTIVITY = 8.0
+"""The weight of a count is exp(-SELECTIVITY * (risk - least risk) / noise variance): at 0 all counts weigh the same."""
+LEAST_VARIANCE = np.float32(0.01)
+"""Fraction of the mean noise variance that counts as noise variance where there is less."""
 
 
 @dataclass(frozen=True)
 class Fused:
-    """A fused image and how far its models are apart.
+    """A fused image and the spread of its models.
 
     Attributes
     ----------
     image : ndarray of float32, shape (C, H, W)
+        The weighted mean of the models.
     spread : ndarray of float32, shape (C, H, W)
         Variance of the models around the fused image, with the weights of the fusion.
     """
@@ -34,9 +41,13 @@ class Fused:
 class Group:
     """Renders of the models of one kernel count, kept as running sums; arrays are (C, H, W).
 
-    Each model is fitted to the noisy image plus a small known disturbance. How much of it comes back in
-    the render tells how much of the noise itself the model follows (Monte Carlo divergence: Ramani, Blu and
-    Unser, IEEE Trans. Image Processing 2008).
+    Each model is fitted to the noisy image plus a small known disturbance. The fraction of the disturbance that comes
+    back in the render estimates the fraction of the noise that the model follows: the Monte-Carlo divergence of [1]_.
+
+    References
+    ----------
+    .. [1] S. Ramani, T. Blu, M. Unser. Monte-Carlo SURE: a black-box optimization of regularization parameters for
+       general denoising algorithms. IEEE Transactions on Image Processing 17, 2008. :doi:`10.1109/TIP.2008.2001404`
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -44,7 +55,7 @@ class Group:
         self._sum, self._squares, self._product, self._disturbances = np.zeros((4, *shape), np.float32)
 
     def add(self, render: Floats, disturbance: Floats) -> None:
-        """Take in a model's render and the disturbance that was added to the image it was fitted to."""
+        """Add the render of a model, and the disturbance that was added to the image that it was fitted to."""
         self.count += 1
         self._sum += render
         self._squares += render * render
@@ -53,7 +64,7 @@ class Group:
 
     @property
     def mean(self) -> Floats:
-        """Average render."""
+        """Mean of the renders."""
         mean: Floats = self._sum / np.float32(self.count)
         return mean
 
@@ -67,28 +78,29 @@ class Group:
 
     @property
     def response(self) -> Floats:
-        """Covariance of render and disturbance at each pixel, noisy; for two models at least."""
+        """Covariance of render and disturbance at each pixel, which is noisy; needs at least two models."""
         product: Floats = self._product - self.mean * self._disturbances
         return product / np.float32(self.count - 1)
 
 
 def fuse(groups: list[Group], noisy: Floats, variance: Floats, strength: float, used: Floats | None) -> Fused:
-    """Weigh the groups, place by place and channel by channel, by Stein's unbiased estimate of their risk.
+    """Weight the groups, place by place and plane by plane, by Stein's unbiased estimate of their risk.
 
     The squared difference of the noisy image and an estimate is, on average, the risk plus the variance of the noise
-    minus twice the covariance of noise and estimate. The last comes from the models' response to disturbances.
+    minus twice the covariance of noise and estimate. The covariance is estimated from the models' response to the
+    disturbances.
 
     Parameters
     ----------
     groups : list of Group
-        Each of at least one model. Those of one model are left out where others have more; if all have one, they
-        weigh the same.
+        Groups of at least one model each. Groups of one model are left out if other groups have more; if all have
+        one, they weigh the same.
     noisy : ndarray of float32, shape (C, H, W)
         The noisy image.
     variance : ndarray of float32, shape (C, H, W)
         Variance of its noise.
     strength : float
-        Disturbances are so many times the noise.
+        Standard deviation of the disturbances, as a multiple of that of the noise.
     used : ndarray of float32, shape (H, W), or None
         1 where the pixel counts, 0 where it does not; None: all count.
     """
@@ -99,10 +111,10 @@ def fuse(groups: list[Group], noisy: Floats, variance: Floats, strength: float, 
     if groups[0].count < 2 or noise <= 0:
         image: Floats = np.stack(means).mean(0)
         return Fused(image, _spread(groups, means, np.ones((len(groups), 1, 1, 1)) / len(groups), image))
-    least: Floats = np.maximum(variance, LEAST_SHARE * np.float32(noise)).astype(np.float32)
+    least: Floats = np.maximum(variance, LEAST_VARIANCE * np.float32(noise)).astype(np.float32)
     risks = np.empty((len(groups), *noisy.shape), np.float32)
     for risk, group, mean in zip(risks, groups, means, strict=True):
-        # As a share of the noise, which varies less than the covariance itself.
+        # The covariance as a fraction of the noise variance varies less from place to place.
         relative = np.divide(group.response, least * strength, dtype=np.float32)
         share = np.clip(blurred(relative, used, LEVERAGE_BLUR), 0, 1)
         risk[:] = blurred(np.square(noisy - mean), used, RISK_BLUR) + 2 * share * variance

@@ -1,33 +1,33 @@
-"""Filter noise that neighbours share from coarse to fine: seen from further away it is nearly white."""
+"""Filter correlated noise from coarse to fine pyramid levels, as it is nearly white at half the resolution."""
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
-from scipy.fft import dctn, idctn
 from scipy.ndimage import map_coordinates
 
 from .. import engine
 from ..arrays import Array, Floats
-from ..image.resize import resized
+from ..image.resize import resized, with_low_frequencies
 from .nonlocal_bayes import Refined, refine
 
-SCALES = 2  # coarser ones, each of half as many pixels a side: pixels 4 px apart hardly share their noise
-LEFT = 0.3  # of its power, that noise is counted with where a coarser scale was filtered
+LEVELS = 2
+"""Pyramid levels that are filtered before the image itself, each of half the resolution of the next.
+
+The noise of pixels 4 px apart is hardly correlated, so more levels gain nothing."""
+LEFT = 0.3
+"""Fraction of the noise power that is left in the frequencies of a level that has been filtered."""
 
 
 def refine_scales(
-    noisy: Floats, pilot: Floats, variance: Floats, spectrum: Array, scales: int | None = None
+    noisy: Floats, pilot: Floats, variance: Floats, spectrum: Array, levels: int | None = None
 ) -> Refined:
-    """`nonlocal_bayes.refine` for noise with a spectrum, at several scales.
+    """`nonlocal_bayes.refine` for noise with a spectrum, on several pyramid levels.
 
-    Blobs of noise that fill a patch are the same in all patches that overlap there, so a group does not average them
-    out; at half the resolution they are smaller than a patch. So the low frequencies of the image are filtered first,
-    at half the resolution, and there by the same rule. They replace those of the noisy image and of the pilot, and
-    their noise counts less from then on. Several scales for non-local Bayes: Lebrun, Colom and Morel (IEEE Trans. Image
-    Processing 2015); scales by the discrete cosine transform, which keeps the noise as it is: Facciolo, Pierazzo and
-    Morel (SIAM Journal on Imaging Sciences 2017).
+    Blobs of noise that fill a patch are the same in all patches that overlap there, so a group of patches does not
+    average them out. At half the resolution they are smaller than a patch. So the low frequencies of the image are
+    filtered first, at half the resolution, and there in the same way. They replace those of the noisy image and of the
+    pilot, and count as less noisy from then on. Non-local Bayes on several levels is due to [1]_; levels by the
+    discrete cosine transform, which keeps white noise white, are due to [2]_.
 
     Parameters
     ----------
@@ -35,22 +35,29 @@ def refine_scales(
         As `refine` takes them.
     spectrum : ndarray of float64, shape (C, side, side)
         Power of the noise by frequency as `numpy.fft.fft2` orders it, in units of `variance`; 16 px a side at least.
-    scales : int, optional
-        How many coarser scales are filtered, if the image is large enough. Default: SCALES.
+    levels : int, optional
+        How many coarser levels are filtered, if the image is large enough. By default `LEVELS`.
 
     Returns
     -------
     Refined
-        Its leverage is that of all scales, as a share of the whole noise.
+        Its leverage is that of all levels together, as a fraction of the whole noise.
+
+    References
+    ----------
+    .. [1] M. Lebrun, M. Colom, J.-M. Morel. Multiscale image blind denoising. IEEE Transactions on Image Processing
+       24, 2015. :doi:`10.1109/TIP.2015.2439041`
+    .. [2] G. Facciolo, N. Pierazzo, J.-M. Morel. Conservative scale recomposition for multiscale denoising (the devil
+       is in the high frequency detail). SIAM Journal on Imaging Sciences 10, 2017. :doi:`10.1137/17M1111826`
     """
     side = engine.PATCH_SIDE
     half = [(length + 1) // 2 for length in noisy.shape[1:]]
     left = spectrum
-    scales = SCALES if scales is None else scales
-    if scales > 0 and min(half) >= 2 * side:
+    levels = LEVELS if levels is None else levels
+    if levels > 0 and min(half) >= 2 * side:
         smaller = [resized(planes, half) for planes in (noisy, pilot, variance)]
-        coarse = refine_scales(smaller[0], smaller[1], np.maximum(smaller[2], 0), _halved(spectrum), scales - 1)
-        noisy, pilot = (_with_low(planes, coarse.image) for planes in (noisy, pilot))
+        coarse = refine_scales(smaller[0], smaller[1], np.maximum(smaller[2], 0), _halved(spectrum), levels - 1)
+        noisy, pilot = (with_low_frequencies(planes, coarse.image) for planes in (noisy, pilot))
         frequency = np.abs(np.fft.fftfreq(spectrum.shape[-1]))
         low = np.maximum(frequency[:, None], frequency) < 0.25
         left = np.where(low, LEFT, 1.0) * spectrum
@@ -76,11 +83,3 @@ def _halved(spectrum: Array) -> Array:
     frequency = np.fft.fftfreq(side) * side / 2
     grid = np.meshgrid(frequency, frequency, indexing="ij")
     return np.stack([map_coordinates(each, grid, order=1, mode="grid-wrap") / 4 for each in spectrum])
-
-
-def _with_low(planes: Floats, coarse: Floats) -> Floats:
-    """Planes with the low frequencies of others that have fewer pixels."""
-    frequencies = dctn(planes, axes=(1, 2), norm="ortho")
-    scale = sqrt(planes[0].size / coarse[0].size)
-    frequencies[:, : coarse.shape[1], : coarse.shape[2]] = scale * dctn(coarse, axes=(1, 2), norm="ortho")
-    return np.asarray(idctn(frequencies, axes=(1, 2), norm="ortho"), np.float32)

@@ -1,4 +1,4 @@
-"""Planes beside a plane, averaged with it where they show the same."""
+"""Average a plane with its neighbours in a stack or film where they show the same."""
 
 from __future__ import annotations
 
@@ -13,13 +13,26 @@ from ..arrays import Floats
 from ..errors import ImageError
 from ..image.format import ImageFormat, channels_last
 
-AGREEMENT_BLUR = 3.0  # px, of the window in which planes are compared
-CHANGED = 2.0  # squared difference to a denoised plane, in noise variances, from which on something has changed
-TOLERANCE = 0.15  # squared difference beyond that of noise, in its units, at which the weight has fallen to 1 / e
+AGREEMENT_BLUR = 3.0
+"""Standard deviation, in pixels, of the window in which planes are compared.
+
+In a smaller window the noise makes equal planes seem different; in a larger one small changes are missed."""
+CHANGED = 2.0
+"""Squared difference between a noisy and a denoised plane, in noise variances, above which something has changed.
+
+It is 1 on average where they show the same."""
+TOLERANCE = 0.15
+"""Squared difference beyond that of the noise, relative to it, at which the weight of a neighbour has fallen to 1/e.
+
+Smaller values average less noise away, larger ones blur what moves."""
+LEAST_VARIANCE = np.float32(1e-3)
+"""Fraction of the mean noise variance that counts as noise variance where there is less."""
+LEAST_WEIGHT = np.float32(1e-3)
+"""Least weight of finite pixels in a window that a mean difference is divided by."""
 
 
 def neighbour_pixels(image: Any, layout: ImageFormat, shape: tuple[int, ...]) -> Floats:
-    """A neighbouring plane in the units of the plane that `layout` and `shape` (H, W, C) describe."""
+    """Bring a neighbouring plane to the engine's range of the plane that `layout` and `shape` (H, W, C) describe."""
     pixels = channels_last(np.asarray(image), layout.channel_axis)
     if pixels.shape != shape or pixels.dtype.kind not in "iuf":
         raise ImageError(f"a neighbour has type {pixels.dtype} and shape {pixels.shape} (Y, X, C), the image {shape}.")
@@ -30,24 +43,24 @@ def neighbour_pixels(image: Any, layout: ImageFormat, shape: tuple[int, ...]) ->
 def average(pixels: Floats, neighbours: Sequence[Floats], variance: Floats) -> tuple[Floats, Floats]:
     """Average a plane with its neighbours where they agree.
 
-    Two planes that show the same differ by twice the variance of the noise, in the mean over a small window. What they
-    differ beyond that takes weight from the neighbour, so that what moves or changes is not blurred.
+    The mean squared difference of two planes that show the same is twice the variance of the noise. The more it exceeds
+    that in a small window, the less the neighbour weighs there, so that what moves or changes is not blurred.
 
     Parameters
     ----------
     pixels : ndarray of float32, shape (H, W, C)
         The plane.
     neighbours : sequence of ndarray of float32, shape (H, W, C)
-        In the same units; not finite where they do not count.
+        Neighbouring planes in the same units; pixels that are not finite do not count.
     variance : ndarray of float32, shape (H, W, C)
-        Of the noise, which is independent between planes.
+        Variance of the noise, which is independent between planes.
 
     Returns
     -------
     ndarray of float32, shape (H, W, C)
         The average.
     ndarray of float32, shape (H, W, 1)
-        What share of the variance of the noise is left at each pixel.
+        Fraction of the noise variance that is left at each pixel.
     """
     total = pixels.copy()
     weights, squares = np.ones((2, *pixels.shape[:2], 1), np.float32)
@@ -62,17 +75,17 @@ def average(pixels: Floats, neighbours: Sequence[Floats], variance: Floats) -> t
 
 
 def unchanged(pixels: Floats, before: Floats, variance: Floats) -> NDArray[np.bool_]:
-    """Where, (H, W), a noisy plane shows the same as a denoised one before it; arguments as for `average`."""
+    """Where a noisy plane shows the same as the denoised plane before it, (H, W); arguments as for `average`."""
     same: NDArray[np.bool_] = _difference(pixels, before, variance)[..., 0] < CHANGED
     return same
 
 
 def _difference(pixels: Floats, other: Floats, variance: Floats) -> Floats:
-    """Mean squared difference around each pixel, (H, W, 1), as a multiple of what the noise explains."""
+    """Mean squared difference around each pixel, (H, W, 1), in units of the given variance."""
     blur = (AGREEMENT_BLUR, AGREEMENT_BLUR, 0)
     finite = np.isfinite(other).all(2, keepdims=True)
-    expected = np.maximum(variance, np.float32(1e-3) * variance.mean())
+    expected = np.maximum(variance, LEAST_VARIANCE * variance.mean())
     difference = np.square(np.where(finite, other, pixels) - pixels) / expected
-    share = np.maximum(gaussian_filter(finite.astype(np.float32), blur), np.float32(1e-3))
+    share = np.maximum(gaussian_filter(finite.astype(np.float32), blur), LEAST_WEIGHT)
     mean: Floats = gaussian_filter(difference.mean(2, keepdims=True), blur) / share
     return mean

@@ -1,4 +1,4 @@
-"""What denoising takes away is noise: it has no more power than the noise anywhere."""
+"""Denoising takes away noise only: nowhere does the residual have more power than the noise."""
 
 from __future__ import annotations
 
@@ -8,25 +8,37 @@ from ..arrays import Floats
 from ..image.blur import blurred
 from .nonlocal_bayes import Refined
 
-WIDTH = 4.0  # px, of the blur that tells the power of the residual around a pixel
-MOST = np.float32(1.15)  # power of the residual, in noise variances, that is put down to chance
+WIDTH = 4.0
+"""Standard deviation, in pixels, of the window in which the power of the residual is measured.
+
+In a smaller window chance moves the power more; a larger one mixes places with and without content."""
+MOST_POWER = np.float32(1.15)
+"""Power of the residual, in noise variances, up to which it may be chance. What lies above is put back."""
+LEAST_POWER = np.float32(1e-20)
+"""Power below which the residual counts as zero; it only keeps the division finite."""
 
 
 def bound_residual(noisy: Floats, estimate: Refined, variance: Floats) -> Refined:
-    """Put back part of what was taken away where that has more power than the noise.
+    """Put back part of the residual, which is the noisy image minus the estimate, where it has too much power.
 
-    More than the noise can only be content. Around each pixel the residual is scaled down until it has the power of the
-    noise; so an image of little noise changes no more than by that.
+    Power beyond that of the noise can only be content. Around each pixel the residual is scaled down until it has the
+    power of the noise. So an image with little noise cannot change by more than its noise.
 
     Parameters
     ----------
     noisy : ndarray of float32, shape (C, H, W)
+        The noisy image.
     estimate : Refined
-        Of the image without noise.
+        The estimate of the image without noise.
     variance : ndarray of float32, shape (C, H, W)
-        Of the noise at each pixel.
+        Variance of the noise at each pixel.
+
+    Returns
+    -------
+    Refined
+        The estimate with content put back, and its leverage, which is 1 where the noisy image is put back whole.
     """
     residual = noisy - estimate.image
-    power = np.maximum(blurred(np.square(residual), None, WIDTH), np.float32(1e-20))
-    share = np.minimum(np.sqrt(MOST * blurred(variance, None, WIDTH) / power), np.float32(1)).astype(np.float32)
+    power = np.maximum(blurred(np.square(residual), None, WIDTH), LEAST_POWER)
+    share = np.minimum(np.sqrt(MOST_POWER * blurred(variance, None, WIDTH) / power), np.float32(1)).astype(np.float32)
     return Refined(noisy - share * residual, share * estimate.leverage + (1 - share))

@@ -28,3 +28,11 @@ def cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     large = resize(image.astype(np.float64), size, order=3, mode="edge", anti_aliasing=False)
     return to_type(np.clip(large, image.min(), image.max()), image.dtype)
+
+
+def with_low_frequencies(planes: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Planes (C, H, W) with the low frequencies of others that have fewer pixels, as `resized` makes them."""
+    frequencies = dctn(planes, axes=(1, 2), norm="ortho")
+    scale = sqrt(planes[0].size / coarse[0].size)
+    frequencies[:, : coarse.shape[1], : coarse.shape[2]] = scale * dctn(coarse, axes=(1, 2), norm="ortho")
+    return np.asarray(idctn(frequencies, axes=(1, 2), norm="ortho"), np.float32)
