@@ -1,14 +1,14 @@
 """Rasterized Steered Mixture of Experts (R-SMoE) for images.
 
-An image becomes a sum of steered Gaussian kernels, each with a colour, blended by a soft gate. Such a model
-can be drawn at any size, smooths noise and keeps edges.
+An image is modelled by steered Gaussian kernels, each with a colour, which are blended by soft gates. Such a model
+smooths noise, keeps edges, and can be rendered at any size.
 
 >>> import napari_rsmoe
 >>> model = napari_rsmoe.fit(image, n_kernels=2000)  # doctest: +SKIP
 >>> clean = napari_rsmoe.denoise(image).image  # doctest: +SKIP
 >>> large = napari_rsmoe.upscale(image, 4)  # doctest: +SKIP
 
-Importing this package is cheap: torch is loaded when the first of these names is used.
+Importing this package is fast: torch is loaded when a name that needs it is first used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which device a job runs on."""
+"""The choice of the device for a job, and the fallback to the CPU."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ def has_cuda_engine() -> bool:
 
 
 def resolve_device(device: str) -> torch.device:
-    """Turn "auto", "cpu" or "cuda" into a device that can be used.
+    """Resolve "auto", "cpu" or "cuda" to a device that can be used.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
-        "auto" takes CUDA where the engine and the machine have it and a small check of its results passes, else the
-        CPU.
+        "auto" uses CUDA if the engine and the machine support it and a small check of its results passes, else the CPU.
 
     Raises
     ------
     DeviceError
-        For an unknown name, and for "cuda" where it cannot be used.
+        If the name is unknown, or "cuda" cannot be used.
     """
     if device not in DEVICES:
         raise DeviceError(f"device={device!r} is not known; use one of {', '.join(DEVICES)}.")
@@ -54,14 +53,14 @@ def resolve_device(device: str) -> torch.device:
 def run_on(device: str, job: Callable[[torch.device], Result]) -> Result:
     """Run a job on a device.
 
-    Where the device's memory does not suffice, "auto" falls back to the CPU, with a warning.
+    If the memory of the device does not suffice, "auto" falls back to the CPU with a warning.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
         As for `resolve_device`.
     job : callable
-        Gets the device.
+        The job, a function of the device.
 
     Raises
     ------
@@ -89,18 +88,18 @@ def _out_of_memory(error: RuntimeError) -> bool:
 
 @cache
 def why_not_cuda() -> str:
-    """Why CUDA cannot be used, empty if it can. Looks once: a device is checked at its first use."""
+    """The reason why CUDA cannot be used, or an empty string. It is determined once, at the first use."""
     if not has_cuda_engine():
         return WHY_NO_CUDA or "this build of the engine has no CUDA part"
     try:
         if not torch.cuda.is_available():
             return "torch finds no CUDA device"
         problem = self_check(torch.device("cuda"))
-    except Exception as error:  # a driver, a card or a library that does not fit, in whatever way
+    except Exception as error:  # Drivers, cards and libraries that do not match fail in many ways.
         problem = f"it failed: {error}"
     if problem:
         problem = f"the check of the CUDA device did not pass, {problem}"
-        warnings.warn(f"{problem}; the CPU is used where device='auto'.", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"{problem}; the CPU is used for device='auto'.", RuntimeWarning, stacklevel=3)
     return problem
 
 
@@ -110,7 +109,7 @@ def self_check(device: torch.device) -> str:
     Returns
     -------
     str
-        What is wrong, empty if nothing is.
+        What is wrong, or an empty string.
     """
     height, width = 21, 35
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""Loads the compiled libraries, which register the operators with torch."""
+"""Load the compiled libraries, which register the operators with torch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load_cuda(library: Path) -> str:
     Returns
     -------
     str
-        Empty if the operators are registered, else why not. Nothing is raised: without it there is still the CPU.
+        Empty if the operators are registered, else the reason. Nothing is raised, because the CPU can be used instead.
     """
     if torch.version.cuda is None:
         return "this torch is a build for the CPU"
@@ -47,4 +47,4 @@ def load_cuda(library: Path) -> str:
 
 
 WHY_NO_CUDA = load_cuda(Path(getattr(_C, "__file__", "")).with_name("librsmoe_cuda.so"))
-"""Why the operators are not there for CUDA; empty if they are."""
+"""The reason why the operators are not registered for CUDA; empty if they are."""

@@ -1,6 +1,7 @@
-"""The mixture written plainly in torch, for tests and for points off any raster.
+"""A plain torch version of the mixture, for tests and for points off the raster.
 
-No tiles, no culling, any floating type, differentiable to any order. Memory grows with points times kernels.
+It has no tiles and no culling, accepts any floating type, and is differentiable to any order. Memory grows with
+points times kernels.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def exponents(geometry: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     geometry : torch.Tensor
         (L, 6) rows (y, x, r11, r12, r22, logit).
     points : torch.Tensor
-        (N, 2) positions (y, x) in pixels, the same type.
+        (N, 2) positions (y, x) in pixels, of the same type.
 
     Returns
     -------
