@@ -88,7 +88,7 @@ def test_stacks_are_worked_on_plane_by_plane(tmp_path, stack):
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy")[1], np.load(tmp_path / "plane.npy"))
     result = run("fit", tmp_path / "a.npy", tmp_path / "c.npy", *FEW, "--axes", "TYX", "--model", tmp_path / "c.rsmoe")
     assert result.exit_code == 1
-    assert "3 planes, and a .rsmoe file holds the model of one" in result.stderr
+    assert "3 planes, and a .rsmoe file holds one model" in result.stderr
     assert names(tmp_path) == ["a.npy", "b.npy", "plane.npy", "plane.tif"]
 
 

@@ -1,4 +1,4 @@
-"""Work on one file or many: progress, failures, and the report at the end."""
+"""Process one file or many: progress, failures, and the final report."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .program import FAILED, describe_error
 
 
 class Report:
-    """What a run tells the user while it works: a bar with the remaining time, lines and notes.
+    """The output of a run: a progress bar with the remaining time, result lines and notes.
 
     Parameters
     ----------
     common : Common
-        Says what may be printed.
+        Options that decide what is printed.
     total : int
-        How many files there are.
+        Number of files.
     """
 
     def __init__(self, common: Common, total: int) -> None:
@@ -44,7 +44,7 @@ class Report:
         )
 
     def begin(self, number: int, name: str) -> None:
-        """Say that file `number`, from 0, is worked on now."""
+        """Show that file `number`, counted from 0, is being processed."""
         self._file = number
         self._name = name if self._total == 1 else f"{number + 1}/{self._total} {name}"
         self._move(0.0, self._name, None)
@@ -63,21 +63,21 @@ class Report:
         self._bar.update(max(0.0, self._file + fraction - self._bar.n))
 
     def line(self, text: str) -> None:
-        """Print a line of the result, for people."""
+        """Print a line of the result for the user."""
         if not (self.common.quiet or self.common.json):
             tqdm.write(text, file=sys.stdout)
 
     def note(self, text: str) -> None:
-        """Print a remark."""
+        """Print a note."""
         if not self.common.quiet:
             tqdm.write(f"Note: {text}", file=sys.stderr)
 
     def error(self, text: str) -> None:
-        """Print what went wrong."""
+        """Print an error."""
         tqdm.write(f"Error: {text}", file=sys.stderr)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         self._bar.close()
 
 
@@ -85,19 +85,19 @@ Work = Callable[[Pair, Report], dict[str, Any]]
 
 
 def run_batch(verb: str, common: Common, pairs: list[Pair], work: Work) -> int:
-    """Do `work` for each pair; a failure does not keep the others from being done.
+    """Process each pair; after a failure the others are still processed.
 
     Parameters
     ----------
     verb : str
-        For the report.
+        Name of the verb, for the report.
     common : Common
-        How to report.
+        Options of the report.
     pairs : list of Pair
         The files.
     work : callable
-        Does one pair, and returns what is known about the result, for --json. Its entry ``"summary"`` is a
-        line for people.
+        Processes one pair, and returns the facts of the result for --json. The entry ``"summary"`` is a line for the
+        user.
 
     Returns
     -------
@@ -124,12 +124,12 @@ def run_batch(verb: str, common: Common, pairs: list[Pair], work: Work) -> int:
 
 
 def planes_text(facts: list[dict[str, Any]]) -> str:
-    """Start of a summary: the number of planes, if there are several."""
+    """The start of a summary: the number of planes, if there are several."""
     return f"{len(facts)} planes, " if len(facts) > 1 else ""
 
 
 def _do(pair: Pair, report: Report, work: Work) -> dict[str, Any]:
-    """Do one pair, and turn an error into a result."""
+    """Process one pair, and return an expected error as a result."""
     start = time.perf_counter()
     names = {"input": str(pair.source), "output": str(pair.target)}
     extras = {name: str(path) for name, path in pair.extras.items()}

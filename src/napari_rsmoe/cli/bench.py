@@ -1,4 +1,4 @@
-"""``napari-rsmoe bench``: quality and cost beside the peers, for any folder of images."""
+"""``napari-rsmoe bench``: quality and cost beside other methods, for any folder of images."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def command() -> None:
       napari-rsmoe bench superres photos/ results/ --scale 2 --scale 4
       napari-rsmoe bench scaling photos/ results/ --n-kernels 500 --n-kernels 5000
 
-    Results go to OUT_FOLDER as JSON, Markdown and plots. What is finished is kept there: a run that was
-    interrupted, or is repeated with more images, does the rest only. Needs the extra: pip install
+    Results go to OUT_FOLDER as JSON, Markdown and plots. Finished results are kept there: a run that was
+    interrupted, or that is repeated with more images, computes only the rest. Needs the extra: pip install
     'napari-rsmoe[bench]'.
     """  # noqa: D301
 
@@ -143,8 +143,8 @@ def regression(**values: Any) -> None:
       napari-rsmoe bench regression photos/ results/ --quick
       napari-rsmoe bench regression kodak/ results/ --images "kodim0[15]" --n-kernels 2000
 
-    Peers: R-SMoE and RBF by the paper's settings, GaussianImage by its own, the global SMoE and RBF at reduced
-    size. They take 10 000 steps, minutes an image.
+    Peers: R-SMoE and RBF with the settings of the paper, GaussianImage with its own, and global SMoE and RBF at
+    reduced size. They take 10 000 steps, which is minutes per image.
     """  # noqa: D301
     _run("regression", **values)
 
@@ -161,8 +161,8 @@ def denoising(**values: Any) -> None:
       napari-rsmoe bench denoising fmd/ results/
       napari-rsmoe bench denoising data/ results/ --images "kodak|bsd68|fmd|srdtrans"
 
-    Noise is added to the images of a folder, but for pairs: a folder with raw/ (or noisy/) and gt/, with the same
-    file names in both. IN_FOLDER may also hold several such folders.
+    Noise is added to the images of a folder, except to pairs: a folder with raw/ (or noisy/) and gt/, with the
+    same file names in both. IN_FOLDER may also hold several such folders.
     """  # noqa: D301
     _run("denoising", **values)
 

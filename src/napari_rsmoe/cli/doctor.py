@@ -21,7 +21,7 @@ def command(common: Common) -> int:
       napari-rsmoe doctor
       napari-rsmoe doctor --json
 
-    The exit code is 1 if there is a problem; each comes with a remedy. The report is what to paste into an
+    The exit code is 1 if there is a problem. Each problem comes with a remedy. Paste the report when you report an
     issue.
     """  # noqa: D301
     from .installation import PROBLEM, report, text  # here: torch takes seconds to load

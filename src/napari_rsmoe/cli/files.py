@@ -1,4 +1,4 @@
-"""Which file becomes which: single files, and folders."""
+"""The pairs of input and output files, for single files and for folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..io.formats import SUFFIXES, is_image_path, is_store
 
 @dataclass(frozen=True)
 class Pair:
-    """One input file, and the files to be made of it.
+    """One input file and its output files.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Pair:
     target : Path
         The image to write.
     extras : mapping of str to Path
-        Further files to write, by the name of their option.
+        Further files to write, by option name.
     """
 
     source: Path
@@ -34,25 +34,24 @@ class Pair:
 def pair_up(
     source: Path, target: Path, suffix: str | None, extras: Mapping[str, tuple[Path | None, str | None]]
 ) -> list[Pair]:
-    """List what is to be done for the arguments INPUT and OUTPUT.
+    """List the pairs of files for the arguments INPUT and OUTPUT.
 
     Parameters
     ----------
     source, target : Path
-        The arguments. A folder (that is no Zarr store) stands for the images in it, and its OUTPUT is a
-        folder.
+        The arguments. A folder that is not a Zarr store stands for the images in it, and OUTPUT is then a folder too.
     suffix : str or None
         Value of --format.
     extras : mapping
-        For each further output: its name as an option, the path given (or None), and the suffix that its
-        files have in a folder (None: the same as the target's).
+        For each further output: its option name, the given path (or None), and the suffix of its files in a folder
+        (None for that of the target).
 
     Raises
     ------
     click.UsageError
         If the arguments contradict each other.
     ImageError
-        If there is nothing to read.
+        If there is no image to read.
     """
     given = {name: path for name, (path, _) in extras.items() if path is not None}
     if not source.exists():
@@ -60,7 +59,9 @@ def pair_up(
     _check_distinct({"INPUT": source, "OUTPUT": target, **{f"--{name}": path for name, path in given.items()}})
     if not source.is_dir() or is_store(source):
         if suffix is not None:
-            raise click.UsageError("--format is for folders; the suffix of OUTPUT tells the format of a file.")
+            raise click.UsageError(
+                "--format is for folders; the format of a single file follows from the suffix of OUTPUT."
+            )
         return [Pair(source, target, given)]
     images = sorted(path for path in source.iterdir() if is_image_path(path))
     if not images:
@@ -81,7 +82,7 @@ def pair_up(
 
 
 def _split(path: Path) -> tuple[str, str]:
-    """Split a name into stem and suffix, where ``.ome`` belongs to the suffix."""
+    """Split a name into stem and suffix; ``.ome`` belongs to the suffix."""
     stem, suffix = path.stem, path.suffix
     if stem.lower().endswith(".ome"):
         stem, suffix = stem[:-4], stem[-4:] + suffix
@@ -89,7 +90,7 @@ def _split(path: Path) -> tuple[str, str]:
 
 
 def _check_distinct(paths: Mapping[str, Path]) -> None:
-    """Refuse to write over the input, into it, or two results to one place."""
+    """Reject outputs that overwrite the input, lie inside it, or coincide."""
     known: dict[Path, str] = {}
     for name, path in paths.items():
         real = path.resolve()
@@ -103,7 +104,7 @@ def _check_distinct(paths: Mapping[str, Path]) -> None:
 
 
 def _check_collisions(pairs: list[Pair]) -> None:
-    """Refuse a folder in which two files would get the same name."""
+    """Reject a folder in which two files would get the same name."""
     seen: dict[Path, Path] = {}
     for pair in pairs:
         for path in (pair.target, *pair.extras.values()):

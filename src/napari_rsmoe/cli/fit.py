@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @file_options
 @run_options
 def command(source: Path, target: Path, given: dict[str, Any], model: Path | None, files: Files, common: Common) -> int:
-    """Model INPUT with steered kernels, and draw the model to OUTPUT.
+    """Fit steered kernels to INPUT, and render the model to OUTPUT.
 
     \b
     Examples
@@ -62,18 +62,18 @@ def command(source: Path, target: Path, given: dict[str, Any], model: Path | Non
 
             if model_path is not None and job.planes > 1:
                 raise ImageError(
-                    f"{pair.source} has {job.planes} planes, and a .rsmoe file holds the model of one. Leave "
-                    "--model out, or save the planes as files of their own and give their folder."
+                    f"{pair.source} has {job.planes} planes, and a .rsmoe file holds one model. Leave "
+                    "--model out, or save the planes as separate files and give their folder."
                 )
             fitted = fit(job.pixels, **given, channel_axis=job.channel_axis, callback=job.callback)
             drawn = fitted.render(device=given["device"])
             if model_path is not None:
                 fitted.metadata["pixel_size"] = {axis: list(size) for axis, size in job.source.pixel_size.items()}
                 models.append(fitted)
-            return Result([drawn], {"kernels": fitted.n_kernels, "psnr": _likeness(drawn, job.pixels)})
+            return Result([drawn], {"kernels": fitted.n_kernels, "psnr": _psnr(drawn, job.pixels)})
 
         facts = process_file(pair.source, [Output(pair.target)], files, report, fit_plane)
-        if model_path is not None:  # once OUTPUT is complete
+        if model_path is not None:  # Written after OUTPUT is complete.
             models[0].save(model_path)
         known = [fact["psnr"] for fact in facts if fact["psnr"] is not None]
         mean = f", {np.mean(known):.2f} dB" if known else ""
@@ -82,7 +82,7 @@ def command(source: Path, target: Path, given: dict[str, Any], model: Path | Non
     return run_batch("fit", common, pairs, work)
 
 
-def _likeness(drawn: NDArray[Any], pixels: NDArray[Any]) -> float | None:
+def _psnr(drawn: NDArray[Any], pixels: NDArray[Any]) -> float | None:
     """PSNR in dB, None where it has no finite value: a perfect or a constant image."""
     from .. import psnr  # here: torch takes seconds to load
 

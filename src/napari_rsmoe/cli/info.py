@@ -23,7 +23,7 @@ from .program import Verb
 @axes_option
 @report_options
 def command(path: Path, axes: str | None, common: Common) -> int:
-    """Tell what FILE, an image or a .rsmoe model, holds.
+    """Describe FILE, an image or a .rsmoe model.
 
     \b
     Examples
@@ -43,7 +43,7 @@ def command(path: Path, axes: str | None, common: Common) -> int:
 
 
 def _image(path: Path, axes: str | None) -> dict[str, Any]:
-    """Return what is known about an image file."""
+    """Return the facts of an image file."""
     with read_image(path, axes=axes, lazy=True) as image:
         return {
             "kind": image.kind,
@@ -60,7 +60,7 @@ def _image(path: Path, axes: str | None) -> dict[str, Any]:
 
 
 def _model(path: Path) -> dict[str, Any]:
-    """Return what is known about a model file."""
+    """Return the facts of a model file."""
     from .. import Model  # here: torch takes seconds to load
 
     if not path.is_file():
@@ -79,7 +79,7 @@ def _model(path: Path) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Write the numbers that JSON lacks, infinity and NaN, as text."""
+    """Replace infinity and NaN, which JSON cannot hold, by text."""
     if isinstance(value, dict):
         return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -88,14 +88,14 @@ def plain(value: Any) -> Any:
 
 
 def _size(path: Path) -> int:
-    """Bytes on disk."""
+    """The size on disk in bytes."""
     if is_store(path):
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size
 
 
 def _text(value: Any) -> str:
-    """Write a value for people."""
+    """Format a value for the user."""
     if isinstance(value, list):
         return " x ".join(map(str, value)) if all(isinstance(n, int) for n in value) else ", ".join(map(str, value))
     if isinstance(value, dict) and value.keys() == {"value", "unit"}:

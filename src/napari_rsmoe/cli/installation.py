@@ -1,6 +1,6 @@
-"""Find out what is installed and what works, with a remedy for each problem.
+"""Checks of the installation, with a remedy for each problem.
 
-Nothing here imports Qt or napari, and a broken torch or engine is a finding, not a crash.
+Nothing here imports Qt or napari. A broken torch or engine is reported and raises no exception.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 LEVELS = ("base", "avx2", "avx512")
-SMALL_MEMORY = 2.0  # GiB; a 4000 x 4000 colour image with its tiles and previews takes about one
+SMALL_MEMORY = 2.0  # GiB of free memory below which a note is given; a 4000 x 4000 colour image takes about one.
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Check:
     Parameters
     ----------
     name : str
-        What was looked at.
+        Subject of the check.
     value : str
-        What was found.
+        Result of the check.
     status : str
         ``"ok"``, ``"note"`` (works, but could be better), or ``"problem"``.
     remedy : str
@@ -43,12 +43,12 @@ class Check:
 
 
 def report() -> list[Check]:
-    """Look at everything.
+    """Run all checks.
 
     Returns
     -------
     list of Check
-        In the order in which one thing rests on another.
+        The findings; each depends on earlier ones only.
     """
     checks = [
         _package("napari-rsmoe"),
@@ -68,7 +68,7 @@ def report() -> list[Check]:
 
 
 def text(checks: list[Check]) -> str:
-    """Write findings as lines for people, each remedy below its finding."""
+    """Format findings as lines for the user, with each remedy below its finding."""
     width = max((len(check.name) for check in checks), default=0)
     marks = {OK: "ok  ", NOTE: "note", PROBLEM: "BAD "}
     lines = []
@@ -101,7 +101,7 @@ def _optional(name: str, remedy: str) -> Check:
 def _torch() -> Check:
     try:
         import torch  # here: it may fail, which the report then says
-    except Exception as error:  # a broken installation fails in many ways
+    except Exception as error:  # A broken installation fails in many ways.
         return Check("torch", f"cannot be imported: {error}", PROBLEM, "pip install --force-reinstall torch")
     release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     if release < (2, 10):
@@ -125,7 +125,7 @@ def _simd() -> Check:
     from .. import engine  # here: it may fail, which the report then says
 
     name = "instruction set"
-    # torch finds out by itself what the processor has
+    # torch detects the processor itself.
     capability = torch.backends.cpu.get_cpu_capability().lower()
     best = capability if capability in LEVELS else LEVELS[0]
     override = os.environ.get("RSMOE_SIMD")
@@ -144,7 +144,7 @@ def _threads() -> Check:
 
     used, cores = torch.get_num_threads(), os.cpu_count() or 1
     value = f"{used} of {cores} processor threads"
-    if used < cores // 2:  # half is usual: one for each core with hyper-threading
+    if used < cores // 2:  # Half is usual: one thread per core with hyper-threading.
         return Check("threads", value, NOTE, "unset OMP_NUM_THREADS, or pass --threads, to use more")
     return Check("threads", value)
 
@@ -160,7 +160,7 @@ def _memory() -> Check:
 
 
 def _memory_gib() -> tuple[float | None, float | None]:
-    """Total and free memory in GiB, None where the system does not tell."""
+    """Total and free memory in GiB, or None if the system does not report it."""
     try:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     except (AttributeError, OSError, ValueError):
@@ -184,7 +184,7 @@ def _cuda(engine_loaded: bool) -> Check:
     try:
         available = torch.cuda.is_available()
         device = torch.cuda.get_device_name() if available else ""
-    except Exception as error:  # a driver that does not fit
+    except Exception as error:  # The driver may not match.
         available, device = False, str(error)
     if not available:
         value = f"torch has CUDA {torch.version.cuda} and finds no device; the CPU is used{found}. {device}".strip()
@@ -202,7 +202,7 @@ def _cuda(engine_loaded: bool) -> Check:
 
 
 def _driver() -> str:
-    """Version of NVIDIA's driver, empty if there is none."""
+    """The version of the NVIDIA driver, or an empty string."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return ""

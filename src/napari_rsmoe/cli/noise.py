@@ -31,9 +31,9 @@ def command(path: Path, axes: str | None, common: Common) -> int:
       napari-rsmoe noise micrograph.tif
       napari-rsmoe noise stack.npy --axes TYX --json
 
-    Numbers are in the units of the image; each plane of a stack is estimated by itself. Noise that grows with
-    brightness is that of a camera: value = gain * photons + offset + read noise. `denoise --noise
-    GAIN,OFFSET,READ` takes these three.
+    Numbers are in the units of the image. Each plane of a stack is estimated separately. Noise that grows with
+    brightness follows the model of a camera: value = gain * photons + offset + read noise. `denoise --noise
+    GAIN,OFFSET,READ` takes these three numbers.
     """  # noqa: D301
     common.prepare()
     report = Report(common, 1)
@@ -76,7 +76,7 @@ def command(path: Path, axes: str | None, common: Common) -> int:
 
 
 def _described(channel: ChannelNoise) -> str:
-    """One line on a channel."""
+    """One line that describes a channel."""
     if channel.sigma == 0:
         return "no noise found"
     if channel.gain == 0:
@@ -90,5 +90,5 @@ def _described(channel: ChannelNoise) -> str:
 
 
 def _with_error(value: float, error: float) -> str:
-    # Offset or read noise: variances tell only one of them.
+    # Only one of offset and read noise follows from the variances.
     return f"{value:.4g} +- {error:.2g}" if error else f"{value:.4g} (assumed)"

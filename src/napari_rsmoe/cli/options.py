@@ -121,16 +121,16 @@ def settings(parameters: Sequence[Parameter]) -> Callable[[Function], Function]:
 
 @dataclass(frozen=True)
 class Common:
-    """What the user said about how to run and report, for any verb.
+    """The options about running and reporting that every verb has.
 
     Parameters
     ----------
     threads : int or None
-        How many to use; None leaves it to torch.
+        Number of processor threads; None leaves it to torch.
     json : bool
-        Print one JSON object on standard output, and all else on standard error.
+        Whether to print one JSON object on standard output, and everything else on standard error.
     quiet : bool
-        Print errors only.
+        Whether to print errors only.
     """
 
     threads: int | None = None
@@ -147,18 +147,18 @@ class Common:
 
 @dataclass(frozen=True)
 class Files:
-    """What the user said about the files, for the verbs that turn images into images.
+    """The options about files, for the verbs that convert images to images.
 
     Parameters
     ----------
     axes : str or None
         Axes of the input, instead of those in the file.
     independent : bool
-        Treat each channel as an image of its own.
+        Whether to treat each channel as an image of its own.
     suffix : str or None
         Suffix of the files of an output folder, without the dot; None keeps the suffix of each file.
     quality : int
-        Of JPEG files.
+        JPEG quality, 1 to 100.
     """
 
     axes: str | None = None
@@ -188,8 +188,8 @@ axes_option = click.option(
     metavar="LETTERS",
     cls=Option,
     section=FILES,
-    help="Axes of the input where the file does not tell them: one letter each, such as ZYX or TCYX. Y and X span a "
-    "plane, C and S are its channels, and any other axis is looped over.",
+    help="Axes of the input if the file does not declare them: one letter each, such as ZYX or TCYX. Y and X span a "
+    "plane, C and S are its channels, and any other axis is iterated over.",
 )
 quality_option = option_of(QUALITY, section=FILES)
 

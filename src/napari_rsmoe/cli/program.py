@@ -1,4 +1,4 @@
-"""The program itself: its verbs, its exit codes, and what it says when something goes wrong."""
+"""The program: its verbs, its exit codes, and its error messages."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ import click
 
 from ..errors import DeviceError, EngineError
 
-# verb: its line in the overview; the command is `command` in the module of that name
+# The line of each verb in the overview; its command is `command` in the module of the same name.
 VERBS = {
-    "fit": "Model an image with steered kernels, and draw it again.",
-    "denoise": "Remove noise; no training, no parameters to guess.",
+    "fit": "Fit steered kernels to an image, and render the model.",
+    "denoise": "Remove noise, without training or parameters to guess.",
     "upscale": "Enlarge an image by any factor.",
-    "render": "Draw a saved model at any size, region and sharpness.",
+    "render": "Render a saved model at any size, region and sharpness.",
     "noise": "Estimate the noise of an image, with standard errors.",
-    "info": "Tell what an image or a model file holds.",
+    "info": "Describe an image or a model file.",
     "bench": "Measure quality and cost beside other methods.",
     "doctor": "Check the installation, with a remedy for each problem.",
 }
 OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 EXPECTED = (ValueError, OSError, MemoryError, DeviceError, EngineError)
-"""Errors whose message says all; any other one is a defect of this program, and its traceback is shown."""
+"""Expected errors, whose message suffices; any other error is a defect of this program, and its traceback is shown."""
 
 
 SECTIONS = SETTINGS, ADVANCED, FILES, RUN = "Settings", "Advanced settings", "Files", "Run and report"
@@ -132,8 +132,8 @@ class Program(click.Group):
         except (click.Abort, KeyboardInterrupt):
             _say_error("Stopped. Unfinished files were not written.", "--json" in arguments)
             code = INTERRUPTED
-        except BrokenPipeError:  # whoever read our output has gone, for example `| head`
-            sys.stdout = None  # nothing is left to flush at exit
+        except BrokenPipeError:  # The reader of the output has ended, for example in `| head`.
+            sys.stdout = None  # Prevents a flush at exit.
             code = FAILED
         except Exception as error:
             _say_error(describe_error(error), "--json" in arguments)
@@ -142,7 +142,7 @@ class Program(click.Group):
 
 
 def describe_error(error: Exception) -> str:
-    """Return the message of an expected error; of any other its type too, after printing its traceback."""
+    """Return the message of an expected error; for any other, print the traceback and add its type."""
     if isinstance(error, MemoryError):
         return f"There is not enough memory. {error}".strip()
     if isinstance(error, EXPECTED):
@@ -165,9 +165,9 @@ def _say_error(message: str, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C does, so that temporary files are removed."""
+    """Handle SIGTERM like Ctrl-C, so that temporary files are removed."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may handle signals
+        yield  # Only the main thread may handle signals.
         return
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
@@ -190,7 +190,7 @@ def _stopped_by_sigterm() -> Iterator[None]:
 )
 @click.version_option(package_name="napari-rsmoe")
 def main() -> None:
-    """Steered mixtures of experts for images: model, denoise, enlarge.
+    """Steered mixtures of experts for images: fitting, denoising, super-resolution.
 
     The order is always the same: napari-rsmoe VERB INPUT OUTPUT [options].
 
@@ -198,11 +198,11 @@ def main() -> None:
     Examples
       napari-rsmoe denoise noisy.tif clean.tif
       napari-rsmoe upscale small.png large.png --scale 4
-      napari-rsmoe fit photo.png model.png --kernels 5000 --model photo.rsmoe
+      napari-rsmoe fit photo.png model.png --n-kernels 5000 --model photo.rsmoe
       napari-rsmoe denoise folder/ cleaned/ --json
       napari-rsmoe info stack.ome.tif
 
-    Images are TIFF, OME-TIFF, PNG, JPEG, NPY, OME-Zarr and plain Zarr; the suffix tells the format. Data
-    type, value range, axes and pixel size are kept. Stacks are worked on plane by plane, folders file by
-    file. A file that exists is replaced once the new one is complete.
+    Images are TIFF, OME-TIFF, PNG, JPEG, NPY, OME-Zarr and plain Zarr; the suffix determines the format. Data
+    type, value range, axes and pixel size are kept. Stacks are processed plane by plane, folders file by file.
+    An existing file is replaced once the new one is complete.
     """  # noqa: D301  # \b is click's mark for text that is not to be wrapped

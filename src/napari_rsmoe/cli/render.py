@@ -33,7 +33,7 @@ from .program import FILES, Option, Verb
 @quality_option
 @run_options
 def command(model: Path, target: Path, given: dict[str, Any], dtype: str | None, quality: int, common: Common) -> int:
-    """Draw a saved MODEL (.rsmoe) to OUTPUT, at any size.
+    """Render a saved MODEL (.rsmoe) to OUTPUT, at any size.
 
     \b
     Examples

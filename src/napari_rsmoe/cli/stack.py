@@ -1,4 +1,4 @@
-"""Work on all planes of one image file, and write what becomes of them."""
+"""Process all planes of one image file, and write the results."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ WITHOUT_PIXEL_SIZE = (".png", ".jpg", ".jpeg", ".npy")
 
 @dataclass(frozen=True)
 class Output:
-    """A file to be written.
+    """An output file.
 
     Parameters
     ----------
     path : Path
-        Its name.
+        Name of the file.
     dtype : str or None
-        Its data type; None: that of the input.
+        Data type; None for that of the input.
     scale : float
-        Its size in Y and X, as a multiple of the input's.
+        Size in Y and X, relative to the input.
     opacity : bool
-        Whether it has the opacity (alpha) of the input; else zeros stand there.
+        Whether the opacity (alpha) of the input is copied; otherwise it is zero.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Job:
-    """One plane to be worked on.
+    """One plane to be processed.
 
     Attributes
     ----------
@@ -57,9 +57,9 @@ class Job:
     stack : Planes
         All planes of the image.
     opacity : Opacity
-        Of the image.
+        Opacity of the image.
     callback : Callback
-        To be called with the progress.
+        Callback for the progress.
     source : ImageFile
         The image that the plane belongs to.
     """
@@ -77,22 +77,22 @@ class Job:
 
     @property
     def planes(self) -> int:
-        """How many planes the image has."""
+        """Number of planes of the image."""
         return len(self.stack)
 
     @property
     def label(self) -> str:
-        """Where the plane lies in the image, for people; empty for an image of one plane."""
+        """The position of the plane in the image as text; empty for an image of one plane."""
         return self.plane.label
 
     @property
     def channel_axis(self) -> int | None:
-        """Where the channels are in `pixels`."""
+        """The axis of the channels in `pixels`, or None."""
         return 2 if self.pixels.ndim == 3 else None
 
 
 Result = PlaneResult[dict[str, Any]]
-"""The images of one plane, one for each output, and what else is known of it, for --json."""
+"""The images of one plane, one for each output, and the facts of the plane for --json."""
 
 
 def process_file(
@@ -109,13 +109,13 @@ def process_file(
     source : Path
         The image.
     outputs : sequence of Output
-        What to write; whether that is possible is checked before the work begins.
+        Outputs, which are checked before the work begins.
     files : Files
-        Axes, channels, JPEG quality.
+        Options about axes, channels and JPEG quality.
     report : Report
-        Shows progress.
+        Report that shows the progress.
     function : callable
-        Does one plane.
+        Processes one plane.
 
     Returns
     -------
