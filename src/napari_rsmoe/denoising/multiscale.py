@@ -45,10 +45,10 @@ def refine_scales(
 
     References
     ----------
-    .. [1] M. Lebrun, M. Colom, J.-M. Morel. Multiscale image blind denoising. IEEE Transactions on Image Processing
-       24, 2015. :doi:`10.1109/TIP.2015.2439041`
+    .. [1] M. Lebrun, M. Colom, J.-M. Morel. The Noise Clinic: a blind image denoising algorithm. Image Processing On
+       Line 5, 2015. :doi:`10.5201/ipol.2015.125`
     .. [2] G. Facciolo, N. Pierazzo, J.-M. Morel. Conservative scale recomposition for multiscale denoising (the devil
-       is in the high frequency detail). SIAM Journal on Imaging Sciences 10, 2017. :doi:`10.1137/17M1111826`
+       is in the high frequency detail). SIAM Journal on Imaging Sciences 10, 2017.
     """
     side = engine.PATCH_SIDE
     half = [(length + 1) // 2 for length in noisy.shape[1:]]

@@ -52,7 +52,7 @@ class Inputs:
         image : array-like or Inputs
             (Y, X) or (Y, X, C) in any order of axes that `channel_axis` names; integers of any size, float16 to
             float64, any byte or memory order; dask and other lazy arrays are read once. Values that count must be
-            finite. `Inputs` have been checked before and are returned as they are.
+            finite. `Inputs` have been checked before and are returned as they are, whatever the other arguments.
         channel_axis : int, None or "auto"
             "auto": a 3-D array whose last axis is 3 or 4 long has its channels there, a 2-D array has none; any other
             array is refused with the ways out.

@@ -70,6 +70,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
     **show : bool
         `uncertainty`, `residual`: further outputs.
     """
+    # Imported here to save start-up time: torch takes seconds.
     from ..denoising.stack import Series
 
     settings = _settings(PARAMETERS["denoise_stack"], given)
@@ -99,6 +100,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
 
 def fit(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
     """Fit a model to every plane. `show`: `kernels`, `residual`. Else as `denoise`, with `parameters.FIT`."""
+    # Imported here to save start-up time: torch takes seconds.
     from .. import fit as fit_image
     from .. import psnr, ssim
     from ..model.quality import kernel_errors
@@ -140,6 +142,7 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
 
     `show`: `bicubic` (cubic interpolation for comparison). Else as `denoise`, with `parameters.UPSCALE`.
     """
+    # Imported here to save start-up time: torch takes seconds.
     from ..fitting.upscale import draw_part, fit_models
     from ..image.resize import cubic
     from ..model.raster import output_size

@@ -41,6 +41,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 def read_model(path: Path) -> list[LayerData]:
     """The image and the kernels of one file."""
+    # Imported here to save start-up time: torch takes seconds.
     from ..model.model import Model
     from .layers.kernels import kernels_output
     from .record import make_record
@@ -81,6 +82,7 @@ def _place(metadata: Mapping[str, Any]) -> Place:
 
 
 def _known_unit(unit: str) -> bool:
+    # Imported here to save start-up time.
     import pint
 
     try:
@@ -119,6 +121,7 @@ def write_kernels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     ModelFileError
         If the layer holds no kernels of a model.
     """
+    # Imported here to save start-up time: torch takes seconds.
     from .layers.following import apply_changes, find_changes
     from .layers.kernels import TABLE_KEY
 

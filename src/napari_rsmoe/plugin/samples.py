@@ -39,6 +39,7 @@ def time_series() -> list[LayerData]:
 
 def photograph() -> list[LayerData]:
     """A colour photograph of a cat, with noise of standard deviation 25."""
+    # Imported here to save start-up time.
     import skimage.data
 
     image = skimage.data.chelsea()[:256, 64:384]
@@ -48,6 +49,7 @@ def photograph() -> list[LayerData]:
 
 def small_photograph() -> list[LayerData]:
     """A small grey photograph to enlarge."""
+    # Imported here to save start-up time.
     import skimage.data
 
     image = skimage.data.camera().reshape(128, 4, 128, 4).mean((1, 3))

@@ -59,6 +59,7 @@ class Place:
         return replace(self, scale=self.scale / factors, translate=self.translate + self._linear() @ first)
 
     def _linear(self) -> np.ndarray:
+        # Imported here, as results are made without a window too.
         from napari.utils.transforms import Affine
 
         linear: np.ndarray = Affine(scale=self.scale, rotate=self.rotate, shear=self.shear).linear_matrix

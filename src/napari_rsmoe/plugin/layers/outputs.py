@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...image.planes import Plane, Planes
 from ..names import METADATA_KEY
 from ..source import Place, Source
 
@@ -35,6 +36,7 @@ class Output:
 
     def layer(self) -> Any:
         """Make the napari layer, on any thread."""
+        # Imported here, as results are made without a window too.
         from napari.layers import Layer
 
         return Layer.create(self.data, self.options, self.kind)
@@ -90,9 +92,7 @@ def residual_output(source: Source, result: np.ndarray, record: Mapping[str, Any
     return Output("image", values, "residual", options)
 
 
-def _plane_of(layout: Any, result: np.ndarray, plane: Any) -> np.ndarray:
-    from ...image.planes import Planes
-
+def _plane_of(layout: Planes, result: np.ndarray, plane: Plane) -> np.ndarray:
     same = Planes(result[tuple(slice(i, i + 1) if isinstance(i, int) else i for i in plane.index)], layout.axes)
     return next(iter(same)).image.astype(np.float32)
 
