@@ -20,7 +20,7 @@ inline torch_abi::Library define_operators(const char* ns) {
            "bool wait=True) -> (Tensor, Tensor)")
       .def("segment(Tensor image, float threshold) -> Tensor")
       .def("filter_patches(Tensor noisy, Tensor pilot, Tensor variance, Tensor correlation, int stride, int reach, "
-           "int fewest, int most, float alike) -> (Tensor, Tensor)")
+           "int fewest, int most, float similar, float same, float negligible) -> (Tensor, Tensor)")
       .def("simd_level() -> str");
   return library;
 }

@@ -78,7 +78,7 @@ class CpuEngine {
 
 cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const Tensor& variance,
                                  const Tensor& correlation, int64_t stride, int64_t reach, int64_t fewest, int64_t most,
-                                 double alike) {
+                                 double similar, double same, double negligible) {
   noisy.require_shape("noisy", {-1, -1, -1});
   const int64_t channels = noisy.size(0), height = noisy.size(1), width = noisy.size(2);
   pilot.require_shape("pilot", {channels, height, width});
@@ -89,7 +89,8 @@ cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const
   check(stride >= 1 && stride <= cpu::kPatchSide, "stride must be from 1 to the side of a patch");
   check(reach >= 0 && reach <= 1000, "reach must be from 0 to 1000");
   check(fewest >= 1 && most >= fewest && most <= 100000, "1 <= fewest <= most <= 100000 must hold");
-  check(alike >= 0, "alike must not be negative");
+  check(similar >= 0, "similar must not be negative");
+  check(negligible >= 0, "negligible must not be negative");
   return {noisy.data<float>("noisy"),
           pilot.data<float>("pilot"),
           variance.data<float>("variance"),
@@ -101,7 +102,9 @@ cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const
           static_cast<int32_t>(reach),
           static_cast<int32_t>(fewest),
           static_cast<int32_t>(most),
-          static_cast<float>(alike)};
+          static_cast<float>(similar),
+          static_cast<float>(same),
+          static_cast<float>(negligible)};
 }
 
 Tensor segment(const Tensor& image, double threshold) {
@@ -114,9 +117,9 @@ Tensor segment(const Tensor& image, double threshold) {
 
 std::tuple<Tensor, Tensor> filter_patches(const Tensor& noisy, const Tensor& pilot, const Tensor& variance,
                                           const Tensor& correlation, int64_t stride, int64_t reach, int64_t fewest,
-                                          int64_t most, double alike) {
+                                          int64_t most, double similar, double same, double negligible) {
   const cpu::PatchFilter filter =
-      checked_patches(noisy, pilot, variance, correlation, stride, reach, fewest, most, alike);
+      checked_patches(noisy, pilot, variance, correlation, stride, reach, fewest, most, similar, same, negligible);
   Tensor estimate = empty<float>(noisy.sizes()), leverage = empty<float>(noisy.sizes());
   cpu::filter_patches(filter, estimate.mutable_data<float>("estimate"), leverage.mutable_data<float>("leverage"));
   return {std::move(estimate), std::move(leverage)};

@@ -1,7 +1,6 @@
 #include "patches.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -15,6 +14,7 @@ namespace {
 
 constexpr int64_t kSpare = 64;           // floats behind the last row that vector loads may touch
 constexpr float kLeverageFloor = 0.05f;  // added to the leverage of a group when its weight is taken
+constexpr double kLeastPivot = 1e-6;     // of the correlation of the noise, which may be singular
 
 struct Corner {
   int64_t y, x;
@@ -24,8 +24,9 @@ struct Corner {
 class Scaled {
  public:
   explicit Scaled(const PatchFilter& f) : plane_(f.height * f.width), weight_(f.channels) {
-    planes_.reserve(plane_ * f.channels + kSpare);
-    std::fill_n(planes_.data() + plane_ * f.channels, kSpare, 0.0f);
+    const int64_t spare = kSearchRows * f.width + kSpare;
+    planes_.reserve(plane_ * f.channels + spare);
+    std::fill_n(planes_.data() + plane_ * f.channels, spare, 0.0f);
     for (int32_t c = 0; c < f.channels; ++c) {
       double sum = 0;
       for (int64_t i = 0; i < plane_; ++i) sum += f.variance[c * plane_ + i];
@@ -44,27 +45,88 @@ class Scaled {
   std::vector<float> weight_;
 };
 
-// The steps from a reference patch to its candidates, from near to far, and where each stands in this order.
-class Steps {
+// Inverse of the correlation of the noise in each channel; none where the noise is white.
+class Precision {
  public:
-  explicit Steps(int32_t reach) : reach_(reach), width_(2 * reach + 1), order_(width_ * width_), rank_(order_.size()) {
-    for (size_t i = 0; i < order_.size(); ++i) {
-      const auto at = static_cast<int64_t>(i);
-      order_[i] = {at / width_ - reach, at % width_ - reach};
+  explicit Precision(const PatchFilter& f) : coloured_(static_cast<size_t>(f.channels)) {
+    constexpr int64_t size = int64_t{kPatchPixels} * kPatchPixels;
+    inverse_.reserve(size * f.channels);
+    for (int32_t c = 0; c < f.channels; ++c) {
+      const float* correlation = f.correlation + c * size;
+      for (int64_t i = 0; i < size; ++i)
+        if (correlation[i] != (i % (kPatchPixels + 1) == 0 ? 1.0f : 0.0f)) coloured_[static_cast<size_t>(c)] = true;
+      if (coloured_[static_cast<size_t>(c)]) invert(correlation, inverse_.data() + c * size);
     }
-    const auto length2 = [](Corner step) { return step.y * step.y + step.x * step.x; };
-    std::ranges::stable_sort(order_, {}, length2);
-    for (size_t i = 0; i < order_.size(); ++i) rank_[index(order_[i])] = static_cast<uint32_t>(i);
   }
-  Corner operator[](uint32_t rank) const { return order_[rank]; }
-  uint32_t rank(Corner step) const { return rank_[index(step)]; }
+  const float* operator[](int32_t c) const {
+    return coloured_[static_cast<size_t>(c)] ? inverse_.data() + int64_t{c} * kPatchPixels * kPatchPixels : nullptr;
+  }
 
  private:
-  size_t index(Corner step) const { return static_cast<size_t>((step.y + reach_) * width_ + step.x + reach_); }
+  // By the Cholesky factor L: first L^-1, column by column, then L^-T L^-1.
+  static void invert(const float* matrix, float* inverse) {
+    constexpr int n = kPatchPixels;
+    std::vector<double> l(static_cast<size_t>(n * n)), right(l.size());
+    const auto at = [](int row, int column) { return static_cast<size_t>(row * n + column); };
+    for (int i = 0; i < n; ++i)
+      for (int j = 0; j <= i; ++j) {
+        double sum = matrix[at(i, j)];
+        for (int k = 0; k < j; ++k) sum -= l[at(i, k)] * l[at(j, k)];
+        l[at(i, j)] = i == j ? std::sqrt(std::max(sum, kLeastPivot)) : sum / l[at(j, j)];
+      }
+    for (int column = 0; column < n; ++column)
+      for (int i = column; i < n; ++i) {
+        double sum = i == column ? 1.0 : 0.0;
+        for (int k = column; k < i; ++k) sum -= l[at(i, k)] * right[at(k, column)];
+        right[at(i, column)] = sum / l[at(i, i)];
+      }
+    for (int i = 0; i < n; ++i)
+      for (int j = 0; j < n; ++j) {
+        double sum = 0;
+        for (int k = std::max(i, j); k < n; ++k) sum += right[at(k, i)] * right[at(k, j)];
+        inverse[at(i, j)] = static_cast<float>(sum);
+      }
+  }
 
-  int64_t reach_, width_;
-  std::vector<Corner> order_;
-  std::vector<uint32_t> rank_;
+  std::vector<bool> coloured_;
+  AlignedFloats inverse_;
+};
+
+// Along one axis, the lattice of reference patches: every `stride` px, and at the end.
+class Lattice {
+ public:
+  Lattice(int64_t length, int64_t stride) : index_(static_cast<size_t>(length - kPatchSide + 1), -1) {
+    const int64_t last = length - kPatchSide;
+    for (int64_t at = 0; at < last + stride; at += stride) {
+      index_[static_cast<size_t>(std::min(at, last))] = size();
+      points_.push_back(std::min(at, last));
+    }
+  }
+  int64_t size() const { return static_cast<int64_t>(points_.size()); }
+  int64_t operator[](int64_t index) const { return points_[static_cast<size_t>(index)]; }
+  // Index of a point, -1 where there is none.
+  int64_t find(int64_t at) const { return index_[static_cast<size_t>(at)]; }
+
+ private:
+  std::vector<int64_t> points_, index_;
+};
+
+// What all threads share.
+struct Shared {
+  explicit Shared(const PatchFilter& filter)
+      : f(filter), scaled(filter), precision(filter), down(filter.height, filter.stride),
+        across(filter.width, filter.stride), covered(static_cast<size_t>(down.size() * across.size())),
+        plane(filter.height * filter.width), weights(static_cast<size_t>(plane * filter.channels)),
+        followed(weights.size()) {}
+
+  const PatchFilter& f;
+  const Scaled scaled;
+  const Precision precision;
+  const Lattice down, across;
+  std::vector<uint8_t> covered;  // of the lattice: patches that need no group of their own
+  int64_t plane;
+  std::vector<float> weights, followed;  // at the corners of patches: their weight, and times their leverage
+  float* estimate = nullptr;
 };
 
 // What one thread needs.
@@ -72,144 +134,153 @@ class Worker {
  public:
   void prepare(const PatchFilter& f) {
     const int64_t window = 2 * int64_t{f.reach} + 1;
-    stride_ = (window + 31) / 32 * 32;
-    const int64_t patches = int64_t{f.most} * kPatchPixels;
-    memory_.reserve(window * stride_ + 2 * patches + kPatchPixels * (kPatchPixels + 2) + kGroupScratch);
+    stride_ = (window + 47) / 48 * 48;  // whole blocks of vectors
+    const int64_t rows = window + kSearchRows;
+    const int64_t patches = (int64_t{f.most} + kProductRows) * kPatchPixels;
+    memory_.reserve(rows * stride_ + 2 * patches + kPatchPixels + group_scratch(f.most));
     distances_ = memory_.data();
-    pilot_ = distances_ + window * stride_;
+    pilot_ = distances_ + rows * stride_;
     noisy_ = pilot_ + patches;
-    noise_ = noisy_ + patches;
-    leverage_ = noise_ + kPatchPixels * kPatchPixels;
-    deviation_ = leverage_ + kPatchPixels;
+    deviation_ = noisy_ + patches;
     scratch_ = deviation_ + kPatchPixels;
+    std::fill_n(pilot_, 2 * patches, 0.0f);  // also what fills blocks up
+    chosen_.resize(static_cast<size_t>(rows * stride_ + kSpare));
   }
 
-  // Finds the group of a reference patch, nearest first.
-  void search(const PatchFilter& f, const Scaled& scaled, const Steps& steps, Corner reference) {
+  // Finds the group of a reference patch and marks other reference patches that need none of their own.
+  void search(Shared& s, Corner reference) {
+    const PatchFilter& f = s.f;
     const int64_t top = std::max<int64_t>(reference.y - f.reach, 0);
     const int64_t left = std::max<int64_t>(reference.x - f.reach, 0);
     const int64_t bottom = std::min<int64_t>(reference.y + f.reach, f.height - kPatchSide);
     const int64_t right = std::min<int64_t>(reference.x + f.reach, f.width - kPatchSide);
-    const auto rows = static_cast<int32_t>(bottom - top + 1), columns = static_cast<int32_t>(right - left + 1);
-    simd().patch_distances({scaled.planes(), scaled.plane(), f.width, f.channels, reference.y * f.width + reference.x,
-                            top * f.width + left, rows, columns, static_cast<int32_t>(stride_)},
-                           distances_);
-    // The bits of floats that are not negative are ordered as the floats are; ties go to the nearest.
-    keys_.clear();
-    for (int32_t row = 0; row < rows; ++row)
-      for (int32_t column = 0; column < columns; ++column) {
-        const auto bits = std::bit_cast<uint32_t>(distances_[row * stride_ + column]);
-        keys_.push_back(uint64_t{bits} << 32 | steps.rank({top + row - reference.y, left + column - reference.x}));
-      }
-    const auto most = std::min<size_t>(keys_.size(), static_cast<size_t>(f.most));
-    std::nth_element(keys_.begin(), keys_.begin() + static_cast<ptrdiff_t>(most) - 1, keys_.end());
-    keys_.resize(most);
-    std::sort(keys_.begin(), keys_.end());
-    const float limit = f.alike * noise_energy(f, scaled, reference);
-    const auto distance = [](uint64_t key) { return std::bit_cast<float>(static_cast<uint32_t>(key >> 32)); };
-    size_t count = std::min<size_t>(most, static_cast<size_t>(f.fewest));
-    while (count < most && distance(keys_[count]) <= limit) ++count;
-    group_.resize(count);
-    for (size_t k = 0; k < count; ++k) {
-      const Corner step = steps[static_cast<uint32_t>(keys_[k])];
-      group_[k] = {reference.y + step.y, reference.x + step.x};
+    const PatchSearch search{s.scaled.planes(),
+                             s.plane,
+                             f.width,
+                             f.channels,
+                             reference.y * f.width + reference.x,
+                             top * f.width + left,
+                             static_cast<int32_t>(bottom - top + 1),
+                             static_cast<int32_t>(right - left + 1),
+                             static_cast<int32_t>(stride_)};
+    simd().patch_distances(search, distances_);
+    const float energy = noise_energy(s, reference);
+    const PatchChoice choice =
+        simd().choose_patches(search, distances_, f.similar * energy, f.fewest, f.most, chosen_.data());
+    const auto corner = [&](int32_t index) { return Corner{top + index / stride_, left + index % stride_}; };
+    if (choice.tied > choice.wanted - choice.certain) {  // the nearest of them
+      const auto order = [&](int32_t index) {
+        const Corner at = corner(index);
+        const int64_t y = at.y - reference.y, x = at.x - reference.x;
+        return y * y + x * x;
+      };
+      std::stable_sort(chosen_.begin() + choice.certain, chosen_.begin() + choice.certain + choice.tied,
+                       [&](int32_t a, int32_t b) { return order(a) < order(b); });
+    }
+    places_.resize(static_cast<size_t>(choice.wanted));
+    const float limit = f.same * energy;
+    for (size_t k = 0; k < places_.size(); ++k) {
+      const Corner at = corner(chosen_[k]);
+      places_[k] = at.y * f.width + at.x;
+      const int64_t row = s.down.find(at.y), column = s.across.find(at.x);
+      if (row >= 0 && column >= 0 && distances_[chosen_[k]] <= limit)
+        s.covered[static_cast<size_t>(row * s.across.size() + column)] = 1;
     }
   }
 
-  // Filters the group and adds it to the sums, whose planes are like the image's.
-  void filter(const PatchFilter& f, float* estimate, float* leverage, float* weights) {
-    const int64_t plane = f.height * f.width;
-    const auto count = static_cast<int32_t>(group_.size());
+  // Filters the group and adds it to the sums.
+  void filter(Shared& s) {
+    const PatchFilter& f = s.f;
+    const auto count = static_cast<int32_t>(places_.size());
     for (int32_t c = 0; c < f.channels; ++c) {
-      gather(f, f.pilot + c * plane, pilot_);
-      gather(f, f.noisy + c * plane, noisy_);
-      set_noise(f, f.variance + c * plane, f.correlation + c * kPatchPixels * kPatchPixels);
-      simd().filter_group({count, pilot_, noisy_, noise_, leverage_, scratch_});
-      float mean = 0;
-      for (int i = 0; i < kPatchPixels; ++i) mean += leverage_[i] / kPatchPixels;
-      const float weight = 1.0f / (mean + kLeverageFloor);
-      for (int32_t k = 0; k < count; ++k)
-        for (int i = 0; i < kPatchSide; ++i) {
-          const int64_t at = c * plane + (group_[k].y + i) * f.width + group_[k].x;
-          for (int j = 0; j < kPatchSide; ++j) {
-            estimate[at + j] += weight * noisy_[(k * kPatchSide + i) * kPatchSide + j];
-            leverage[at + j] += weight * leverage_[i * kPatchSide + j];
-            weights[at + j] += weight;
-          }
-        }
+      const int64_t first = c * s.plane;
+      simd().gather_patches(f.pilot + first, places_.data(), count, f.width, pilot_);
+      simd().gather_patches(f.noisy + first, places_.data(), count, f.width, noisy_);
+      simd().root_mean_patch(f.variance + first, places_.data(), count, f.width, deviation_);
+      const float leverage =
+          simd().filter_group({count, pilot_, noisy_, deviation_, s.precision[c], f.negligible, scratch_});
+      const float weight = 1.0f / (leverage + kLeverageFloor);
+      simd().add_patches(noisy_, places_.data(), count, weight, f.width, s.estimate + first);
+      float* weights = s.weights.data() + first;
+      float* followed = s.followed.data() + first;
+      for (const int64_t place : places_) {
+        weights[place] += weight;
+        followed[place] += weight * leverage;
+      }
     }
   }
 
  private:
   // Expected squared distance of two patches of noise alone, halved, in the scaled planes.
-  static float noise_energy(const PatchFilter& f, const Scaled& scaled, Corner reference) {
+  static float noise_energy(const Shared& s, Corner reference) {
+    const PatchFilter& f = s.f;
     const int64_t centre = (reference.y + kPatchSide / 2) * f.width + reference.x + kPatchSide / 2;
     float energy = 0;
-    for (int32_t c = 0; c < f.channels; ++c) energy += scaled.weight(c) * f.variance[c * scaled.plane() + centre];
+    for (int32_t c = 0; c < f.channels; ++c) energy += s.scaled.weight(c) * f.variance[c * s.plane + centre];
     return energy * kPatchPixels;
-  }
-
-  void gather(const PatchFilter& f, const float* plane, float* patches) const {
-    for (const Corner& corner : group_)
-      for (int i = 0; i < kPatchSide; ++i, patches += kPatchSide)
-        std::memcpy(patches, plane + (corner.y + i) * f.width + corner.x, kPatchSide * sizeof(float));
-  }
-
-  // Covariance of the noise from its mean variance at each place of the group's patches.
-  void set_noise(const PatchFilter& f, const float* variance, const float* correlation) {
-    float sum[kPatchPixels] = {};
-    for (const Corner& corner : group_)
-      for (int i = 0; i < kPatchSide; ++i)
-        for (int j = 0; j < kPatchSide; ++j)
-          sum[i * kPatchSide + j] += variance[(corner.y + i) * f.width + corner.x + j];
-    for (int i = 0; i < kPatchPixels; ++i) deviation_[i] = std::sqrt(sum[i] / static_cast<float>(group_.size()));
-    for (int i = 0; i < kPatchPixels; ++i)
-      for (int j = 0; j < kPatchPixels; ++j)
-        noise_[i * kPatchPixels + j] = correlation[i * kPatchPixels + j] * deviation_[i] * deviation_[j];
   }
 
   AlignedFloats memory_;
   int64_t stride_;
-  float *distances_, *pilot_, *noisy_, *noise_, *leverage_, *deviation_, *scratch_;
-  std::vector<uint64_t> keys_;
-  std::vector<Corner> group_;
+  float *distances_, *pilot_, *noisy_, *deviation_, *scratch_;
+  std::vector<int32_t> chosen_;
+  std::vector<int64_t> places_;
 };
+
+// Values at the corners of patches, added up over all patches that a pixel lies in.
+void spread_over_patches(std::vector<float>& values, int64_t height, int64_t width) {
+  std::vector<float> row(static_cast<size_t>(width));
+  // From the end, so that what lies before is still as it was.
+  for (int64_t y = height - 1; y >= 0; --y) {
+    float* at = values.data() + y * width;
+    for (int64_t above = std::max<int64_t>(y - kPatchSide + 1, 0); above < y; ++above)
+      for (int64_t x = 0; x < width; ++x) at[x] += values[static_cast<size_t>(above * width + x)];
+    std::copy_n(at, width, row.data());
+    for (int64_t back = 1; back < kPatchSide; ++back)
+      for (int64_t x = back; x < width; ++x) at[x] += row[static_cast<size_t>(x - back)];
+  }
+}
 
 }  // namespace
 
 void filter_patches(const PatchFilter& f, float* estimate, float* leverage) {
-  const int64_t floats = f.height * f.width * f.channels;
-  std::vector<float> weights(static_cast<size_t>(floats));
+  Shared shared(f);
+  shared.estimate = estimate;
+  const int64_t floats = shared.plane * f.channels;
   std::fill_n(estimate, floats, 0.0f);
-  std::fill_n(leverage, floats, 0.0f);
-  const Scaled scaled(f);
-  const Steps steps(f.reach);
   std::vector<Worker> workers(static_cast<size_t>(worker_count()));
   for (Worker& worker : workers) worker.prepare(f);
-  const auto references = [&](int64_t length) { return (length - kPatchSide + f.stride - 1) / f.stride + 1; };
-  const int64_t rows = references(f.height), columns = references(f.width);
+  const int64_t rows = shared.down.size(), columns = shared.across.size();
   // Squares of references of which every second one, along both axes, can be worked on at a time: what they add to
-  // lies apart. So the order of all additions is fixed.
+  // and mark lies apart. So the order of all additions and marks is fixed.
   const int64_t side = (2 * f.reach + kPatchSide + f.stride - 1) / f.stride;
   for (const Corner& parity : {Corner{0, 0}, {0, 1}, {1, 0}, {1, 1}}) {
     const auto squares = [&](int64_t n, int64_t odd) { return ((n + side - 1) / side + 1 - odd) / 2; };
     const int64_t down = squares(rows, parity.y), across = squares(columns, parity.x);
     const auto filter_square = [&](int64_t task, int64_t worker) {
+      Worker& w = workers[static_cast<size_t>(worker)];
       const int64_t row = (2 * (task / across) + parity.y) * side, column = (2 * (task % across) + parity.x) * side;
       for (int64_t r = row; r < std::min(row + side, rows); ++r)
         for (int64_t c = column; c < std::min(column + side, columns); ++c) {
-          Worker& w = workers[static_cast<size_t>(worker)];
-          w.search(f, scaled, steps,
-                   {std::min(r * f.stride, f.height - kPatchSide), std::min(c * f.stride, f.width - kPatchSide)});
-          w.filter(f, estimate, leverage, weights.data());
+          if (shared.covered[static_cast<size_t>(r * columns + c)]) continue;
+          w.search(shared, {shared.down[r], shared.across[c]});
+          w.filter(shared);
         }
     };
     for_each_task(down * across, filter_square, static_cast<int64_t>(workers.size()));
   }
-  for (int64_t i = 0; i < floats; ++i) {
-    estimate[i] /= weights[static_cast<size_t>(i)];
-    leverage[i] /= weights[static_cast<size_t>(i)];
-  }
+  for_each_task(f.channels, [&](int64_t c, int64_t) {
+    std::vector<float> weights(shared.weights.begin() + c * shared.plane,
+                               shared.weights.begin() + (c + 1) * shared.plane);
+    std::vector<float> followed(shared.followed.begin() + c * shared.plane,
+                                shared.followed.begin() + (c + 1) * shared.plane);
+    spread_over_patches(weights, f.height, f.width);
+    spread_over_patches(followed, f.height, f.width);
+    for (int64_t i = 0; i < shared.plane; ++i) {
+      estimate[c * shared.plane + i] /= weights[static_cast<size_t>(i)];
+      leverage[c * shared.plane + i] = followed[static_cast<size_t>(i)] / weights[static_cast<size_t>(i)];
+    }
+  });
 }
 
 }  // namespace rsmoe::cpu

@@ -1,5 +1,5 @@
-// Denoising of groups of alike patches: non-local Bayes (Lebrun, Buades and Morel, SIAM J. Imaging Sciences 2013)
-// with a pilot, an estimate that tells which patches are alike and what they have in common.
+// Denoising of groups of similar patches: non-local Bayes (Lebrun, Buades and Morel, SIAM J. Imaging Sciences 2013)
+// with a pilot: an estimate that tells which patches are similar and what they have in common.
 #pragma once
 #include <cstdint>
 
@@ -7,6 +7,8 @@ namespace rsmoe::cpu {
 
 constexpr int32_t kPatchSide = 8;                          // px
 constexpr int32_t kPatchPixels = kPatchSide * kPatchSide;  // of one channel
+constexpr int32_t kSearchRows = 4;                         // rows of candidates whose distances are taken at once
+constexpr int32_t kProductRows = 4;                        // groups are filled up to a multiple of so many patches
 
 struct PatchFilter {
   const float* noisy;        // [channels, height, width]
@@ -15,42 +17,60 @@ struct PatchFilter {
   const float* correlation;  // [channels, kPatchPixels, kPatchPixels] of the noise within a patch; unit matrix: white
   int64_t height, width;     // both at least kPatchSide
   int32_t channels;
-  int32_t stride;  // px between reference patches, along both axes
-  int32_t reach;   // px that an alike patch may lie away, along both axes
-  int32_t fewest;  // patches of a group that are taken however unlike they are
-  int32_t most;    // patches of a group at most
-  float alike;     // further ones are taken if their squared distance is at most this multiple of the noise's
+  int32_t stride;    // px between reference patches, along both axes
+  int32_t reach;     // px that a similar patch may lie away, along both axes
+  int32_t fewest;    // patches of a group that are taken however unlike they are
+  int32_t most;      // patches of a group at most
+  float similar;     // further ones are taken if their squared distance is at most this multiple of the noise's
+  float same;        // a patch this close to an earlier reference patch needs no group of its own; negative: all do
+  float negligible;  // variance, in units of that of the noise, below which the pilot's covariance is not followed
 };
 
-// Around every reference patch the patches most alike to it on the pilot make a group. In every channel a group is
+// Around every reference patch the patches most similar to it on the pilot make a group. In every channel a group is
 // taken for draws of a Gaussian whose covariance S is the pilot's within the group, plus noise of covariance N: its
 // patches become y - N (S + N)^-1 (y - mean of y). All estimates of a pixel are averaged with weights that fall with
 // the share of the noise that they follow.
 //
+// S has few directions that are stronger than the noise, so it is replaced by P^T P with as few rows as leave at most
+// `negligible` of the noise's variance at each place of the patch (a Cholesky factor with pivots). With
+// L L^T = 1 + P N^-1 P^T the estimate is the mean plus (L^-1 P)^T (L^-1 P N^-1) (y - mean).
+//
 // estimate   [channels, height, width], written.
-// leverage   the same shape, written: the covariance of noise and estimate, as a share of the noise's variance.
-// The same to the bit for any number of threads. Memory: a plane for each channel, and scratch for each thread.
+// leverage   the same shape, written: the covariance of noise and estimate, as a share of the noise's variance; the
+//            mean over each patch.
+// The same to the bit for any number of threads. Memory: three planes for each channel, and scratch for each thread.
 void filter_patches(const PatchFilter& filter, float* estimate, float* leverage);
 
-// One channel of a group, for `SimdTable::filter_group`. All blocks are 64-byte aligned.
+// One channel of a group, for `SimdTable::filter_group`. All blocks are 64-byte aligned; patches have room for their
+// number rounded up to kProductRows.
 struct PatchGroup {
   int32_t count;
-  float* pilot;        // [count, kPatchPixels], overwritten
-  float* noisy;        // [count, kPatchPixels], filtered in place
-  const float* noise;  // [kPatchPixels, kPatchPixels] covariance of the noise
-  float* leverage;     // [kPatchPixels], written
-  float* scratch;      // kGroupScratch floats
+  float* pilot;            // [count, kPatchPixels], overwritten
+  float* noisy;            // [count, kPatchPixels], filtered in place
+  const float* deviation;  // [kPatchPixels] of the noise
+  const float* precision;  // [kPatchPixels, kPatchPixels] inverse of the noise's correlation; null: white
+  float negligible;        // as in PatchFilter
+  float* scratch;          // group_scratch(count) floats
 };
-constexpr int64_t kGroupScratch = (2 * kPatchPixels + 2) * kPatchPixels;
+constexpr int64_t group_scratch(int64_t count) {
+  return (3 * kPatchPixels + 2 + count + kProductRows) * kPatchPixels;
+}
 
 // A search, for `SimdTable::patch_distances`.
 struct PatchSearch {
-  const float* planes;   // [channels] planes of `plane` floats, with 64 floats to spare behind the last
+  const float* planes;   // [channels] planes of `plane` floats; kSearchRows rows more may be read behind the last
   int64_t plane, pitch;  // floats of a plane, and from row to row
   int32_t channels;
   int64_t reference;              // offset of the reference patch in a plane
   int64_t first;                  // offset of the first candidate
   int32_t rows, columns, stride;  // of candidates, each one px from the next; stride: a row of the result, in floats
+};
+
+// What `SimdTable::choose_patches` found.
+struct PatchChoice {
+  int32_t certain;  // patches that belong to the group
+  int32_t tied;     // patches, equally far away, of which some fill the group up
+  int32_t wanted;   // size of the group
 };
 
 }  // namespace rsmoe::cpu

@@ -1,4 +1,4 @@
-// Distances and filter of alike patches; part of tile_simd.cpp, compiled per instruction set.
+// Search and filter of similar patches; part of tile_simd.cpp, compiled per instruction set.
 #pragma once
 #include "patches.h"
 #include "simd.h"
@@ -7,137 +7,362 @@ namespace rsmoe::cpu {
 namespace {
 
 constexpr int kPatchVectors = kPatchPixels / kLanes;
+constexpr int kSearchVectors = kLanes == 16 ? 3 : 2;  // vectors of candidates side by side whose sums are in registers
 
-// Squared distances of a patch to those of a window, summed over the channels.
-void patch_distances(const PatchSearch& s, float* distances) {
-  constexpr int kAtOnce = 2;  // vectors of candidates side by side
-  for (int32_t row = 0; row < s.rows; ++row) {
-    for (int32_t column = 0; column < s.columns; column += kAtOnce * kLanes) {
-      Vec sum[kAtOnce] = {};
-      for (int32_t c = 0; c < s.channels; ++c) {
-        const float* reference = s.planes + c * s.plane + s.reference;
-        const float* candidate = s.planes + c * s.plane + s.first + row * s.pitch + column;
-        for (int i = 0; i < kPatchSide; ++i, reference += s.pitch, candidate += s.pitch)
-          for (int j = 0; j < kPatchSide; ++j)
-            for (int v = 0; v < kAtOnce; ++v) {
-              const Vec difference = load_some(candidate + j + v * kLanes, kLanes) - reference[j];
-              sum[v] += difference * difference;
-            }
+// ---- search ----------------------------------------------------------------------------------------------------
+
+// Adds what one row of pixels contributes to the distances of kSearchRows rows of candidates: to row r of them it is
+// row `first` - r of the patch, for r from kFrom to kTo. So each pixel is loaded once for all of these rows.
+template <int kVectors, int kFrom, int kTo>
+inline void add_pixel_row(const float* reference, int64_t pitch, const float* pixels, Vec (*sum)[kVectors]) {
+  for (int j = 0; j < kPatchSide; ++j) {
+    Vec candidate[kVectors];
+    for (int v = 0; v < kVectors; ++v) candidate[v] = load_some(pixels + j + v * kLanes, kLanes);
+    for (int r = kFrom; r <= kTo; ++r) {
+      const float own = reference[j - r * pitch];
+      for (int v = 0; v < kVectors; ++v) {
+        const Vec difference = candidate[v] - own;
+        sum[r][v] += difference * difference;
       }
-      for (int v = 0; v < kAtOnce; ++v) store(distances + row * s.stride + column + v * kLanes, sum[v]);
     }
   }
 }
 
-// Mean patch; with kSubtract it is taken off the patches.
-template <bool kSubtract> void mean_patch(float* patches, int32_t count, float* mean) {
+// Distances of kSearchRows rows of kVectors * kLanes candidates each.
+template <int kVectors> void distance_block(const PatchSearch& s, int64_t first, float* distances) {
+  static_assert(kSearchRows == 4 && kPatchSide == 8);
+  Vec sum[kSearchRows][kVectors] = {};
+  for (int32_t c = 0; c < s.channels; ++c) {
+    const float* own = s.planes + c * s.plane + s.reference;
+    const float* pixels = s.planes + c * s.plane + first;
+    const int64_t pitch = s.pitch;
+    add_pixel_row<kVectors, 0, 0>(own, pitch, pixels, sum);
+    add_pixel_row<kVectors, 0, 1>(own + pitch, pitch, pixels + pitch, sum);
+    add_pixel_row<kVectors, 0, 2>(own + 2 * pitch, pitch, pixels + 2 * pitch, sum);
+    for (int row = 3; row < kPatchSide; ++row)
+      add_pixel_row<kVectors, 0, 3>(own + row * pitch, pitch, pixels + row * pitch, sum);
+    add_pixel_row<kVectors, 1, 3>(own + 8 * pitch, pitch, pixels + 8 * pitch, sum);
+    add_pixel_row<kVectors, 2, 3>(own + 9 * pitch, pitch, pixels + 9 * pitch, sum);
+    add_pixel_row<kVectors, 3, 3>(own + 10 * pitch, pitch, pixels + 10 * pitch, sum);
+  }
+  for (int r = 0; r < kSearchRows; ++r)
+    for (int v = 0; v < kVectors; ++v) store(distances + r * s.stride + v * kLanes, sum[r][v]);
+}
+
+// Squared distances of a patch to those of a window, summed over the channels; infinite where there is no candidate.
+void patch_distances(const PatchSearch& s, float* distances) {
+  for (int32_t row = 0; row < s.rows; row += kSearchRows) {
+    const int64_t first = s.first + row * s.pitch;
+    float* out = distances + row * s.stride;
+    int32_t column = 0;
+    for (; s.columns - column > (kSearchVectors - 1) * kLanes; column += kSearchVectors * kLanes)
+      distance_block<kSearchVectors>(s, first + column, out + column);
+    for (; column < s.columns; column += kLanes) distance_block<1>(s, first + column, out + column);
+  }
+  const Vec last = lane_index() + static_cast<float>(s.columns / kLanes * kLanes);
+  for (int32_t row = 0; row < s.rows; ++row) {
+    float* out = distances + row * s.stride;
+    int32_t column = s.columns / kLanes * kLanes;
+    if (column < s.columns) {
+      const Vec inside = load(out + column);
+      store(out + column, last < splat(static_cast<float>(s.columns)) ? inside : splat(__builtin_inff()));
+      column += kLanes;
+    }
+    for (; column < s.stride; column += kLanes) store(out + column, splat(__builtin_inff()));
+  }
+}
+
+// How many of n distances have at most these bits; the bits of floats that are not negative are ordered as they are.
+inline int32_t count_up_to(const float* distances, int32_t n, int32_t bits) {
+  const VecI limit = VecI{} + bits;
+  VecI count{};
+  for (int32_t i = 0; i < n; i += kLanes) count -= load(reinterpret_cast<const int32_t*>(distances + i)) <= limit;
+  int32_t total = 0;
+  for (int i = 0; i < kLanes; ++i) total += count[i];
+  return total;
+}
+
+inline int32_t bits_of(float value) {
+  int32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+// Indices of the patches that make a group, in ascending order, and behind them those of patches that are tied for the
+// last places.
+PatchChoice choose_patches(const PatchSearch& s, const float* distances, float limit, int32_t fewest, int32_t most,
+                           int32_t* chosen) {
+  const int32_t n = s.rows * s.stride, candidates = s.rows * s.columns;
+  most = most < candidates ? most : candidates;
+  fewest = fewest < most ? fewest : most;
+  int32_t threshold = bits_of(limit);
+  const int32_t near = count_up_to(distances, n, threshold);
+  const int32_t wanted = near < fewest ? fewest : near > most ? most : near;
+  bool tied = false;
+  if (wanted != near) {
+    // Bisection for the least threshold that at least as many as wanted are below.
+    int32_t low = near < wanted ? threshold : -1;
+    int32_t high = near < wanted ? bits_of(__builtin_inff()) - 1 : threshold;
+    tied = true;
+    while (tied && high - low > 1) {
+      const int32_t middle = low + (high - low) / 2;
+      const int32_t count = count_up_to(distances, n, middle);
+      (count < wanted ? low : high) = middle;
+      tied = count != wanted;
+    }
+    threshold = high;
+  }
+  int32_t count = 0, ties = 0;
+  const VecI limit_bits = VecI{} + threshold;
+  for (int32_t i = 0; i < n; i += kLanes) {
+    const VecI bits = load(reinterpret_cast<const int32_t*>(distances + i));
+    count += store_where(tied ? bits < limit_bits : bits <= limit_bits, lane_number() + i, chosen + count);
+  }
+  if (tied)
+    for (int32_t i = 0; i < n; i += kLanes) {
+      const VecI bits = load(reinterpret_cast<const int32_t*>(distances + i));
+      ties += store_where(bits == limit_bits, lane_number() + i, chosen + count + ties);
+    }
+  return {count, ties, wanted};
+}
+
+// ---- filter ----------------------------------------------------------------------------------------------------
+
+// Mean patch, which is taken off the patches; each place is then multiplied by its scale.
+template <bool kScale> void centre(float* patches, int32_t count, float* mean, const float* scale) {
   for (int v = 0; v < kPatchVectors; ++v) {
     float* first = patches + v * kLanes;
     Vec sum{};
     for (int32_t k = 0; k < count; ++k) sum += load(first + k * kPatchPixels);
     sum *= 1.0f / static_cast<float>(count);
     store(mean + v * kLanes, sum);
-    if constexpr (kSubtract)
-      for (int32_t k = 0; k < count; ++k) store(first + k * kPatchPixels, load(first + k * kPatchPixels) - sum);
+    const Vec factor = kScale ? load(scale + v * kLanes) : Vec{};
+    for (int32_t k = 0; k < count; ++k) {
+      const Vec difference = load(first + k * kPatchPixels) - sum;
+      store(first + k * kPatchPixels, kScale ? difference * factor : difference);
+    }
   }
 }
 
-// Covariance of centred patches plus that of the noise; on and above the diagonal, and some of it below.
-void noisy_covariance(const PatchGroup& g, float* matrix) {
-  constexpr int kRows = kLanes == 16 ? 8 : 4, kColumns = 2;  // rows and vectors of columns held in registers
-  const float share = 1.0f / static_cast<float>(g.count);
-  for (int i = 0; i < kPatchPixels; i += kRows)
-    for (int j = i / (kColumns * kLanes) * (kColumns * kLanes); j < kPatchPixels; j += kColumns * kLanes) {
-      Vec sum[kRows][kColumns] = {};
-      const float* patch = g.pilot;
-      for (int32_t k = 0; k < g.count; ++k, patch += kPatchPixels)
-        for (int r = 0; r < kRows; ++r)
-          for (int v = 0; v < kColumns; ++v) sum[r][v] += patch[i + r] * load(patch + j + v * kLanes);
-      for (int r = 0; r < kRows; ++r)
-        for (int v = 0; v < kColumns; ++v) {
-          const int at = (i + r) * kPatchPixels + j + v * kLanes;
-          store(matrix + at, sum[r][v] * share + load(g.noise + at));
+// Sum over the patches of their value at place i times themselves, kVectors vectors of it.
+template <int kVectors> void scatter_row(const float* patches, int32_t count, int i, float* row) {
+  Vec even[kVectors] = {}, odd[kVectors] = {};
+  int32_t k = 0;
+  for (; k + 2 <= count; k += 2, patches += 2 * kPatchPixels)
+    for (int v = 0; v < kVectors; ++v) {
+      even[v] += patches[i] * load(patches + v * kLanes);
+      odd[v] += patches[kPatchPixels + i] * load(patches + kPatchPixels + v * kLanes);
+    }
+  for (int v = 0; v < kVectors; ++v) {
+    if (k < count) even[v] += patches[i] * load(patches + v * kLanes);
+    store(row + v * kLanes, even[v] + odd[v]);
+  }
+}
+
+// Rows of a matrix P with X^T X = P^T P but for a rest whose diagonal is at most `negligible` (Cholesky factor with
+// pivots, stopped early); returns how many there are. X: [count, kPatchPixels].
+int factor_pilot(const float* x, int32_t count, float negligible, float* rows) {
+  constexpr int kBlock = kPatchVectors < 4 ? kPatchVectors : 4;
+  alignas(64) float rest[kPatchPixels];
+  for (int v = 0; v < kPatchVectors; ++v) {
+    Vec sum{};
+    for (int32_t k = 0; k < count; ++k) {
+      const Vec value = load(x + k * kPatchPixels + v * kLanes);
+      sum += value * value;
+    }
+    store(rest + v * kLanes, sum);
+  }
+  float trace = 0;
+  for (int i = 0; i < kPatchPixels; ++i) trace += rest[i];
+  // Single precision ends at some 1e-7 of the trace.
+  const float least = negligible > 1e-6f * trace ? negligible : 1e-6f * trace;
+  int rank = 0;
+  for (; rank < kPatchPixels; ++rank) {
+    const float largest = largest_of(rest, kPatchPixels);
+    if (!(largest > least)) break;
+    int i = 0;
+    while (rest[i] != largest) ++i;
+    float* row = rows + rank * kPatchPixels;
+    for (int v = 0; v < kPatchVectors; v += kBlock)
+      scatter_row<kBlock>(x + v * kLanes, count, i - v * kLanes, row + v * kLanes);
+    const float scale = 1.0f / __builtin_sqrtf(largest);
+    for (int v = 0; v < kPatchVectors; v += kBlock) {
+      Vec sum[kBlock];
+      for (int b = 0; b < kBlock; ++b) sum[b] = load(row + (v + b) * kLanes);
+      for (int q = 0; q < rank; ++q) {
+        const float* before = rows + q * kPatchPixels;
+        for (int b = 0; b < kBlock; ++b) sum[b] -= before[i] * load(before + (v + b) * kLanes);
+      }
+      for (int b = 0; b < kBlock; ++b) {
+        const Vec value = sum[b] * scale;
+        store(row + (v + b) * kLanes, value);
+        float* left = rest + (v + b) * kLanes;
+        store(left, load(left) - value * value);
+      }
+    }
+    rest[i] = 0;
+  }
+  return rank;
+}
+
+// Scalar products of rows of kPatchPixels floats: out[i * kPatchPixels + j] = a_i . b_j. Blocks are whole: rows up to
+// the next multiple of kProductRows are read, and as many values written.
+void scalar_products(const float* a, int32_t rows, const float* b, int32_t columns, float* out) {
+  constexpr int kA = kLanes == 4 ? 2 : 4, kB = kLanes / kA;
+  static_assert(kProductRows % kA == 0 && kProductRows % kB == 0);
+  for (int32_t i = 0; i < rows; i += kA)
+    for (int32_t j = 0; j < columns; j += kB) {
+      Vec sum[kLanes] = {};
+      for (int v = 0; v < kPatchVectors; ++v) {
+        Vec right[kB];
+        for (int q = 0; q < kB; ++q) right[q] = load(b + (j + q) * kPatchPixels + v * kLanes);
+        for (int p = 0; p < kA; ++p) {
+          const Vec left = load(a + (i + p) * kPatchPixels + v * kLanes);
+          for (int q = 0; q < kB; ++q) sum[p * kB + q] += left * right[q];
         }
+      }
+      alignas(64) float products[kLanes];
+      store(products, lane_sums<kLanes>(sum));
+      for (int p = 0; p < kA; ++p) memcpy(out + (i + p) * kPatchPixels + j, products + p * kB, kB * sizeof(float));
     }
 }
 
-// Rows of the Cholesky factor U, matrix = U^T U, from those of vector kFirst on, and of U^-T right, in place. The
-// diagonal of U becomes its inverse.
-template <int kFirst> void eliminate(float* matrix, float* right, float least_pivot) {
-  for (int i = kFirst * kLanes; i < (kFirst + 1) * kLanes; ++i) {
-    float *row = matrix + i * kPatchPixels, *right_row = right + i * kPatchPixels;
-    Vec left_sum[kPatchVectors], right_sum[kPatchVectors];
-    for (int v = kFirst; v < kPatchVectors; ++v) left_sum[v] = load(row + v * kLanes);
-    for (int v = 0; v < kPatchVectors; ++v) right_sum[v] = load(right_row + v * kLanes);
+// Rows i of P and W become those of L^-1 P and L^-1 W, where 1 + W P^T = L L^T. W may be P. matrix: scratch.
+void whiten_rows(float* p, float* w, int rank, float* matrix) {
+  scalar_products(w, rank, p, rank, matrix);
+  const int vectors = (rank + kLanes - 1) / kLanes;
+  for (int i = 0; i < rank; ++i) {
+    float *upper = matrix + i * kPatchPixels, *p_row = p + i * kPatchPixels, *w_row = w + i * kPatchPixels;
+    upper[i] += 1.0f;
+    Vec p_sum[kPatchVectors], w_sum[kPatchVectors];
+    for (int v = 0; v < kPatchVectors; ++v) p_sum[v] = load(p_row + v * kLanes);
     for (int k = 0; k < i; ++k) {
       const float factor = matrix[k * kPatchPixels + i];
-      for (int v = kFirst; v < kPatchVectors; ++v) left_sum[v] -= factor * load(matrix + k * kPatchPixels + v * kLanes);
-      for (int v = 0; v < kPatchVectors; ++v) right_sum[v] -= factor * load(right + k * kPatchPixels + v * kLanes);
+      for (int v = 0; v < kPatchVectors; ++v) p_sum[v] -= factor * load(p + k * kPatchPixels + v * kLanes);
     }
-    const float pivot = left_sum[kFirst][i % kLanes];
-    const float inverse = 1.0f / __builtin_sqrtf(pivot > least_pivot ? pivot : least_pivot);
-    for (int v = kFirst; v < kPatchVectors; ++v) store(row + v * kLanes, left_sum[v] * inverse);
-    for (int v = 0; v < kPatchVectors; ++v) store(right_row + v * kLanes, right_sum[v] * inverse);
-    row[i] = inverse;
-  }
-  if constexpr (kFirst + 1 < kPatchVectors) eliminate<kFirst + 1>(matrix, right, least_pivot);
-}
-
-// right becomes U^-1 right.
-void substitute_back(const float* matrix, float* right) {
-  for (int i = kPatchPixels - 1; i >= 0; --i) {
-    const float* row = matrix + i * kPatchPixels;
-    float* right_row = right + i * kPatchPixels;
-    Vec sum[kPatchVectors];
-    for (int v = 0; v < kPatchVectors; ++v) sum[v] = load(right_row + v * kLanes);
-    for (int k = i + 1; k < kPatchPixels; ++k)
-      for (int v = 0; v < kPatchVectors; ++v) sum[v] -= row[k] * load(right + k * kPatchPixels + v * kLanes);
-    for (int v = 0; v < kPatchVectors; ++v) store(right_row + v * kLanes, sum[v] * row[i]);
+    for (int v = i / kLanes; v < vectors; ++v) {
+      Vec sum = load(upper + v * kLanes);
+      for (int k = 0; k < i; ++k) sum -= matrix[k * kPatchPixels + i] * load(matrix + k * kPatchPixels + v * kLanes);
+      store(upper + v * kLanes, sum);
+    }
+    const float inverse = 1.0f / __builtin_sqrtf(upper[i] > 1.0f ? upper[i] : 1.0f);
+    for (int v = i / kLanes; v < vectors; ++v) store(upper + v * kLanes, load(upper + v * kLanes) * inverse);
+    if (w != p) {
+      for (int v = 0; v < kPatchVectors; ++v) w_sum[v] = load(w_row + v * kLanes);
+      for (int k = 0; k < i; ++k) {
+        const float factor = matrix[k * kPatchPixels + i];
+        for (int v = 0; v < kPatchVectors; ++v) w_sum[v] -= factor * load(w + k * kPatchPixels + v * kLanes);
+      }
+      for (int v = 0; v < kPatchVectors; ++v) store(w_row + v * kLanes, w_sum[v] * inverse);
+    }
+    for (int v = 0; v < kPatchVectors; ++v) store(p_row + v * kLanes, p_sum[v] * inverse);
   }
 }
 
-// Patches y become y - gain^T (y - mean), kPatches at a time.
-template <int kPatches> void apply(float* patches, const float* mean, const float* gain) {
-  Vec sum[kPatches][kPatchVectors];
-  for (int k = 0; k < kPatches; ++k)
-    for (int v = 0; v < kPatchVectors; ++v) sum[k][v] = load(patches + k * kPatchPixels + v * kLanes);
-  for (int i = 0; i < kPatchPixels; ++i)
-    for (int k = 0; k < kPatches; ++k) {
-      const float factor = patches[k * kPatchPixels + i] - mean[i];
-      for (int v = 0; v < kPatchVectors; ++v) sum[k][v] -= factor * load(gain + i * kPatchPixels + v * kLanes);
+// Patch k becomes the mean plus the sum over q of products[k, q] rows[q]; kPatches patches at a time.
+template <int kPatches>
+void combine(const float* products, const float* rows, int rank, const float* mean, float* patches) {
+  constexpr int kBlock = kPatchVectors < 4 ? kPatchVectors : 4;
+  for (int v = 0; v < kPatchVectors; v += kBlock) {
+    Vec sum[kPatches][kBlock];
+    for (int k = 0; k < kPatches; ++k)
+      for (int b = 0; b < kBlock; ++b) sum[k][b] = load(mean + (v + b) * kLanes);
+    for (int q = 0; q < rank; ++q) {
+      Vec row[kBlock];
+      for (int b = 0; b < kBlock; ++b) row[b] = load(rows + q * kPatchPixels + (v + b) * kLanes);
+      for (int k = 0; k < kPatches; ++k)
+        for (int b = 0; b < kBlock; ++b) sum[k][b] += products[k * kPatchPixels + q] * row[b];
     }
-  for (int k = 0; k < kPatches; ++k)
-    for (int v = 0; v < kPatchVectors; ++v) store(patches + k * kPatchPixels + v * kLanes, sum[k][v]);
+    for (int k = 0; k < kPatches; ++k)
+      for (int b = 0; b < kBlock; ++b) store(patches + k * kPatchPixels + (v + b) * kLanes, sum[k][b]);
+  }
 }
 
-void filter_group(const PatchGroup& g) {
-  float *matrix = g.scratch, *gain = matrix + kPatchPixels * kPatchPixels, *mean = gain + kPatchPixels * kPatchPixels;
-  mean_patch<true>(g.pilot, g.count, mean);
-  noisy_covariance(g, matrix);
-  float trace = 0;
-  for (int i = 0; i < kPatchPixels; ++i) trace += matrix[i * (kPatchPixels + 1)];
-  // Without noise the covariance may be singular; single precision ends at some 1e-7 of it.
-  const float least = 1e-6f * trace + 1e-30f;
-  memcpy(gain, g.noise, sizeof(float) * kPatchPixels * kPatchPixels);
-  eliminate<0>(matrix, gain, least);
-  substitute_back(matrix, gain);
-  // What the filter takes off, N (S + N)^-1 N on the diagonal, as a share of N; the mean patch keeps 1 / count of it.
-  const float kept = 1.0f - 1.0f / static_cast<float>(g.count);
-  for (int v = 0; v < kPatchVectors; ++v) {
-    Vec taken{};
-    for (int i = 0; i < kPatchPixels; ++i) {
-      const int at = i * kPatchPixels + v * kLanes;
-      taken += load(g.noise + at) * load(gain + at);
-    }
-    Vec own;
-    for (int i = 0; i < kLanes; ++i) own[i] = g.noise[(v * kLanes + i) * (kPatchPixels + 1)];
-    store(g.leverage + v * kLanes, 1.0f - kept * taken / own);
+// rows times a symmetric matrix, both of kPatchPixels columns.
+void times_symmetric(const float* rows, int rank, const float* matrix, float* out) {
+  for (int q = 0; q < rank; ++q) {
+    Vec sum[kPatchVectors] = {};
+    for (int i = 0; i < kPatchPixels; ++i)
+      for (int v = 0; v < kPatchVectors; ++v)
+        sum[v] += rows[q * kPatchPixels + i] * load(matrix + i * kPatchPixels + v * kLanes);
+    for (int v = 0; v < kPatchVectors; ++v) store(out + q * kPatchPixels + v * kLanes, sum[v]);
   }
-  mean_patch<false>(g.noisy, g.count, mean);
-  constexpr int kPatches = kPatchVectors < 8 ? 16 / kPatchVectors : 2;
+}
+
+void scale_columns(float* rows, int rank, const float* scale) {
+  for (int q = 0; q < rank; ++q)
+    for (int v = 0; v < kPatchVectors; ++v) {
+      float* at = rows + q * kPatchPixels + v * kLanes;
+      store(at, load(at) * load(scale + v * kLanes));
+    }
+}
+
+float filter_group(const PatchGroup& g) {
+  float *mean = g.scratch, *scale = mean + kPatchPixels, *p = scale + kPatchPixels;
+  float *w = p + kPatchPixels * kPatchPixels, *matrix = w + kPatchPixels * kPatchPixels;
+  float* products = matrix + kPatchPixels * kPatchPixels;
+  const float count = static_cast<float>(g.count);
+  for (int i = 0; i < kPatchPixels; ++i) scale[i] = 1.0f / (g.deviation[i] * __builtin_sqrtf(count));
+  centre<true>(g.pilot, g.count, mean, scale);
+  const int rank = factor_pilot(g.pilot, g.count, g.negligible, p);
+  if (g.precision)
+    times_symmetric(p, rank, g.precision, w);
+  else
+    w = p;
+  whiten_rows(p, w, rank, matrix);
+  Vec squares{};
+  for (int i = 0; i < rank * kPatchPixels; i += kLanes) squares += load(p + i) * load(p + i);
+  if (w == p) {
+    w = p + kPatchPixels * kPatchPixels;
+    memcpy(w, p, sizeof(float) * static_cast<size_t>(rank) * kPatchPixels);
+  }
+  for (int i = 0; i < kPatchPixels; ++i) scale[i] = 1.0f / g.deviation[i];
+  scale_columns(w, rank, scale);
+  scale_columns(p, rank, g.deviation);
+  centre<false>(g.noisy, g.count, mean, nullptr);
+  scalar_products(g.noisy, g.count, w, rank, products);
+  constexpr int kPatches = kLanes == 16 ? 4 : 2;
   int32_t k = 0;
-  for (; k + kPatches <= g.count; k += kPatches) apply<kPatches>(g.noisy + k * kPatchPixels, mean, gain);
-  for (; k < g.count; ++k) apply<1>(g.noisy + k * kPatchPixels, mean, gain);
+  for (; k + kPatches <= g.count; k += kPatches)
+    combine<kPatches>(products + k * kPatchPixels, p, rank, mean, g.noisy + k * kPatchPixels);
+  for (; k < g.count; ++k) combine<1>(products + k * kPatchPixels, p, rank, mean, g.noisy + k * kPatchPixels);
+  return (1.0f - 1.0f / count) * sum_lanes(squares) / kPatchPixels + 1.0f / count;
+}
+
+typedef float Row __attribute__((vector_size(kPatchSide * sizeof(float))));
+
+// Patches of an image at these offsets of their corners.
+void gather_patches(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* patches) {
+  for (int32_t k = 0; k < count; ++k)
+    for (int i = 0; i < kPatchSide; ++i, patches += kPatchSide) memcpy(patches, image + places[k] + i * pitch, sizeof(Row));
+}
+
+// Root of the mean over the patches of an image at these offsets of their corners.
+void root_mean_patch(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* root) {
+  Row sum[kPatchSide] = {};
+  for (int32_t k = 0; k < count; ++k)
+    for (int i = 0; i < kPatchSide; ++i) {
+      Row row;
+      memcpy(&row, image + places[k] + i * pitch, sizeof(Row));
+      sum[i] += row;
+    }
+  memcpy(root, sum, sizeof sum);
+  const float share = 1.0f / static_cast<float>(count);
+  for (int v = 0; v < kPatchVectors; ++v) store(root + v * kLanes, square_root(share * load(root + v * kLanes)));
+}
+
+// Adds the patches, times a weight, to an image at their places.
+void add_patches(const float* patches, const int64_t* places, int32_t count, float weight, int64_t pitch,
+                 float* image) {
+  for (int32_t k = 0; k < count; ++k)
+    for (int i = 0; i < kPatchSide; ++i) {
+      float* at = image + places[k] + i * pitch;
+      Row sum, added;
+      memcpy(&sum, at, sizeof(Row));
+      memcpy(&added, patches + (k * kPatchSide + i) * kPatchSide, sizeof(Row));
+      sum += weight * added;
+      memcpy(at, &sum, sizeof(Row));
+    }
 }
 
 }  // namespace

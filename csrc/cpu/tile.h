@@ -69,9 +69,21 @@ struct SimdTable {
   // One Adam step on kernels [begin, end); see adam.h.
   void (*adam)(const struct AdamStep&, int64_t begin, int64_t end);
 
-  // Squared distances of patches, [rows, stride] with room for whole rows, and the filter of a group; see patches.h.
+  // The patch filter; see patches.h. Squared distances of patches, [rows, stride], infinite where there is no candidate;
+  // room for kSearchRows rows more.
   void (*patch_distances)(const struct PatchSearch&, float* distances);
-  void (*filter_group)(const struct PatchGroup&);
+  // Indices into the distances of the patches of a group, with room for all. Those at most `limit` away are taken, the
+  // nearest `fewest` at least and the nearest `most` at most; which of those at the same distance, is left open.
+  struct PatchChoice (*choose_patches)(const struct PatchSearch&, const float* distances, float limit, int32_t fewest,
+                                       int32_t most, int32_t* chosen);
+  // Filters a group; returns its leverage.
+  float (*filter_group)(const struct PatchGroup&);
+  // Patches of an image at these offsets of their corners, the root of their mean, and patches added to an image,
+  // times a weight.
+  void (*gather_patches)(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* patches);
+  void (*root_mean_patch)(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* root);
+  void (*add_patches)(const float* patches, const int64_t* places, int32_t count, float weight, int64_t pitch,
+                      float* image);
 };
 
 // The table for this machine, chosen once; RSMOE_SIMD=base|avx2|avx512 overrides.

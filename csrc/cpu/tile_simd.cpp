@@ -342,7 +342,11 @@ constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA),
                              cull,
                              adam,
                              patch_distances,
-                             filter_group};
+                             choose_patches,
+                             filter_group,
+                             gather_patches,
+                             root_mean_patch,
+                             add_patches};
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-"""The filter of alike patches: against its plain twin, and what it does to images."""
+"""The filter of similar patches: against its plain twin, and what it does to images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from napari_rsmoe.denoising.nonlocal_bayes import refine
 from napari_rsmoe.noise.noise_model import BLOCK
 from twins import patches as twin
 
-OPTIONS = {"stride": 4, "reach": 6, "fewest": 20, "most": 50, "alike": 0.3}
+OPTIONS = {"stride": 4, "reach": 6, "fewest": 20, "most": 50, "similar": 0.3}
+EVERY = {"same": -1.0, "negligible": 0.0}  # every reference patch has a group, and follows all of its covariance
 WHITE = np.eye(engine.PATCH_SIDE**2, dtype=np.float32)[None]
 
 
@@ -32,16 +33,28 @@ def soft_correlation() -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 33, 41), (5, 20, 9)], ids=lambda shape: "-".join(map(str, shape)))
-def test_agrees_with_the_twin(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("shortcuts", [EVERY, {"same": 0.3, "negligible": 0.05}], ids=["none", "both"])
+def test_agrees_with_the_twin(shape: tuple[int, int, int], shortcuts: dict[str, float]) -> None:
     rng = np.random.default_rng(sum(shape))
     correlation = np.concatenate([WHITE, soft_correlation()])[np.arange(shape[0]) % 2]  # white, soft, white ...
     pilot = gaussian_filter(rng.normal(0.5, 0.4, shape), (0, 1, 1)).astype(np.float32)
     variance = rng.uniform(0.005, 0.02, shape).astype(np.float32)
     noisy = pilot + np.sqrt(variance) * rng.normal(size=shape).astype(np.float32)
-    found = engine.filter_patches(noisy, pilot, variance, correlation, **OPTIONS)
-    expected = twin.filter_patches(noisy, pilot, variance, correlation, **OPTIONS)
+    found = engine.filter_patches(noisy, pilot, variance, correlation, **OPTIONS, **shortcuts)
+    expected = twin.filter_patches(noisy, pilot, variance, correlation, **OPTIONS, **shortcuts)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-4)
+
+
+def test_equally_distant_patches_are_taken_from_near_to_far() -> None:
+    """In a flat image all are, and most more than a group holds; no pixel is left without an estimate."""
+    noisy = np.random.default_rng(5).normal(0.5, 0.1, (1, 40, 44)).astype(np.float32)
+    flat, variance = np.full_like(noisy, 0.5), np.full_like(noisy, 0.01)
+    options = OPTIONS | {"reach": 10, "same": 0.3, "negligible": 0.01}
+    found = engine.filter_patches(noisy, flat, variance, WHITE, **options)
+    expected = twin.filter_patches(noisy, flat, variance, WHITE, **options)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_same_bits_for_any_number_of_threads() -> None:
@@ -109,8 +122,8 @@ def test_images_too_small_for_a_group_are_left_to_the_pilot(shape: tuple[int, in
 
 def test_bad_arguments_are_refused() -> None:
     image = np.zeros((1, 9, 9), np.float32)
-    for change in ({"stride": 9}, {"reach": -1}, {"fewest": 0}, {"most": 5}, {"alike": -1.0}):
+    for change in ({"stride": 9}, {"reach": -1}, {"fewest": 0}, {"most": 5}, {"similar": -1.0}, {"negligible": -1.0}):
         with pytest.raises(RuntimeError, match=next(iter(change))):
-            engine.filter_patches(image, image, image + 1, WHITE, **{**OPTIONS, **change})
+            engine.filter_patches(image, image, image + 1, WHITE, **{**OPTIONS, **EVERY, **change})
     with pytest.raises(RuntimeError, match="smaller than a patch"):
-        engine.filter_patches(image[:, :7], image[:, :7], image[:, :7], WHITE, **OPTIONS)
+        engine.filter_patches(image[:, :7], image[:, :7], image[:, :7], WHITE, **OPTIONS, **EVERY)

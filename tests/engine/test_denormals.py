@@ -74,7 +74,7 @@ def operators(tiny: float) -> dict[str, Callable[[], list[torch.Tensor]]]:
     image = np.full((HEIGHT, WIDTH, 3), tiny, np.float32)
     planes = np.moveaxis(image, 2, 0)
     noise = np.ones_like(planes), np.broadcast_to(np.eye(64, dtype=np.float32), (3, 64, 64))
-    sizes = {"stride": 4, "reach": 6, "fewest": 8, "most": 16, "alike": 0.5}
+    sizes = {"stride": 4, "reach": 6, "fewest": 8, "most": 16, "similar": 0.5, "same": 0.0, "negligible": 0.0}
 
     def filtered() -> list[torch.Tensor]:
         return [torch.from_numpy(engine.filter_patches(planes, planes, *noise, **sizes)[0])]

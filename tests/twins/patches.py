@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 SIDE = 8
@@ -13,39 +15,66 @@ def corners(length: int, stride: int) -> list[int]:
     return sorted({min(at, length - SIDE) for at in range(0, length - SIDE + stride, stride)})
 
 
+def in_order(ys: list[int], xs: list[int], stride: int, reach: int) -> Iterator[tuple[int, int]]:
+    """Reference patches square by square: every second square along both axes, then the others."""
+    side = -(-(2 * reach + SIDE) // stride)
+    for odd_y, odd_x in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        for top in range(odd_y * side, len(ys), 2 * side):
+            for left in range(odd_x * side, len(xs), 2 * side):
+                yield from ((y, x) for y in ys[top : top + side] for x in xs[left : left + side])
+
+
+def strongest(x: np.ndarray, negligible: float) -> np.ndarray:
+    """P^T P, which leaves at most `negligible` of each diagonal element of x^T x (Cholesky with pivots)."""
+    rest = x.T @ x
+    least = max(negligible, 1e-6 * np.trace(rest))
+    kept = np.zeros_like(rest)
+    while rest.diagonal().max() > least:
+        i = int(rest.diagonal().argmax())
+        row = rest[i] / np.sqrt(rest[i, i])
+        kept += np.outer(row, row)
+        rest -= np.outer(row, row)
+        rest[i] = rest[:, i] = 0
+    return kept
+
+
 def filter_patches(
     noisy: np.ndarray, pilot: np.ndarray, variance: np.ndarray, correlation: np.ndarray,
-    *, stride: int, reach: int, fewest: int, most: int, alike: float,
+    *, stride: int, reach: int, fewest: int, most: int, similar: float, same: float, negligible: float,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     noisy, pilot, variance = (each.astype(np.float64) for each in (noisy, pilot, variance))
     channels, height, width = noisy.shape
     views = [np.lib.stride_tricks.sliding_window_view(each, (SIDE, SIDE), (1, 2)) for each in (noisy, pilot, variance)]
     trust = 1 / variance.mean((1, 2))
     estimate, leverage, weights = np.zeros((3, *noisy.shape))
-    for y in corners(height, stride):
-        for x in corners(width, stride):
-            top, left = max(y - reach, 0), max(x - reach, 0)
-            window = views[1][:, top : y + reach + 1, left : x + reach + 1]
-            gaps = np.square(window - views[1][:, y, x][:, None, None]).sum((3, 4))
-            distance = np.einsum("c,cyx->yx", trust, gaps)
-            down, across = np.add(np.indices(distance.shape).reshape(2, -1), [[top - y], [left - x]])
-            order = np.lexsort((across, down, down**2 + across**2, distance.ravel()))[:most]
-            limit = alike * SIDE * SIDE * (trust * variance[:, y + SIDE // 2, x + SIDE // 2]).sum()
-            count = max(min(fewest, len(order)), int((distance.ravel()[order] <= limit).sum()))
-            ys, xs = np.unravel_index(order[:count], distance.shape)
-            ys, xs = ys + top, xs + left
-            for c in range(channels):
-                y_group, x_group, v_group = (view[c, ys, xs].reshape(count, -1) for view in views)
-                deviation = np.sqrt(v_group.mean(0))
-                noise = correlation[c] * np.outer(deviation, deviation)
-                centred = x_group - x_group.mean(0)
-                gain = np.linalg.inv(centred.T @ centred / count + noise) @ noise
-                filtered = y_group - (y_group - y_group.mean(0)) @ gain
-                own = 1 - (1 - 1 / count) * np.einsum("ij,ji->i", noise, gain) / np.diag(noise)
-                weight = 1 / (own.mean() + LEVERAGE_FLOOR)
-                for k in range(count):
-                    place = (c, slice(ys[k], ys[k] + SIDE), slice(xs[k], xs[k] + SIDE))
-                    estimate[place] += weight * filtered[k].reshape(SIDE, SIDE)
-                    leverage[place] += weight * own.reshape(SIDE, SIDE)
-                    weights[place] += weight
+    covered: set[tuple[int, int]] = set()
+    for y, x in in_order(corners(height, stride), corners(width, stride), stride, reach):
+        if (y, x) in covered:
+            continue
+        top, left = max(y - reach, 0), max(x - reach, 0)
+        window = views[1][:, top : y + reach + 1, left : x + reach + 1]
+        gaps = np.square(window - views[1][:, y, x][:, None, None]).sum((3, 4))
+        distance = np.einsum("c,cyx->yx", trust, gaps)
+        down, across = np.add(np.indices(distance.shape).reshape(2, -1), [[top - y], [left - x]])
+        order = np.lexsort((across, down, down**2 + across**2, distance.ravel()))[:most]
+        energy = SIDE * SIDE * (trust * variance[:, y + SIDE // 2, x + SIDE // 2]).sum()
+        count = max(min(fewest, len(order)), int((distance.ravel()[order] <= similar * energy).sum()))
+        ys, xs = np.unravel_index(order[:count], distance.shape)
+        near = distance[ys, xs] <= same * energy
+        ys, xs = ys + top, xs + left
+        covered |= set(zip(ys[near].tolist(), xs[near].tolist(), strict=True))
+        for c in range(channels):
+            y_group, x_group, v_group = (view[c, ys, xs].reshape(count, -1) for view in views)
+            deviation = np.sqrt(v_group.mean(0))
+            signal = strongest((x_group - x_group.mean(0)) / deviation / np.sqrt(count), negligible)
+            gain = np.linalg.inv(signal + correlation[c]) @ correlation[c]
+            centred = (y_group - y_group.mean(0)) / deviation
+            filtered = y_group - deviation * (centred @ gain)
+            own = 1 - (1 - 1 / count) * np.einsum("ij,ji->i", correlation[c], gain).mean()
+            weight = 1 / (own + LEVERAGE_FLOOR)
+            for k in range(count):
+                place = (c, slice(ys[k], ys[k] + SIDE), slice(xs[k], xs[k] + SIDE))
+                estimate[place] += weight * filtered[k].reshape(SIDE, SIDE)
+                leverage[place] += weight * own
+                weights[place] += weight
     return estimate / weights, leverage / weights

@@ -1,4 +1,4 @@
-"""Filter groups of alike patches, which a first estimate finds and describes."""
+"""Filter groups of similar patches, which a first estimate finds and describes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,45 @@ import numpy as np
 from .. import engine
 from ..arrays import Floats
 
-STRENGTHS = (0.7, 1.0)
-"""What the noise variance is multiplied by, pass after pass: the first estimate has lost texture, so at first less."""
-STRIDE = 4  # px between reference patches
-REACH = 18  # px that an alike patch may lie away
-FEWEST, MOST = 60, 200  # patches of a group
-ALIKE = 0.05  # patches this close on the pilot, in noise variances, are taken beyond the fewest
-LEAST_VARIANCE = np.float32(0.01)  # of the mean noise variance, that counts as noise where there is less
-LEAST_NOISE = np.float32(1e-6)  # variance; single precision cannot tell less from content that spans [0, 1]
+
+@dataclass(frozen=True)
+class Pass:
+    """Settings of one pass of the filter.
+
+    Attributes
+    ----------
+    strength : float
+        Factor of the noise variance. Below 1 less is taken away than the noise model says.
+    stride : int
+        Pixels between reference patches along both axes. Larger is faster, and single details are followed less.
+    """
+
+    strength: float
+    stride: int
+
+
+# The first estimate has lost texture, so less is taken away at first; and its result only serves as the next pilot.
+PASSES = (Pass(strength=0.7, stride=6), Pass(strength=1.0, stride=4))
+# Pixels along each axis within which similar patches are searched. More are found further away, at the cost of time.
+REACH = 18
+# Patches of a group at least. Fewer describe the covariance too badly, more mix unlike content.
+FEWEST = 60
+# Patches of a group at most. More average flat areas better, at the cost of time.
+MOST = 300
+# Squared distance on the pilot, as a fraction of the energy of the noise in a patch, up to which further patches join
+# a group of the fewest. Above it groups mix unlike content.
+SIMILAR = 0.05
+# Squared distance in the same unit up to which a member of a group needs no group of its own. Above it fewer groups
+# are formed, and details are blurred; 0 forms a group around every reference patch that is not repeated exactly.
+SAME = 0.1
+# Variance of the pilot at a pixel of the patches of a group, as a fraction of the noise variance, that is neglected.
+# Above it weak texture is lost; below it noise of the pilot is followed, and time is spent on it.
+NEGLIGIBLE = 0.015
+# Fraction of the mean noise variance of a channel that is assumed where the noise is weaker, so that no patch divides
+# by zero.
+LEAST_VARIANCE = np.float32(0.01)
+# Variance of the noise, for content that spans [0, 1], below which single precision cannot tell noise from content.
+LEAST_NOISE = np.float32(1e-6)
 
 
 @dataclass(frozen=True)
@@ -26,9 +57,10 @@ class Refined:
     Attributes
     ----------
     image : ndarray of float32, shape (C, H, W)
+        The estimate, in the units of the noisy image.
     leverage : ndarray of float32, shape (C, H, W)
-        Covariance of noise and estimate as a share of the noise variance. Times that variance it is the variance that
-        the Gaussian model of the patches leaves to each pixel.
+        Covariance of noise and estimate as a fraction of the noise variance, 0 to 1. Multiplied by that variance, it is
+        the error variance that the Gaussian model of the patches predicts.
     """
 
     image: Floats
@@ -40,34 +72,51 @@ def refine(
     pilot: Floats,
     variance: Floats,
     correlation: Floats | None = None,
-    strengths: tuple[float, ...] = STRENGTHS,
+    passes: tuple[Pass, ...] = PASSES,
 ) -> Refined:
     """Estimate an image from its noisy version, given a first estimate.
 
-    Non-local Bayes (Lebrun, Buades and Morel, SIAM Journal on Imaging Sciences 2013), its first stage replaced by the
-    given estimate, the pilot. Around every fourth pixel the 8x8 patches most alike on the pilot make a group; as in
-    BM3D (Dabov et al., IEEE Trans. Image Processing 2007) the pilot also says how strongly the group may be filtered,
-    here by its covariance S in the group: with noise of covariance N, patches become y - N (S + N)^-1 (y - mean). All
-    estimates of a pixel are averaged, those of little leverage most. The next pass takes the result as its pilot.
-    Computed on the CPU.
+    Non-local Bayes [1]_, with its first stage replaced by the given estimate, the pilot. The 8x8 patches that are most
+    similar on the pilot to a reference patch form a group. As in BM3D [2]_ the pilot also decides how strongly the
+    group is filtered, here by its covariance S within the group: for noise of covariance N, a patch y becomes
+    mean + S (S + N)^-1 (y - mean). Directions of S that are far weaker than the noise are neglected. A patch that is
+    nearly the same as an earlier reference patch gets no group of its own, as its group would be the same too. All
+    estimates of a pixel are averaged, with larger weights for groups of small leverage. The result of one pass is the
+    pilot of the next. Runs on the CPU.
 
     Parameters
     ----------
     noisy : ndarray of float32, shape (C, H, W)
-        Noisy image; the noise is independent between channels. Pixels that do not count hold the pilot.
+        Noisy image, in the units of `variance`; the noise is independent between channels. Left-out pixels hold the
+        pilot.
     pilot : ndarray of float32, shape (C, H, W)
-        First estimate. Channels are filtered by themselves and grouped together.
+        First estimate. Channels are grouped together and filtered one by one.
     variance : ndarray of float32, shape (C, H, W)
         Variance of the noise at each pixel, positive somewhere in each channel.
-    correlation : ndarray of float32, shape (C, 64, 64), or None
-        Of the noise between the pixels of a patch, in raster order; None for white noise.
-    strengths : tuple of float
-        What the variance is multiplied by in each pass.
+    correlation : ndarray of float32, shape (C, 64, 64), optional
+        Correlation of the noise between the pixels of a patch, in raster order. By default the noise is white.
+    passes : tuple of Pass
+        Settings of each pass.
 
     Returns
     -------
     Refined
-        The same to the bit for any number of threads. An image too small for a group is returned as the pilot is.
+        The same to the bit for any number of threads. An image too small for one group is returned as the pilot.
+
+    References
+    ----------
+    .. [1] M. Lebrun, A. Buades and J.-M. Morel, "A nonlocal Bayesian image denoising algorithm", SIAM Journal on
+       Imaging Sciences 6, 2013. :doi:`10.1137/120874989`
+    .. [2] K. Dabov, A. Foi, V. Katkovnik and K. Egiazarian, "Image denoising by sparse 3-D transform-domain
+       collaborative filtering", IEEE Transactions on Image Processing 16, 2007. :doi:`10.1109/TIP.2007.901238`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noisy = np.random.default_rng(0).normal(0.5, 0.1, (1, 32, 32)).astype(np.float32)
+    >>> flat = np.full_like(noisy, 0.5)
+    >>> bool(refine(noisy, flat, np.full_like(noisy, 0.01)).image.std() < 0.02)
+    True
     """
     side = engine.PATCH_SIDE
     down, across = (length - side + 1 for length in pilot.shape[1:])
@@ -75,18 +124,20 @@ def refine(
         return Refined(pilot, np.zeros_like(pilot))
     if correlation is None:
         correlation = np.tile(np.eye(side * side, dtype=np.float32), (len(pilot), 1, 1))
-    floor = LEAST_VARIANCE * variance.mean((1, 2), keepdims=True) + LEAST_NOISE
+    least = LEAST_VARIANCE * variance.mean((1, 2), keepdims=True) + LEAST_NOISE
     image, leverage = pilot, np.zeros_like(pilot)
-    for strength in strengths:
+    for each in passes:
         image, leverage = engine.filter_patches(
             noisy,
             image,
-            np.maximum(variance, floor) * np.float32(strength),
+            np.maximum(variance, least) * np.float32(each.strength),
             correlation,
-            stride=STRIDE,
+            stride=each.stride,
             reach=REACH,
             fewest=FEWEST,
             most=MOST,
-            alike=ALIKE,
+            similar=SIMILAR,
+            same=SAME,
+            negligible=NEGLIGIBLE,
         )
     return Refined(image, leverage)

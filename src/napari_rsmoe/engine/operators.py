@@ -238,9 +238,11 @@ def filter_patches(
     reach: int,
     fewest: int,
     most: int,
-    alike: float,
+    similar: float,
+    same: float,
+    negligible: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Filter groups of alike patches with the covariance that a pilot has in them; see csrc/cpu/patches.h.
+    """Filter groups of similar patches with the covariance that a pilot has in them; see csrc/cpu/patches.h.
 
     Parameters
     ----------
@@ -251,19 +253,24 @@ def filter_patches(
     correlation : numpy.ndarray
         (C, 64, 64) float32, of the noise within a patch in raster order, ones on the diagonal.
     stride, reach : int
-        Pixels between reference patches, 1 to 8, and how far away an alike one may lie.
+        Pixels between reference patches, 1 to 8, and how far away a similar one may lie.
     fewest, most : int
         Patches of a group, the reference among them.
-    alike : float
-        Beyond the fewest, patches are taken whose squared distance is at most so many times the noise's energy.
+    similar : float
+        Beyond the fewest, patches are taken whose squared distance is at most this fraction of the noise's energy.
+    same : float
+        Members of a group whose squared distance is at most this fraction get no group of their own. Negative: every
+        reference patch gets one.
+    negligible : float
+        Variance of the pilot in a group, as a fraction of the noise variance, that may be neglected.
 
     Returns
     -------
     estimate, leverage : numpy.ndarray
-        (C, H, W) float32: the estimate, and the covariance of noise and estimate as a share of the noise variance.
+        (C, H, W) float32: the estimate, and the covariance of noise and estimate as a fraction of the noise variance.
     """
     tensors = (torch.from_numpy(np.ascontiguousarray(each)) for each in (noisy, pilot, variance, correlation))
-    estimate, leverage = ops.filter_patches(*tensors, stride, reach, fewest, most, alike)
+    estimate, leverage = ops.filter_patches(*tensors, stride, reach, fewest, most, similar, same, negligible)
     return estimate.numpy(), leverage.numpy()
 
 
