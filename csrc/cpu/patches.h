@@ -52,9 +52,7 @@ struct PatchGroup {
   float negligible;        // as in PatchFilter
   float* scratch;          // group_scratch(count) floats
 };
-constexpr int64_t group_scratch(int64_t count) {
-  return (3 * kPatchPixels + 2 + count + kProductRows) * kPatchPixels;
-}
+constexpr int64_t group_scratch(int64_t count) { return (3 * kPatchPixels + 2 + count + kProductRows) * kPatchPixels; }
 
 // A search, for `SimdTable::patch_distances`.
 struct PatchSearch {

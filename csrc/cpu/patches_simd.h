@@ -334,7 +334,8 @@ typedef float Row __attribute__((vector_size(kPatchSide * sizeof(float))));
 // Patches of an image at these offsets of their corners.
 void gather_patches(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* patches) {
   for (int32_t k = 0; k < count; ++k)
-    for (int i = 0; i < kPatchSide; ++i, patches += kPatchSide) memcpy(patches, image + places[k] + i * pitch, sizeof(Row));
+    for (int i = 0; i < kPatchSide; ++i, patches += kPatchSide)
+      memcpy(patches, image + places[k] + i * pitch, sizeof(Row));
 }
 
 // Root of the mean over the patches of an image at these offsets of their corners.

@@ -69,8 +69,8 @@ struct SimdTable {
   // One Adam step on kernels [begin, end); see adam.h.
   void (*adam)(const struct AdamStep&, int64_t begin, int64_t end);
 
-  // The patch filter; see patches.h. Squared distances of patches, [rows, stride], infinite where there is no candidate;
-  // room for kSearchRows rows more.
+  // The patch filter; see patches.h. Squared distances of patches, [rows, stride], infinite where there is no
+  // candidate; room for kSearchRows rows more.
   void (*patch_distances)(const struct PatchSearch&, float* distances);
   // Indices into the distances of the patches of a group, with room for all. Those at most `limit` away are taken, the
   // nearest `fewest` at least and the nearest `most` at most; which of those at the same distance, is left open.
