@@ -1,4 +1,4 @@
-"""What the plugin does to an image, without a window: sources in, outputs out. Anything here may run on a thread."""
+"""The jobs of the plugin without a window: from sources to outputs. Everything here may run on a thread."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class PlaneModels:
-    """The models of one plane: one of a fit, several of an enlargement."""
+    """The models of one plane: one for a fit, several for super-resolution."""
 
     index: tuple[int | slice, ...]
     models: list[Model]
@@ -36,18 +36,18 @@ class PlaneModels:
 
 @dataclass(frozen=True)
 class Result:
-    """What a job returns.
+    """The result of a job.
 
     Attributes
     ----------
     outputs : list of Output
         New layers.
     planes : list of PlaneModels
-        What they were drawn from; empty for denoising.
+        Models of the planes; empty for denoising.
     record : dict
         See `record`.
     source : Source
-        What it was made of.
+        The processed image.
     """
 
     outputs: list[Output]
@@ -99,7 +99,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
 
 
 def fit(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
-    """Fit a model to every plane. `show`: `kernels`, `residual`. Else as `denoise`, with `parameters.FIT`."""
+    """Fit a model to every plane, as `denoise`, with `parameters.FIT`; `show` takes `kernels` and `residual`."""
     # Imported here to save start-up time: torch takes seconds.
     from .. import fit as fit_image
     from .. import psnr, ssim
@@ -138,9 +138,9 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
 
 
 def upscale(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
-    """Enlarge every plane, as `napari_rsmoe.upscale` does, and keep the models to draw them again.
+    """Enlarge every plane as `napari_rsmoe.upscale` does, and keep the models to render them again.
 
-    `show`: `bicubic` (cubic interpolation for comparison). Else as `denoise`, with `parameters.UPSCALE`.
+    `show` takes `bicubic` (cubic interpolation for comparison). Otherwise as `denoise`, with `parameters.UPSCALE`.
     """
     # Imported here to save start-up time: torch takes seconds.
     from ..fitting.upscale import draw_part, fit_models
@@ -175,7 +175,7 @@ ACTIONS: dict[str, Callable[..., Result]] = {"denoise": denoise, "fit": fit, "up
 
 
 def _settings(parameters: Any, given: Options) -> dict[str, Any]:
-    """All keywords, checked, with the device and the threads of the preferences."""
+    """All keywords, checked, with the device and the number of threads of the preferences."""
     chosen = preferences()
     settings = values(parameters, {"device": chosen.device, **given})
     use_threads(chosen.threads)
@@ -193,7 +193,7 @@ def _opacity(source: Source) -> Opacity:
 def _run(
     source: Source, work: Callable[[Plane, Callback], PlaneResult[Value]], callback: Callback | None
 ) -> tuple[Planewise[Value], dict[str, Any]]:
-    """What `work` makes of all planes of a source, and what is known of any job."""
+    """Apply `work` to all planes of a source; returns the results and the common metrics."""
     started = time.perf_counter()
     planes = source.planes()
     done = each_plane(planes, work, opacity=_opacity(source), callback=callback)

@@ -20,18 +20,18 @@ LayerData = tuple[Any, dict[str, Any], str]
 def process_layer(
     action: str, layer: Any, callback: Callback | None = None, *, show: dict[str, bool] | None = None, **given: Any
 ) -> list[LayerData]:
-    """Do a job on an image layer, here and now, without a window.
+    """Run a job on an image layer, without a window, and wait for it.
 
     Parameters
     ----------
     action : {"denoise", "fit", "upscale"}
-        Which.
+        The job.
     layer : napari.layers.Image
-        Of any number of axes.
+        Image layer with any number of axes.
     callback : callable, optional
         As for `napari_rsmoe.fit`.
     show : dict, optional
-        Which layers to make besides the first: ``{"uncertainty": True}``; see `actions`.
+        Additional layers to make: ``{"uncertainty": True}``; see `actions`.
     **given
         Parameters that differ from their defaults; see `napari_rsmoe.ui.parameters`.
 
@@ -60,7 +60,7 @@ def upscale_layer(layer: Any, **given: Any) -> list[LayerData]:
 
 
 def denoise_selected(napari_viewer: Any = None) -> Any:
-    """Denoise the selected image layers in the background, as set in the Denoise widget last."""
+    """Denoise the selected image layers in the background, with the last settings of the Denoise widget."""
     return _in_background("denoise", _viewer(napari_viewer), {"uncertainty": False})
 
 
@@ -83,7 +83,7 @@ def _viewer(viewer: Any) -> Any:
 
 
 def _in_background(action: str, viewer: Any, show: dict[str, bool]) -> Sequence[Any]:
-    """Start a job for each selected image layer; the activity dock shows progress and cancels. Returns the jobs."""
+    """Start a job for each selected image layer, with progress and cancel in the activity dock. Returns the jobs."""
     from napari.utils.notifications import show_error  # here: the other commands need no Qt
 
     from .widgets.memory import remembered  # here: the other commands need no Qt
@@ -104,7 +104,7 @@ def _in_background(action: str, viewer: Any, show: dict[str, bool]) -> Sequence[
 
 
 def copy_python(napari_viewer: Any = None) -> str:
-    """Copy the Python that repeats the selected result."""
+    """Copy the Python code that repeats the selected result."""
     return _copy(_viewer(napari_viewer), as_python)
 
 
@@ -121,7 +121,7 @@ def _copy(viewer: Any, write: Callable[[dict[str, Any]], str]) -> str:
     layer = None if viewer is None else viewer.layers.selection.active
     record = None if layer is None else record_of(layer)
     if record is None or record.get("action") not in PARAMETERS:
-        show_error("Select a layer that Denoise, Fit or Super-resolution has made.")
+        show_error("Select a result layer of Denoise, Fit or Super-resolution.")
         return ""
     text = write(record)
     QApplication.clipboard().setText(text)

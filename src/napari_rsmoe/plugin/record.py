@@ -1,4 +1,4 @@
-"""How a result was made: kept in the metadata of its layer, and enough to copy the job as Python or command line."""
+"""The record of a job in the metadata of its layers, which can be copied as Python code or as a command line."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def make_record(
     Parameters
     ----------
     action : {"denoise", "fit", "upscale"}
-        What was done.
+        The job.
     source : Source
-        To what.
+        The image.
     parameters : mapping
-        All keywords of the function, the seed among them.
+        All keywords of the function, including the seed.
     metrics : mapping, optional
-        What came out, in figures.
+        Figures of the result.
     """
     return {
         "action": action,
@@ -61,7 +61,7 @@ def record_of(layer: Any) -> dict[str, Any] | None:
 
 
 def subject_of(record: Mapping[str, Any]) -> Subject:
-    """The image of a job, as Python in napari's console and the shell get at it."""
+    """The image of a job, as Python code for napari's console and as a file for the shell."""
     source = record["source"]
     layer, path, part = source["layer"], source["path"], source["part"]
     lines = [
@@ -73,7 +73,7 @@ def subject_of(record: Mapping[str, Any]) -> Subject:
         notes.append(f"the result is of a part only: image[{part}]; cut it out of the file first")
     shape = tuple(source["shape"])
     if source["alpha"]:
-        lines.append("image = image[..., :3]  # opacity is kept out")
+        lines.append("image = image[..., :3]  # without opacity")
         shape = (*shape[:-1], 3)
     subject = Subject(
         axes=source["axes"],
@@ -88,7 +88,7 @@ def subject_of(record: Mapping[str, Any]) -> Subject:
 
 
 def _with_mask(subject: Subject, layer: str, part: str) -> Subject:
-    """The image with labels that mark the pixels to be left out."""
+    """The image of a job with labels that mark excluded pixels."""
     lines = [_of_layer("mask", layer), *([f"mask = mask[{part}]"] if part else [])]
     cut = f", of which the part mask[{part}]" if part else ""
     return replace(
@@ -101,17 +101,17 @@ def _with_mask(subject: Subject, layer: str, part: str) -> Subject:
 
 
 def _of_layer(name: str, layer: str, multiscale: bool = False) -> str:
-    """Python that gives a name to the pixels of a layer."""
+    """Python code that assigns the pixels of a layer to a variable."""
     return f"{name} = viewer.layers[{layer!r}].data{'[0]' if multiscale else ''}  # in napari's console"
 
 
 def as_python(record: Mapping[str, Any]) -> str:
-    """Python that repeats a job on the image as the layer held it; ``result`` is the image of the new layer."""
+    """Python code that repeats a job on the pixels of the layer; ``result`` is the image of the new layer."""
     return python_call(record["action"], record["parameters"], subject_of(record), drawn=True)
 
 
 def as_command_line(record: Mapping[str, Any]) -> str:
-    """The shell command that repeats a job on the file; what must be done before stands in comments above it."""
+    """The shell command that repeats a job on the file; comments above it say what must be done before."""
     return command_line(record["action"], record["parameters"], subject_of(record))
 
 

@@ -1,4 +1,4 @@
-"""An image layer as a job sees it: its pixels, its axes and its place in the world, and no napari object."""
+"""An image layer as input of a job: its pixels, axes and transform, without napari objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..image.planes import Planes
 
 @dataclass(frozen=True)
 class Place:
-    """Where a layer lies in the world; what every output layer carries on.
+    """The transform of a layer, which its output layers share.
 
     Attributes
     ----------
@@ -45,17 +45,17 @@ class Place:
         }  # fmt: skip
 
     def part(self, offset: Sequence[float], factor: Sequence[float]) -> Place:
-        """The place of a part that is drawn finer.
+        """The transform of a part with finer pixels.
 
         Parameters
         ----------
         offset : sequence of float
-            Where the part begins: the edge of its first pixel, in pixels of the whole, counted as in slices.
+            Start of the part: the edge of its first pixel, in pixels of the whole, as in slices.
         factor : sequence of float
             Pixels of the part for each pixel of the whole.
         """
         factors = np.asarray(factor, float)
-        first = np.asarray(offset, float) - 0.5 + 0.5 / factors  # centre of the first new pixel, in old pixels
+        first = np.asarray(offset, float) - 0.5 + 0.5 / factors  # Centre of the first new pixel, in old pixels.
         return replace(self, scale=self.scale / factors, translate=self.translate + self._linear() @ first)
 
     def _linear(self) -> np.ndarray:
@@ -68,7 +68,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Source:
-    """The image a job works on.
+    """The input image of a job.
 
     Attributes
     ----------
@@ -77,19 +77,19 @@ class Source:
     rgb : bool
         Whether the last axis is colour.
     name : str
-        Of the layer.
+        Name of the layer.
     place : Place
-        In the world.
+        Transform of the layer.
     channel_axis : int or None
         An axis besides colour whose entries are channels that share kernels.
     layer_id : str
-        Tells layers of one name apart.
+        Distinguishes layers with the same name.
     path : str
-        The file it was read from; empty where unknown, or where the layer holds only a part of the file.
+        The file of the layer; empty if it is unknown, or if the layer holds only a part of the file.
     look : dict
-        How the layer is shown: keywords for a new image layer of the same kind of values.
+        Appearance of the layer: keywords for a new image layer with the same kind of values.
     mask : array-like or None
-        (Y, X), or with all axes of `data` but colour and channels: pixels that are not 0 are left out.
+        (Y, X), or with all axes of `data` except colour and channels; pixels that are not 0 are excluded.
     part : str
         What was taken of the layer, as Python's index without brackets; empty for all.
     multiscale : bool
@@ -124,12 +124,12 @@ class Source:
 
     @property
     def has_alpha(self) -> bool:
-        """Whether the last colour is opacity, which is kept out of the work."""
+        """Whether the last colour is opacity, which is not processed."""
         return self.rgb and self.data.shape[-1] == 4
 
     @property
     def axes(self) -> str:
-        """A letter for each axis of `data`, as `napari_rsmoe.image.planes` wants them."""
+        """A letter for each axis of `data`, as for `napari_rsmoe.Planes`."""
         letters = ["S"] if self.rgb else []
         letters = ["Y", "X", *letters]
         free = [letter for letter in "ZTQPRUVWABDEFGHIJKLMNO" if letter not in letters]
@@ -145,15 +145,15 @@ class Source:
         return "".join(letters)
 
     def planes(self) -> Planes:
-        """The planes to be worked on, one by one."""
+        """The planes to be processed."""
         return Planes(self.data, self.axes)
 
     def lead(self, index: Sequence[int | slice]) -> tuple[int, ...]:
-        """Where the plane at `index` lies along the axes before Y and X; joined channels count as their first."""
+        """The index of the plane at `index` along the axes before Y and X, with 0 for axes of joined channels."""
         return tuple(i if isinstance(i, int) else 0 for i in list(index)[: self.ndim - 2])
 
     def plane_at(self, index: Sequence[int | slice]) -> Source:
-        """The plane at `index` of the axes before Y and X, which keep a length of one; channels stay whole."""
+        """The plane at `index` along the axes before Y and X, which keep length one; all channels are kept."""
         where: list[slice] = []
         offset = [0.0] * self.ndim
         for axis, i in enumerate(list(index)[: self.ndim - 2]):
@@ -165,12 +165,12 @@ class Source:
         return self._cut([*where, slice(None), slice(None)], offset)
 
     def crop(self, y0: int, x0: int, y1: int, x1: int) -> Source:
-        """The part of all planes within these edges, counted as in slices, cut to the image.
+        """The part of all planes within these edges, as in slices, clipped to the image.
 
         Raises
         ------
         ImageError
-            If nothing is left.
+            If the part is empty.
         """
         height, width = self.size
         y0, x0, y1, x1 = max(0, y0), max(0, x0), min(height, y1), min(width, x1)
@@ -215,7 +215,7 @@ def from_layer(layer: Any, channel_axis: int | None = None) -> Source:
     Raises
     ------
     ImageError
-        If the layer is no image, or the axis is none of it.
+        If the layer is not an image, or the axis cannot hold channels.
     """
     kind = type(layer).__name__ if not hasattr(layer, "__wrapped__") else type(layer.__wrapped__).__name__
     if kind != "Image":
@@ -241,7 +241,7 @@ def from_layer(layer: Any, channel_axis: int | None = None) -> Source:
 
 
 def plane_in_view(layer: Any, point: Sequence[float]) -> tuple[int, ...]:
-    """Index along the axes before Y and X of the plane of `layer` that is shown when the sliders stand at `point`."""
+    """The index along the axes before Y and X of the plane that is in view at the slider position `point`."""
     where = layer.world_to_data(np.asarray(point, float)[-layer.ndim :])
     lengths = (layer.data[0] if layer.multiscale else layer.data).shape
     return tuple(int(np.clip(round(w), 0, n - 1)) for w, n in zip(where[:-2], lengths, strict=False))

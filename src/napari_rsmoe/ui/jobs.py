@@ -1,7 +1,7 @@
-"""Long jobs on a thread, for every user interface: progress, time left, previews on demand, cancel.
+"""Long jobs on a thread, for every user interface: progress, remaining time, previews on demand, cancel.
 
-The thread never sends anything but its end: whoever watches asks for the progress and, when the last preview has been
-shown, for the next. So nothing queues up, and a cancel takes hold at the next report of the engine.
+The thread sends only its end. A user interface polls the progress and, after it has shown a preview, requests the next
+one. Updates therefore never queue up, and a cancellation takes effect at the next report of the engine.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ..errors import DeviceError, EngineError
 from ..progress import Callback, Progress
 
 NICENESS = 5
-PATIENCE = 20  # seconds to wait for a thread when the program ends
+PATIENCE = 20  # Seconds to wait for a thread when the program ends.
 PLAIN_ERRORS = (ValueError, TypeError, DeviceError, EngineError, MemoryError, OSError)
-"""What goes wrong through the image, the settings or the machine: the message is enough for the user."""
+"""Errors caused by the image, the settings or the machine, whose message suffices for the user."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,18 @@ class Task:
     Parameters
     ----------
     function : callable
-        Without arguments.
+        Function without arguments.
     done : callable
-        Gets the `Outcome`, on the thread of the function.
+        Called with the `Outcome` on the thread of the function.
     background : bool
-        A long one, that lets other threads go first.
+        Whether the task is long and should run at lower priority than other threads.
     """
 
     def __init__(
         self, function: Callable[[], Any], done: Callable[[Outcome], None], *, background: bool = False
     ) -> None:
         self.stop = threading.Event()
-        """Set when the function should come to an end."""
+        """Set to request the end of the function."""
         self._function, self._done, self._background = function, done, background
         self._thread = threading.Thread(target=self._run, name="napari-rsmoe", daemon=True)
 
@@ -72,14 +72,14 @@ class Task:
         self._done(outcome)
 
     def wait(self, seconds: float | None = PATIENCE) -> None:
-        """Wait for the thread, if it runs; None: as long as it takes."""
+        """Wait for the thread if it runs, at most `seconds`, or without limit for None."""
         if self._thread.is_alive():
             self._thread.join(seconds)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """An image on the way, and the progress it belongs to."""
+    """An intermediate image, and its progress."""
 
     progress: Progress
     image: np.ndarray
@@ -91,12 +91,11 @@ class Job:
     Parameters
     ----------
     function : callable
-        Takes a callback as the engine knows it and returns the result. When the callback says stop, it returns what
-        it has.
+        Takes a progress callback and returns the result. If the callback returns True, it returns the result so far.
     finished : callable
-        Gets the `Outcome`, on the thread that `task` says.
+        Called with the `Outcome`, on the thread that `task` determines.
     task : type
-        `Task`, or one of a user interface, which calls `finished` on its own thread.
+        `Task`, or a subclass of a user interface that calls `finished` on its own thread.
     """
 
     def __init__(
@@ -120,21 +119,21 @@ class Job:
         self._task.start()
 
     def cancel(self) -> None:
-        """Ask to stop; the job then ends with what it has."""
+        """Request the end of the job, which then returns the result so far."""
         self._task.stop.set()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait for the end of the function; None: as long as it takes."""
+        """Wait for the end of the function, at most `seconds`, or without limit for None."""
         self._task.wait(seconds)
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was asked to stop."""
+        """Whether the job was cancelled."""
         return self._task.stop.is_set()
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the speed so far; None at the beginning."""
+        """The remaining time, estimated from the speed so far; None at the beginning."""
         progress = self.progress
         if progress is None or progress.fraction <= 0:
             return None
@@ -142,7 +141,7 @@ class Job:
 
     @property
     def status(self) -> str:
-        """Where it stands, in one line."""
+        """The state of the job in one line."""
         progress, left = self.progress, self.seconds_left
         if progress is None:
             return "Starting"
@@ -151,11 +150,11 @@ class Job:
         return f"{progress.stage}{quality}{eta}"
 
     def ask_for_preview(self) -> None:
-        """Have a preview made at the next report."""
+        """Request a preview at the next report."""
         self._preview_wanted.set()
 
     def take_preview(self) -> Preview | None:
-        """The preview that was asked for, once it is there."""
+        """Take the requested preview, or None if it is not ready."""
         preview, self._preview = self._preview, None
         return preview
 
@@ -174,14 +173,14 @@ class Job:
 
 
 class Latest:
-    """Quick tasks on a thread, one at a time; of those that come meanwhile only the last: what a slider asks for.
+    """Short tasks on a thread, such as those of a slider: one at a time, and of the waiting ones only the last.
 
     Parameters
     ----------
     show : callable
-        Gets the `Outcome` of each task that was run, on the thread that `task` says.
+        Called with the `Outcome` of each task that was run, on the thread that `task` determines.
     task : type
-        As for `Job`.
+        See `Job`.
     """
 
     def __init__(self, show: Callable[[Outcome], None], task: Callable[..., Task] = Task) -> None:
@@ -205,7 +204,7 @@ class Latest:
             ready.start()
 
     def close(self) -> None:
-        """Forget what waits, and show nothing any more."""
+        """Discard the waiting task, and show no further results."""
         with self._lock:
             self._closed, self._waiting = True, None
 
@@ -224,7 +223,7 @@ class Latest:
 
 
 def plain_text(error: BaseException) -> str | None:
-    """The message of an error that the user can do something about; None for a fault of the program."""
+    """The message of an error that the user can act on; None for a fault of the program."""
     if isinstance(error, MemoryError):
         return "There is not enough memory for this. Choose a part of the image, or fewer planes."
     if isinstance(error, PLAIN_ERRORS):
@@ -233,13 +232,13 @@ def plain_text(error: BaseException) -> str | None:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people."""
+    """A readable duration."""
     whole = max(1, round(seconds))
     return f"{whole} s" if whole < 90 else f"{round(whole / 60)} min"
 
 
 def _step_back() -> None:
-    """Let other threads go first where processors are scarce; torch's threads inherit it. Linux only."""
+    """Lower the priority of this thread, which torch's threads inherit. Linux only."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
@@ -250,7 +249,7 @@ _running: weakref.WeakSet[Task] = weakref.WeakSet()
 
 @atexit.register
 def end_all() -> None:
-    """Stop what runs, and wait for it: a thread in the engine must not see the interpreter go."""
+    """Cancel all jobs and wait for them, because a thread in the engine must not outlive the interpreter."""
     tasks = list(_running)
     for task in tasks:
         task.stop.set()

@@ -35,11 +35,11 @@ class DenoiseWidget(JobWidget):
         )
 
     def more_fields(self) -> list[Any]:
-        """The choice of the mask."""
+        """The field for the mask."""
         return [self.mask]
 
     def masked(self, source: Source) -> Source:
-        """The image with the labelled pixels marked. Raises ImageError if the labels do not fit."""
+        """The image with the labels as its mask. Raises ImageError if their shapes do not match."""
         layer = self.mask.value
         if layer is None:
             return source

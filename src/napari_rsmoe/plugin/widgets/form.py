@@ -1,4 +1,4 @@
-"""Settings as a form: the basic ones in view, the others folded away."""
+"""A form for settings, with the advanced ones folded away."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Form(Container):
     Parameters
     ----------
     parameters : sequence of Parameter
-        What to show, in this order.
+        Parameters to show, in this order.
     before, after : sequence of magicgui widgets
         Further fields around the basic ones.
     folded : sequence of magicgui widgets
-        Further fields that are folded away with the advanced ones.
+        Further fields, folded away with the advanced ones.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Form(Container):
                 self._fields[parameter.name].automatic.changed.connect(partial(self._exclude, parameter))
 
     def _exclude(self, parameter: Parameter, automatic: bool) -> None:
-        """Leave to the program what cannot be given together with this."""
+        """Reset the parameters that cannot be given together with this one."""
         for name in parameter.excludes if not automatic else ():
             if name in self._fields:
                 self._fields[name].automatic.value = True
@@ -105,7 +105,7 @@ class Form(Container):
         return values(tuple(self._parameters.values()), given)
 
     def set(self, given: Mapping[str, Any]) -> None:
-        """Show these values; what no field accepts, for example from an older version, is left out."""
+        """Show these values, except those that no field accepts, for example from an older version."""
         for name, value in given.items():
             if name not in self._fields:
                 continue
@@ -125,16 +125,16 @@ class Form(Container):
 
 
 def column_of(*widgets: Any) -> Container:
-    """Widgets below each other, their labels as wide as the widest."""
+    """Widgets in a column, with labels of equal width."""
     column = Container(labels=True)
     column.margins = (0, 0, 0, 0)
     for widget in widgets:
-        column.append(widget)  # one by one: magicgui aligns the labels only then
+        column.append(widget)  # Appended one by one, because magicgui aligns the labels only then.
     return column
 
 
 def row_of(*widgets: Any) -> Container:
-    """Widgets side by side."""
+    """Widgets in a row."""
     row = Container(widgets=list(widgets), layout="horizontal", labels=False)
     row.margins = (0, 0, 0, 0)
     return row

@@ -1,4 +1,4 @@
-"""What the widgets with long jobs share: image, settings, run, progress, preview, cancel, results."""
+"""The common part of widgets with long jobs: image, settings, run, progress, preview, cancel, results."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from .form import Form, row_of
 from .memory import remember, remembered
 from .preview import PreviewLayer
 
-TICK = 50  # ms between two looks at the job
+TICK = 50  # Milliseconds between two updates from the job.
 REPLACE, ADD = "replace the last result", "add layers"
 ALL_PLANES, ONE_PLANE = "all planes", "the plane in view"
-SEPARATE = "each by itself"
+SEPARATE = "each separately"
 
 
 class JobWidget(Container):
@@ -38,15 +38,15 @@ class JobWidget(Container):
     Parameters
     ----------
     viewer : napari.Viewer
-        Where layers come from and go to.
+        The viewer with the layers.
     action : {"denoise", "fit", "upscale"}
-        Which job.
+        The job.
     parameters : sequence of Parameter
-        Its settings; the device is set in napari's preferences.
+        Settings of the job; the device is set in napari's preferences.
     outputs : dict
-        Names of the options of the action that add layers, with label, help and default.
+        Options of the action that add layers: name, with label, help and default.
     run_label : str
-        Of the button.
+        Label of the button.
     hidden : sequence of str
         Parameters without a field in the form.
     """
@@ -66,18 +66,18 @@ class JobWidget(Container):
         self._preview_due = 0.0
         self._closed = False
         self.result: Result | None = None
-        self.layer = create_widget(annotation=Image, label="Image", options={"tooltip": "The layer to work on."})
-        self.planes = ComboBox(choices=[ALL_PLANES, ONE_PLANE], label="Planes", tooltip="Of a stack.")
+        self.layer = create_widget(annotation=Image, label="Image", options={"tooltip": "The image layer to process."})
+        self.planes = ComboBox(choices=[ALL_PLANES, ONE_PLANE], label="Planes", tooltip="Planes to process.")
         self.channels = ComboBox(
             choices=[SEPARATE], label="Channels",
-            tooltip="An axis whose entries are channels of one image: they share kernels.",
+            tooltip="An axis whose entries are the channels of one image, which then share kernels.",
         )  # fmt: skip
         self.outputs = {
             name: CheckBox(value=default, text=label, tooltip=help_)
             for name, (label, help_, default) in outputs.items()
         }
-        self.again = ComboBox(choices=[REPLACE, ADD], label="Run again", tooltip="What becomes of earlier results.")
-        self.previews = CheckBox(value=True, text="Live preview", tooltip="Show the result while it grows.")
+        self.again = ComboBox(choices=[REPLACE, ADD], label="Run again", tooltip="Replace the result or add layers.")
+        self.previews = CheckBox(value=True, text="Live preview", tooltip="Show intermediate results.")
         self.form = Form(
             [p for p in parameters if p.name not in hidden],
             before=[self.layer, self.planes, self.channels],
@@ -85,10 +85,10 @@ class JobWidget(Container):
             folded=[self.again, self.previews],
         )
         self.run = PushButton(text=run_label)
-        self.cancel = PushButton(text="Cancel", enabled=False, tooltip="Stop, and keep what is there.")
+        self.cancel = PushButton(text="Cancel", enabled=False, tooltip="Stop, and keep what has been computed.")
         self.progress = ProgressBar(value=0, min=0, max=1000)
         self.status = Label(value=" ")
-        self.copy_python = PushButton(text="Copy as Python", tooltip="Python that does the same.")
+        self.copy_python = PushButton(text="Copy as Python", tooltip="Python code that does the same.")
         self.copy_command = PushButton(text="Copy as command line", tooltip="A shell command that does the same.")
         super().__init__(widgets=[self.form], labels=False)
         for row in (list(self.outputs.values()), [self.run, self.cancel]):
@@ -108,18 +108,18 @@ class JobWidget(Container):
         self.native.destroyed.connect(self._on_destroyed)
         self._restore()
         self._show_axes()
-        # Loading torch stops the window for a moment: rather now than in the first job.
+        # Loading torch stops the window for a moment, so it is loaded before the first job.
         self._loading = Task(load_engine, lambda _: None)
         self._loading.start()
 
-    # ------------------------------------------------------------------ for the widgets to fill in
+    # ------------------------------------------------------------------ overridden by the widgets
 
     def more_fields(self) -> list[Any]:
         """Further fields below the basic settings."""
         return []
 
     def given(self) -> dict[str, Any]:
-        """The settings as they stand. Raises ValueError."""
+        """The current settings. Raises ValueError if they are not accepted."""
         return self.form.get()
 
     def show_given(self, given: dict[str, Any]) -> None:
@@ -127,22 +127,22 @@ class JobWidget(Container):
         self.form.set(given)
 
     def masked(self, source: Source) -> Source:
-        """The image with the pixels marked that are to be left out."""
+        """The image with its mask of excluded pixels."""
         return source
 
     def prepare(self, source: Source) -> Source:
-        """The part of the image to work on."""
+        """The part of the image to process."""
         return source
 
     def shown_outputs(self) -> dict[str, bool]:
-        """Which layers to make besides the first."""
+        """The additional layers to make."""
         return {name: bool(box.value) for name, box in self.outputs.items()}
 
     def on_progress(self, job: Job) -> None:
-        """Called with every look at the job."""
+        """Called at every update from the job."""
 
     def on_result(self, result: Result, layers: list[Any]) -> None:
-        """Called when the layers are there."""
+        """Called after the layers are added."""
 
     # ------------------------------------------------------------------ the job
 
@@ -152,7 +152,7 @@ class JobWidget(Container):
         return self._job is not None
 
     def source(self) -> Source:
-        """The image as chosen. Raises ImageError, or ValueError where nothing is chosen."""
+        """The chosen image. Raises ImageError, or ValueError if nothing is chosen."""
         layer = self.layer.value
         if layer is None:
             raise ValueError("There is no image layer; open an image first.")
@@ -163,7 +163,7 @@ class JobWidget(Container):
         return self.prepare(source)
 
     def start(self) -> None:
-        """Begin the job, unless one runs."""
+        """Start the job, unless one runs."""
         if self.busy:
             return
         try:
@@ -183,7 +183,7 @@ class JobWidget(Container):
         self._job.start()
 
     def stop(self) -> None:
-        """Ask the job to end with what it has."""
+        """Stop the job, and keep what has been computed."""
         if self._job is not None:
             self._job.cancel()
             self.cancel.enabled = False
@@ -199,7 +199,7 @@ class JobWidget(Container):
             self.status.value = job.status
         preview = job.take_preview()
         if self._preview is not None and self._preview.layer is None:
-            self._preview = None  # the user has deleted it: no more of them
+            self._preview = None  # The user has deleted the preview layer, so there are no further previews.
         if preview is not None and self._preview is not None:
             self._preview.show(preview)
         self._preview_due -= TICK / 1000
@@ -289,13 +289,13 @@ class JobWidget(Container):
 
 
 def _run(action: str, source: Source, given: dict[str, Any], show: dict[str, bool], callback: Callback) -> Any:
-    """Do the job and make the layers, on the thread."""
+    """Run the job and make the layers, on the thread of the job."""
     result = ACTIONS[action](source, given, callback, **show)
     return result, [output.layer() for output in result.outputs]
 
 
 def summary(record: dict[str, Any]) -> str:
-    """One line on what came out."""
+    """One line about the result."""
     metrics = record["metrics"]
     parts = ["Stopped" if metrics["stopped"] else "Done", f"{metrics['seconds']:.1f} s"]
     if "psnr" in metrics:

@@ -23,9 +23,9 @@ from .regions import box_in_view, box_of_shape
 
 WHOLE, VIEW, RECTANGLE = "the whole image", "the current view", "a rectangle of a shapes layer"
 ALONE, BESIDE, OVER = "nothing", "bicubic beside it", "bicubic in its place"
-LIVE_PIXELS = 512 * 512  # drawn at once while the slider moves; a larger view is drawn coarser first
-LIVE_MODELS = 2  # of those that are averaged in the end
-SETTLE = 300  # ms without a move after which all is drawn
+LIVE_PIXELS = 512 * 512  # Pixels rendered while the slider moves; a larger view is rendered more coarsely first.
+LIVE_MODELS = 2  # Number of models rendered while the slider moves.
+SETTLE = 300  # Milliseconds without a move after which everything is rendered.
 
 
 class UpscaleWidget(JobWidget):
@@ -56,7 +56,7 @@ class UpscaleWidget(JobWidget):
         self._show_region()
 
     def more_fields(self) -> list[Any]:
-        """What this widget has besides the settings of the job."""
+        """The fields of this widget besides the settings of the job."""
         return [self.sharpen, self.region, self.shapes, self.compare]
 
     def given(self) -> dict[str, Any]:
@@ -64,14 +64,14 @@ class UpscaleWidget(JobWidget):
         return {**self.form.get(), "sharpen": float(self.sharpen.value)}
 
     def show_given(self, given: dict[str, Any]) -> None:
-        """Show settings; the slider keeps to its range."""
+        """Show settings, with the slider limited to its range."""
         self.form.set(given)
         value = given.get("sharpen")
         if isinstance(value, int | float) and self.sharpen.min <= value <= self.sharpen.max:
             self.sharpen.value = value
 
     def prepare(self, source: Source) -> Source:
-        """Cut the region out."""
+        """Crop the image to the region."""
         layer = self.layer.value
         if self.region.value == VIEW:
             return source.crop(*box_in_view(layer))
@@ -86,7 +86,7 @@ class UpscaleWidget(JobWidget):
         return {"bicubic": self.compare.value != ALONE}
 
     def on_result(self, result: Result, layers: list[Any]) -> None:
-        """Remember what the slider redraws, and put the comparison in its place."""
+        """Keep what the slider renders again, and position the comparison."""
         self._result_layer = layers[0]
         if len(layers) > 1 and self.compare.value == BESIDE:
             shift = np.zeros(layers[1].ndim)
@@ -94,7 +94,7 @@ class UpscaleWidget(JobWidget):
             layers[1].translate = result.outputs[1].options["translate"]
             layers[1].translate = np.asarray(layers[1].data_to_world(shift))[-layers[1].ndim :]
         if result.record["parameters"]["sharpen"] != self.sharpen.value:
-            self._on_sharpen()  # moved meanwhile
+            self._on_sharpen()  # The slider was moved during the job.
 
     # ------------------------------------------------------------------ the slider
 
@@ -146,7 +146,7 @@ class UpscaleWidget(JobWidget):
                 index[rows], index[columns] = slice(box[0], box[2]), slice(box[1], box[3])
             layout.store(colours, Plane(0, tuple(index), image, ""), image)
         whole = all(box is None for _, box, _ in outcome.result)
-        layer.refresh(thumbnail=whole, extent=whole)  # while the slider moves only what is quick
+        layer.refresh(thumbnail=whole, extent=whole)  # Only quick updates while the slider moves.
 
     def _plane_in_view(self, result: Result) -> PlaneModels | None:
         shown = plane_in_view(self._result_layer, self._viewer.dims.point)
@@ -173,7 +173,7 @@ class UpscaleWidget(JobWidget):
 
 
 def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int, int, int], device: str) -> np.ndarray:
-    """Draw pixels of the result; of a large box every few and repeat them, as it will be drawn in full soon."""
+    """Render a box of the result; of a large box only a subset of pixels, which are repeated, as a quick preview."""
     y0, x0, y1, x1 = box
     models = plane.models[:LIVE_MODELS]
     step = int(np.ceil(np.sqrt((y1 - y0) * (x1 - x0) / LIVE_PIXELS)))
