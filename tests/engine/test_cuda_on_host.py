@@ -156,7 +156,7 @@ def run_program(folder: Path, bug: tuple[str, str, str] | None, *flags: str, see
         assert text.count(bug[1]) == 1, f"{bug[0]} has changed: plant the bug anew"
         source.write_text(text.replace(bug[1], bug[2]))
     program = folder / "program"
-    compile_on_host(folder, program, "-g", "-O1", *flags, csrc=csrc, program=EMULATOR / "program.cpp")
+    compile_on_host(program, "-g", "-O1", *flags, csrc=csrc, program=EMULATOR / "program.cpp")
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0"}
     environment |= {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66", "CUDA_ON_HOST_SEED": str(seed or 0)}
     result = subprocess.run(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -19,6 +21,8 @@ from napari_rsmoe.engine import devices, operators
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "csrc"
 EMULATOR = ROOT / "tests" / "cuda_on_host"
+OBJECTS = ROOT / "build" / "on_host"
+"""Object files of earlier tests and runs, by their content."""
 UNITS = ("lists.cu", "tile.cu", "adam.cu", "mixture.cu")
 BACKENDS = ("cpu", "cuda-on-host") + (() if devices.why_not_cuda() else ("cuda",))  # test_gpu.py says why not
 MUTATED = {"fit_steps": (0, 1, 2)}
@@ -34,18 +38,44 @@ def compiler() -> str:
     pytest.skip("no C++ compiler found (set CXX)")
 
 
-def compile_on_host(folder: Path, output: Path, *flags: str, csrc: Path = SOURCES, program: Path | None = None) -> None:
+def compile_on_host(output: Path, *flags: str, csrc: Path = SOURCES, program: Path | None = None) -> None:
     """Compile the CUDA engine for the CPU: as a library of operators, or together with a program."""
     common = ["-std=c++20", "-fPIC", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-DRSMOE_ON_HOST"]
     common += ["-I", str(EMULATOR), "-I", str(csrc), *flags]
     own = program or csrc / "cuda" / "operators.cpp"
-    objects = []
-    for source in [*(csrc / "cuda" / unit for unit in UNITS), own, EMULATOR / "cuda_on_host.cpp"]:
-        objects.append(folder / f"{source.stem}.o")
-        run(compiler(), *common, "-x", "c++", "-c", str(source), "-o", str(objects[-1]))
+    sources = [*(csrc / "cuda" / unit for unit in UNITS), own, EMULATOR / "cuda_on_host.cpp"]
+    objects = [compiled(source, csrc, common) for source in sources]
     torch_library = ["-L", str(Path(torch.__file__).parent / "lib"), "-Wl,--no-as-needed", "-ltorch_cpu"]
     link = [] if program else ["-shared", "-Wl,--allow-shlib-undefined", *torch_library]
     run(compiler(), *flags, *map(str, objects), *link, "-o", str(output))
+
+
+def compiled(source: Path, csrc: Path, flags: list[str]) -> Path:
+    """The object file of a source; one whose text and headers are the same is compiled once, whatever its folder."""
+    moving = [flag for flag in flags if flag != str(csrc)]
+    parts = [compiler(), *moving, *(f"{path.name}\n{path.read_text()}" for path in sorted(included(source, csrc)))]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+    found = OBJECTS / f"{source.stem}-{key}.o"
+    if not found.exists():
+        OBJECTS.mkdir(parents=True, exist_ok=True)
+        fresh = OBJECTS / f"{found.stem}-{os.getpid()}.tmp"
+        run(compiler(), *flags, "-x", "c++", "-c", str(source), "-o", str(fresh))
+        fresh.replace(found)  # whole or not at all, as other processes may look for it
+    return found
+
+
+def included(source: Path, csrc: Path) -> set[Path]:
+    """A source and the headers of this project that it includes, directly or not."""
+    found, waiting = set(), [source]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.MULTILINE):
+            places = (path.parent / name, csrc / name, EMULATOR / name)
+            waiting += [place.resolve() for place in places if place.is_file()][:1]
+    return found
 
 
 def run(*command: str) -> None:
@@ -58,7 +88,7 @@ def run(*command: str) -> None:
 def load_on_host(folder: Path) -> ctypes.CDLL:
     """Build and register torch.ops.rsmoe_cuda_on_host."""
     library = folder / "librsmoe_cuda_on_host.so"
-    compile_on_host(folder, library, "-O2", "-fvisibility=hidden")
+    compile_on_host(library, "-O2", "-fvisibility=hidden")
     loaded = ctypes.CDLL(str(library))
     register = loaded.rsmoe_register_cuda_operators
     register.restype = ctypes.c_char_p
