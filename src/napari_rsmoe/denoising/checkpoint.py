@@ -1,4 +1,4 @@
-"""A folder in which the models of a job are kept as they finish, so that an interrupted job can go on."""
+"""A folder of the finished models of a job, with which an interrupted job continues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..io.atomic import replacing_file
 
 JOB_FILE = "job.json"
 Kernels = tuple[torch.Tensor, torch.Tensor]
-"""Geometry and experts of one model, (L, 6) and (L, C), or of several models, with one dimension more in front."""
+"""Geometry (L, 6) and experts (L, C) of one model, or of several models with an additional first dimension."""
 
 
 class Checkpoint:
@@ -28,14 +28,14 @@ class Checkpoint:
     Parameters
     ----------
     folder : path
-        Created if it does not exist; the folder that it lies in must exist.
+        The folder, which is created if it does not exist. Its parent must exist.
     job : mapping
-        All that decides about the result, in values that JSON can hold. Models of another job are refused.
+        Everything that determines the result, in values that JSON can hold. Models of another job are rejected.
 
     Raises
     ------
     CheckpointError
-        If the folder holds models of another job, or is no checkpoint at all.
+        If the folder holds models of another job or is not a checkpoint.
     """
 
     def __init__(self, folder: str | PathLike[str], job: Mapping[str, Any]) -> None:
@@ -46,10 +46,10 @@ class Checkpoint:
             present = {path.name for path in self.folder.iterdir()}
         except OSError as error:
             raise CheckpointError(
-                f"{folder} cannot be a checkpoint ({error}); name a folder in one that exists."
+                f"{folder} cannot be a checkpoint ({error}); give a folder inside an existing one."
             ) from error
         if JOB_FILE not in present and present:
-            raise CheckpointError(f"{folder} holds other files and no checkpoint; name an empty or a new folder.")
+            raise CheckpointError(f"{folder} holds other files and is not a checkpoint; give an empty or a new folder.")
         if any(name.startswith("model_") for name in present):
             self._check(job)
         with replacing_file(self.folder / JOB_FILE) as temporary:
@@ -61,16 +61,16 @@ class Checkpoint:
             differing = [name for name in {**known, **job} if known.get(name) != job.get(name)]
         except (ValueError, AttributeError, TypeError) as error:
             raise CheckpointError(
-                f"{self.folder / JOB_FILE} is damaged ({error}); delete the folder to start anew."
+                f"{self.folder / JOB_FILE} is damaged ({error}); delete the folder to start again."
             ) from error
         if differing:
             raise CheckpointError(
                 f"The checkpoint {self.folder} is of another job: {', '.join(differing)} differ. Give the image and "
-                "the settings it was begun with, or another folder; or delete the folder to start anew."
+                "the settings it was begun with, or another folder; or delete the folder to start again."
             )
 
     def load(self, numbers: Sequence[int]) -> Kernels | None:
-        """Read models by their numbers: geometry (models, L, 6) and experts (models, L, C).
+        """Read models by number: geometry (models, L, 6) and experts (models, L, C).
 
         Returns None if not all of them are finished. Raises CheckpointError if one is damaged.
         """
@@ -84,12 +84,12 @@ class Checkpoint:
                 geometry, experts = (torch.stack([each[name] for each in found]) for name in ("geometry", "experts"))
             except (SafetensorError, OSError, KeyError, RuntimeError) as error:
                 raise CheckpointError(
-                    f"{path} is damaged ({error}); delete it to have its model fitted again."
+                    f"{path} is damaged ({error}); delete it so that its model is fitted again."
                 ) from error
         return geometry, experts
 
     def save(self, numbers: Sequence[int], kernels: Kernels) -> None:
-        """Keep finished models under their numbers; each file appears whole or not at all."""
+        """Save finished models by number, without leaving partial files."""
         for number, geometry, experts in zip(numbers, *(tensor.cpu() for tensor in kernels), strict=True):
             with replacing_file(self._path(number)) as temporary:
                 temporary.write_bytes(save({"geometry": geometry.contiguous(), "experts": experts.contiguous()}))
@@ -99,7 +99,7 @@ class Checkpoint:
 
 
 def fingerprint(*arrays: np.ndarray | None) -> str:
-    """A hash of the values, shapes and types of arrays; None stands for an array that is not there."""
+    """A hash of the values, shapes and types of arrays; None stands for a missing array."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(b"none" if array is None else f"{array.shape}{array.dtype.str}".encode())

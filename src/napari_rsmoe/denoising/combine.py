@@ -1,4 +1,4 @@
-"""From the models of an ensemble to one image and its error bar."""
+"""The combination of the models of an ensemble: one image and its error bar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .uncertainty import error_variance
 
 
 def combine(ensemble: Ensemble) -> Estimate:
-    """Fuse the models, let similar patches bring back texture, and estimate the error of the result."""
+    """Fuse the models, restore texture with similar patches, and estimate the error of the result."""
     observation = ensemble.observation
     noise, opponent, planes = observation.noise, observation.opponent, observation.planes
     variance, used = noise.plane_variance, ~observation.inputs.left_out

@@ -20,9 +20,9 @@ from .plans import batches
 from .task import Task
 
 REPORT_EVERY = 20
-"""Steps between two reports. Fewer make a stop take hold sooner, and cost time."""
+"""Steps between two reports. Fewer make a cancellation take effect sooner but cost time."""
 BATCH_TILES = 8192
-"""Tiles that models fitted at once on a device have in all. More would not make a device busier."""
+"""Largest number of tiles of all models that are fitted at once on a device; more would not use it better."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Ensemble:
     Attributes
     ----------
     observation : Observation
-        The noisy image that they were fitted to.
+        The noisy image to which they were fitted.
     models : list of Model
-        In the order of their plans.
+        Models in the order of their plans.
     groups : mapping of int to Group
-        Their renders, by kernel count.
+        Sums of their renderings, by kernel count.
     """
 
     observation: Observation
@@ -58,10 +58,10 @@ def fit_ensemble(
     device : torch.device
         Where models are fitted.
     callback : callable, optional
-        As for `napari_rsmoe.denoise`. When it asks to stop, the ensemble consists of the models that are finished, or
-        of the unfinished first one.
+        As for `napari_rsmoe.denoise`. If it returns True, the ensemble consists of the finished models, or of the
+        unfinished first one.
     checkpoint : Checkpoint, optional
-        Models that it holds are taken from it; others are added to it when they are finished.
+        Models in the checkpoint are loaded; others are added to it when they are finished.
     """
     observation = task.observation
     height, width, _ = observation.pixels.shape
@@ -82,15 +82,15 @@ def fit_ensemble(
         schedule.finish(batch)
         if schedule.stopped:
             break
-    members.models.sort(key=lambda model: int(model.metadata["model"]))  # batches mix them up
+    members.models.sort(key=lambda model: int(model.metadata["model"]))  # Batches change the order.
     return Ensemble(observation, members.models, members.groups)
 
 
 @dataclass
 class _Schedule:
-    """How far the work is, told to the callback in steps of one model times its cost.
+    """The progress of the work, reported to the callback in steps of one model times their cost.
 
-    The cost of a step falls with the kernel count down to that of drawing the pixels.
+    The cost of a step falls with the kernel count, down to the cost of rendering the pixels.
     """
 
     task: Task
@@ -99,7 +99,7 @@ class _Schedule:
     stopped: bool = False
 
     def cost(self, numbers: list[int]) -> int:
-        """Of a step of these models."""
+        """The cost of a step of these models."""
         size = self.task.observation.pixels[..., 0].size
         return sum(self.task.plans[number].n_kernels + size // 100 + 1 for number in numbers)
 
@@ -117,5 +117,5 @@ class _Schedule:
         fitter.settle()
 
     def finish(self, batch: Batch) -> None:
-        """Count a batch as done, whether it was fitted or found in a checkpoint."""
+        """Count a batch as finished, whether it was fitted or loaded from a checkpoint."""
         self.done += self.cost(batch.numbers) * self.task.settings.iterations

@@ -1,4 +1,4 @@
-"""The members of an ensemble: how each model begins, what it is fitted to, and what is kept of it."""
+"""The members of an ensemble: the initialisation, target and perturbation of each model, and the finished models."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TRUST = (0.2, 5.0)
 
 @dataclass(frozen=True)
 class Batch:
-    """Models that are fitted at once: their numbers, plans, random generators and disturbances, (C, H, W) each."""
+    """Models that are fitted at once: their numbers, plans, random generators and disturbances (C, H, W)."""
 
     numbers: list[int]
     plans: list[Plan]
@@ -58,32 +58,32 @@ class Members:
         self._scale = observation.opponent.by_plane(1.0, COLOUR_WEIGHT)
         weight, variance = observation.inputs.weight, observation.noise.variance
         self._weight = np.ones(observation.pixels.shape[:2], np.float32) if weight is None else weight
-        if variance.any():  # noisier pixels say less
+        if variance.any():  # Noisier pixels have less weight.
             ratio = variance.mean() / np.maximum(variance.mean(2), np.float32(1e-12))
             self._weight = self._weight * np.clip(ratio, *TRUST)
 
     def batch(self, numbers: list[int]) -> Batch:
-        """What is drawn at random for the models of these numbers."""
-        # Disturbances of a warm start must be others than those that its kernels have seen.
+        """The random generators and disturbances of the models with these numbers."""
+        # After a warm start the disturbances must differ from those to which its kernels were fitted.
         later = [self.task.generation] if self.task.generation else []
         rngs = [np.random.default_rng([self.task.options.seed, number, *later]) for number in numbers]
         noise, plans = self._observation.noise, [self.task.plans[number] for number in numbers]
         return Batch(numbers, plans, rngs, [self._deviation * noise.sample(self._planes.shape, rng) for rng in rngs])
 
     def fitter(self, batch: Batch) -> Optimiser:
-        """The fit of a batch, on one raster that holds all of its tile grids."""
+        """The fit of a batch, on a raster that contains all of its tile grids."""
         shape = tuple(np.max([plan.shift for plan in batch.plans], 0) + self._planes.shape[1:])
         return together([self._fitter(batch, k, shape) for k in range(len(batch.numbers))])
 
     def _fitter(self, batch: Batch, k: int, shape: tuple[int, ...]) -> Fitter:
-        """The fit of a model on a raster of this shape, to which the image is extended."""
+        """The fit of a model on a raster of the given shape, to which the image is extended."""
         plan, warm = batch.plans[k], self.task.warm_start
         geometry, experts = self._begin(batch.numbers[k], plan, batch.rngs[k])
         planes = self._opponent.planes(experts.numpy()[None]) * self._scale
         experts = torch.from_numpy(np.moveaxis(planes, 0, -1)[0].copy())
         geometry[:, :2] += torch.tensor(plan.shift)
         target = (self._planes + np.float32(DISTURBANCE) * batch.disturbances[k]) * self._scale
-        # Tiles begin `shift` px above and left of the image, in a border of no weight.
+        # Tiles start `shift` px above and to the left of the image, in a border of weight 0.
         border = [
             (before, most - before - length)
             for before, most, length in zip(plan.shift, shape, self._weight.shape, strict=True)
@@ -99,14 +99,14 @@ class Members:
         return fitter
 
     def _begin(self, number: int, plan: Plan, rng: np.random.Generator) -> Kernels:
-        """Kernels from which a model begins, in the pixels and the domain of the image."""
+        """The initial kernels of a model, in the pixels and the domain of the image."""
         start = self.task.options.start(self._observation.pixels, plan.n_kernels, rng)
         fresh = start_tensors(start, self._weight.shape)
         warm = self.task.warm_start
         if warm is None:
             return fresh
         kernels = warm.kernels(number, self._observation)
-        # Where the planes differ, kernels begin anew; all others keep their place in the list.
+        # Kernels are initialised again where the planes differ; the others keep their rows.
         gone = np.flatnonzero(~warm.stays(kernels[0]))
         chosen = rng.permutation(np.flatnonzero(~warm.stays(fresh[0])))[: len(gone)]
         for mine, new in zip(kernels, fresh, strict=True):
@@ -120,14 +120,14 @@ class Members:
         return geometry, fitter.experts
 
     def add(self, batch: Batch, kernels: Kernels, steps: int) -> None:
-        """Take in models that are finished."""
+        """Add finished models."""
         self.models += self._models(batch, kernels, steps)
         group = self.groups.setdefault(batch.plans[0].n_kernels, Group(self._planes.shape))
         for render, disturbance in zip(self._drawn(kernels), batch.disturbances, strict=True):
             group.add(render, disturbance)
 
     def _drawn(self, kernels: Kernels) -> Floats:
-        """The renders as planes, (models, C, H, W), not clipped."""
+        """The renderings as planes (models, C, H, W), not clipped."""
         geometry, experts = (tensor.to(self.device) for tensor in kernels)
         images = engine.render(geometry, experts, *self._planes.shape[1:])
         return np.divide(images.cpu().numpy(), self._scale, dtype=np.float32)
@@ -135,7 +135,7 @@ class Members:
     def _models(self, batch: Batch, kernels: Kernels, steps: int) -> list[Model]:
         """The models in the channels of the image."""
         planes = np.divide(kernels[1].cpu().numpy(), self._scale[:, 0, 0], dtype=np.float32)
-        # Gates are the same in both domains, so each expert is brought back by itself.
+        # Gates are the same in both domains, so each expert is transformed back separately.
         experts = self._observation.noise.restored(np.einsum("mlc,cd->mld", planes, self._opponent.matrix))
         metadata = {
             "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
@@ -162,7 +162,7 @@ class Members:
         ]
 
     def preview(self, fitter: Optimiser, batch: Batch) -> np.ndarray:
-        """The average of the finished models, or the first as it is."""
+        """The average of the finished models, or else the current first model."""
         if not self.groups:
             return self._restored(self._drawn(self.kernels(fitter, batch))[0])
         groups = list(self.groups.values())
@@ -172,6 +172,6 @@ class Members:
         return self._restored(np.asarray(mean, np.float32))
 
     def _restored(self, planes: Floats) -> np.ndarray:
-        """Planes of the domain in the user's form."""
+        """Planes of the domain, converted to the format of the image."""
         restored = self._observation.noise.restored(self._opponent.image(planes))
         return self._observation.inputs.layout.restore(restored)

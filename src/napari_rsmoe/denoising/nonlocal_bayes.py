@@ -1,4 +1,4 @@
-"""Filter groups of similar patches, which a first estimate finds and describes."""
+"""Non-local Bayes: filter groups of similar patches with the covariance of a first estimate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Pass:
     Attributes
     ----------
     strength : float
-        Factor of the noise variance. Below 1 less is taken away than the noise model says.
+        Factor of the noise variance. Below 1, less is removed than the noise model predicts.
     stride : int
         Pixels between reference patches along both axes. Larger is faster, and single details are followed less.
     """

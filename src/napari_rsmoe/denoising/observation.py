@@ -18,14 +18,14 @@ from .neighbours import average, neighbour_pixels
 
 @dataclass(frozen=True)
 class Observation:
-    """A noisy image, what its noise is like, and its pixels in the variance-stabilised domain.
+    """A noisy image with its noise model and its pixels in the variance-stabilised domain.
 
     Attributes
     ----------
     inputs : Inputs
         The image.
     noise : StabilisedDomain
-        Its noise, and the way into the domain and back.
+        Its noise, and the transform to the domain and back.
     pixels : ndarray of float32, shape (H, W, C)
         The image in the domain, possibly averaged with neighbouring planes.
     """
@@ -36,13 +36,13 @@ class Observation:
 
     @classmethod
     def of(cls, inputs: Inputs, noise: Noise) -> Observation:
-        """Bring an image into the domain of its noise, which is measured if `noise` is "auto"."""
+        """Transform an image to the domain of its noise, which is measured if `noise` is "auto"."""
         filled = fill_mirrored(inputs.pixels, inputs.left_out)
         domain = StabilisedDomain(noise_model(noise, filled, None, inputs.layout), inputs.pixels)
         return cls(inputs, domain, domain.stabilised(inputs.pixels))
 
     def plane(self, image: Any) -> Floats:
-        """Bring another plane, of the shape and axis order of the image, into the domain; (H, W, C)."""
+        """Transform another plane, with the shape and axis order of the image, to the domain; returns (H, W, C)."""
         return self.noise.stabilised(neighbour_pixels(image, self.inputs.layout, self.pixels.shape))
 
     @property

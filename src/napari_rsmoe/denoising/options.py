@@ -1,4 +1,4 @@
-"""What `denoise` is asked for, checked once, before the image is looked at."""
+"""The options of `denoise`, checked once, before the image is read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTINGS = FitSettings(
     final_position=0.1, final_steering=0.1, final_logit=0.1, final_expert=0.1,
     betas=(0.85, 0.95), tau=7.0, list_interval=10, list_margin=2.0, relocate=0.0,
 )  # fmt: skip
-"""Settings of every fit but the initialisation and the number of steps."""
+"""Settings of every fit, except the initialisation and the number of steps."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Options:
     noise : float, PoissonGaussian, (float, float, float), NoiseEstimate or "auto"
         As for `napari_rsmoe.denoise`.
     settings : FitSettings
-        Of each fit.
+        Settings of each fit.
     start_options : dict
         Options of the initialisation that `settings` names.
     seed : int
@@ -87,7 +87,7 @@ class Options:
         return cls(MODELS[preset] if count is None else count, kernels, noise, settings, start_options, seed, device)
 
     def start(self, pixels: Floats, n_kernels: int, rng: np.random.Generator) -> Start:
-        """Kernels from which a fit of `pixels`, (H, W, C), begins."""
+        """The initial kernels of a fit of `pixels` (H, W, C)."""
         return make_start(self.settings.start, pixels, n_kernels, rng, **self.start_options)
 
 

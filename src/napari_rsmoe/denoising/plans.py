@@ -1,4 +1,4 @@
-"""Which models an ensemble consists of: their kernel counts, and where their tile grids begin."""
+"""The plan of an ensemble: the kernel counts and tile grids of its models."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ REFERENCE_NOISE = 0.1 / math.sqrt(3)
 NOISE_POWER = 0.5
 """Kernel counts fall with this power of the noise: at 0 they do not depend on it."""
 NOISE_RANGE = (0.25, 4.0)
-"""Noise, in units of `REFERENCE_NOISE`, below and above which kernel counts do not change any more."""
+"""Noise, in units of `REFERENCE_NOISE`, below and above which kernel counts stay constant."""
 MOST_COUNTS = 5
-"""Different kernel counts at most. More leave fewer models of each, from which its risk is estimated less exactly."""
+"""Largest number of different kernel counts. More leave fewer models of each, which makes the risk less exact."""
 GOLDEN = (math.sqrt(5) - 1) / 2
-"""Multiples of the golden ratio, modulo 1, spread evenly however many there are."""
+"""Multiples of the golden ratio modulo 1 are spread evenly for any number of them."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Plan:
     Attributes
     ----------
     n_kernels : int
-        Kernels that its initialisation is asked for.
+        Number of kernels requested from its initialisation.
     shift : (int, int)
-        Pixels (y, x) by which its tile grid begins before the image.
+        Pixels (y, x) by which its tile grid starts before the image.
     """
 
     n_kernels: int
@@ -43,14 +43,14 @@ class Plan:
 
 
 def plan_ensemble(shape: tuple[int, ...], models: int, n_kernels: int | None, strength: float) -> list[Plan]:
-    """Plan the models of an ensemble: kernel counts in turn, tile grids spread over the tile.
+    """Plan the models of an ensemble, with kernel counts in turn and evenly shifted tile grids.
 
     Parameters
     ----------
     shape : tuple of int
         (H, W, C) of the image.
     models : int
-        How many models.
+        Number of models.
     n_kernels : int or None
         Kernels of each model; None: several counts, by the noise.
     strength : float
@@ -75,7 +75,7 @@ def kernel_counts(shape: tuple[int, ...], models: int, strength: float) -> list[
 
 
 def planned_kernels(model: Model) -> int:
-    """Kernels that the initialisation of a model was asked for; it may have given fewer."""
+    """Number of kernels requested from the initialisation of a model, which may have returned fewer."""
     return int(model.metadata.get("planned_kernels", model.n_kernels))
 
 

@@ -1,4 +1,4 @@
-"""What denoising returns: the image in the user's form, its error bar, and the models it was made of."""
+"""The result of denoising: the image in its original format, its error bar, and the models."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ class Denoised:
 
     @classmethod
     def of(cls, estimate: Estimate, inputs: Inputs, noise: float, models: list[Model], *, fill: bool) -> Denoised:
-        """Bring an estimate back to the type, range and axis order of the image.
+        """Convert an estimate to the type, range and axis order of the image.
 
         Parameters
         ----------
         estimate : Estimate
-            Of the image without noise.
+            Estimate of the image without noise.
         inputs : Inputs
             The noisy image.
         noise : float
             Its noise, root mean square in the engine's range. Where it is 0, pixels keep their values to the bit.
         models : list of Model
-            What the estimate was made of.
+            Models of the ensemble.
         fill : bool
             Whether pixels that are left out are filled in; if not, they keep their values, and `std` is NaN there.
         """

@@ -1,4 +1,4 @@
-"""What decides about the models of an ensemble: the image, the options, the plans and a warm start."""
+"""Everything that determines the models of an ensemble: image, options, plans and warm start."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .warm_start import WarmStart
 
 @dataclass(frozen=True)
 class Task:
-    """All that decides about the models of an ensemble, besides the device.
+    """Everything that determines the models of an ensemble, except the device.
 
     Attributes
     ----------
     observation : Observation
-        The noisy image in its domain.
+        The noisy image in its variance-stabilised domain.
     options : Options
-        How models are fitted.
+        Options of `denoise`.
     plans : list of Plan
-        The models.
+        Plans of the models.
     warm_start : WarmStart or None
-        Models of a neighbouring plane, from whose kernels those of this one begin.
+        Models of a neighbouring plane, with whose kernels the models are initialised.
     """
 
     observation: Observation
@@ -40,13 +40,13 @@ class Task:
 
     @property
     def settings(self) -> FitSettings:
-        """Of each fit."""
+        """Settings of each fit."""
         settings = self.options.settings
         return settings if self.warm_start is None else self.warm_start.settings(settings)
 
     @property
     def generation(self) -> int:
-        """How many warm starts there were in a row."""
+        """Number of consecutive warm starts."""
         return 0 if self.warm_start is None else self.warm_start.generation
 
     def check_start(self) -> None:
@@ -57,7 +57,7 @@ class Task:
         self.options.start(self.observation.pixels, fewest, np.random.default_rng(self.options.seed))
 
     def description(self, device: torch.device) -> dict[str, Any]:
-        """What tells the task from others, in values that JSON can hold: for a checkpoint."""
+        """The identity of the task for checkpoints, in values that JSON can hold."""
         noise, warm = self.observation.noise, self.warm_start
         before = [] if warm is None else [each.numpy() for m in warm.models for each in (m.geometry, m.experts)]
         return {

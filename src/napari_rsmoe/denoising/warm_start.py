@@ -1,4 +1,4 @@
-"""Models of a neighbouring plane, from whose kernels those of the next plane begin."""
+"""The warm start: models of a neighbouring plane with whose kernels the next plane is initialised."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from .result import JOB, Denoised
 WARM_SHARE = 0.5
 """Fraction of the steps, and of the decay of the learning rates, that models of an equal plane take."""
 CHANGED_SHARE = 2.0
-"""How much this fraction grows per fraction of the plane that has changed, up to all steps."""
+"""Growth of this fraction per fraction of the plane that has changed, up to all steps."""
 LEAST_UNCHANGED = 0.5
-"""Fraction of a plane that must show the same as the plane before; below it all kernels begin anew."""
+"""Smallest unchanged fraction of a plane; below it all kernels are initialised again."""
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Models of a neighbouring plane, and where (H, W) it shows the same as the plane to be denoised."""
+    """Models of a neighbouring plane, and a mask (H, W) of where it shows the same as the plane to be denoised."""
 
     models: Sequence[Model]
     unchanged: Mask
 
     @classmethod
     def of(cls, before: Denoised | None, observation: Observation, options: Options) -> WarmStart | None:
-        """The warm start from the plane before; None if there is none, or if most of it has changed.
+        """The warm start from the previous plane; None if there is none or most of it has changed.
 
         Raises
         ------
         ValueError
-            If the models of the plane before are not those that the options ask for.
+            If the models of the previous plane do not match the options.
         """
         if before is None:
             return None
@@ -50,7 +50,7 @@ class WarmStart:
 
     @property
     def generation(self) -> int:
-        """How many warm starts there were in a row, with this one."""
+        """Number of consecutive warm starts, including this one."""
         return 1 + int(self.models[0].metadata.get("generation", 0))
 
     @property

@@ -1,4 +1,4 @@
-"""Fit a model to an image: with so many kernels, to a quality, or within a time."""
+"""Fit a model to an image: with a given number of kernels, to a quality, or within a time."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def fit(
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
 ) -> Model:
-    """Model an image with steered Gaussian kernels (R-SMoE) [1]_.
+    """Fit steered Gaussian kernels to an image (R-SMoE) [1]_.
 
-    Each kernel has a place, a shape and a colour; soft gates decide how much each one counts at a pixel. All of them
-    are fitted together by the Adam optimiser [3]_ on the squared error, and kernels of little use move to where the
-    error is largest.
+    Each kernel has a position, a shape and a colour; soft gates weight the kernels at each pixel. All kernels are
+    fitted together by the Adam optimiser [3]_ on the squared error, and idle kernels move to where the error is
+    largest.
 
     Parameters
     ----------

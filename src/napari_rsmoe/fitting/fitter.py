@@ -32,23 +32,23 @@ reaction to a stop."""
 class Fitter(Optimiser):
     """A fit of one model in progress.
 
-    `chunk` does what the settings say next. `advance` takes steps and `relocate` moves idle kernels, for those who
-    want another order.
+    `chunk` takes the next steps according to the settings. `advance` takes steps and `relocate` moves idle kernels, for
+    callers that need another order.
 
     Parameters
     ----------
     pixels : ndarray of float32, shape (H, W, C)
-        The image in the engine's form, values about [0, 1].
+        The image for the engine, with values about [0, 1].
     start : Start or (torch.Tensor, torch.Tensor)
         Initial kernels; or their geometry and experts as `start_tensors` returns them, in pixels of the image.
     settings : FitSettings
-        How to fit.
+        Settings of the fit.
     mode : {"smoe", "rbf"}
         As for `napari_rsmoe.fit`.
     weight : ndarray of float32, shape (H, W), optional
         Weight of each pixel; by default all count the same.
     rng : numpy.random.Generator, optional
-        Decides where idle kernels go; by default one with the seed 0.
+        Generator for the positions of relocated kernels; by default with the seed 0.
     device : torch.device, optional
         Where to compute; by default the CPU.
     runs_ahead : bool, optional
@@ -91,7 +91,7 @@ class Fitter(Optimiser):
         self._chances = torch.from_numpy(chances).to(device)
 
     def chunk(self, remaining: int | None = None) -> None:
-        """Relocate if it is time to, then take the next few steps; `remaining` as for `advance`."""
+        """Relocate kernels if it is due, then take the next few steps; `remaining` as for `advance`."""
         s = self.settings
         due = self.step % s.relocate_interval == 0 and self.step >= 2 * s.relocate_interval
         if self.mode == "smoe" and due and self.fraction < s.relocate_until:
@@ -100,7 +100,7 @@ class Fitter(Optimiser):
         self.ahead.do(FitState.note_best)
 
     def relocate(self) -> None:
-        """Move the least needed kernels to the largest errors, as the settings say; see `relocation`."""
+        """Move the least needed kernels to the largest errors, according to the settings; see `relocation`."""
         kernels, pixels = len(self.geometry), math.prod(self.shape)
         count = min(round(self.settings.relocate * kernels), kernels - 1, pixels)
         if count > 0:
@@ -113,18 +113,18 @@ class Fitter(Optimiser):
             state.had_room = state.had_room & had_room
 
     def keep_best(self) -> None:
-        """Go back to the kernels with the smallest error so far: a kernel may go astray just before the end."""
+        """Return to the kernels with the smallest error so far, because a kernel may diverge just before the end."""
         self.settle()
         self.state.loss, self.state.geometry, self.state.experts = self.state.best
 
     def psnr(self, layout: ImageFormat) -> float:
-        """PSNR in dB of the model before the last step, by the data range that `metrics.psnr` would take."""
+        """PSNR in dB of the model before the last step, with the data range of `metrics.psnr`."""
         error = self.mean_squared_error * layout.span**2
         peak = default_data_range(np.dtype(layout.dtype), layout.low, layout.high)
         return math.inf if error == 0 or peak == 0 else 10 * math.log10(peak**2 / error)
 
     def model(self, layout: ImageFormat, metadata: dict[str, Any]) -> Model:
-        """The model as it is now, in pixels of the image."""
+        """The current model, in pixels of the image."""
         self.settle()
         step, linear = self.settings.oversample, self.settings.linear
         geometry, experts = to_raster(self.geometry, self.experts, (0, 0), (step, step), linear=linear)

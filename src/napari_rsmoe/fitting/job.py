@@ -1,4 +1,4 @@
-"""A fit that was asked for: with so many kernels, to a quality, or within a time."""
+"""The job of `fit`: a fit with a given number of kernels, to a quality, or within a time."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ DENSEST_AUTO = 20
 DENSEST = 2
 """Pixels for each kernel that a fit to a given PSNR leaves at least. With fewer, a model is larger than its image."""
 UNTIMED_STEPS = 2 * CHUNK
-"""Steps before the speed of a fit is known well enough to tell how many more there is time for."""
+"""Steps after which the speed of a fit is known well enough to predict how many more fit into the time."""
 
 
 @dataclass(frozen=True)
 class TimeLimit:
-    """When a fit began, as `time.perf_counter` has it, and how many seconds it may take."""
+    """The start of a fit by `time.perf_counter`, and the seconds that it may take."""
 
     began: float
     seconds: float
 
     def steps_left(self, step: int) -> int:
-        """Steps for which there is time, at the speed of those taken so far."""
+        """Number of further steps that fit into the time at the speed so far."""
         passed = time.perf_counter() - self.began
         return 1000 if step < UNTIMED_STEPS else int((self.seconds - passed) * step / passed)
 
@@ -50,20 +50,20 @@ class TimeLimit:
 
 @dataclass(frozen=True)
 class FitJob:
-    """An image to be fitted, and how.
+    """An image to be fitted, and the settings.
 
     Attributes
     ----------
     inputs : Inputs
         The image.
     settings : FitSettings
-        Of the fit.
+        Settings of the fit.
     start_options : dict
-        Options of the start that the settings name.
+        Options of the initialisation.
     mode, seed, preset
         As for `napari_rsmoe.fit`.
     device : torch.device
-        Where to fit, and to draw previews.
+        Device for fitting and for rendering previews.
     """
 
     inputs: Inputs
@@ -75,7 +75,7 @@ class FitJob:
     device: torch.device
 
     def fitter(self, n_kernels: int, settings: FitSettings) -> Fitter:
-        """A fit from its start, with other settings than those of the job where a pilot needs them."""
+        """A new fit, with the settings of the job or those of a pilot."""
         rng = np.random.default_rng(self.seed)
         pixels, weight = self.inputs.pixels, self.inputs.weight
         start = make_start(settings.start, pixels, n_kernels, rng, **self.start_options)
@@ -95,14 +95,14 @@ class FitJob:
         return self.model(fitter), fitter.mean_squared_error
 
     def report(self, callback: Callback | None, fitter: Fitter, stage: str, done: int, total: int) -> bool:
-        """Tell the callback how far the fit is; returns whether it asked to stop."""
+        """Report the progress to the callback; returns whether the job is cancelled."""
         if callback is None:
             return False
         psnr = fitter.psnr(self.inputs.layout)
         return bool(callback(Progress(stage, done, total, psnr, partial(self.preview, fitter))))
 
     def preview(self, fitter: Fitter) -> np.ndarray:
-        """The image as it is modelled so far."""
+        """The rendering of the current model."""
         return self.model(fitter).render(device=self.device.type)
 
     def to_quality(self, psnr: float, callback: Callback | None) -> Model:
@@ -132,7 +132,7 @@ class FitJob:
     def expected_kernels(self, target: float, callback: Callback | None, densest: int) -> tuple[int, Fitter | None]:
         """Kernels that a pilot fit predicts for a mean squared error, at most one for every `densest` pixels.
 
-        When the callback asks to stop, the pilot itself comes with them.
+        If the job is cancelled, the pilot itself is returned too.
         """
         stopped: list[Fitter] = []
 
@@ -145,7 +145,7 @@ class FitJob:
         return count, stopped[0] if stopped else None
 
     def model(self, fitter: Fitter) -> Model:
-        """The model as it is now, with a record of how it was made."""
+        """The current model, with a record of the fit."""
         metadata = {
             "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
             "seed": self.seed,

@@ -1,4 +1,4 @@
-"""How many kernels an image needs for a given error."""
+"""The number of kernels that an image needs for a given error."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .settings import FitSettings
 
 Result = TypeVar("Result")
 
-SPARSEST = 1000  # pixels of a kernel, at most
-PILOT_PIXELS_PER_KERNEL = 256
-PILOT_STEPS = 100
-DOUBLING = 10**-0.25  # factor of the squared error when kernels double: 2.5 dB, typical of photographs
-CLOSE = 10**-0.01  # an error within 0.1 dB of the target is good enough,
-NARROW = 1.04  # and so are kernel counts this near to each other
-AIM = 10**-0.004  # a little better than the target, so that about every second attempt reaches it
-MOST_FITS = 8
+SPARSEST = 1000  # Largest number of pixels per kernel that is predicted.
+PILOT_PIXELS_PER_KERNEL = 256  # Pixels per kernel of the pilot fit; fewer make it slower, more predict less exactly.
+PILOT_STEPS = 100  # Steps of the pilot fit; more are slower, fewer predict too many kernels.
+DOUBLING = 10**-0.25  # Factor of the squared error when the number of kernels doubles: 2.5 dB, typical of photographs.
+CLOSE = 10**-0.01  # An error within this factor (0.1 dB) of the target ends the search.
+NARROW = 1.04  # Kernel counts whose ratio is below this factor end the search.
+AIM = 10**-0.004  # Factor of the target (0.04 dB better), so that about every second attempt reaches the target.
+MOST_FITS = 8  # Largest number of fits of a search.
 
 
 def predict_kernels(
@@ -30,7 +30,7 @@ def predict_kernels(
     settings: FitSettings,
     stop: Callable[[Fitter], bool],
 ) -> int:
-    """Kernels expected to reach a mean squared error, from one short fit with few.
+    """The number of kernels expected to reach a mean squared error, from a short fit with few kernels.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def predict_kernels(
     target : float
         Mean squared error in the engine's range, positive.
     densest : int
-        Pixels of a kernel, at least.
+        Smallest number of pixels per kernel.
     fitter : callable
-        Makes a fit of so many kernels with such settings.
+        Makes a fit from a number of kernels and settings.
     settings : FitSettings
-        Of the fit that is planned.
+        Settings of the planned fit.
     stop : callable
-        Called now and then with the pilot; True ends it early.
+        Called with the pilot at intervals; returning True ends it early.
     """
     pixels = shape[0] * shape[1]
     pilot = fitter(max(1, pixels // PILOT_PIXELS_PER_KERNEL), replace(settings, iterations=PILOT_STEPS))
@@ -75,17 +75,17 @@ def as_few_as_reach(
     first, most : int
         The count to begin with, and the largest allowed.
     attempt : callable
-        Fits with a count, as number so-and-so of the attempts; returns the result and its error.
+        Takes a count and the number of the attempt, and returns the result and its error.
     stopped : callable
-        Whether to give up.
+        Returns whether to stop the search.
 
     Returns
     -------
     tuple
         The result with the fewest kernels that reached the target, else the one with the least error.
     """
-    enough: tuple[int, float, Result] | None = None  # the fewest that reached the target
-    short: tuple[int, float, Result] | None = None  # the most that did not
+    enough: tuple[int, float, Result] | None = None  # The smallest count that reached the target.
+    short: tuple[int, float, Result] | None = None  # The largest count that did not reach the target.
     count, reached = min(first, most), [False]
     for index in range(MOST_FITS):
         result, error = attempt(count, index)
@@ -105,7 +105,7 @@ def as_few_as_reach(
             count = min(max(1, _rescaled(count, error, target)), enough[0] - 1)
         elif enough[0] <= max(NARROW * short[0], short[0] + 1):
             break
-        else:  # the same side twice: interpolation would creep on, halve the bracket instead
+        else:  # After two attempts on the same side interpolation converges slowly, so the bracket is halved.
             halve = len(reached) > 2 and reached[-1] == reached[-2]
             count = _between(short, enough, None if halve else AIM * target)
     best = enough or short

@@ -19,14 +19,14 @@ from .tensors import learning_rates
 
 
 class Optimiser:
-    """A fit in progress whose kernels stay as many as they are, and where the optimiser leads them.
+    """A fit in progress with a fixed number of kernels.
 
     Parameters
     ----------
     target : FitTarget
-        What is fitted.
+        The image to fit.
     settings : FitSettings
-        How.
+        Settings of the fit.
     mode : {"smoe", "rbf"}
         As for `napari_rsmoe.fit`.
     ahead : RunAhead
@@ -41,7 +41,7 @@ class Optimiser:
 
     @property
     def state(self) -> FitState:
-        """Everything that changes: kernels, moments, error, progress."""
+        """The state: kernels, moments, error and progress."""
         return self.ahead.state
 
     @property
@@ -75,13 +75,13 @@ class Optimiser:
 
     @property
     def mean_squared_error(self) -> float:
-        """Of the model before the last step, infinite before the first; the mean over models."""
+        """Mean squared error of the model before the last step (the mean over models); infinite before the first."""
         self.settle()
         return float(self.state.loss.mean()) / self.target.values
 
     @property
     def remaining(self) -> int:
-        """Steps that the settings have left."""
+        """Number of remaining steps according to the settings."""
         return max(0, self.settings.iterations - self.step)
 
     def advance(self, steps: int, remaining: int | None = None) -> torch.Tensor:
@@ -90,10 +90,10 @@ class Optimiser:
         Parameters
         ----------
         steps : int
-            How many.
+            Number of steps.
         remaining : int, optional
-            How many remain, these among them: the learning rates decay accordingly. By default what the settings
-            have left.
+            Number of remaining steps, including these, over which the learning rates decay. By default that of the
+            settings.
 
         Returns
         -------
@@ -140,11 +140,11 @@ class Optimiser:
         return seconds
 
     def settle(self) -> None:
-        """Wait until the device has done what it was given; see `run_ahead`."""
+        """Wait until the device has finished; see `run_ahead`."""
         self.ahead.settle()
 
     def due(self) -> bool:
-        """Whether it is time for a report: always on the CPU; on a device now and then, and it settles then."""
+        """Whether a report is due: always on the CPU, and at intervals on a device, which then settles."""
         return self.ahead.due(finished=self.remaining == 0)
 
 
@@ -160,7 +160,7 @@ def together(fits: Sequence[Optimiser]) -> Optimiser:
     Returns
     -------
     Optimiser
-        Its tensors have a first dimension more; those of `fits` stay as they are.
+        A fit whose tensors have an additional first dimension; `fits` do not change.
     """
     first = fits[0]
     state = FitState.stacked([fit.state for fit in fits])

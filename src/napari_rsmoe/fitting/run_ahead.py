@@ -1,9 +1,9 @@
-"""Work on a device that the host does not wait for, and repeat it where the engine had too little memory.
+"""Queue work on a device without waiting for it, and repeat it if the engine had too little memory.
 
-On CUDA the engine cannot know how long the lists of the tiles get before it has built them. To ask after each call
-would leave the device idle meanwhile. So calls only note on the device whether their memory sufficed, and the host
-looks at this note when somebody wants results. In the rare case that it did not suffice, the host goes back to the last
-state that was sound and repeats everything since, waiting after each call, which also sets more memory aside.
+On CUDA the engine does not know the length of the tile lists before it has built them, and reading it after each call
+would leave the device idle. So calls record a flag on the device that says whether their memory sufficed, and the host
+reads the flag when results are needed. In the rare case that memory did not suffice, the host returns to the last valid
+state and repeats everything since then, waiting after each call, which also allocates more memory.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ would make previews and the reaction to a stop slower, more of them the fit."""
 
 
 class Action(Protocol[Result_co]):
-    """Something that changes a state; without `wait` it only hands its work to the device."""
+    """A change of the state; without `wait` it only queues work on the device."""
 
     def __call__(self, state: FitState, /, *, wait: bool) -> Result_co:
-        """Do it."""
+        """Apply the change."""
         ...
 
 
 class RunAhead:
-    """The state of a fit, and what was done to it since it was last known to be sound.
+    """The state of a fit, and the actions since it was last known to be valid.
 
     Parameters
     ----------
     state : FitState
-        At the beginning.
+        The initial state.
     rng : numpy.random.Generator
-        Which the actions draw from; when actions are repeated they draw the same numbers again.
+        Generator of the actions, which draw the same numbers again when they are repeated.
     active : bool
-        False: every action is done at once and waited for, as on the CPU.
+        False if every action is applied at once and waited for, as on the CPU.
     """
 
     def __init__(self, state: FitState, rng: np.random.Generator, active: bool) -> None:
@@ -54,11 +54,11 @@ class RunAhead:
         self._settled = -np.inf
 
     def anew(self, state: FitState) -> RunAhead:
-        """The same for another state."""
+        """A new object for another state."""
         return RunAhead(state, self._rng, self.active)
 
     def do(self, action: Action[Result]) -> Result:
-        """Do an action now, or hand it to the device and remember how to repeat it."""
+        """Apply an action, or queue it on the device and remember how to repeat it."""
         if not self.active:
             return action(self.state, wait=True)
         if not self._since:
@@ -67,7 +67,7 @@ class RunAhead:
         return action(self.state, wait=False)
 
     def settle(self) -> None:
-        """Wait for the device; where the engine's memory did not suffice, repeat everything since the last time."""
+        """Wait for the device; if the engine's memory did not suffice, repeat everything since the last call."""
         if self._since and not bool(self.state.had_room):
             self._restore()
             for action in self._since:
@@ -76,7 +76,7 @@ class RunAhead:
         self._settled = time.perf_counter()
 
     def due(self, *, finished: bool) -> bool:
-        """Whether it is time for a report. On a device that is so every `REPORT_SECONDS`, and at the end."""
+        """Whether a report is due: on a device every `REPORT_SECONDS` and at the end."""
         if self.active:
             if not finished and time.perf_counter() - self._settled < REPORT_SECONDS:
                 return False

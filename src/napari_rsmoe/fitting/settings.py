@@ -1,4 +1,4 @@
-"""Settings of a fit, and the presets that name good ones."""
+"""Settings of a fit, and named presets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that changes while a fit runs."""
+"""The state of a running fit."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Best(NamedTuple):
 
 @dataclass
 class FitState:
-    """Kernels, the optimiser's memory of them, and how far the fit is.
+    """The kernels, the moments of the optimiser, and the progress of the fit.
 
-    The engine changes `geometry`, `experts` and `moments` in place. All other attributes are replaced, never changed.
-    For several models at once every tensor has a first dimension more.
+    The engine changes `geometry`, `experts` and `moments` in place. All other attributes are replaced, never modified.
+    For several models at once every tensor has an additional first dimension.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class FitState:
 
     @classmethod
     def stacked(cls, states: Sequence[FitState]) -> FitState:
-        """States of as many kernels and as many steps, for a fit of several models at once."""
+        """Stack states with the same numbers of kernels and steps, for a fit of several models at once."""
         return replace(
             states[0],
             geometry=torch.stack([state.geometry for state in states]),

@@ -1,4 +1,4 @@
-"""The image that a fit compares its drawing with."""
+"""The image to which a fit compares its rendering."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tensors import enlarge, to_tiles
 
 @dataclass(frozen=True)
 class FitTarget:
-    """An image on the raster that is drawn, which may be finer than the image by a whole factor.
+    """An image on the rendered raster, which may be finer than the image by an integer factor.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class FitTarget:
 
     @classmethod
     def stacked(cls, targets: Sequence[FitTarget]) -> FitTarget:
-        """Targets of one shape for a fit of several models at once; `image` and `weight` stay those of the first."""
+        """Stack targets of one shape for a fit of several models; `image` and `weight` are those of the first."""
         weights = [target.tile_weight for target in targets if target.tile_weight is not None]
         return replace(
             targets[0],

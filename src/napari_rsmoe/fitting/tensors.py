@@ -1,4 +1,4 @@
-"""Images and kernels as the tensors that the engine's fit takes."""
+"""Conversion of images and kernels to the tensors of the engine."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def start_tensors(start: Start, shape: tuple[int, int]) -> tuple[torch.Tensor, t
 
 
 def shared_out(geometry: torch.Tensor, experts: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Divide experts (L, C) by the sum of all Gaussians at their centres, where that is above 1.
+    """Divide experts (L, C) by the sum of all Gaussians at their centres if that exceeds 1.
 
-    Sums of Gaussians then begin as bright as gates, which sum to one.
+    The initial sum of Gaussians then has the brightness of gates, which sum to one.
     """
     total = engine.render(geometry, torch.ones(len(geometry), 1), *shape, normalised=False)[0]
     y, x = (geometry[:, axis].round().long().clamp(0, length - 1) for axis, length in enumerate(shape))
