@@ -17,10 +17,7 @@ import numpy as np
 from qtpy.QtCore import QEventLoop, QSettings, QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_rsmoe import Kernels, Model
-from napari_rsmoe.bench.machine import facts
-from napari_rsmoe.plugin.editing import EditableKernels
-from napari_rsmoe.plugin.layers.kernels import kernels_output
+from napari_rsmoe.plugin.preferences import load_engine
 from napari_rsmoe.plugin.source import Place
 from napari_rsmoe.plugin.workers.thread import Task
 from napari_rsmoe.ui.jobs import Latest
@@ -130,6 +127,22 @@ def fit_gap(viewer: Any) -> None:
     viewer.layers.clear()
 
 
+def torch_gap(viewer: Any) -> None:
+    """Event-loop gaps while a widget loads torch, from its first turn of the loop on; needs a fresh process."""
+    with Gaps() as idle:
+        pause(1.0)
+    loaded = "torch" in sys.modules
+    thread = Task(load_engine, lambda _: None)
+    with Gaps() as gaps:
+        thread.start()
+        began = time.perf_counter()
+        wait_until(lambda: not thread._thread.is_alive())
+        seconds = time.perf_counter() - began
+        pause(1.0)
+    print(f"without work: {idle.text()}")
+    print(f"loading torch (loaded before: {loaded}), {seconds:.1f} s: {gaps.text()}")
+
+
 def slider(viewer: Any) -> None:
     """From a move of the slider to the redrawn layer, for a 512 x 512 view of a result of 4 models."""
     viewer.add_image(picture(256), name="small")
@@ -158,6 +171,11 @@ def slider(viewer: Any) -> None:
 
 def draw_kernels(viewer: Any, count: int) -> None:
     """Build the layer on a thread and add it; CPU seconds of the whole process and the event-loop gap."""
+    # Imported here, as another part measures the window while torch is loaded.
+    from napari_rsmoe import Kernels, Model
+    from napari_rsmoe.plugin.editing import EditableKernels
+    from napari_rsmoe.plugin.layers.kernels import kernels_output
+
     rng = np.random.default_rng(0)
     axes = np.sort(rng.uniform(1, 8, (count, 2)), axis=1)[:, ::-1]
     table = Kernels(
@@ -177,6 +195,7 @@ def draw_kernels(viewer: Any, count: int) -> None:
 
 PARTS: dict[str, Callable[[Any], None]] = {
     "kernels": lambda viewer: [draw_kernels(viewer, count) for count in (100, 2000, 10_000, 20_000)] and None,
+    "torch": torch_gap,
     "slider": slider,
     "fit": fit_gap,
 }
@@ -192,6 +211,8 @@ def main(part: str = "") -> None:
         PARTS[part](viewer)
         viewer.close()
         return
+    from napari_rsmoe.bench.machine import facts  # here, as it loads torch
+
     print(facts())
     start_up()
     for name in PARTS:

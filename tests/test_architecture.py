@@ -18,7 +18,7 @@ NAME = "napari_rsmoe"
 COMPILED = "_C"
 
 FLOORS = (
-    ("errors", "arrays", "checks", "progress"),
+    ("errors", "arrays", "checks", "progress", "preload"),
     ("engine", "display"),
     ("image",),
     ("io",),

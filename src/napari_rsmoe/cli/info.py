@@ -10,10 +10,11 @@ from typing import Any
 import click
 import numpy as np
 
-from ..errors import ImageError
+from ..image.format import ImageFormat
 from ..image.planes import Planes
 from ..io.files import read_image
 from ..io.formats import is_store
+from ..io.rsmoe import damage_named, load_description
 from .options import PATH, Common, axes_option, report_options
 from .program import Verb
 
@@ -61,21 +62,20 @@ def _image(path: Path, axes: str | None) -> dict[str, Any]:
 
 def _model(path: Path) -> dict[str, Any]:
     """Return the facts of a model file."""
-    from .. import Model  # here: torch takes seconds to load
-
-    if not path.is_file():
-        raise ImageError(f"There is no file {path}.")
-    model = Model.load(path)
-    return {
-        "kind": "model",
-        "shape": list(model.shape),
-        "channels": model.channels,
-        "kernels": model.n_kernels,
-        "mode": model.mode,
-        "dtype": np.dtype(model.layout.dtype).name,
-        "value_range": list(model.layout.limits or (model.layout.low, model.layout.high)),
-        "metadata": model.metadata,
-    }
+    shapes, description = load_description(path)
+    with damage_named(path):
+        layout = ImageFormat(**description["image"])
+        kernels, columns = shapes["experts"]
+        return {
+            "kind": "model",
+            "shape": list(description["shape"]),
+            "channels": columns // 3 if description["linear"] else columns,
+            "kernels": kernels,
+            "mode": description["mode"],
+            "dtype": np.dtype(layout.dtype).name,
+            "value_range": list(layout.limits or (layout.low, layout.high)),
+            "metadata": description["metadata"],
+        }
 
 
 def plain(value: Any) -> Any:

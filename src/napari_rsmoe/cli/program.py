@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from ..errors import DeviceError, EngineError
+from ..preload import load_libraries
 
 # The line of each verb in the overview; its command is `command` in the module of the same name.
 VERBS = {
@@ -28,6 +29,8 @@ VERBS = {
     "bench": "Measure quality and cost beside other methods.",
     "doctor": "Check the installation, with a remedy for each problem.",
 }
+WITH_TORCH = ("fit", "denoise", "upscale", "render")
+"""Verbs that need torch. Its libraries are loaded while the modules of the verb are imported."""
 OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 EXPECTED = (ValueError, OSError, MemoryError, DeviceError, EngineError)
 """Expected errors, whose message suffices; any other error is a defect of this program, and its traceback is shown."""
@@ -94,6 +97,8 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Do the work, after a note on the names that have changed."""
+        if self.name in WITH_TORCH:
+            threading.Thread(target=load_libraries, daemon=True).start()
         if not ctx.params.get("quiet"):
             for old, new in ctx.meta.get(RENAMED, {}).items():
                 click.echo(f"Note: {old} is now called {new}; the old name will go.", err=True)

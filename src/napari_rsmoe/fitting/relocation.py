@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
 
 from .. import engine
 from .settings import FitSettings
@@ -175,6 +174,8 @@ def neighbours(places: torch.Tensor, centers: torch.Tensor, without: torch.Tenso
     """
     if centers.device.type != "cpu":
         return neighbours_on_device(places, centers, without)
+    from scipy.spatial import cKDTree  # here, as loading it takes a tenth of a second, and denoising does without
+
     stay = np.setdiff1d(np.arange(len(centers)), without.numpy())
     count = min(NEIGHBOURS, len(stay))
     distances, nearest = cKDTree(centers.numpy()[stay]).query(places.numpy(), k=np.arange(1, count + 1))

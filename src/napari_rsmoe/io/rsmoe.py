@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialise
 
 from ..errors import ModelFileError
 from .atomic import replacing_file
@@ -56,6 +55,8 @@ def save(path: str | PathLike[str], tensors: Mapping[str, torch.Tensor], descrip
     check_target(path)
     text = json.dumps(_encoded(description), allow_nan=False)
     header = {"format": FORMAT, "version": str(VERSION), "model": text}
+    from safetensors.torch import save as serialise  # here, as it loads torch, which reading a header does without
+
     content = serialise({name: tensors[name] for name in TENSORS}, metadata=header)
     with replacing_file(path) as temporary:
         temporary.write_bytes(content)
@@ -89,22 +90,51 @@ def load(path: str | PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            names = set(file.keys())
-            tensors = {name: file.get_tensor(name) for name in names & set(TENSORS)}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(f"{path} is damaged or not a .rsmoe file ({error}).") from error
-    _check_version(path, header)
+    with _opened(path, "pt") as (file, header):
+        names = set(file.keys())
+        tensors = {name: file.get_tensor(name) for name in names & set(TENSORS)}
     with damage_named(path):
         for name in TENSORS:
             if str(tensors[name].dtype) != "torch.float32":
                 raise ValueError(f"{name} is {tensors[name].dtype}, not float32")
-        description = json.loads(header["model"], object_hook=_decoded)
-        if not isinstance(description["metadata"], dict):
-            raise ValueError("the metadata are no JSON object")
-    return tensors, description
+        return tensors, _description(header)
+
+
+def load_description(path: str | PathLike[str]) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
+    """Read what a model file says of itself: the shapes of its tensors, and the description.
+
+    Neither loads torch nor checks the numbers in the tensors; arguments and errors as for `load`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    with _opened(path, "numpy") as (file, header):
+        names = set(file.keys())
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names & set(TENSORS)}
+    with damage_named(path):
+        for name in TENSORS:
+            if len(shapes[name]) != 2:
+                raise ValueError(f"{name} has the shape {shapes[name]}")
+        return shapes, _description(header)
+
+
+@contextmanager
+def _opened(path: Path, framework: str) -> Iterator[tuple[Any, dict[str, str]]]:
+    """An open safetensors file and its header; tensors come as those of the framework."""
+    try:
+        with safe_open(path, framework=framework) as file:
+            header = file.metadata() or {}
+            yield file, header
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(f"{path} is damaged or not a .rsmoe file ({error}).") from error
+    _check_version(path, header)
+
+
+def _description(header: Mapping[str, str]) -> dict[str, Any]:
+    description: dict[str, Any] = json.loads(header["model"], object_hook=_decoded)
+    if not isinstance(description["metadata"], dict):
+        raise ValueError("the metadata are no JSON object")
+    return description
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 
+from ..preload import collector_paused, load_libraries
 from .names import PLUGIN
 
 
@@ -54,5 +55,9 @@ def use_threads(count: int) -> None:
 
 
 def load_engine() -> None:
-    """Load torch and the engine, which takes up to a second the first time."""
-    from .. import engine  # noqa: F401  Imported here to save start-up time.
+    """Load torch and everything that jobs need; called from a thread, it does not stop the window."""
+    load_libraries()
+    with collector_paused():
+        # Imported here to save start-up time.
+        from ..denoising import denoise  # noqa: F401
+        from ..fitting import upscale  # noqa: F401

@@ -108,7 +108,7 @@ class JobWidget(Container):
         self.native.destroyed.connect(self._on_destroyed)
         self._restore()
         self._show_axes()
-        # Loading torch stops the window for a moment, so it is loaded before the first job.
+        # Loading torch takes a second, so it is loaded before the first job.
         self._loading = Task(load_engine, lambda _: None)
         self._loading.start()
 

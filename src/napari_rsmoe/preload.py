@@ -1,0 +1,56 @@
+"""Load torch so that a window stays alive meanwhile, and other imports go on.
+
+`import torch` takes a second. For most of the first half Python's lock is held while the system loads torch's largest
+library; every now and then, Python's collector visits all objects there are. Both stop a window for several tenths of a
+second, also from another thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def load_libraries() -> bool:
+    """Load torch's large libraries into this process, without Python's lock and without importing torch.
+
+    `import torch` then finds them loaded. It is meant for a thread of its own.
+
+    Returns
+    -------
+    bool
+        False where it does not work: on Windows, whose libraries need paths that torch sets itself, or without torch.
+        Then `import torch` loads them, as always.
+    """
+    spec = find_spec("torch")
+    folders = None if spec is None else spec.submodule_search_locations
+    if not folders or os.name != "posix":
+        return False
+    # The order and the scopes of torch/__init__.py. Through `ctypes.CDLL` itself the lock would be held.
+    end = "dylib" if sys.platform == "darwin" else "so"
+    libraries = (("libtorch_global_deps", os.RTLD_GLOBAL), ("libtorch_cpu", os.RTLD_LOCAL))
+    load = ctypes.CDLL(None).dlopen
+    load.argtypes, load.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
+    files = [(Path(folders[0]) / "lib" / f"{name}.{end}", scope) for name, scope in libraries]
+    return all(bool(load(os.fsencode(file), os.RTLD_NOW | scope)) for file, scope in files)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep Python's collector from visiting what is loaded meanwhile, which stays until the end anyway."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        # To the oldest generation without a visit: a full collection right now would stop the window too.
+        gc.freeze()
+        gc.unfreeze()
+        if enabled:
+            gc.enable()

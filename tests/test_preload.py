@@ -1,0 +1,59 @@
+"""Loading torch ahead: without Python's lock, and without stopping for the collector."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+
+import pytest
+
+from napari_rsmoe.preload import collector_paused
+
+TICKS = """
+import sys, threading, time
+from napari_rsmoe.preload import load_libraries
+found = []
+began = last = time.perf_counter()
+thread = threading.Thread(target=lambda: found.append(load_libraries()))
+gaps = []
+thread.start()
+while thread.is_alive():
+    now = time.perf_counter()
+    gaps.append(now - last)
+    last = now
+    time.sleep(0.001)
+assert found == [True] and "torch" not in sys.modules
+import torch
+assert torch.ones(3).sum() == 3
+print(max(gaps), last - began)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows loads the libraries together with torch")
+def test_other_threads_run_while_the_libraries_load() -> None:
+    """Were Python's lock held meanwhile, the longest pause would be nearly as long as the load itself."""
+    out = subprocess.run([sys.executable, "-c", TICKS], capture_output=True, text=True, check=True).stdout
+    longest, seconds = map(float, out.split())
+    assert longest < max(0.5 * seconds, 0.1)
+
+
+def test_without_torch_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_rsmoe.preload.find_spec", lambda name: None)
+    from napari_rsmoe.preload import load_libraries
+
+    assert not load_libraries()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_as_it_was_before(enabled: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with collector_paused():
+            assert not gc.isenabled()
+        assert gc.isenabled() is enabled
+        assert gc.get_freeze_count() == 0
+    finally:
+        (gc.enable if before else gc.disable)()
