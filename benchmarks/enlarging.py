@@ -30,7 +30,7 @@ def points(small: np.ndarray, factor: int) -> np.ndarray:
     """One model that takes a pixel for the value at its centre."""
     inputs = Inputs.of(small)
     pixels, layout = inputs.pixels, inputs.layout
-    settings = replace(PRESETS["enlarge"], oversample=1)
+    settings = replace(PRESETS["upscale"], oversample=1)
     rng = np.random.default_rng(0)
     start = make_start(settings.start, pixels, pixels[..., 0].size // PIXELS_PER_KERNEL, rng)
     fitter = Fitter(pixels, start, settings, rng=rng)

@@ -18,7 +18,7 @@ NAME = "napari_rsmoe"
 COMPILED = "_C"
 
 FLOORS = (
-    ("errors", "arrays", "checks", "progress", "preload"),
+    ("errors", "arrays", "checks", "progress", "preload", "renamed"),
     ("engine", "display"),
     ("image",),
     ("io",),

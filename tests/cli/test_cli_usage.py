@@ -58,10 +58,10 @@ def test_output_must_not_be_the_input(tmp_path, picture):
         (["fit", "{}/a.png", "{}/b.png", "--threshold", "9", "--start", "random"], "--start segmentation"),
         (["fit", "{}/a.png", "{}/b.png", "--threshold", "9", "--preset", "paper"], "--start segmentation"),
         (["denoise", "{}/a.png", "{}/b.png", "--threshold", "9"], "--start segmentation"),
-        (["denoise", "{}/a.png", "{}/b.png", "--allotment", "paper"], "--allotment is for --start segmentation"),
+        (["denoise", "{}/a.png", "{}/b.png", "--allocation", "paper"], "--allocation is for --start segmentation"),
         (
-            ["fit", "{}/a.png", "{}/b.png", "--allotment", "area", "--start", "random"],
-            "--allotment is for --start segmentation",
+            ["fit", "{}/a.png", "{}/b.png", "--allocation", "area", "--start", "random"],
+            "--allocation is for --start segmentation",
         ),
         (["upscale", "{}/a.png", "{}/b.png"], "--scale"),
         (["upscale", "{}/a.png", "{}/b.png", "--scale", "-2"], "--scale"),

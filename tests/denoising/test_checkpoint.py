@@ -27,11 +27,11 @@ def test_an_interrupted_job_goes_on_to_the_same_bits(noisy: np.ndarray, tmp_path
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        denoise(noisy, resume=tmp_path / "models", callback=interrupt, **QUICK)
+        denoise(noisy, checkpoint=tmp_path / "models", callback=interrupt, **QUICK)
     kept = sorted(path.name for path in (tmp_path / "models").glob("model_*"))
     assert kept == ["model_000.safetensors", "model_001.safetensors"]
     seen: list[str] = []
-    again = denoise(noisy, resume=tmp_path / "models", callback=lambda p: seen.append(p.stage) and None, **QUICK)
+    again = denoise(noisy, checkpoint=tmp_path / "models", callback=lambda p: seen.append(p.stage) and None, **QUICK)
     assert set(seen) == {"model 3 of 4", "model 4 of 4"}
     np.testing.assert_array_equal(again.image, whole.image)
     np.testing.assert_array_equal(again.std, whole.std)
@@ -40,13 +40,13 @@ def test_an_interrupted_job_goes_on_to_the_same_bits(noisy: np.ndarray, tmp_path
 
 
 def test_models_of_another_job_are_refused(noisy: np.ndarray, tmp_path: Path) -> None:
-    denoise(noisy, resume=tmp_path, **QUICK)
+    denoise(noisy, checkpoint=tmp_path, **QUICK)
     with pytest.raises(CheckpointError, match=r"another job: image.* differ"):
-        denoise(noisy + 0.01 * noisy**2, resume=tmp_path, **QUICK)
+        denoise(noisy + 0.01 * noisy**2, checkpoint=tmp_path, **QUICK)
     with pytest.raises(CheckpointError, match="seed"):
-        denoise(noisy, resume=tmp_path, seed=1, **QUICK)
+        denoise(noisy, checkpoint=tmp_path, seed=1, **QUICK)
     with pytest.raises(CheckpointError, match="settings"):
-        denoise(noisy, resume=tmp_path, **{**QUICK, "preset": "best"})
+        denoise(noisy, checkpoint=tmp_path, **{**QUICK, "preset": "best"})
 
 
 def test_unsuitable_folders_are_refused(tmp_path: Path) -> None:

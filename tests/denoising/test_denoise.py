@@ -168,22 +168,22 @@ def test_bad_options_are_refused(noisy: np.ndarray, options: dict[str, object]) 
 
 
 @pytest.mark.parametrize("threshold", [10, 20])
-@pytest.mark.parametrize("allotment", ["content", "area", "paper"])
-def test_kernels_can_be_dealt_out_to_segments(threshold: float, allotment: str) -> None:
+@pytest.mark.parametrize("allocation", ["content", "area", "paper"])
+def test_kernels_can_be_dealt_out_to_segments(threshold: float, allocation: str) -> None:
     clean = scene(48, 56)
     grainy = noisy_of(clean, 0.03)
-    options = {"start": "segmentation", "threshold": threshold, "allotment": allotment}
+    options = {"start": "segmentation", "threshold": threshold, "allocation": allocation}
     result = denoise(grainy, models=2, n_kernels=100, preset="fast", **options)
     assert psnr(result.image, clean) > psnr(grainy, clean) + 8
     counts = {model.n_kernels for model in result.models}
     assert len(counts) == 1
-    assert (counts == {100}) == (allotment != "paper")  # the same number for each segment, and some are left
+    assert (counts == {100}) == (allocation != "paper")  # the same number for each segment, and some are left
     assert min(counts) > 50
 
 
 def test_fewer_kernels_than_segments_are_refused(noisy: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"set n_kernels to at least \d+, a larger threshold or another allotment"):
-        denoise(noisy, n_kernels=2, start="segmentation", threshold=10, allotment="paper")
+    with pytest.raises(ValueError, match=r"set n_kernels to at least \d+, a larger threshold or another allocation"):
+        denoise(noisy, n_kernels=2, start="segmentation", threshold=10, allocation="paper")
 
 
 def test_bad_images_are_refused() -> None:

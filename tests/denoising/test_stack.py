@@ -103,7 +103,7 @@ def test_neighbours_and_warm_starts_that_do_not_fit_are_refused(film: np.ndarray
 
 def test_planes_may_begin_with_fewer_kernels_than_asked() -> None:
     still = np.repeat(noisy_of(scene(48, 56), 0.03)[None], 2, 0)
-    options = {"start": "segmentation", "threshold": 10, "allotment": "paper", "n_kernels": 100}
+    options = {"start": "segmentation", "threshold": 10, "allocation": "paper", "n_kernels": 100}
     both = [result for _, result in Series(Planes(still, "TYXS"), QUICK | options)]
     (first, warm) = (each.models[0] for each in both)
     assert first.n_kernels == warm.n_kernels < 100
@@ -114,7 +114,7 @@ def test_each_plane_has_its_own_mask_and_checkpoint(film: np.ndarray, tmp_path: 
     weight = np.ones(film.shape)
     weight[1, 10:14, 40:50] = 0
     broken = np.where(weight > 0, film, np.nan)
-    options = {"weight": weight, "fill": False, "resume": tmp_path / "job", **QUICK}
+    options = {"weight": weight, "fill": False, "checkpoint": tmp_path / "job", **QUICK}
     first = denoise_stack(broken, "TYX", **options)
     np.testing.assert_array_equal(np.isnan(first.image), weight == 0)
     assert len(list((tmp_path / "job").glob("plane_000?/model_00?.safetensors"))) == 12

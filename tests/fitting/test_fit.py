@@ -99,7 +99,7 @@ def test_linear_experts_fit_photographs_and_enlarge(photograph: np.ndarray) -> N
     model = fit(photograph, 100, iterations=150, experts="linear")
     assert psnr(model.render(), photograph) > 24
     assert model.linear
-    assert fit(photograph, 100, iterations=20, experts="linear", preset="enlarge").render(scale=2).shape == (
+    assert fit(photograph, 100, iterations=20, experts="linear", preset="upscale").render(scale=2).shape == (
         192,
         240,
         3,
@@ -276,8 +276,8 @@ def test_bad_images_are_refused_with_a_way_out(image: np.ndarray, message: str) 
         ({"time": 0.0}, "time=0"),
         ({"time": 1.0, "iterations": 5}, "time alone"),
         ({"start": "random", "threshold": 10.0}, "threshold is for"),
-        ({"start": "random", "allotment": "paper"}, "allotment is for"),
-        ({"start": "segmentation", "allotment": "fair"}, "content, area, paper"),
+        ({"start": "random", "allocation": "paper"}, "allocation is for"),
+        ({"start": "segmentation", "allocation": "fair"}, "content, area, paper"),
         ({"device": "magic"}, "auto, cpu, cuda"),
         ({"channel_axis": 2}, "3-D"),
         ({"channel_axis": True}, "axis number"),

@@ -23,7 +23,7 @@ EXACT = [
     ("random", {}),
     ("content", {}),
     ("segmentation", {}),
-    ("segmentation", {"allotment": "area", "threshold": 10}),
+    ("segmentation", {"allocation": "area", "threshold": 10}),
 ]
 """Starts that give exactly as many kernels as asked for."""
 
@@ -135,7 +135,7 @@ def test_unusable_requests(name: str, image: np.ndarray, n_kernels: int, message
         ("content", {"scale": 0}, "scale"),
         ("content", {"sigma_range": (2, 1)}, "sigma_range"),
         ("segmentation", {"scale": -1}, "scale"),
-        ("segmentation", {"allotment": "fair"}, "allotment"),
+        ("segmentation", {"allocation": "fair"}, "allocation"),
         ("segmentation", {"threshold": -1}, "threshold"),
         ("gradient", {}, "content, random, segmentation"),
     ],
@@ -233,7 +233,7 @@ def test_content_scale_on_a_flat_image() -> None:
     st.lists(st.one_of(st.integers(0, 50), st.floats(1e-6, 1e6)), min_size=1, max_size=60).filter(lambda w: max(w) > 0),
     st.integers(0, 500),
 )
-def test_allotment_is_exact_and_proportional(weights: list[float], count: int) -> None:
+def test_allocation_is_exact_and_proportional(weights: list[float], count: int) -> None:
     shares = np.array(weights, np.float64)
     given_out = allot(shares, count)
     assert given_out.sum() == count
@@ -246,7 +246,7 @@ def test_allotment_is_exact_and_proportional(weights: list[float], count: int) -
     assert last.max() <= following.min() * (1 + 1e-12)
 
 
-def test_allotment_examples() -> None:
+def test_allocation_examples() -> None:
     np.testing.assert_array_equal(allot(np.array([60.0, 30.0, 10.0]), 10), [6, 3, 1])
     np.testing.assert_array_equal(allot(np.array([1000.0, 1.0, 1.0]), 10), [10, 0, 0])
     np.testing.assert_array_equal(allot(np.ones(5), 3), [1, 1, 1, 0, 0])  # more segments than kernels
@@ -288,21 +288,21 @@ def test_cells_have_about_equal_weight() -> None:
     assert np.median(spread) < 14  # 41 px a cell: a compact one is 6 to 7 px wide
 
 
-@pytest.mark.parametrize("allotment", ["content", "area", "paper"])
-def test_kernels_lie_in_their_segments(allotment: str) -> None:
+@pytest.mark.parametrize("allocation", ["content", "area", "paper"])
+def test_kernels_lie_in_their_segments(allocation: str) -> None:
     """Two flat halves of different colour: no kernel has a mixed colour, and each has that of its place."""
     image = np.zeros((60, 60, 3), np.float32)
     image[:, 23:] = (0.9, 0.5, 0.1)
-    start = make_start("segmentation", image, 80, np.random.default_rng(0), allotment=allotment, blur=0)
+    start = make_start("segmentation", image, 80, np.random.default_rng(0), allocation=allocation, blur=0)
     y, x = np.rint(start.centers).astype(int).clip(0, 59).T
     edge = np.abs(start.centers[:, 1] - 22.5) < 0.01  # rint may go either way there
     np.testing.assert_allclose(start.experts[~edge], image[y, x][~edge], atol=1e-6)
 
 
-def test_area_allotment_gives_every_kernel_as_many_pixels() -> None:
+def test_area_allocation_gives_every_kernel_as_many_pixels() -> None:
     image = np.zeros((60, 60, 1), np.float32)
     image[:, 30:] = np.where(np.indices((60, 30)).sum(0)[..., None] % 16 < 8, 0.45, 0.55)
-    start = make_start("segmentation", image, 100, np.random.default_rng(0), allotment="area", scale=0.5)
+    start = make_start("segmentation", image, 100, np.random.default_rng(0), allocation="area", scale=0.5)
     assert abs((start.centers[:, 1] > 29.5).sum() - 50) <= 1
     np.testing.assert_allclose(start.sigmas, 0.5 * 6, atol=0.3)  # 36 px each
 
@@ -312,24 +312,24 @@ def test_expert_is_the_mean_of_the_cell() -> None:
     image = (0.5 + rng.normal(0, 0.02, (50, 50, 2))).astype(np.float32)
     one = make_start("segmentation", image, 1, rng)
     np.testing.assert_allclose(one.experts[0], image.mean((0, 1)), rtol=1e-5)
-    many = make_start("segmentation", image, 100, rng, allotment="area")
+    many = make_start("segmentation", image, 100, rng, allocation="area")
     assert many.experts.std() == pytest.approx(0.02 / 5, rel=0.25)  # 25 px average the noise down
 
 
-def test_paper_allotment() -> None:
+def test_paper_allocation() -> None:
     image = np.zeros((60, 60, 1), np.float32)
     image[:20] = 0.3
     image[40:, :30] = 0.8
 
     def start(n_kernels: int) -> Start:
         rng = np.random.default_rng(0)
-        return make_start("segmentation", image, n_kernels, rng, allotment="paper", threshold=20, blur=0)
+        return make_start("segmentation", image, n_kernels, rng, allocation="paper", threshold=20, blur=0)
 
     check(start(25), image, 24)  # 8 in each of three segments, and one is not given
     np.testing.assert_array_equal(np.sort(start(25).experts[:, 0]), np.repeat(np.float32([0, 0.3, 0.8]), 8))
     np.testing.assert_array_equal(start(25).sigmas, 5)
     check(start(9000), image, 9000)  # more than the pixels of the smallest segment
-    with pytest.raises(ValueError, match="allotment"):
+    with pytest.raises(ValueError, match="allocation"):
         start(2)
 
 
@@ -337,6 +337,6 @@ def test_segments_outnumber_kernels(kodak: Callable[[int], np.ndarray]) -> None:
     image = (kodak(5)[:256, :256] / 255).astype(np.float32)
     segments = segment_labels(image, 10).max() + 1
     assert segments > 40
-    for allotment in ("content", "area"):
-        start = make_start("segmentation", image, 40, np.random.default_rng(0), threshold=10, allotment=allotment)
+    for allocation in ("content", "area"):
+        start = make_start("segmentation", image, 40, np.random.default_rng(0), threshold=10, allocation=allocation)
         check(start, image, 40)

@@ -114,11 +114,11 @@ def test_a_parameter_that_is_described_is_written(monkeypatch: pytest.MonkeyPatc
 
 def test_notes_and_folders_are_safe_in_a_shell() -> None:
     subject = Subject(axes="ZYX", shape=(2, 8, 9), path="my image.tif", notes=("do this first",), mask_path="m.tif")
-    text = command_line("denoise", {"resume": "it's here", "average": 2}, subject)
+    text = command_line("denoise", {"checkpoint": "it's here", "average": 2}, subject)
     note, command = text.splitlines()
     assert note == "# do this first"
     assert shlex.split(command) == [
-        *("napari-rsmoe", "denoise", "my image.tif", "denoise.tif", "--average", "2", "--resume", "it's here"),
+        *("napari-rsmoe", "denoise", "my image.tif", "denoise.tif", "--average", "2", "--checkpoint", "it's here"),
         *("--mask", "m.tif", "--axes", "ZYX"),
     ]
 

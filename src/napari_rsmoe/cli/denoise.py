@@ -82,9 +82,9 @@ def command(
             from ..denoising.stack import Series  # here: torch takes seconds
 
             if not series:
-                weight = None if mask is None else read_mask(Path(mask), job.source.axes)
+                left_out = None if mask is None else read_mask(Path(mask), job.source.axes)
                 each = {parameter.name: given[parameter.name] for parameter in PLANE}
-                series.append(Series(job.stack, each, weight=weight, opacity=job.opacity, **own))
+                series.append(Series(job.stack, each, mask=left_out, opacity=job.opacity, **own))
             done = series[0].denoise(job.plane, job.callback)
             images = [done.image, done.std.astype(np.float32, copy=False)]
             return Result(images[: len(outputs)], {"noise": float(done.noise), "models": len(done.models)})
@@ -105,7 +105,7 @@ def _folder_of(pair: Pair, pairs: int, folder: str | None) -> Path | None:
 
 
 def read_mask(path: Path, axes: str) -> NDArray[np.bool_]:
-    """Read which pixels count: those that are 0 in a file. (Y, X), or the `axes` of the image without channels."""
+    """Read which pixels are left out: those that are not 0 in a file. (Y, X), or all `axes` but those of channels."""
     wanted = "".join(letter for letter in axes if letter not in CHANNEL_AXES)
     try:
         image = read_image(path)
@@ -116,4 +116,4 @@ def read_mask(path: Path, axes: str) -> NDArray[np.bool_]:
     values = image.numpy() != 0
     if image.alpha:
         values = np.delete(values, -1, axis=image.axes.index("S" if "S" in image.axes else "C"))
-    return ~values.any(axis=tuple(k for k, letter in enumerate(image.axes) if letter in CHANNEL_AXES))
+    return values.any(axis=tuple(k for k, letter in enumerate(image.axes) if letter in CHANNEL_AXES))

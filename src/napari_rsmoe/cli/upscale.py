@@ -30,7 +30,7 @@ def command(source: Path, target: Path, given: dict[str, Any], files: Files, com
       napari-rsmoe upscale stack.ome.tif large.ome.zarr --scale 2 --models 1
 
     Each plane grows along Y and X, and its pixel size is divided by the factor; other axes stay as they are. To
-    draw one model at several sizes, use fit --preset enlarge --model, and then render.
+    draw one model at several sizes, use fit --preset upscale --model, and then render.
     """  # noqa: D301
     pairs = pair_up(source, target, files.suffix, {})
     common.prepare()

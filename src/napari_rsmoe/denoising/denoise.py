@@ -13,6 +13,7 @@ from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..noise.given import Noise
 from ..progress import Callback
+from ..renamed import accept_earlier_keywords
 from .checkpoint import Checkpoint
 from .combine import combine
 from .ensemble import Ensemble, fit_ensemble
@@ -24,6 +25,7 @@ from .task import Task
 from .warm_start import WarmStart
 
 
+@accept_earlier_keywords
 def denoise(
     image: Any,
     *,
@@ -32,15 +34,16 @@ def denoise(
     n_kernels: int | str = "auto",
     start: str = "content",
     threshold: float | None = None,
-    allotment: str | None = None,
+    allocation: str | None = None,
     preset: str = "balanced",
     weight: Any = None,
+    mask: Any = None,
     ignore_nan: bool = False,
     saturation: float | None = None,
     fill: bool = True,
     warm_start: Denoised | None = None,
     neighbours: Sequence[Any] = (),
-    resume: str | PathLike[str] | None = None,
+    checkpoint: str | PathLike[str] | None = None,
     seed: int = 0,
     device: str = "auto",
     channel_axis: ChannelAxis = "auto",
@@ -72,14 +75,16 @@ def denoise(
     threshold : float, optional
         Of the segmentation start: largest step of colour within a segment, in 0..255 of the image's range; the paper
         takes 10 and 20. By default 20.
-    allotment : {"content", "area", "paper"}, optional
+    allocation : {"content", "area", "paper"}, optional
         Of the segmentation start: allocation of kernels to segments, by the gradient, by area, or the same number for
         each segment as in the paper's release. With "paper" there may be fewer kernels than asked; fewer kernels than
         segments are refused. By default "content".
     preset : {"fast", "balanced", "best"}
         Number of models and of optimiser steps: 6 models of 100 steps, 15 of 100, or 30 of 200.
     weight : array-like, optional
-        (Y, X) non-negative weights of the pixels; 0 leaves a pixel out, for example a dead one or a gap.
+        (Y, X) non-negative weights of the pixels; 0 leaves a pixel out.
+    mask : array-like, optional
+        (Y, X) pixels to be left out: those where it is not 0, for example dead pixels and gaps.
     ignore_nan : bool
         Leave out pixels that are NaN or infinite in any channel; otherwise they are an error.
     saturation : float, optional
@@ -94,7 +99,7 @@ def denoise(
     neighbours : sequence of array-like
         Other planes, such as the frames before and after, of the shape of the image, which are averaged with it where
         they show the same. NaN does not count.
-    resume : path, optional
+    checkpoint : path, optional
         A folder in which models are kept as they finish. They are not fitted again when the same job is begun anew,
         and the result is the same to the bit.
     seed : int
@@ -117,7 +122,7 @@ def denoise(
     ImageError
         If the image or the weights cannot be used.
     CheckpointError
-        If the folder `resume` cannot be used, or holds models of another job.
+        If the folder `checkpoint` cannot be used, or holds models of another job.
     DeviceError
         If the device is not known or cannot be used.
     ValueError
@@ -151,11 +156,11 @@ def denoise(
         preset=preset,
         start=start,
         threshold=threshold,
-        allotment=allotment,
+        allocation=allocation,
         seed=seed,
         device=device,
     )
-    inputs = Inputs.of(image, channel_axis, weight, ignore_nan=ignore_nan, saturation=saturation)
+    inputs = Inputs.of(image, channel_axis, weight, mask=mask, ignore_nan=ignore_nan, saturation=saturation)
     plane = Observation.of(inputs, options.noise)
     warm = WarmStart.of(warm_start, plane, options)
     observation = plane.averaged(neighbours)
@@ -164,8 +169,8 @@ def denoise(
     task.check_start()
 
     def run(device: torch.device) -> Ensemble:
-        checkpoint = None if resume is None else Checkpoint(resume, task.description(device))
-        return fit_ensemble(task, device, callback, checkpoint)
+        kept = None if checkpoint is None else Checkpoint(checkpoint, task.description(device))
+        return fit_ensemble(task, device, callback, kept)
 
     ensemble = engine.run_on(options.device, run)
     return Denoised.of(combine(ensemble), inputs, observation.noise.sigma, ensemble.models, fill=fill)

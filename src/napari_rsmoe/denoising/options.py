@@ -68,7 +68,7 @@ class Options:
         preset: Any,
         start: Any,
         threshold: Any,
-        allotment: Any,
+        allocation: Any,
         seed: Any,
         device: Any,
     ) -> Options:
@@ -80,7 +80,7 @@ class Options:
         check_noise(noise)
         if start not in START_METHODS:
             raise ValueError(f"start={start!r} is not known; use one of {', '.join(START_METHODS)}.")
-        start_options = segmentation_options(start, threshold, allotment)
+        start_options = segmentation_options(start, threshold, allocation)
         seed = checked_count(seed, "seed", smallest=0)
         engine.resolve_device(device)
         settings = replace(SETTINGS, start=start, iterations=ITERATIONS[preset])

@@ -17,6 +17,7 @@ from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
 from ..image.planes import CHANNEL_AXES, ArraySource, Plane, Planes
 from ..progress import Callback
+from ..renamed import accept_earlier_keywords
 from .denoise import denoise
 from .result import Denoised
 
@@ -47,9 +48,9 @@ class Series:
         The stack.
     settings : mapping
         Keywords of `napari_rsmoe.denoise`, the same for all planes.
-    weight : array-like or None
-        (Y, X) weights of the pixels of every plane, or with the axes of the stack, in its order, without channels; see
-        `napari_rsmoe.denoise`.
+    weight, mask : array-like or None
+        (Y, X) weights of the pixels of every plane, and pixels to be left out of every plane; or with the axes of the
+        stack, in its order, without channels. See `napari_rsmoe.denoise`.
     along : str or None
         Letter of the axis along which planes are neighbours. None: T, else Z, else the first that is looped over.
     warm_start : bool
@@ -57,7 +58,7 @@ class Series:
         moved and reshaped, so that it can be followed.
     average : int
         Number of planes on either side that are averaged with each plane, where they show the same.
-    resume : path or None
+    checkpoint : path or None
         A folder in which the models of each plane are kept, in a folder for each; see `napari_rsmoe.denoise`.
     opacity : Opacity, optional
         Of the stack: it is kept out of the work. By default all channels are denoised.
@@ -68,25 +69,28 @@ class Series:
         If an argument cannot be used.
     """
 
+    @accept_earlier_keywords
     def __init__(
         self,
         planes: Planes,
         settings: Mapping[str, Any],
         *,
         weight: Any = None,
+        mask: Any = None,
         along: str | None = None,
         warm_start: bool = True,
         average: int = 0,
-        resume: str | PathLike[str] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         opacity: Opacity | None = None,
     ) -> None:
         self.planes, self.settings = planes, settings
         self.opacity = opacity or Opacity(planes, present=False)
         self.weight = None if weight is None else np.asarray(weight)
+        self.mask = None if mask is None else np.asarray(mask)
         self.axis = planes.neighbour_axis(along)
         self.warm_start = warm_start
         self.average = checked_count(average, "average", smallest=0)
-        self.resume = None if resume is None else Path(resume)
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self._before: dict[tuple[int, ...], Denoised] = {}  # by the place along the other axes
 
     def denoise(self, plane: Plane, callback: Callback | None = None) -> Denoised:
@@ -95,10 +99,11 @@ class Series:
         result = denoise(
             plane.image,
             **self.settings,
-            weight=self._weight_of(plane),
+            weight=self._plane_of("weight", self.weight, plane),
+            mask=self._plane_of("mask", self.mask, plane),
             warm_start=self._before.get(key),
             neighbours=list(self._neighbours(plane)),
-            resume=self._folder(plane),
+            checkpoint=self._folder(plane),
             channel_axis=2 if plane.image.ndim == 3 else None,
             callback=callback,
         )
@@ -108,10 +113,10 @@ class Series:
 
     def _folder(self, plane: Plane) -> Path | None:
         """Where the models of a plane are kept."""
-        if self.resume is None or len(self.planes) == 1:
-            return self.resume
-        self.resume.mkdir(exist_ok=True)
-        return self.resume / f"plane_{plane.number:04d}"
+        if self.checkpoint is None or len(self.planes) == 1:
+            return self.checkpoint
+        self.checkpoint.mkdir(exist_ok=True)
+        return self.checkpoint / f"plane_{plane.number:04d}"
 
     def _neighbours(self, plane: Plane) -> Iterator[NDArray[Any]]:
         """Pixels of the planes that are averaged with a plane, the nearest first."""
@@ -123,16 +128,17 @@ class Series:
                 if neighbour is not None:
                     yield self.opacity.removed(neighbour).image
 
-    def _weight_of(self, plane: Plane) -> NDArray[Any] | None:
-        if self.weight is None or self.weight.ndim == 2:
-            return self.weight
+    def _plane_of(self, name: str, values: NDArray[Any] | None, plane: Plane) -> NDArray[Any] | None:
+        """The part of the weights or the mask that belongs to a plane."""
+        if values is None or values.ndim == 2:
+            return values
         axes = "".join(letter for letter in self.planes.axes if letter not in CHANNEL_AXES)
         expected = tuple(self.planes.data.shape[self.planes.axes.index(letter)] for letter in axes)
-        if self.weight.shape != expected:
+        if values.shape != expected:
             raise ImageError(
-                f"weight has shape {self.weight.shape}; accepted are (Y, X), and {expected} for the axes {axes}."
+                f"{name} has shape {values.shape}; accepted are (Y, X), and {expected} for the axes {axes}."
             )
-        own: NDArray[Any] = self.weight[tuple(plane.index[self.planes.axes.index(letter)] for letter in axes)]
+        own: NDArray[Any] = values[tuple(plane.index[self.planes.axes.index(letter)] for letter in axes)]
         return own if axes.index("Y") < axes.index("X") else own.T
 
     def __iter__(self) -> Iterator[tuple[Plane, Denoised]]:
@@ -142,16 +148,18 @@ class Series:
                 yield plane, self.denoise(self.opacity.removed(plane))
 
 
+@accept_earlier_keywords
 def denoise_stack(
     data: ArraySource,
     axes: str,
     *,
     independent_channels: bool = False,
     weight: Any = None,
+    mask: Any = None,
     along: str | None = None,
     warm_start: bool = True,
     average: int = 0,
-    resume: str | PathLike[str] | None = None,
+    checkpoint: str | PathLike[str] | None = None,
     create: Callable[[tuple[int, ...], np.dtype[Any]], Any] = np.zeros,
     callback: Callback | None = None,
     **settings: Any,
@@ -162,7 +170,7 @@ def denoise_stack(
     ----------
     data, axes, independent_channels
         As for `napari_rsmoe.Planes`: an array, and a letter for each of its axes, such as "TZCYX".
-    weight, along, warm_start, average, resume
+    weight, mask, along, warm_start, average, checkpoint
         As for `Series`.
     create : callable, optional
         Called as ``create(shape, dtype)`` for the image, then for its error bar; returns what planes are written to.
@@ -191,7 +199,16 @@ def denoise_stack(
     ((2, 24, 32), 'uint16', 2)
     """
     planes = Planes(data, axes, independent_channels=independent_channels)
-    series = Series(planes, settings, weight=weight, along=along, warm_start=warm_start, average=average, resume=resume)
+    series = Series(
+        planes,
+        settings,
+        weight=weight,
+        mask=mask,
+        along=along,
+        warm_start=warm_start,
+        average=average,
+        checkpoint=checkpoint,
+    )
 
     def work(plane: Plane, report: Callback) -> PlaneResult[float]:
         result = series.denoise(plane, report)

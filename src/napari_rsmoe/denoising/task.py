@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..fitting.settings import FitSettings
+from ..renamed import earlier_keywords
 from .checkpoint import fingerprint
 from .observation import Observation
 from .options import Options
@@ -51,7 +52,7 @@ class Task:
 
     def check_start(self) -> None:
         """Raise a ValueError, before any model is fitted, if one has too few kernels for its initialisation."""
-        if self.options.start_options.get("allotment") != "paper":
+        if self.options.start_options.get("allocation") != "paper":
             return
         fewest = min(plan.n_kernels for plan in self.plans)
         self.options.start(self.observation.pixels, fewest, np.random.default_rng(self.options.seed))
@@ -64,7 +65,7 @@ class Task:
             "image": fingerprint(self.observation.pixels, self.observation.inputs.weight),
             "noise": fingerprint(noise.variance, noise.levels, noise.spectrum),
             "warm start": fingerprint(*before),
-            "settings": asdict(self.options.settings) | self.options.start_options,
+            "settings": asdict(self.options.settings) | earlier_keywords(self.options.start_options),
             "models": [asdict(plan) for plan in self.plans],
             "seed": self.options.seed,
             "device": device.type,

@@ -16,9 +16,10 @@ from ..image.inputs import Inputs
 from ..model.experts import Mode
 from ..model.model import Model
 from ..progress import Callback
+from ..renamed import accept_earlier_keywords, current_value
 from .fitter import CHUNK
 from .job import FitJob, TimeLimit
-from .settings import FitSettings
+from .settings import RENAMED_PRESETS, FitSettings
 from .settings import preset as named_preset
 from .starts.segmentation import segmentation_options
 
@@ -31,6 +32,7 @@ MOST_PSNR = 300
 """Largest PSNR in dB that may be asked for: the rounding of double precision lies there."""
 
 
+@accept_earlier_keywords
 def fit(
     image: Any,
     n_kernels: int | Literal["auto"] = "auto",
@@ -40,7 +42,7 @@ def fit(
     preset: str = "default",
     start: str | None = None,
     threshold: float | None = None,
-    allotment: str | None = None,
+    allocation: str | None = None,
     iterations: int | None = None,
     mode: Mode = "smoe",
     experts: Literal["constant", "linear"] = "constant",
@@ -70,14 +72,14 @@ def fit(
     time : float, optional
         Instead of `iterations`: take as many steps as fit into this many seconds. The result then depends on the
         machine's speed.
-    preset : {"default", "fast", "best", "enlarge", "paper"}
+    preset : {"default", "fast", "best", "upscale", "paper"}
         Settings of the fit; "paper" repeats the published experiments.
     start : {"segmentation", "content", "random"}, optional
         Initialisation of the kernels; by default the preset's.
     threshold : float, optional
         For the segmentation start: largest step of colour within a segment, where the image's range counts as 0..255;
         by default 20.
-    allotment : {"content", "area", "paper"}, optional
+    allocation : {"content", "area", "paper"}, optional
         For the segmentation start: how kernels are allocated to segments, by the gradient, by area, or equally many
         each as in the paper's release. With "paper" there may be fewer kernels than asked for; fewer kernels than
         segments are refused. By default "content".
@@ -138,11 +140,12 @@ def fit(
     >>> model.render(scale=2).shape
     (96, 128)
     """
+    preset = current_value(preset, RENAMED_PRESETS)
     settings = _settings(preset, start, iterations, rasterized, linear=_is_linear(experts))
     if mode not in MODES:
         raise ValueError(f"mode={mode!r} is not known; use {_choices(MODES)}.")
     count, target, limit = _goal(n_kernels, psnr, time, iterations is not None, settings)
-    options = segmentation_options(settings.start, threshold, allotment)
+    options = segmentation_options(settings.start, threshold, allocation)
     checked_count(seed, "seed", smallest=0)
     engine.resolve_device(device)  # early: the name may be wrong
     inputs = Inputs.of(image, channel_axis, weight)

@@ -74,7 +74,7 @@ PRESETS = {
     "best": FitSettings(iterations=4000),
     # Several models of it make `upscale`. There are about as many parameters as values, so few and large steps do as
     # well as many small ones, and follow noise less; chosen on Kodak 03, 07, 11, 15, 19 and 23.
-    "enlarge": FitSettings(
+    "upscale": FitSettings(
         start="content",
         iterations=50,
         rate_position=0.6,
@@ -112,6 +112,9 @@ PRESETS = {
     ),
 }
 """Named settings; "paper" repeats the experiments of Li et al. (2025)."""
+
+RENAMED_PRESETS = {"enlarge": "upscale"}
+"""Presets by their earlier names."""
 
 
 def preset(name: str) -> FitSettings:

@@ -81,7 +81,7 @@ def upscale(
 
     Notes
     -----
-    To draw one model at several sizes, use ``fit(image, preset="enlarge")`` and `Model.render`.
+    To draw one model at several sizes, use ``fit(image, preset="upscale")`` and `Model.render`.
 
     References
     ----------
@@ -136,7 +136,7 @@ def fit_models(
         model = fit(
             inputs,
             n_kernels,
-            preset="enlarge",
+            preset="upscale",
             iterations=iterations,
             seed=models * seed + index,
             device=device,

@@ -42,6 +42,7 @@ class Inputs:
         channel_axis: ChannelAxis = "auto",
         weight: Any = None,
         *,
+        mask: Any = None,
         ignore_nan: bool = False,
         saturation: float | None = None,
     ) -> Inputs:
@@ -58,6 +59,8 @@ class Inputs:
             array is refused with the ways out.
         weight : array-like, optional
             (Y, X) non-negative weights of the pixels; 0 leaves a pixel out, whose value may then be anything.
+        mask : array-like, optional
+            (Y, X) pixels to be left out: those where it is not 0.
         ignore_nan : bool
             Leave out pixels that are NaN or infinite in any channel.
         saturation : float, optional
@@ -83,7 +86,7 @@ class Inputs:
         check_type(given)
         axis = find_channels(given, channel_axis)
         values = channels_last(given, axis)
-        weight = pixel_weight(values, weight, ignore_nan=ignore_nan, saturation=saturation)
+        weight = pixel_weight(values, weight, mask=mask, ignore_nan=ignore_nan, saturation=saturation)
         if weight is not None:
             values = fill_nearest(values, weight == 0)
         _check_finite(values)

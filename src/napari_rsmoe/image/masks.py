@@ -14,7 +14,12 @@ from ..errors import ImageError
 
 
 def pixel_weight(
-    values: NDArray[Any], weight: Any, *, ignore_nan: bool = False, saturation: float | None = None
+    values: NDArray[Any],
+    weight: Any,
+    *,
+    mask: Any = None,
+    ignore_nan: bool = False,
+    saturation: float | None = None,
 ) -> Floats | None:
     """Weight of each pixel of an image, 0 where it is left out.
 
@@ -24,6 +29,8 @@ def pixel_weight(
         The image, in its own units. A pixel that is left out in one channel is left out in all.
     weight : array-like or None
         (H, W) weights that are given already.
+    mask : array-like or None
+        (H, W) pixels to be left out: those where it is not 0.
     ignore_nan : bool
         Leave out pixels that are not finite.
     saturation : float or None
@@ -43,7 +50,7 @@ def pixel_weight(
     """
     if saturation is not None and not is_number(saturation):
         raise ValueError(f"saturation={saturation!r} must be a number in units of the image, or None.")
-    left_out = np.zeros(values.shape[:2], bool)
+    left_out = np.zeros(values.shape[:2], bool) if mask is None else _checked_mask(mask, values.shape[:2])
     if ignore_nan and values.dtype.kind == "f":
         left_out |= ~np.isfinite(values).all(2)
     if saturation is not None:
@@ -54,10 +61,20 @@ def pixel_weight(
     weights = np.where(left_out, np.float32(0), np.float32(1) if checked is None else checked)
     if not weights.any():
         raise ImageError(
-            "No pixel is left: all have weight 0, are NaN or infinite, or lie at or above the saturation. "
+            "No pixel is left: all have weight 0, are masked, are NaN or infinite, or lie at or above the saturation. "
             "Give another mask or a higher saturation."
         )
     return weights
+
+
+def _checked_mask(mask: Any, shape: tuple[int, ...]) -> Mask:
+    """Pixels (H, W) to be left out, as booleans, or an ImageError."""
+    array = np.asarray(mask)
+    if array.dtype.kind not in "biuf":
+        raise ImageError(f"mask has type {array.dtype}; numbers or booleans are accepted.")
+    if array.shape != tuple(shape):
+        raise ImageError(f"mask has shape {array.shape}; the image needs {tuple(shape)}.")
+    return np.asarray(array != 0)
 
 
 def _checked_weight(weight: Any, shape: tuple[int, ...]) -> Floats:

@@ -77,7 +77,7 @@ class DenoiseWidget(ActionWidget):
 
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Denoised:
         """Denoise the image."""
-        return denoise(image, **given, weight=self._weight(), **more)
+        return denoise(image, **given, mask=self._mask, **more)
 
     def subject(self) -> Subject:
         """The image, and the mask if there is one."""
@@ -88,16 +88,13 @@ class DenoiseWidget(ActionWidget):
         note = f"save the mask first, in Python: napari_rsmoe.write_image('mask.tif', ({name} != 0).astype('uint8'))"
         return replace(subject, mask=name, mask_path="mask.tif", notes=(*subject.notes, note))
 
-    def _weight(self) -> np.ndarray | None:
-        return None if self._mask is None else np.asarray(self._mask) == 0
-
     def worker(self, given: dict[str, Any]) -> Callable[[Plane, Callback], Denoised]:
         """For a stack, a function that starts each plane from the kernels of the previous one."""
         if self._source.single:
             return super().worker(given)
         settings = {parameter.name: given[parameter.name] for parameter in PLANE}
         own = {parameter.name: given[parameter.name] for parameter in STACK}
-        return Series(self._source.planes, settings, weight=self._weight(), **own).denoise
+        return Series(self._source.planes, settings, mask=self._mask, **own).denoise
 
     def pictures(self, result: Denoised) -> dict[str, Any]:
         """The denoised image, its uncertainty, and the kernels of one of its models."""

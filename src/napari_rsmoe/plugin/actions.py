@@ -77,7 +77,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
     series = Series(
         source.planes(),
         {parameter.name: settings[parameter.name] for parameter in PLANE},
-        weight=None if source.mask is None else np.asarray(source.mask) == 0,
+        mask=source.mask,
         opacity=_opacity(source),
         **{parameter.name: settings[parameter.name] for parameter in STACK},
     )

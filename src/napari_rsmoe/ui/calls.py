@@ -12,7 +12,7 @@ from typing import Any
 
 from ..image.planes import CHANNEL_AXES
 from .kinds import Flag, Parameter
-from .parameters import DEVICE, MASK, PARAMETERS, changed
+from .parameters import CHECKPOINT, DEVICE, MASK, PARAMETERS, changed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ def _planes(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool
         if drawn:
             stack = call_text("denoise_stack", settings, name, axes, **_more(subject))
             return ["denoise_stack"], [f"{stack}.image"]
-        own = {parameter.name for parameter in PARAMETERS["denoise"]} - {"resume"}
+        own = {parameter.name for parameter in PARAMETERS["denoise"]} - {CHECKPOINT.name}
         each = {key: value for key, value in settings.items() if key in own}
         others = {key: value for key, value in settings.items() if key not in own}
         series = call_text("Series", others, f"Planes({name}, {axes})", repr(each), **_more(subject))
@@ -144,7 +144,7 @@ def call_text(function: str, settings: Mapping[str, Any], *arguments: str, **exp
 
 def _more(subject: Subject, channel_axis: int | None = None) -> dict[str, str]:
     """Keywords that say what is left out, and where the channels are."""
-    mask = {"weight": f"{subject.mask} == 0"} if subject.mask else {}
+    mask = {"mask": subject.mask} if subject.mask else {}
     return mask if channel_axis is None else mask | {"channel_axis": str(channel_axis)}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..fitting.settings import PRESETS
+from ..fitting.settings import PRESETS, RENAMED_PRESETS
 from .kinds import (
     Automatic,
     Choice,
@@ -55,7 +55,7 @@ THRESHOLD = FloatParameter(
     only_with=SEGMENTATION,
 )
 ALLOCATION = Choice(
-    name="allotment",
+    name="allocation",
     label="Kernels of a segment",
     help="How kernels are allocated to segments: in proportion to the content (gradients) or the area of each, or, as "
     "in the paper, the same number to each. For the start by segmentation.",
@@ -64,9 +64,10 @@ ALLOCATION = Choice(
     choices=("content", "area", "paper"),
     advanced=True,
     only_with=SEGMENTATION,
+    former_flags=("--allotment",),
 )
 CHECKPOINT = Folder(
-    name="resume",
+    name="checkpoint",
     label="Checkpoint",
     help="Folder that keeps each model when it is finished. The same job with the same folder then continues where "
     "it was interrupted, with the same result.",
@@ -242,6 +243,7 @@ FIT: tuple[Parameter, ...] = (
         "paper repeats the published experiments.",
         default="default",
         choices=tuple(PRESETS),
+        renamed=RENAMED_PRESETS,
     ),
     Choice(
         name="experts",

@@ -85,6 +85,6 @@ def _start(image: np.ndarray, kernels: int, threshold: float | None, rng: np.ran
     if threshold is None:
         return make_start("random", image, kernels, rng)
     try:
-        return make_start("segmentation", image, kernels, rng, threshold=threshold, allotment="paper")
+        return make_start("segmentation", image, kernels, rng, threshold=threshold, allocation="paper")
     except ValueError:  # There are more segments than kernels.
-        return make_start("segmentation", image, kernels, rng, threshold=threshold, allotment="area")
+        return make_start("segmentation", image, kernels, rng, threshold=threshold, allocation="area")

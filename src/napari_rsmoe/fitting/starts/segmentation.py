@@ -13,7 +13,7 @@ from .cells import Labels, Weights, cut_cells
 from .content import gradient_density
 from .start import SIGMA_RANGE, Floats, Start, check_request, jitter
 
-ALLOTMENTS = ("content", "area", "paper")
+ALLOCATIONS = ("content", "area", "paper")
 PAPER_SIGMA = 5.0  # px
 
 
@@ -56,14 +56,14 @@ def segment_labels(image: Floats, threshold: float, blur: float | None = None) -
     return labels
 
 
-def segmentation_options(start: str, threshold: float | None, allotment: str | None) -> dict[str, Any]:
+def segmentation_options(start: str, threshold: float | None, allocation: str | None) -> dict[str, Any]:
     """The options that `make_start` is to pass on, checked; those that are None are left to their defaults.
 
     Parameters
     ----------
     start : str
         Name of the start.
-    threshold, allotment
+    threshold, allocation
         Of `segmentation_start`, or None.
 
     Raises
@@ -71,21 +71,21 @@ def segmentation_options(start: str, threshold: float | None, allotment: str | N
     ValueError
         If an option is given for another start, or is not accepted.
     """
-    options = {"threshold": threshold, "allotment": allotment}
+    options = {"threshold": threshold, "allocation": allocation}
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if start != "segmentation":
             raise ValueError(f"{name} is for start='segmentation', not {start!r}.")
     if threshold is not None:
         given["threshold"] = checked_positive(threshold, "threshold")
-    if allotment is not None:
-        _check_allotment(allotment)
+    if allocation is not None:
+        _check_allocation(allocation)
     return given
 
 
-def _check_allotment(allotment: str) -> None:
-    if allotment not in ALLOTMENTS:
-        raise ValueError(f"allotment={allotment!r} is not known; use one of {', '.join(ALLOTMENTS)}.")
+def _check_allocation(allocation: str) -> None:
+    if allocation not in ALLOCATIONS:
+        raise ValueError(f"allocation={allocation!r} is not known; use one of {', '.join(ALLOCATIONS)}.")
 
 
 def _start_in_cells(
@@ -117,8 +117,8 @@ def _start_as_released(image: Floats, labels: Labels, n_kernels: int, rng: np.ra
     share = n_kernels // areas.size
     if share == 0:
         raise ValueError(
-            f"allotment='paper' gives each of {areas.size} segments the same number of kernels, and {n_kernels} are "
-            f"too few for that: set n_kernels to at least {areas.size}, a larger threshold or another allotment."
+            f"allocation='paper' gives each of {areas.size} segments the same number of kernels, and {n_kernels} are "
+            f"too few for that: set n_kernels to at least {areas.size}, a larger threshold or another allocation."
         )
     shuffled = np.lexsort((rng.random(labels.size), labels.ravel()))
     turns = (np.cumsum(areas) - areas)[:, None] + np.arange(share) % areas[:, None]
@@ -135,7 +135,7 @@ def segmentation_start(
     *,
     threshold: float = 20.0,
     blur: float | None = None,
-    allotment: Literal["content", "area", "paper"] = "content",
+    allocation: Literal["content", "area", "paper"] = "content",
     scale: float = 0.4,
 ) -> Start:
     """Deal kernels out to segments of like colour, and place them inside.
@@ -150,7 +150,7 @@ def segmentation_start(
         Source of chance; the same state gives the same start.
     threshold, blur : float
         Of the segmentation, see `segment_labels`.
-    allotment : {"content", "area", "paper"}
+    allocation : {"content", "area", "paper"}
         How the kernels are dealt out, within the segments as well as among them.
 
         * "content": by the gradient density of the content start, so busy regions get more.
@@ -178,9 +178,9 @@ def segmentation_start(
     check_request(image, n_kernels)
     if not 0 < scale < np.inf:
         raise ValueError(f"scale must be positive and finite, not {scale}")
-    _check_allotment(allotment)
+    _check_allocation(allocation)
     labels = segment_labels(image, threshold, blur)
-    if allotment == "paper":
+    if allocation == "paper":
         return _start_as_released(image, labels, n_kernels, rng)
-    weights = gradient_density(image) if allotment == "content" else np.ones(labels.shape)
+    weights = gradient_density(image) if allocation == "content" else np.ones(labels.shape)
     return _start_in_cells(image, labels, weights, n_kernels, rng, scale)

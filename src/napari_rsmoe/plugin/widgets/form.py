@@ -9,6 +9,7 @@ from typing import Any
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, FloatSpinBox, LineEdit, PushButton, SpinBox
 
+from ...renamed import current_keywords
 from ...ui.kinds import Automatic, Choice, Flag, FloatParameter, Folder, IntParameter, Parameter
 from ...ui.parameters import values
 
@@ -106,7 +107,7 @@ class Form(Container):
 
     def set(self, given: Mapping[str, Any]) -> None:
         """Show these values, except those that no field accepts, for example from an older version."""
-        for name, value in given.items():
+        for name, value in current_keywords(given).items():
             if name not in self._fields:
                 continue
             parameter, field = self._parameters[name], self._fields[name]
