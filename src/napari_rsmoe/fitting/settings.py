@@ -112,7 +112,6 @@ PRESETS = {
     ),
 }
 """Named settings; "paper" repeats the experiments of Li et al. (2025)."""
-
 RENAMED_PRESETS = {"enlarge": "upscale"}
 """Presets by their earlier names."""
 

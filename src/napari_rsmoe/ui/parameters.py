@@ -107,9 +107,9 @@ PLANE: tuple[Parameter, ...] = (
         name="models",
         label="Models",
         help="How many models are fitted and fused. More give a smoother result and take longer; a single model has "
-        "no uncertainty. By default the quality decides.",
+        "no uncertainty. By default the preset decides.",
         default="auto",
-        automatic=Automatic("auto", "by the quality"),
+        automatic=Automatic("auto", "by the preset"),
         low=1,
         first=20,
     ),
@@ -198,6 +198,7 @@ STACK: tuple[Parameter, ...] = (
 )
 """What `napari_rsmoe.denoise_stack` takes besides `PLANE`: how the planes of a stack help each other."""
 
+STEPS = ", ".join(f"{name} takes {PRESETS[name].iterations} steps" for name in ("fast", "default", "best"))
 FIT: tuple[Parameter, ...] = (
     IntParameter(
         name="n_kernels",
@@ -239,8 +240,8 @@ FIT: tuple[Parameter, ...] = (
     Choice(
         name="preset",
         label="Quality",
-        help="How long to fit: fast takes 300 steps, default 1000, best 4000. upscale suits drawing at a larger size; "
-        "paper repeats the published experiments.",
+        help=f"How long to fit: {STEPS}. upscale suits drawing at a larger size; paper repeats the published "
+        "experiments.",
         default="default",
         choices=tuple(PRESETS),
         renamed=RENAMED_PRESETS,
@@ -259,7 +260,7 @@ FIT: tuple[Parameter, ...] = (
         label="Start",
         help="How kernels are initialised: from a segmentation, dense where the image has content, or at random.",
         default=None,
-        automatic=Automatic(None, "by the quality", lambda given: PRESETS[given["preset"]].start),
+        automatic=Automatic(None, "by the preset", lambda given: PRESETS[given["preset"]].start),
         choices=STARTS,
         advanced=True,
     ),
@@ -270,7 +271,7 @@ FIT: tuple[Parameter, ...] = (
         label="Steps",
         help="How many steps the optimiser takes.",
         default=None,
-        automatic=Automatic(None, "by the quality"),
+        automatic=Automatic(None, "by the preset"),
         step=100,
         first=1000,
         advanced=True,
