@@ -52,7 +52,7 @@ class Series:
         (Y, X) weights of the pixels of every plane, and pixels to be left out of every plane; or with the axes of the
         stack, in its order, without channels. See `napari_rsmoe.denoise`.
     along : str or None
-        Letter of the axis along which planes are neighbours. None: T, else Z, else the first that is looped over.
+        Letter of the axis along which planes are neighbours. None: T, else Z, else the first that is iterated over.
     warm_start : bool
         Each plane begins with the kernels of the plane before it. Kernel k of model h is then the same in all planes,
         moved and reshaped, so that it can be followed.

@@ -1,4 +1,4 @@
-"""The one loop over the planes of an image: work on each, and put the results together."""
+"""The loop over the planes of an image, which processes each plane and assembles the results."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .planes import ArraySink, ArraySource, Plane, Planes
 
 Value = TypeVar("Value")
 Create = Callable[[int, tuple[int, ...], np.dtype[Any]], Any]
-"""Called with the number of a result, its shape and its type; returns what its planes are written to."""
+"""Called with the number, shape and data type of a result; returns the sink for its planes."""
 
 
 @dataclass(frozen=True)
 class PlaneResult(Generic[Value]):
-    """What became of one plane.
+    """The result for one plane.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class PlaneResult(Generic[Value]):
         (Y, X) or (Y, X, C) each, without opacity; Y and X may differ from those of the plane, in the same way for all
         planes.
     value : Any
-        Whatever else is to be kept.
+        Any other result to be kept.
     """
 
     images: Sequence[NDArray[Any]]
@@ -37,14 +37,14 @@ class PlaneResult(Generic[Value]):
 
 @dataclass(frozen=True)
 class Planewise(Generic[Value]):
-    """What became of the planes of an image.
+    """The results for the planes of an image.
 
     Attributes
     ----------
     images : list
-        What `create` returned for each result, filled as far as the work went; the axes are those of the image.
+        The sinks from `create`, filled for the processed planes; their axes are those of the image.
     values : list
-        The values of the planes that were worked on, in their order.
+        The values of the processed planes, in order.
     stopped : bool
         Whether the callback has asked to stop.
     """
@@ -63,7 +63,7 @@ def each_plane(
     create: Create | None = None,
     callback: Callback | None = None,
 ) -> Planewise[Value]:
-    """Work on the planes of an image one by one, in their order, with one plane in memory at a time.
+    """Process the planes of an image one by one, in order, with one plane in memory at a time.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ def each_plane(
     work : callable
         Takes a plane, without its opacity, and a callback for the progress on it.
     opacity : Opacity, optional
-        Of the image: it is kept out of the work and put back into the results. By default all channels are worked on.
+        Opacity of the image, which is not processed but copied to the results. By default all channels are processed.
     opaque : sequence of bool, optional
-        For each result, whether it has the opacity of the image; zeros stand in its place if not. By default all have.
+        For each result, whether it has the opacity of the image instead of zeros. By default all have.
     create : callable, optional
         Called for each result when the first plane is finished; see `Create`. By default results are arrays, in which
-        planes that are not reached are zero.
+        planes that are not processed are zero.
     callback : callable, optional
-        Gets a `PlaneProgress` over all planes; if it returns True, the work ends after the plane that it is at.
+        Called with a `PlaneProgress` over all planes; if it returns True, the work ends after the current plane.
     """
     opacity = opacity or Opacity(planes, present=False)
     create = create or (lambda number, shape, dtype: np.zeros(shape, dtype))
@@ -127,13 +127,13 @@ def map_planes(
     data, axes, independent_channels
         As for `Planes`.
     create : callable, optional
-        Called once, as ``create(shape, dtype)``, after the first plane is done; returns what the planes are
-        written to. By default a numpy array; `napari_rsmoe.io.files.create_image` makes one that is a file.
+        Called once, as ``create(shape, dtype)``, after the first plane is finished; returns the sink for the planes. By
+        default a numpy array; `napari_rsmoe.create_image` writes to a file.
 
     Returns
     -------
     ndarray
-        What `create` returned, filled; the axes are those of `data`.
+        The array or sink from `create`, with the axes of `data`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The format of an image: its type, range and channel axis, kept so that results can be given the same."""
+"""The format of an image: its type, range and channel axis, to which results are converted back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ChannelAxis = int | None | str
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """Type, range and channel axis of an image: enough to give a result the same form.
+    """Type, range and channel axis of an image, to which results are converted back.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class ImageFormat:
     limits: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Check everything, as it may come from a file."""
+        """Check all values, because they may come from a file."""
         if not isinstance(self.dtype, str):
             raise ValueError(f"dtype={self.dtype!r} must be the name of a type.")
         real_type(self.dtype)
@@ -67,12 +67,12 @@ class ImageFormat:
         return self.high - self.low if self.high > self.low else 1.0
 
     def unit(self, values: np.ndarray) -> Floats:
-        """Bring values of the image, (H, W, C), to the engine's range; C-contiguous."""
+        """Convert values of the image (H, W, C) to the engine's range; C-contiguous."""
         exact = values.astype(_exact_type(values.dtype))
         return np.ascontiguousarray((exact - self.low) / self.span, np.float32)
 
     def restore(self, image: np.ndarray, dtype: Any = None) -> np.ndarray:
-        """Bring engine values (H, W, C) back to image units, clipped to `limits`.
+        """Convert engine values (H, W, C) back to image units, clipped to `limits`.
 
         Values are rounded for integer types. By default `dtype` is that of the image.
         """
@@ -81,7 +81,7 @@ class ImageFormat:
         return self.place_channels(to_type(values, self.dtype if dtype is None else dtype))
 
     def place_channels(self, image: np.ndarray) -> np.ndarray:
-        """Put the channels of (H, W, C) where they were in the image."""
+        """Move the channels of (H, W, C) to their axis in the image."""
         if self.channel_axis is None:
             return np.ascontiguousarray(image[..., 0])
         return np.ascontiguousarray(np.moveaxis(image, -1, self.channel_axis))
@@ -119,7 +119,7 @@ def real_type(dtype: Any) -> np.dtype[Any]:
 
 
 def refuse_mask(image: Any) -> None:
-    """Raise an ImageError for a masked array that hides pixels, which would count like all others in a plain array."""
+    """Raise an ImageError for a masked array with masked pixels, whose mask a plain array would lose."""
     if isinstance(image, np.ma.MaskedArray) and np.ma.getmaskarray(image).any():
         raise ImageError(
             "The image is a masked array with masked pixels. Pass image.filled(0), and to fit also "
@@ -160,7 +160,7 @@ def channels_last(array: np.ndarray, axis: int | None) -> np.ndarray:
 
 
 def find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:
-    """The axis of the channels, counted from the front, or None; an ImageError if the shape does not tell."""
+    """The axis of the channels, counted from the front, or None. Raises ImageError if the shape is ambiguous."""
     shape = array.shape
     if channel_axis == "auto":
         if array.ndim == 2:

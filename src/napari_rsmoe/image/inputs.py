@@ -1,4 +1,4 @@
-"""The door of an image: everything about it is checked and converted here, in one pass, and nowhere else."""
+"""The input of all functions: an image is checked and converted here, in one pass, and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .masks import fill_nearest, pixel_weight
 
 @dataclass(frozen=True)
 class Inputs:
-    """An image in the engine's form, with what is known about its pixels. Build one with `Inputs.of`.
+    """An image for the engine, with the weights of its pixels. Build one with `Inputs.of`.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Inputs:
         C-contiguous, in [0, 1]. Pixels that are left out have the value of the nearest pixel that counts, so they
         neither set the range of the image nor attract a kernel.
     layout : ImageFormat
-        How results are brought back to the type, range and axis order of the image.
+        Type, range and axis order of the image, to which results are converted back.
     weight : ndarray of float32, shape (H, W), or None
         Weight of each pixel, 0 where it is left out; None where all pixels count the same.
     given : ndarray
@@ -46,7 +46,7 @@ class Inputs:
         ignore_nan: bool = False,
         saturation: float | None = None,
     ) -> Inputs:
-        """Check an image and bring it to the engine's form.
+        """Check an image and convert it for the engine.
 
         Parameters
         ----------

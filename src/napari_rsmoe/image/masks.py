@@ -1,4 +1,4 @@
-"""Pixels that are left out, because of their weight or their value, and how such places are filled."""
+"""Pixels that are left out because of their weight or value, and how they are filled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How similar two images are, and what it costs to draw one."""
+"""Similarity of two images, and the cost of rendering a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WINDOW_SIGMA = 1.5
 _WINDOW = 11
 """Side of that window in pixels: scikit-image cuts it at 3.5 standard deviations. Smaller images have no SSIM."""
 _COLOUR_LENGTHS = (3, 4)
-"""Lengths of the last of three axes that "auto" takes for channels."""
+"""Lengths of the last of three axes that "auto" treats as channels."""
 
 
 def psnr(image: ArrayLike, reference: ArrayLike, data_range: float | None = None) -> float:

@@ -1,4 +1,4 @@
-"""Opacity (alpha) of an image: kept out of the work on its planes, and put back into their results."""
+"""The opacity (alpha) of an image, which is removed before its planes are processed and restored in the results."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .planes import Plane, Planes
 
 
 class Opacity:
-    """Which channels of an image are opacity.
+    """The channels of an image that are opacity.
 
-    Opacity is no measurement: as one more channel it would, for example, halve the noise that is estimated.
+    Opacity is not a measurement. As an additional channel it would, for example, lower the noise estimate.
 
     Parameters
     ----------
@@ -27,8 +27,10 @@ class Opacity:
 
     def __init__(self, planes: Planes, *, present: bool) -> None:
         axis = next((planes.axes.index(letter) for letter in "SC" if letter in planes.axes), None)
-        self._last: tuple[int, int] | None = None  # where channels come one by one: their axis and the last of them
-        self._channels: NDArray[np.bool_] | None = None  # where they come together: which of them are opacity
+        # If channels are processed one by one: their axis, and the last channel.
+        self._last: tuple[int, int] | None = None
+        # If channels are processed together: which of them are opacity.
+        self._channels: NDArray[np.bool_] | None = None
         if not present or axis is None:
             return
         last = planes.data.shape[axis] - 1
@@ -40,7 +42,7 @@ class Opacity:
             self._channels = number.ravel() == last
 
     def is_all_of(self, plane: Plane) -> bool:
-        """Whether `plane` is opacity itself, which happens where channels come one by one."""
+        """Whether `plane` is the opacity itself, which is possible if channels are processed one by one."""
         return self._last is not None and plane.index[self._last[0]] == self._last[1]
 
     def removed(self, plane: Plane) -> Plane:
@@ -64,7 +66,7 @@ class Opacity:
 
 
 def resized_opacity(opacity: NDArray[Any], size: tuple[int, int], dtype: Any) -> NDArray[Any]:
-    """Bring an opacity (Y, X) to a size by linear interpolation, and to a data type; integers are rounded."""
+    """Resize an opacity (Y, X) by linear interpolation, and convert it to a data type; integers are rounded."""
     if opacity.shape == size:
         return opacity.astype(dtype)
     from scipy import ndimage  # here, as it takes a while to start, and few images need it

@@ -10,7 +10,7 @@ from ..arrays import Floats
 
 BRIGHTNESS, RED_BLUE, GREEN_MAGENTA = (1, 1, 1), (1, 0, -1), (-1, 2, -1)
 COLOUR_CHANNELS = 3
-"""Channels of a colour image. The channels of any other image are taken for separate detectors."""
+"""Channels of a colour image. The channels of any other image are treated as separate detectors."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Opponent:
 
     @classmethod
     def of(cls, channels: int) -> Opponent:
-        """The transform for an image of so many channels."""
+        """The transform for an image with the given number of channels."""
         if channels != COLOUR_CHANNELS:
             return cls(np.eye(channels, dtype=np.float32), identity=True)
         rows = np.array([BRIGHTNESS, RED_BLUE, GREEN_MAGENTA], np.float64)

@@ -1,7 +1,7 @@
 """The planes of an image with more than two axes.
 
 Axes are letters, one for each dimension of the array: ``Y`` and ``X`` span a plane; ``C`` (channels) and
-``S`` (colour samples) are channels of it; every other letter (``T``, ``Z``, ``Q``, ...) is looped over. Only
+``S`` (colour samples) are channels of it; every other letter (``T``, ``Z``, ``Q``, ...) is iterated over. Only
 one plane is held in memory at a time, so the array may be a memory map or a Zarr array.
 """
 
@@ -22,7 +22,7 @@ Index = tuple[int | slice, ...]
 
 
 class ArraySource(Protocol):
-    """What a plane is read from: a numpy array, a memory map, a Zarr array."""
+    """A source of planes: a numpy array, a memory map, or a Zarr array."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -36,7 +36,7 @@ class ArraySource(Protocol):
 
 
 class ArraySink(Protocol):
-    """What a plane is written to: a numpy array, or an image file that is being written."""
+    """A sink for planes: a numpy array, or an image file that is being written."""
 
     def __setitem__(self, index: Any, plane: Any, /) -> None: ...
 
@@ -48,13 +48,13 @@ class Plane:
     Parameters
     ----------
     number : int
-        Position in the order of the loop, from 0.
+        Position in the order of iteration, from 0.
     index : tuple of int and slice
-        Where the plane lies in the whole array, one entry for each axis.
+        Index of the plane in the whole array, one entry for each axis.
     image : ndarray, (Y, X) or (Y, X, C)
         Its pixels, in the dtype of the array and the machine's byte order.
     label : str
-        Where the plane lies, for people to read: ``"T 3, Z 0"``, or ``""`` for an image of one plane.
+        Position of the plane as text: ``"T 3, Z 0"``, or ``""`` for an image of one plane.
     """
 
     number: int
@@ -64,7 +64,7 @@ class Plane:
 
 
 class Planes:
-    """The planes of an image, to be looped over, and the way back.
+    """The planes of an image: iteration over them, and their indices in the image.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Planes:
     Attributes
     ----------
     looped : list of int
-        Numbers of the axes that are looped over.
+        Numbers of the axes that are iterated over.
     channels : list of int
         Numbers of the axes that are channels of a plane.
 
@@ -153,7 +153,7 @@ class Planes:
         Parameters
         ----------
         along : str or None
-            Its letter; None takes T, else Z, else the first that is looped over, of those longer than 1.
+            Its letter; None takes T, else Z, else the first that is iterated over, of those longer than 1.
 
         Returns
         -------
@@ -163,20 +163,20 @@ class Planes:
         Raises
         ------
         ImageError
-            If `along` is not looped over.
+            If `along` is not iterated over.
         """
         letters = [self.axes[k] for k in self.looped]
         if along is not None:
             if along.upper() not in letters:
                 known = f"there are {', '.join(letters)}" if letters else "there is none"
-                raise ImageError(f"along={along!r} is no axis that is looped over; {known}.")
+                raise ImageError(f"along={along!r} is not an axis that is iterated over; {known}.")
             return self.axes.index(along.upper())
         long = [letter for letter in letters if self.data.shape[self.axes.index(letter)] > 1]
         best = sorted(long, key=lambda letter: {"T": 0, "Z": 1}.get(letter, 2))
         return self.axes.index(best[0]) if best else None
 
     def neighbour(self, plane: Plane, axis: int, offset: int) -> Plane | None:
-        """The plane `offset` steps further along an axis that is looped over, or None beyond the ends."""
+        """The plane `offset` steps further along an axis that is iterated over, or None beyond the ends."""
         sizes = [self.data.shape[k] for k in self.looped]
         position = [int(i) for i in self._position(plane.number)]
         moved = self.looped.index(axis)
@@ -243,7 +243,7 @@ def guess_axes(shape: Sequence[int]) -> str:
     if len(shape) < 2:
         raise ImageError(f"an image has at least two axes, Y and X; this array has the shape {tuple(shape)}.")
     raise ImageError(
-        f"the axes of an array of shape {tuple(shape)} cannot be told from its shape. Name them, one letter "
+        f"the axes of an array of shape {tuple(shape)} cannot be determined from its shape. Name them, one letter "
         f"each, for example axes={_example(len(shape))!r} (on the command line --axes "
         f"{_example(len(shape))}): Y and X span a plane, C is a channel, T, Z and any other letter is looped "
         "over."

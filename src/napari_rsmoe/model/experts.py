@@ -1,4 +1,4 @@
-"""Experts in the units of the image and in those of the engine, and the colours that stand for them on the screen."""
+"""Experts in the units of the image and of the engine, and their display colours."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Mode = Literal["smoe", "rbf"]
 
 @dataclass(frozen=True)
 class ExpertUnits:
-    """How the experts of a model in the engine's units relate to those in the units of the image.
+    """The relation of experts in the engine's units to experts in the units of the image.
 
-    The engine works on (value - low) / span. Gates that sum to one carry the lowest value of the image along, so it
-    belongs to each expert. A plain sum of Gaussians lies on top of it: there experts have no offset.
+    The engine works on (value - low) / span. Gates sum to one, so each expert includes the lowest value of the image. A
+    plain sum of Gaussians is added to the lowest value, so its experts have no offset.
 
     Attributes
     ----------
     offset : float
-        The expert in image units whose value is 0 in the engine's.
+        Expert in image units that is 0 in the engine's units.
     span : float
-        What 1 in the engine's units is in those of the image, positive.
+        Image units per unit of the engine, positive.
     """
 
     offset: float
@@ -38,7 +38,7 @@ class ExpertUnits:
         return cls(layout.low if mode == "smoe" else 0.0, layout.span)
 
     def to_image(self, experts: np.ndarray, *, linear: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        """Experts of the engine in image units.
+        """Convert experts from the engine's units to image units.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class ExpertUnits:
 
 @dataclass(frozen=True)
 class ExpertColours:
-    """The colours by which the experts of a model are shown, and which experts these colours mean.
+    """The display colours of the experts of a model, and the experts of given colours.
 
     Attributes
     ----------
@@ -87,9 +87,9 @@ class ExpertColours:
     def of(cls, mode: Mode, layout: ImageFormat, expert: np.ndarray) -> ExpertColours:
         """The colours of a model with experts (L, C) in image units.
 
-        With gates, white is the highest value of the image. In a sum of Gaussians black adds nothing, and white is
-        the expert with which one kernel of weight 1 alone reaches the highest value that is drawn; where what is drawn
-        has no upper limit, the largest expert.
+        With gates, white is the highest value of the image. In a sum of Gaussians, black is 0, and white is the expert
+        with which a single kernel of weight 1 reaches the highest value that is rendered; without an upper limit, the
+        largest expert.
         """
         units = ExpertUnits.of(mode, layout)
         reach = units.span
@@ -106,7 +106,7 @@ class ExpertColours:
         return np.repeat(shown.mean(1, keepdims=True), 3, 1)
 
     def expert(self, colour: np.ndarray, channels: int) -> np.ndarray:
-        """The expert (C,) in image units that is shown as an RGB colour (3,) in [0, 1]."""
+        """The expert (C,) in image units with the given display colour (3,) in [0, 1]."""
         rgb = np.asarray(colour, np.float64)[:3]
         values = np.full(channels, rgb.mean())
         if channels >= 3:

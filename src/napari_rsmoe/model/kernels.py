@@ -1,4 +1,4 @@
-"""Kernels in user terms: where, how large, how turned, how heavy, which colour; and the engine's rows of them."""
+"""The table of kernels in user terms (position, size, angle, weight, colour), and its conversion to the engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from .raster import checked_sharpen
 
 CORNERS = 16
-"""Points on the polygon that stands for an ellipse. Fewer look angular, more take longer to draw."""
+"""Corners of the polygon that approximates an ellipse. Fewer look angular, more take longer to draw."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Kernels:
         (L,) float64, pi_j of the paper's eq. 4, positive. In an SMoE only ratios matter.
     expert : numpy.ndarray
         (L, C) float64, colour in the units of the image; of a linear expert, the colour at the centre. An RBF model
-        adds these colours up, see `Model.kernels`.
+        adds these colours, see `Model.kernels`.
     slope : numpy.ndarray or None
         (L, C, 2) float64, how a linear expert's colour changes along (y, x), per pixel; None for constant experts.
 
@@ -56,7 +56,7 @@ class Kernels:
     slope: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        """Check shapes and values, and hold everything as float64."""
+        """Check shapes and values, and convert everything to float64."""
         for name in self._columns():
             object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
         n = len(self.center)
@@ -89,7 +89,7 @@ class Kernels:
         return Kernels(**{name: getattr(self, name)[which] for name in self._columns()})
 
     def mass(self) -> np.ndarray:
-        """Weight times area of each kernel, (L,), in pixels squared: how much of the image it can be seen in."""
+        """Weight times area of each kernel (L,) in pixels squared, a measure of its visibility."""
         mass: np.ndarray = self.weight * self.axes.prod(1)
         return mass
 
@@ -133,7 +133,7 @@ class Kernels:
 
     def geometry(self) -> np.ndarray:
         """Rows (y, x, r11, r12, r22, logit) of the engine, (L, 6) float64, with R^T R the inverse covariance."""
-        determinant = (self.axes**2).prod(1)  # more exact than that of the matrix where kernels are thin
+        determinant = (self.axes**2).prod(1)  # More exact for thin kernels than the determinant of the matrix.
         steering = steering_of(self.covariance(), determinant)
         return np.column_stack([self.center, steering, np.log(self.weight)])
 
@@ -147,7 +147,7 @@ class Kernels:
         c_xx, c_xy, c_yy = a**2 + b**2, b * d, d**2
         middle, half = (c_xx + c_yy) / 2, np.hypot((c_xx - c_yy) / 2, c_xy)
         long = np.sqrt(middle + half)
-        short = a * d / long  # by the determinant: no cancellation for thin kernels
+        short = a * d / long  # From the determinant, without cancellation for thin kernels.
         angle = np.arctan2(c_xy, (c_xx - c_yy) / 2) / 2
         return cls(np.column_stack([y, x]), np.column_stack([long, short]), angle, np.exp(logit), expert, slope)
 
@@ -160,7 +160,7 @@ def steering_of(covariance: np.ndarray, determinant: np.ndarray | None = None) -
     covariance : numpy.ndarray
         (L, 2, 2), rows and columns (y, x), px^2, positive definite.
     determinant : numpy.ndarray, optional
-        (L,) determinants of the matrices, where they are known more exactly.
+        (L,) determinants of the matrices, if they are known more exactly.
     """
     c_yy, c_xy, c_xx = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
     if determinant is None:

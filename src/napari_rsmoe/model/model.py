@@ -1,4 +1,4 @@
-"""A fitted image: its kernels, and how to draw them."""
+"""A model of an image: its kernels, rendering, editing and files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .kernels import Kernels
 from .raster import Numbers, Raster, checked_sharpen, to_raster
 
 SAMPLE_BLOCK = 4_000_000
-"""Gates that `Model.sample` computes at once, 8 bytes each several times over: more need more memory, not less time."""
+"""Gates that `Model.sample` computes at once, of several times 8 bytes each. More need more memory but no less time."""
 SUMMARY_FACTS = ("preset", "steps", "seed")
 """Entries of the metadata that a notebook shows below a model."""
 
@@ -158,8 +158,8 @@ class Model:
     def kernels(self) -> Kernels:
         """The kernels in user terms, a copy.
 
-        An SMoE mixes the experts' colours. An RBF model (mode="rbf") adds them up, on top of ``layout.low``: the
-        lowest value of the image that was fitted, 0 for a model from `from_kernels`.
+        An SMoE mixes the colours of the experts. An RBF model (mode="rbf") adds them to ``layout.low``: the lowest
+        value of the fitted image, or 0 for a model from `from_kernels`.
         """
         value, slope = self._units.to_image(self.experts.numpy(), linear=self.linear)
         return Kernels.from_geometry(self.geometry.double().numpy(), value, slope)
@@ -224,7 +224,7 @@ class Model:
         mode : {"smoe", "rbf"}
             Soft gates that sum to one (paper eq. 3), or the plain sum of weight times Gaussian times expert (eq. 1).
         dtype : data type
-            Of rendered images: integer or float.
+            Data type of rendered images, integer or float.
         value_range : tuple of float, optional
             Smallest and largest value; what is rendered is clipped to it. Default: the range of the experts; for an
             RBF model no clipping, as its sums have no range of their own.
@@ -241,7 +241,7 @@ class Model:
             raise ValueError(f"The experts reach {np.abs(kernels.expert).max():g}, more than {kind.name} holds.")
         span = _value_range((kernels.expert.min(), kernels.expert.max()) if value_range is None else value_range)
         channel_axis = None if kernels.expert.shape[1] == 1 else 2
-        if mode == "rbf":  # no offset: 0 and 1 mean the same to the engine and the user
+        if mode == "rbf":  # Without offset, 0 and 1 mean the same to the engine and the user.
             limits = (-math.inf, math.inf) if value_range is None else span
             layout = ImageFormat(kind.str, channel_axis, 0.0, 1.0, limits)
         else:
@@ -269,7 +269,7 @@ class Model:
         dtype: Any = None,
         device: str = "auto",
     ) -> np.ndarray:
-        """Draw the image, at any size and sharpness.
+        """Render the image at any size and sharpness.
 
         Parameters
         ----------
@@ -284,7 +284,7 @@ class Model:
             Factor by which kernels shrink before drawing, positive; above 1 edges get sharper. Gates are raised to
             the power sharpen^2, so edges stay where they are (kernel editing, paper section II-B).
         dtype : data type, optional
-            Of the output, integer or float; default: the image's own. Integer types are rounded.
+            Data type of the output, integer or float; by default that of the image. Integer types are rounded.
         device : {"auto", "cpu", "cuda"}
             Where to compute, as for `napari_rsmoe.fit`.
 
@@ -363,18 +363,18 @@ class Model:
         return int(start[-1]) / (len(start) - 1)
 
     def flops_per_pixel(self) -> float:
-        """Arithmetic operations to draw one pixel, by the rule of `metrics.flops_per_pixel`."""
+        """Arithmetic operations to render one pixel, as counted by `metrics.flops_per_pixel`."""
         return metrics.flops_per_pixel(self.kernels_per_tile(), self.channels, linear=self.linear)
 
     # ------------------------------------------------------------------ files
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a `.rsmoe` file, which `napari_rsmoe.io.rsmoe` describes. It appears whole or not at all.
+        """Write a `.rsmoe` file, described in `napari_rsmoe.io.rsmoe`, without leaving a partial file.
 
         Parameters
         ----------
         path : str or path
-            Of the file; an existing one is replaced.
+            The file; an existing file is replaced.
 
         Raises
         ------
@@ -402,7 +402,7 @@ class Model:
         FileNotFoundError
             If there is no such file.
         ModelFileError
-            If it is no model, is damaged, or was written by a newer version.
+            If the file is not a model, is damaged, or was written by a newer version.
         """
         tensors, description = rsmoe.load(path)
         with rsmoe.damage_named(path):

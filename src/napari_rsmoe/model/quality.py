@@ -1,4 +1,4 @@
-"""How well a model agrees with its image, kernel by kernel."""
+"""The error of a model near each of its kernels."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def kernel_errors(model: Model, image: np.ndarray, *, device: str = "auto") -> n
     Parameters
     ----------
     model : Model
-        Of the image.
+        Model of the image.
     image : numpy.ndarray
-        (Y, X), or with channels along the axis that the model has them; any real type.
+        (Y, X), or with channels along the axis of the model's layout; any real type.
     device : {"auto", "cpu", "cuda"}
         Where to compute, as for `napari_rsmoe.fit`.
 
@@ -32,7 +32,7 @@ def kernel_errors(model: Model, image: np.ndarray, *, device: str = "auto") -> n
     """
     difference = image.astype(np.float64) - model.render(dtype=np.float64, device=device)
     squared = model.layout.channels_last(np.square(difference)).reshape(*model.shape, -1).mean(2)
-    scale = max(float(squared.max()), float(np.finfo(np.float32).tiny))  # of what float32 holds
+    scale = max(float(squared.max()), float(np.finfo(np.float32).tiny))  # Keeps the values within the range of float32.
     maps = torch.from_numpy(np.stack([squared / scale, np.ones_like(squared)]).astype(np.float32))
 
     def gather(chosen: torch.device) -> torch.Tensor:

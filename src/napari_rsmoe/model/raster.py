@@ -1,4 +1,4 @@
-"""The raster of a drawing: which part of the plane, how finely, checked before any work; and kernels in its pixels."""
+"""The raster of a rendering: its part of the plane and resolution, checked in advance, and kernels in its pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Region = tuple[float, float, float, float]
 Numbers = Sequence[float] | np.ndarray
 
 MOST_VALUES = 2**31
-"""Largest number of values (pixels times channels) of one drawing. A larger drawing is refused before any work."""
+"""Largest number of values (pixels times channels) of one rendering. A larger one is rejected before any work."""
 MOST_ZOOM = 1e6
 """Largest number of output pixels along one image pixel. Beyond it neighbouring pixels coincide in float32."""
 MOST_SHARPEN = 1e6
@@ -25,7 +25,7 @@ MOST_SHARPEN = 1e6
 
 @dataclass(frozen=True)
 class Raster:
-    """The pixels of a drawing.
+    """The pixels of a rendering.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Raster:
 
     @property
     def fine(self) -> tuple[int, int]:
-        """Samples along (y, x) that an output pixel averages, as fewer than one for each image pixel would alias."""
+        """Samples along (y, x) that an output pixel averages; fewer than one per image pixel would alias."""
         y, x = (max(1, math.ceil(step - 1e-9)) for step in self.step)
         return y, x
 
@@ -57,7 +57,7 @@ class Raster:
         shape: Numbers | None = None,
         region: Numbers | None = None,
     ) -> Raster:
-        """Check the arguments of `Model.render`, which describes them; ValueError if they do not make sense."""
+        """Check the arguments of `Model.render`, where they are described. Raises ValueError if they are invalid."""
         if scale is not None and shape is not None:
             raise ValueError("Give scale or shape, not both.")
         y0, x0, y1, x1 = (0.0, 0.0, *map(float, image_shape)) if region is None else _checked_region(region)
@@ -122,12 +122,12 @@ def to_raster(
 
 
 def output_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """(height, width) of an image of `size` enlarged by `scale`, rounded as `Model.render` rounds it."""
+    """(height, width) of an image of `size` after enlargement by `scale`, rounded as in `Model.render`."""
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def checked_sharpen(sharpen: float) -> float:
-    """Check a factor by which kernels shrink: a positive number within what float32 holds, or a ValueError."""
+    """Check a sharpening factor: a positive number that float32 can represent. Raises ValueError otherwise."""
     if not (_is_number(sharpen) and 1 / MOST_SHARPEN <= sharpen <= MOST_SHARPEN):
         raise ValueError(
             f"sharpen={sharpen!r} must be a positive number, at most {MOST_SHARPEN:g}; 1 leaves the image as it is."
@@ -140,10 +140,10 @@ def _is_number(value: Any) -> bool:
 
 
 def _numbers(values: Any) -> tuple[float, ...]:
-    """Return the numbers in a sequence or array as floats; none if there is anything else in it."""
+    """Return the numbers in a sequence or array as floats; empty if it holds anything else."""
     try:
         array = np.asarray(values)
-    except ValueError:  # ragged
+    except ValueError:  # The sequence is ragged.
         return ()
     return tuple(map(float, array)) if array.ndim == 1 and array.dtype.kind in "iuf" else ()
 
@@ -168,7 +168,7 @@ def _scaled(size: tuple[float, float], scale: float | Numbers | None) -> tuple[i
     if len(factors) not in (1, 2) or not all(math.isfinite(factor) and factor > 0 for factor in factors):
         raise ValueError(f"scale={scale!r} must be one or two positive numbers.")
     height, width = size[0] * factors[0], size[1] * factors[-1]
-    _check_size(height, width, 1)  # before rounding: it may be infinite
+    _check_size(height, width, 1)  # Checked before rounding, because it may be infinite.
     return max(1, round(height)), max(1, round(width))
 
 

@@ -173,7 +173,7 @@ STACK: tuple[Parameter, ...] = (
         name="along",
         label="Neighbours along",
         help="Axis along which the planes of a stack are neighbours. By default T, else Z, else the first axis that is "
-        "looped over.",
+        "iterated over.",
         default=None,
         automatic=Automatic(None, "T, else Z, else the first"),
         choices=tuple("TZQPRUVWABDEFGHIJKLMNO"),
