@@ -14,6 +14,12 @@ namespace rsmoe {
 // more than there are processors for this process by affinity and control group. Within a job it is 1.
 int64_t worker_count();
 
+// Lets torch work alone in the calling thread, without its own helpers, or gives them back; returns whether torch was
+// alone before. worker_count() stays what it was. torch's helpers spin for milliseconds after each of torch's operators
+// on more than 32768 elements; a job that calls such operators between ours is faster without them. Only the calling
+// thread is concerned, and torch.set_num_threads in between takes precedence. Without OpenMP it does nothing.
+bool leave_torch_alone(bool alone);
+
 // Calls work(context, worker) in up to `workers` threads at once and waits: worker 0 is the calling thread, the others
 // are helpers. A helper that gets no processor before the job is done is left out, so each worker must take its tasks
 // from a common counter. Denormals are flushed meanwhile. The first exception is thrown again here. It may be called

@@ -10,6 +10,7 @@
 #include "cpu/segment.h"
 #include "cpu/tile.h"
 #include "schemas.h"
+#include "threads.h"
 
 namespace {
 
@@ -132,7 +133,9 @@ void register_operators() {
   Library library = Library::implement("rsmoe", "CPU");
   Operators<CpuEngine>::implement(library);
   library.impl<&segment>("segment").impl<&filter_patches>("filter_patches");
-  Library::implement("rsmoe", "CompositeExplicitAutograd").impl<&simd_level>("simd_level");
+  Library::implement("rsmoe", "CompositeExplicitAutograd")
+      .impl<&simd_level>("simd_level")
+      .impl<&leave_torch_alone>("leave_torch_alone");
 }
 
 }  // namespace

@@ -16,6 +16,11 @@
 #include "../torch_abi.h"
 #include "processors.h"
 
+#if defined(__linux__)
+// Of the OpenMP that torch is linked with. They speak of the calling thread only.
+extern "C" __attribute__((weak)) void omp_set_num_threads(int);
+#endif
+
 namespace rsmoe {
 namespace {
 
@@ -25,6 +30,9 @@ constexpr std::chrono::microseconds kAwake{30};
 
 // Whether this thread is at work for a job.
 thread_local bool at_work = false;
+
+// Threads that torch had in this thread before it was left alone; 0: it was not.
+thread_local int64_t torch_alone = 0;
 
 void pause() {
 #if defined(__SSE2__)
@@ -191,7 +199,29 @@ Pool& pool() {
 
 }  // namespace
 
-int64_t worker_count() { return at_work ? 1 : std::min(torch_abi::num_threads(), cpu::processors()); }
+int64_t worker_count() {
+  if (at_work) return 1;
+  const int64_t torch_threads = torch_abi::num_threads();
+  return std::min(torch_alone && torch_threads == 1 ? torch_alone : torch_threads, cpu::processors());
+}
+
+bool leave_torch_alone(bool alone) {
+  const bool before = torch_alone != 0;
+#if defined(__linux__)
+  if (alone == before || !omp_set_num_threads) return before;
+  const int64_t now = torch_abi::num_threads();
+  if (alone) {
+    torch_alone = now;
+    omp_set_num_threads(1);
+  } else {
+    if (now == 1) omp_set_num_threads(static_cast<int>(torch_alone));
+    torch_alone = 0;
+  }
+#else
+  (void)alone;
+#endif
+  return before;
+}
 
 void run_workers(int64_t workers, void (*work)(void*, int64_t), void* context) {
   const FlushDenormals flush;

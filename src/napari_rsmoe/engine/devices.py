@@ -13,6 +13,7 @@ from ..errors import DeviceError
 from . import operators, reference
 from .library import WHY_NO_CUDA
 from .limits import Limits
+from .threads import torch_alone
 
 DEVICES = ("auto", "cpu", "cuda")
 Result = TypeVar("Result")
@@ -51,7 +52,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 def run_on(device: str, job: Callable[[torch.device], Result]) -> Result:
-    """Run a job on a device.
+    """Run a job on a device, with torch's own operators in the calling thread alone (`threads.torch_alone`).
 
     If the memory of the device does not suffice, "auto" falls back to the CPU with a warning.
 
@@ -69,7 +70,8 @@ def run_on(device: str, job: Callable[[torch.device], Result]) -> Result:
     """
     chosen = resolve_device(device)
     try:
-        return job(chosen)
+        with torch_alone():
+            return job(chosen)
     except RuntimeError as error:
         if chosen.type == "cpu" or not _out_of_memory(error):
             raise
@@ -79,7 +81,8 @@ def run_on(device: str, job: Callable[[torch.device], Result]) -> Result:
                 "device='cpu'."
             ) from error
         warnings.warn(f"The memory of the CUDA device does not suffice ({error}); the CPU is used.", stacklevel=3)
-    return job(torch.device("cpu"))
+    with torch_alone():
+        return job(torch.device("cpu"))
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
