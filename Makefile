@@ -13,8 +13,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Threads that wait give way instead of spinning: many times faster when other programs use the processor too.
-export OMP_WAIT_POLICY ?= passive
 
 # The tools of [build-system], in the environment itself: with them pip needs no isolated build and
 # compiles only what changed.

@@ -143,3 +143,45 @@ def test_the_interpreter_goes_on_meanwhile() -> None:
     stop.set()
     counter.join()
     assert steps[0] > 3
+
+
+@needs_linux
+def test_torch_is_alone_within_a_job_only() -> None:
+    """In the thread of the job, until its end, whatever way it ends; a number set meanwhile stays."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    seen: dict[str, int] = {}
+
+    def job(_: torch.device) -> None:
+        seen["job"] = torch.get_num_threads()
+        other = threading.Thread(target=lambda: seen.update(other=torch.get_num_threads()))
+        other.start()
+        other.join()
+        engine.run_on("cpu", lambda _: seen.update(nested=torch.get_num_threads()))
+        seen["after nested"] = torch.get_num_threads()
+
+    def fail(_: torch.device) -> None:
+        raise ValueError("spoilt")
+
+    try:
+        engine.run_on("cpu", job)
+        assert seen == {"job": 1, "other": 3, "nested": 1, "after nested": 1}
+        with pytest.raises(ValueError, match="spoilt"):
+            engine.run_on("cpu", fail)
+        assert torch.get_num_threads() == 3
+        engine.run_on("cpu", lambda _: torch.set_num_threads(2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@needs_linux
+@needs_two
+def test_a_job_has_helpers_while_torch_is_alone() -> None:
+    counts = in_process("""
+torch.set_num_threads(2)
+before = len(os.listdir("/proc/self/task"))
+engine.run_on("cpu", lambda _: draw())
+print(helpers(before))
+""")
+    assert counts == "1"

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 os.environ["NAPARI_CONFIG"] = ""  # napari keeps its settings in memory
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 pytest.importorskip("napari", reason="napari is not installed: pip install 'napari-rsmoe[test]'")
 
