@@ -3,10 +3,14 @@
 An image is modelled by steered Gaussian kernels, each with a colour, which are blended by soft gates. Such a model
 smooths noise, keeps edges, and can be rendered at any size.
 
+>>> import numpy as np
 >>> import napari_rsmoe
->>> model = napari_rsmoe.fit(image, n_kernels=2000)  # doctest: +SKIP
->>> clean = napari_rsmoe.denoise(image).image  # doctest: +SKIP
->>> large = napari_rsmoe.upscale(image, 4)  # doctest: +SKIP
+>>> image = np.add.outer(np.arange(24), np.arange(32)).astype(np.uint8)
+>>> model = napari_rsmoe.fit(image, n_kernels=20, iterations=50)
+>>> clean = napari_rsmoe.denoise(image, preset="fast").image
+>>> large = napari_rsmoe.upscale(image, 4)
+>>> model.render().shape, clean.shape, large.shape
+((24, 32), (24, 32), (96, 128))
 
 Importing this package is fast: torch is loaded when a name that needs it is first used.
 """
@@ -102,6 +106,8 @@ _MODULE_OF = {
 }
 
 
+# Not by lazy_loader: it knows neither a computed name such as `__version__` nor which names a type checker should see
+# without a second file of stubs, and it would be one more dependency for these few lines.
 def __getattr__(name: str) -> object:
     # Imported here to save start-up time, as everything that is asked for.
     from importlib import import_module
