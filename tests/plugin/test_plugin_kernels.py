@@ -11,6 +11,7 @@ from napari_rsmoe.image.format import ImageFormat
 from napari_rsmoe.model.kernels import outlines
 from napari_rsmoe.plugin.editing import EditableKernels
 from napari_rsmoe.plugin.layers import kernels as drawing
+from napari_rsmoe.plugin.layers.choosing import heaviest
 from napari_rsmoe.plugin.layers.following import apply_changes, find_changes, recoloured, redraw
 from napari_rsmoe.plugin.layers.kernels import kernel_of_outline, kernels_output
 from napari_rsmoe.plugin.source import Place
@@ -232,7 +233,7 @@ def test_drawing_policy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_heaviest_are_drawn() -> None:
     model = some_model()
     kernels = model.kernels()
-    (rows,) = drawing.heaviest(EditableKernels([model], [()]), 3)
+    (rows,) = heaviest(EditableKernels([model], [()]), 3)
     mass = kernels.weight * kernels.axes.prod(1)
     assert set(rows) == set(np.argsort(mass)[-3:])
 

@@ -15,6 +15,7 @@ from ...model.kernels import CORNERS, outlines
 from ..editing import EditableKernels
 from ..names import METADATA_KEY
 from ..source import Place
+from .choosing import heaviest
 from .outputs import Output
 
 MOST_ELLIPSES = 2000
@@ -38,25 +39,6 @@ def kernel_of_outline(corners: np.ndarray, *, polygon: bool) -> tuple[np.ndarray
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, SMALLEST_SIDE**2)
     return center, vectors * values @ vectors.T
-
-
-def heaviest(table: EditableKernels, most: int) -> list[np.ndarray]:
-    """Rows of the kernels to draw in each plane: those of largest mass, `most` in all, evenly over the planes."""
-    share = max(1, most // len(table))
-    chosen = []
-    for plane in range(len(table)):
-        rows = table.rows(plane)
-        if len(rows) > share:
-            rows = rows[table.kernels(plane)[rows].heaviest(share)]
-        chosen.append(rows)
-    return chosen
-
-
-def in_box(table: EditableKernels, plane: int, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Rows of the kernels of a plane whose centres lie within (y0, x0, y1, x1), in pixels."""
-    rows, center = table.rows(plane), table.kernels(plane).center
-    inside = ((center[rows] >= box[:2]) & (center[rows] <= box[2:])).all(1)
-    return rows[inside]
 
 
 def features(table: EditableKernels, chosen: list[np.ndarray]) -> dict[str, np.ndarray]:

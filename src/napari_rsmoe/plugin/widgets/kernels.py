@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,16 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, Label,
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
-from ...ui.jobs import Latest, Outcome
 from ..editing import EditableKernels
 from ..files import write_table
-from ..layers.drawn import store_plane, value_range
+from ..layers.choosing import at_positions, heaviest, in_box, only, passing
 from ..layers.following import apply_changes, find_changes, recoloured, redraw
-from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features, heaviest, in_box
+from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features
 from ..names import METADATA_KEY
 from ..preferences import preferences
-from ..workers.thread import Task
+from .following_image import FollowingImage
 from .form import column_of, row_of
+from .watching import LayerWatch
 
 HEAVIEST, VIEW, FILTER, SELECTED = "the heaviest", "those in view", "those that pass the filter", "those selected"
 MOST_FEWER = 500  # Largest number of kernels in a layer that is quick to edit.
@@ -35,9 +34,10 @@ class KernelsWidget(Container):
 
     def __init__(self, napari_viewer: Any) -> None:
         self._viewer = napari_viewer
-        self._watched: Any = None
         self._own = False
-        self._image: Any = None
+        self._image = FollowingImage(napari_viewer)
+        keys = {"Control-Z": self.step_back, "Control-Shift-Z": self.step_forward}
+        self._watch = LayerWatch(self._on_data, self._on_colour, self._on_drag, keys)
         self.layer = ComboBox(choices=self._layers, label="Layer", tooltip="A kernels layer from a fit or a file.")
         self.info = Label(value=" ")
         self.draw = ComboBox(choices=[HEAVIEST, VIEW, FILTER, SELECTED], label="Draw", tooltip="Which kernels to draw.")
@@ -66,8 +66,7 @@ class KernelsWidget(Container):
             ],
             labels=False,
         )  # fmt: skip
-        self._latest = Latest(self._show_image, Task)
-        self.layer.changed.connect(self._watch)
+        self.layer.changed.connect(self._follow_layer)
         self.redraw.changed.connect(self.draw_again)
         self.feature.changed.connect(self._show_range)
         self.select.changed.connect(self.select_matching)
@@ -76,15 +75,15 @@ class KernelsWidget(Container):
         self.undo.changed.connect(lambda: self.step_back())
         self.redo.changed.connect(lambda: self.step_forward())
         self.save.changed.connect(self._choose_file)
-        self.native.destroyed.connect(self._on_destroyed)
-        self._watch()
+        self.native.destroyed.connect(self._image.close)
+        self._follow_layer()
 
     # ------------------------------------------------------------------ the layer
 
     def reset_choices(self, *_: Any) -> None:
         """Update the list of layers; napari calls this when layers are added or removed."""
         super().reset_choices()
-        self._watch()
+        self._follow_layer()
 
     def table(self) -> EditableKernels | None:
         """The kernels of the chosen layer."""
@@ -95,40 +94,22 @@ class KernelsWidget(Container):
         return [layer for layer in self._viewer.layers if TABLE_KEY in layer.metadata and hasattr(layer, "shape_type")]
 
     def _columns(self, _widget: Any) -> list[str]:
-        layer = self._watched
+        layer = self._watch.layer
         return ["weight"] if layer is None else [name for name in layer.features if name not in ("plane", "kernel")]
 
     def _layer(self) -> Any:
         layer = self.layer.value
         return layer if layer is not None and layer in self._viewer.layers else None
 
-    def _watch(self, *_: Any) -> None:
+    def _follow_layer(self, *_: Any) -> None:
         """Connect to the events of the chosen layer, and disconnect from the previous one."""
         layer = self._layer()
-        if layer is self._watched or (layer is not None and layer == self._watched):
-            self._show_state()
-            return
-        self._unwatch()
-        self._watched = layer
-        if layer is not None:
-            layer.events.data.connect(self._on_data)
-            layer.events.face_color.connect(self._on_colour)
-            layer.mouse_drag_callbacks.append(self._on_drag)
-            layer.bind_key("Control-Z", lambda _: self.step_back(), overwrite=True)
-            layer.bind_key("Control-Shift-Z", lambda _: self.step_forward(), overwrite=True)
-            self.feature.reset_choices()
-            self._show_range()
+        if self._watch.watch(layer):
+            self._image.follow(layer)
+            if layer is not None:
+                self.feature.reset_choices()
+                self._show_range()
         self._show_state()
-
-    def _unwatch(self) -> None:
-        layer, self._watched = self._watched, None
-        if layer is None:
-            return
-        layer.events.data.disconnect(self._on_data)
-        layer.events.face_color.disconnect(self._on_colour)
-        if self._on_drag in layer.mouse_drag_callbacks:
-            layer.mouse_drag_callbacks.remove(self._on_drag)
-        self._image = None
 
     # ------------------------------------------------------------------ edits in the layer
 
@@ -178,10 +159,10 @@ class KernelsWidget(Container):
         yield
         table = self.table()
         while event.type == "mouse_move":
-            if table is not None and self.follow.value and not self._latest.busy and layer.selected_data:
+            if table is not None and self.follow.value and not self._image.busy and layer.selected_data:
                 changes = find_changes(table, layer.data, layer.features, layer.shape_type)
                 for plane, placed in changes.placed.items():
-                    self._latest.ask(partial(_drawn, table, plane, placed))
+                    self._image.draw_trial(table, plane, placed)
             yield
 
     def _refresh_features(self, layer: Any, table: EditableKernels) -> None:
@@ -203,39 +184,34 @@ class KernelsWidget(Container):
         layer, table = self._layer(), self.table()
         if layer is None or table is None:
             return
-        most = int(self.most.value)
-        chosen = heaviest(table, most)
+        chosen = self._chosen(layer, table, int(self.most.value))
+        if any(map(len, chosen)):
+            self._redraw_layer(chosen)
+            self._show_state()
+        elif self.draw.value == SELECTED:
+            show_info("No kernel is selected.")
+        else:
+            show_info("No kernel passes the filter; the layer is not changed.")
+
+    def _chosen(self, layer: Any, table: EditableKernels, most: int) -> list[np.ndarray]:
+        """Rows to draw in each plane, by the choice above the button."""
+        if self.draw.value == HEAVIEST:
+            return heaviest(table, most)
         if self.draw.value == SELECTED:
-            picked = sorted(layer.selected_data)[: min(most, MOST_FEWER)]
-            if not picked:
-                show_info("No kernel is selected.")
-                return
-            planes, rows = (np.asarray(layer.features[name], int)[picked] for name in ("plane", "kernel"))
-            chosen = [np.sort(rows[planes == plane]) for plane in range(len(table))]
-        elif self.draw.value != HEAVIEST:
-            plane = self._plane_in_view(layer, table)
-            if self.draw.value == VIEW:
-                rows = in_box(table, plane, self._view_box(layer))
-            else:
-                every = [table.rows(p) if p == plane else np.zeros(0, int) for p in range(len(table))]
-                columns = features(table, every)
-                rows = columns["kernel"][self._passes(columns[str(self.feature.value)])]
-            if not len(rows):
-                show_info("No kernel passes the filter; the layer is not changed.")
-                return
-            mass = table.kernels(plane)
-            order = np.argsort(-(mass.weight[rows] * mass.axes[rows].prod(1)), kind="stable")
-            chosen = [np.zeros(0, int)] * len(table)
-            chosen[plane] = np.sort(rows[order[:most]])
-        self._redraw_layer(chosen)
-        self._show_state()
+            return at_positions(layer.features, sorted(layer.selected_data)[: min(most, MOST_FEWER)], len(table))
+        plane = self._plane_in_view(layer, table)
+        if self.draw.value == VIEW:
+            return only(table, plane, in_box(table, plane, self._view_box(layer)), most)
+        columns = features(table, only(table, plane, table.rows(plane)))
+        passes = passing(columns[str(self.feature.value)], self.low.value, self.high.value)
+        return only(table, plane, columns["kernel"][passes], most)
 
     def select_matching(self) -> None:
         """Select the drawn kernels that pass the filter."""
         layer = self._layer()
         if layer is not None:
             column = np.asarray(layer.features[str(self.feature.value)], float)
-            layer.selected_data = set(np.flatnonzero(self._passes(column)).tolist())
+            layer.selected_data = set(np.flatnonzero(passing(column, self.low.value, self.high.value)).tolist())
             layer.mode = "select"
             self._show_state()
 
@@ -293,49 +269,12 @@ class KernelsWidget(Container):
             if path:
                 self.save_to(path)
 
-    # ------------------------------------------------------------------ the image
+    # ------------------------------------------------------------------ what is shown
 
     def _render(self, planes: list[int]) -> None:
         table = self.table()
-        if table is not None and self.follow.value and planes:
-            self._latest.ask(lambda: [_drawn(table, plane)[0] for plane in planes])
-
-    def _show_image(self, outcome: Outcome) -> None:
-        layer, table = self._layer(), self.table()
-        if layer is None or table is None:
-            return
-        if outcome.error is not None:
-            show_error(str(outcome.error))
-            return
-        axes = layer.metadata[METADATA_KEY]["source"]["axes"]
-        if self._image is None or self._image not in self._viewer.layers:
-            self._image = self._find_image(layer) or self._new_image(layer, table, axes, outcome.result[0][1])
-        data = self._image.data
-        for plane, drawn in outcome.result:
-            store_plane(data, axes, table.planes[plane], drawn)
-        self._image.refresh()
-
-    def _find_image(self, layer: Any) -> Any:
-        """The image layer that was rendered from the kernels, if any."""
-        run = layer.metadata.get(METADATA_KEY, {}).get("run")
-        for other in self._viewer.layers:
-            record = other.metadata.get(METADATA_KEY, {})
-            if run and record.get("run") == run and record.get("role") == "image" and other.data.flags.writeable:
-                return other
-        return None
-
-    def _new_image(self, layer: Any, table: EditableKernels, axes: str, drawn: np.ndarray) -> Any:
-        """A new image layer for kernels without one."""
-        sizes = dict(zip("YXCS" if "S" not in axes else "YXS", (*drawn.shape[:2], *drawn.shape[2:] * 2), strict=False))
-        lengths = np.max(np.array(table.planes, int).reshape(len(table), -1), axis=0) + 1
-        shape = [sizes[letter] if letter in sizes else int(lengths[k]) for k, letter in enumerate(axes)]
-        return self._viewer.add_image(
-            np.zeros(shape, drawn.dtype), rgb="S" in axes, name=f"{layer.name} drawn", scale=layer.scale,
-            translate=layer.translate, rotate=layer.rotate, shear=layer.shear, affine=layer.affine,
-            units=layer.units, axis_labels=layer.axis_labels, contrast_limits=value_range(drawn),
-        )  # fmt: skip
-
-    # ------------------------------------------------------------------ small things
+        if table is not None and self.follow.value:
+            self._image.draw(table, planes)
 
     def _redraw_layer(self, chosen: list[np.ndarray] | None = None, keep: list[int] | None = None) -> None:
         layer, table = self._layer(), self.table()
@@ -347,11 +286,6 @@ class KernelsWidget(Container):
             layer.selected_data = set(keep or [])
         finally:
             self._own = False
-
-    def _passes(self, column: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore"):
-            passes: np.ndarray = (column >= self.low.value) & (column <= self.high.value)
-        return passes
 
     def _plane_in_view(self, layer: Any, table: EditableKernels) -> int:
         point = np.asarray(self._viewer.dims.point, float)[-layer.ndim :]
@@ -381,12 +315,3 @@ class KernelsWidget(Container):
             return
         total = sum(table.count(plane) for plane in range(len(table)))
         self.info.value = f"{sum(map(len, table.drawn))} of {total} kernels drawn, {len(layer.selected_data)} selected"
-
-    def _on_destroyed(self) -> None:
-        self._latest.close()
-
-
-def _drawn(
-    table: EditableKernels, plane: int, trial: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-) -> list[tuple[int, np.ndarray]]:
-    return [(plane, table.model(plane, trial).render(device=preferences().device))]
