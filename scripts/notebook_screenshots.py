@@ -73,7 +73,7 @@ def fit(page: Any) -> None:
 
 def upscale(page: Any) -> None:
     """The enlarged image beside the pixels."""
-    press(page, "Enlarge")
+    press(page, "Upscale")
 
 
 def explore(page: Any) -> None:

@@ -73,7 +73,7 @@ def test_the_command_line_draws_where_it_is_told(
     write_image(tmp_path / "a.tif", image)
     model.save(tmp_path / "a.rsmoe")
     source = tmp_path / ("a.rsmoe" if verb == "render" else "a.tif")
-    more = {"render": [], "fit": ["--kernels", 3], "upscale": ["--models", 1, "--scale", 2]}[verb]
+    more = {"render": [], "fit": ["--n-kernels", 3], "upscale": ["--models", 1, "--scale", 2]}[verb]
     quick = [] if verb == "render" else ["--iterations", 2]
     target = tmp_path / "b.tif"
     asked.clear()

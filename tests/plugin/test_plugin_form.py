@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from made_up import EXPECTED, MADE_UP, TABLE
 
+import napari_rsmoe
 from napari_rsmoe.ui.kinds import Number, Parameter
-from napari_rsmoe.ui.parameters import PARAMETERS
+from napari_rsmoe.ui.parameters import DEVICE, PARAMETERS
 
 
 @pytest.fixture
@@ -61,3 +64,10 @@ def test_settings_that_need_another(qapp: Any) -> None:
     form.set({"start": "random"})
     with pytest.raises(ValueError, match="Segmentation threshold is for Start segmentation"):
         form.get()
+
+
+def test_preferences_offer_the_devices_of_the_table() -> None:
+    manifest = yaml.safe_load((Path(napari_rsmoe.__file__).parent / "napari.yaml").read_text())
+    device = manifest["contributions"]["configurations"]["computing"]["properties"]["device"]
+    assert tuple(device["enum"]) == DEVICE.choices
+    assert (device["title"], device["description"], device["default"]) == (DEVICE.label, DEVICE.help, DEVICE.default)

@@ -324,4 +324,4 @@ def test_commands_run_in_the_background(viewer: Any, run_until: Wait, noisy: np.
     assert "--models 2" in copy_command_line(viewer)
     viewer.layers.selection.active = layer
     assert copy_python(viewer) == ""
-    assert "Select a layer" in last_words()
+    assert "Select a result layer" in last_words()

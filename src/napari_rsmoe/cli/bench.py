@@ -170,7 +170,7 @@ def denoising(**values: Any) -> None:
 @command.command("superres", cls=Verb, options_metavar="[options]")
 @bench_options(SCALE, ITERATIONS)
 def superres(**values: Any) -> None:
-    """Enlarge images that were reduced before, and 10 times as in figure 13 of the R-SMoE paper.
+    """Super-resolution of images that were reduced before, and 10 times as in figure 13 of the R-SMoE paper.
 
     \b
     Examples

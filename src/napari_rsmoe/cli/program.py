@@ -22,7 +22,7 @@ from ..preload import load_libraries
 VERBS = {
     "fit": "Fit steered kernels to an image, and render the model.",
     "denoise": "Remove noise, without training or parameters to guess.",
-    "upscale": "Enlarge an image by any factor.",
+    "upscale": "Upscale an image by any factor (super-resolution).",
     "render": "Render a saved model at any size, region and sharpness.",
     "noise": "Estimate the noise of an image, with standard errors.",
     "info": "Describe an image or a model file.",

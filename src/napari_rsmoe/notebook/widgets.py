@@ -118,12 +118,12 @@ def _draw(models: list[Model], given: dict[str, Any]) -> np.ndarray:
 
 
 class SuperResolutionWidget(ActionWidget):
-    """Enlarge an image by any factor: `result` is an array. Arguments as for `ActionWidget`.
+    """Upscale an image by any factor (super-resolution): `result` is an array. Arguments as for `ActionWidget`.
 
     The sharpness can be changed after the run: the result is rendered again without a new fit.
     """
 
-    action, run_label, title = "upscale", "Enlarge", "enlarged"
+    action, run_label, title = "upscale", "Upscale", "upscaled"
 
     def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
         super().__init__(image, axes=axes, **given)

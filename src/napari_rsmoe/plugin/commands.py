@@ -55,7 +55,7 @@ def fit_layer(layer: Any, **given: Any) -> list[LayerData]:
 
 
 def upscale_layer(layer: Any, **given: Any) -> list[LayerData]:
-    """Enlarge an image layer; see `process_layer`."""
+    """Upscale an image layer; see `process_layer`."""
     return process_layer("upscale", layer, **given)
 
 
@@ -70,7 +70,7 @@ def fit_selected(napari_viewer: Any = None) -> Any:
 
 
 def upscale_selected(napari_viewer: Any = None) -> Any:
-    """Enlarge the selected image layers in the background."""
+    """Upscale the selected image layers in the background."""
     return _in_background("upscale", _viewer(napari_viewer), {})
 
 

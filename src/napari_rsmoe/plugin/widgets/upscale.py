@@ -29,7 +29,7 @@ SETTLE = 300  # Milliseconds without a move after which everything is rendered.
 
 
 class UpscaleWidget(JobWidget):
-    """Enlarge an image layer by any factor; its sharpness can be changed afterwards, without a new fit."""
+    """Upscale an image layer by any factor; its sharpness can be changed afterwards, without a new fit."""
 
     def __init__(self, napari_viewer: Any) -> None:
         self.sharpen = FloatSlider(
