@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..image.each_plane import PlaneResult, Planewise, each_plane
+from ..image.each_plane import PlaneResult, Planewise, each_plane, map_planes
 from ..image.opacity import Opacity
 from ..image.planes import Plane
 from ..progress import Callback
@@ -163,10 +163,8 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
         name += f" sharpened {settings['sharpen']:g}"
     outputs = [image_output(source, image, name, "image", record)]
     if show.get("bicubic"):
-        smooth = np.zeros_like(image)
-        all_planes = source.planes()
-        for plane in all_planes:
-            all_planes.store(smooth, plane, cubic(plane.image, output_size(source.size, settings["scale"])))
+        size = output_size(source.size, settings["scale"])
+        smooth = map_planes(lambda plane: cubic(plane, size), source.data, source.axes)
         outputs.append(image_output(source, smooth, f"{source.name} x{settings['scale']:g} bicubic", "bicubic", record))
     return Result(outputs, planes.values, record, source)
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...image.each_plane import PlaneResult, each_plane
 from ...image.planes import Plane, Planes
+from ...progress import Callback
 from ..names import METADATA_KEY
 from ..source import Place, Source
 
@@ -78,11 +80,13 @@ def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any
 
 def residual_output(source: Source, result: np.ndarray, record: Mapping[str, Any]) -> Output:
     """A layer with the residual, source minus result; for RGB, the mean over colours."""
-    values = np.zeros(result.shape, np.float32)
-    layout = source.planes()
-    for plane in layout:
-        # Computed plane by plane, because the source may be a lazy array.
-        layout.store(values, plane, plane.image.astype(np.float32) - _plane_of(layout, result, plane))
+    planes, results = source.planes(), Planes(result, source.axes)
+
+    def work(plane: Plane, _: Callback) -> PlaneResult[None]:
+        difference = plane.image.astype(np.float32) - results[plane.number].image.astype(np.float32)
+        return PlaneResult([difference], None)
+
+    (values,) = each_plane(planes, work).images
     values = _channels_joined(source, values)
     limit = _high(np.abs(values))
     options = {
@@ -90,11 +94,6 @@ def residual_output(source: Source, result: np.ndarray, record: Mapping[str, Any
         "contrast_limits": (-limit, limit), "metadata": metadata(record, "residual"),
     }  # fmt: skip
     return Output("image", values, "residual", options)
-
-
-def _plane_of(layout: Planes, result: np.ndarray, plane: Plane) -> np.ndarray:
-    same = Planes(result[tuple(slice(i, i + 1) if isinstance(i, int) else i for i in plane.index)], layout.axes)
-    return next(iter(same)).image.astype(np.float32)
 
 
 def _channels_joined(source: Source, values: np.ndarray) -> np.ndarray:
