@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from napari_rsmoe.fitting.starts.cells import allot, cut_cells
+from napari_rsmoe.fitting.starts.cells import allocate, cut_cells
 from napari_rsmoe.fitting.starts.content import gradient_density
 from napari_rsmoe.fitting.starts.methods import START_METHODS, make_start
 from napari_rsmoe.fitting.starts.segmentation import segment_labels
@@ -235,7 +235,7 @@ def test_content_scale_on_a_flat_image() -> None:
 )
 def test_allocation_is_exact_and_proportional(weights: list[float], count: int) -> None:
     shares = np.array(weights, np.float64)
-    given_out = allot(shares, count)
+    given_out = allocate(shares, count)
     assert given_out.sum() == count
     assert (given_out >= 0).all()
     assert (given_out[shares == 0] == 0).all()
@@ -247,11 +247,11 @@ def test_allocation_is_exact_and_proportional(weights: list[float], count: int) 
 
 
 def test_allocation_examples() -> None:
-    np.testing.assert_array_equal(allot(np.array([60.0, 30.0, 10.0]), 10), [6, 3, 1])
-    np.testing.assert_array_equal(allot(np.array([1000.0, 1.0, 1.0]), 10), [10, 0, 0])
-    np.testing.assert_array_equal(allot(np.ones(5), 3), [1, 1, 1, 0, 0])  # more segments than kernels
-    np.testing.assert_array_equal(allot(np.array([5.0, 5.0, 90.0]), 10).min(), 0)
-    np.testing.assert_array_equal(allot(np.array([7.0, 7.0, 86.0]), 10), [1, 1, 8])  # over half of an average
+    np.testing.assert_array_equal(allocate(np.array([60.0, 30.0, 10.0]), 10), [6, 3, 1])
+    np.testing.assert_array_equal(allocate(np.array([1000.0, 1.0, 1.0]), 10), [10, 0, 0])
+    np.testing.assert_array_equal(allocate(np.ones(5), 3), [1, 1, 1, 0, 0])  # more segments than kernels
+    np.testing.assert_array_equal(allocate(np.array([5.0, 5.0, 90.0]), 10).min(), 0)
+    np.testing.assert_array_equal(allocate(np.array([7.0, 7.0, 86.0]), 10), [1, 1, 8])  # over half of an average
 
 
 @settings(max_examples=60, deadline=None)
@@ -272,7 +272,7 @@ def test_cells_partition_their_segments(height: int, width: int, n_labels: int, 
         assert np.unique(owners[begin : max(end, begin + 1)]).size == 1
     served = np.bincount(owners[edges[:-1]], minlength=labels.max() + 1)
     shares = np.bincount(labels.ravel(), weights.ravel())
-    np.testing.assert_array_equal(served, allot(shares, count))
+    np.testing.assert_array_equal(served, allocate(shares, count))
     np.testing.assert_array_equal(np.sort(pixels), np.flatnonzero(served[labels.ravel()]))
 
 

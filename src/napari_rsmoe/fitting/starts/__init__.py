@@ -1,4 +1,4 @@
-"""Initialisations: where the kernels of a fit begin.
+"""Initialisation: the kernels with which a fit begins.
 
 May import `engine` and the ground.
 """

@@ -1,4 +1,4 @@
-"""Dealing kernels out to segments, and cutting the segments into one cell for each."""
+"""Allocation of kernels to segments, and division of each segment into one cell per kernel."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ Labels = NDArray[np.int32]
 Weights = NDArray[np.float64]
 
 
-def allot(weights: Weights, count: int) -> Indices:
-    """Deal `count` kernels out in proportion to weights (Webster's method).
+def allocate(weights: Weights, count: int) -> Indices:
+    """Allocate `count` kernels in proportion to weights (Webster's method).
 
-    A segment gets ``round(t * weight)`` kernels, with the one t that makes the total right. So each with more
-    than about half the weight of an average kernel has at least one, also with more segments than kernels.
+    A segment gets ``round(t * weight)`` kernels, with the factor t for which the total is right. Every segment with
+    more than about half the weight per kernel therefore gets at least one, even if there are more segments than
+    kernels.
 
     Parameters
     ----------
     weights : ndarray of float64, shape (S,)
         One per segment, not negative, not all zero.
     count : int
-        Kernels to deal out.
+        Number of kernels to allocate.
 
     Returns
     -------
@@ -33,11 +34,11 @@ def allot(weights: Weights, count: int) -> Indices:
     def rounded(t: float) -> Indices:
         return np.floor(t * weights + 0.5).astype(np.int64)
 
-    low, high = 0.0, (count + 1.0) / float(weights.max())  # at `high` the heaviest segment alone has too many
+    low, high = 0.0, (count + 1.0) / float(weights.max())  # At `high` the heaviest segment alone has too many.
     while low < (middle := 0.5 * (low + high)) < high:
         low, high = (middle, high) if rounded(middle).sum() <= count else (low, middle)
     given = rounded(low)
-    # What is left are ties between segments that would get their next kernel at the same t.
+    # The remaining ties are between segments that would get their next kernel at the same t.
     left = count - int(given.sum())
     with np.errstate(divide="ignore"):
         next_turn = (given + 0.5) / weights
@@ -46,7 +47,7 @@ def allot(weights: Weights, count: int) -> Indices:
 
 
 def _spread_bits(values: Indices) -> Indices:
-    """Put a zero between any two bits of numbers below 2^32."""
+    """Insert a zero between any two bits of numbers below 2^32."""
     for shift, mask in (
         (16, 0x0000FFFF0000FFFF),
         (8, 0x00FF00FF00FF00FF),
@@ -70,7 +71,7 @@ def cut_cells(labels: Labels, weights: Weights, n_kernels: int, rng: np.random.G
     n_kernels : int
         Number of cells, L.
     rng : numpy.random.Generator
-        Decides where the cuts fall.
+        Generator for the origin of the cuts.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def cut_cells(labels: Labels, weights: Weights, n_kernels: int, rng: np.random.G
         these stand for the pixel ``pixels[edges[j]]``, which lies in their segment. The last is not empty.
     """
     label = labels.ravel()
-    counts = allot(np.bincount(label, weights.ravel()).astype(np.float64), n_kernels)
+    counts = allocate(np.bincount(label, weights.ravel()).astype(np.float64), n_kernels)
     pixels = np.flatnonzero(counts[label])
     # Neighbours on a Z-order curve are neighbours in the image; moving its origin moves all cuts.
     y, x = np.divmod(pixels, labels.shape[1])
@@ -89,12 +90,12 @@ def cut_cells(labels: Labels, weights: Weights, n_kernels: int, rng: np.random.G
     curve = _spread_bits(y + shift_y) << 1 | _spread_bits(x + shift_x)
     pixels = pixels[np.lexsort((curve, label[pixels]))]
 
-    segments = np.flatnonzero(counts)  # those that have cells
+    segments = np.flatnonzero(counts)  # The segments with cells.
     shares = counts[segments]
     ends = np.cumsum(np.bincount(label)[segments])
     firsts = np.concatenate([[0], ends[:-1]])
     mass = np.concatenate([[0.0], np.cumsum(weights.ravel()[pixels])])
-    # Cell i of a segment begins where i / share of the segment's weight has passed.
+    # Cell i of a segment begins where the fraction i / share of the weight of the segment has passed.
     owner = np.repeat(np.arange(segments.size), shares)
     rank = np.arange(n_kernels) - (np.cumsum(shares) - shares)[owner]
     first, end = firsts[owner], ends[owner]

@@ -1,4 +1,4 @@
-"""The content-adaptive start: more and smaller kernels where the image changes."""
+"""The content-adaptive initialisation: more and smaller kernels where the image changes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from scipy.ndimage import gaussian_filter
 
 from .start import SIGMA_RANGE, Floats, Start, check_request, draw_pixels, jitter
 
-PRESMOOTHING = 0.5  # px, of the image before its gradient is taken
-DENSITY_SMOOTHING = 1.0  # px, of the gradient magnitude
-SCALE_SMOOTHING = 3.0  # px, of the density that the scales are read from
+# Standard deviation in pixels of the blur before the gradient; less follows noise, more loses detail.
+PRESMOOTHING = 0.5
+DENSITY_SMOOTHING = 1.0  # Standard deviation in pixels of the blur of the gradient magnitude, which spreads kernels.
+SCALE_SMOOTHING = 3.0  # Standard deviation in pixels of the blur of the density from which scales are computed.
 
 
 def gradient_density(image: Floats, mix: float = 0.9) -> NDArray[np.float64]:
-    """Probability of each pixel to hold a kernel.
+    """Probability of each pixel to become the centre of a kernel.
 
     Parameters
     ----------
@@ -32,11 +33,11 @@ def gradient_density(image: Floats, mix: float = 0.9) -> NDArray[np.float64]:
     for c in range(image.shape[2]):
         soft = gaussian_filter(image[..., c], PRESMOOTHING, output=np.float64)
         for axis in (0, 1):
-            if soft.shape[axis] > 1:  # a line has no gradient across itself
+            if soft.shape[axis] > 1:  # An axis of length one has no gradient.
                 energy += np.gradient(soft, axis=axis) ** 2
     magnitude = gaussian_filter(np.sqrt(energy), DENSITY_SMOOTHING)
     total = magnitude.sum()
-    # Below this there is only rounding of the blur, whose pattern means nothing.
+    # Smaller gradients are rounding errors of the blur.
     if total <= 1e-6 * magnitude.size * np.abs(image).max():
         return np.full(magnitude.shape, 1 / magnitude.size)
     density: NDArray[np.float64] = mix / total * magnitude + (1 - mix) / magnitude.size
@@ -54,7 +55,8 @@ def content_start(
 ) -> Start:
     """Draw positions by the gradient of the image, and scales by their density.
 
-    Pixels are drawn without replacement; once they run out, they hold several kernels each, at random places.
+    Pixels are drawn without replacement. If there are more kernels than pixels, a pixel holds several kernels at random
+    positions.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def content_start(
     n_kernels : int
         Number of kernels, at least 1; may exceed the number of pixels.
     rng : numpy.random.Generator
-        Source of chance; the same state gives the same start.
+        Random generator; the same state gives the same kernels.
     mix : float
         Share of the density that follows the gradient, 0 to below 1; the rest is uniform.
     scale : float

@@ -1,4 +1,4 @@
-"""Starts: where the kernels of a fit begin."""
+"""The initialisations by name."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ START_METHODS: dict[str, Callable[..., Start]] = {
     "random": random_start,
     "segmentation": segmentation_start,
 }
-"""The starts by name; each is called as ``start(image, n_kernels, rng, **options)``."""
+"""The initialisations by name; each is called as ``start(image, n_kernels, rng, **options)``."""
 
 
 def make_start(name: str, image: Floats, n_kernels: int, rng: np.random.Generator, **options: Any) -> Start:
-    """Make a start by its name.
+    """Compute an initialisation by its name.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def make_start(name: str, image: Floats, n_kernels: int, rng: np.random.Generato
     n_kernels : int
         Number of kernels, at least 1.
     rng : numpy.random.Generator
-        Source of chance; the same state gives the same start.
+        Random generator; the same state gives the same kernels.
     **options
-        Options of that start.
+        Options of that initialisation.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def make_start(name: str, image: Floats, n_kernels: int, rng: np.random.Generato
     Raises
     ------
     ValueError
-        For an unknown name, and whatever the start refuses.
+        If the name is unknown, or the initialisation rejects its arguments.
     """
     try:
         method = START_METHODS[name]

@@ -1,4 +1,4 @@
-"""The paper's start: kernels anywhere, all of one size."""
+"""The initialisation of the paper: kernels of one size at random positions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def random_start(image: Floats, n_kernels: int, rng: np.random.Generator, *, sig
     n_kernels : int
         Number of kernels, at least 1; may exceed the number of pixels.
     rng : numpy.random.Generator
-        Source of chance; the same state gives the same start.
+        Random generator; the same state gives the same kernels.
     sigma : float
         Standard deviation of every kernel, in px; 5 in the paper.
 

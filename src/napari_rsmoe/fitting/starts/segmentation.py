@@ -1,4 +1,4 @@
-"""The segmentation start: kernels dealt out to regions of like colour (a modified DBSCAN)."""
+"""The initialisation by segmentation: kernels allocated to regions of similar colour (a modified DBSCAN)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .content import gradient_density
 from .start import SIGMA_RANGE, Floats, Start, check_request, jitter
 
 ALLOCATIONS = ("content", "area", "paper")
-PAPER_SIGMA = 5.0  # px
+PAPER_SIGMA = 5.0  # Standard deviation of the kernels of the paper, in pixels.
 
 
 def segment_labels(image: Floats, threshold: float, blur: float | None = None) -> Labels:
-    """Split an image into regions of like colour.
+    """Split an image into regions of similar colour.
 
     Parameters
     ----------
     image : ndarray of float32, shape (H, W, C)
-        Values in [0, 1]; what lies outside is clipped, and all is rounded to 8 bits.
+        Values in [0, 1]; others are clipped. All values are rounded to 8 bits.
     threshold : float
         Largest difference of colour within a region, in 0..255 RGB units; the paper takes 10 and 20. With C
         channels, differences are scaled by sqrt(3 / C), so that grey counts as if it were replicated to RGB.
     blur : float, optional
         Standard deviation, in px, of the Gaussian that smooths the image beforehand. By default 3 for
-        thresholds up to 10 and 1 from 20 on, as the paper's authors have it; in between a straight line.
+        thresholds up to 10 and 1 from 20 on, as in the authors' release, and linear in between.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def _start_in_cells(
 ) -> Start:
     pixels, edges = cut_cells(labels, weights, n_kernels, rng)
     begins, lengths = edges[:-1], np.diff(edges)
-    areas = np.maximum(lengths, 1)  # an empty cell stands for one pixel
+    areas = np.maximum(lengths, 1)  # An empty cell stands for one pixel.
 
     def cell_means(values: NDArray[Any]) -> Weights:
         means: Weights = np.add.reduceat(values, begins, dtype=np.float64) / areas
@@ -138,7 +138,7 @@ def segmentation_start(
     allocation: Literal["content", "area", "paper"] = "content",
     scale: float = 0.4,
 ) -> Start:
-    """Deal kernels out to segments of like colour, and place them inside.
+    """Allocate kernels to segments of similar colour, and place them inside.
 
     Parameters
     ----------
@@ -147,11 +147,11 @@ def segmentation_start(
     n_kernels : int
         Number of kernels, at least 1; may exceed the number of pixels.
     rng : numpy.random.Generator
-        Source of chance; the same state gives the same start.
+        Random generator; the same state gives the same kernels.
     threshold, blur : float
-        Of the segmentation, see `segment_labels`.
+        Parameters of `segment_labels`.
     allocation : {"content", "area", "paper"}
-        How the kernels are dealt out, within the segments as well as among them.
+        How kernels are allocated to segments and placed inside them.
 
         * "content": by the gradient density of the content start, so busy regions get more.
         * "area": by area, so every kernel gets about as many pixels.

@@ -1,4 +1,4 @@
-"""What every start returns, and the few things that all of them do."""
+"""The kernels that every initialisation returns, and common helpers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 SIGMA_RANGE = (0.7, 25.0)
-"""Smallest and largest standard deviation, in px, that a start gives when it chooses the scale itself."""
+"""Smallest and largest standard deviation in pixels that an initialisation chooses."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """Kernels to begin a fit with.
+    """The initial kernels of a fit.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Start:
 
 
 def check_request(image: Floats, n_kernels: int) -> None:
-    """Refuse what no start can work with.
+    """Reject arguments that no initialisation accepts.
 
     Raises
     ------
@@ -51,18 +51,18 @@ def check_request(image: Floats, n_kernels: int) -> None:
 
 
 def draw_pixels(weights: NDArray[np.float64], count: int, rng: np.random.Generator) -> Indices:
-    """Draw pixels without replacement, as long as there are any.
+    """Draw pixels without replacement.
 
-    Where `count` exceeds the number of pixels N, each is taken ``count // N`` times and the rest is drawn.
+    If `count` exceeds the number of pixels N, each is taken ``count // N`` times and the remainder is drawn.
 
     Parameters
     ----------
     weights : ndarray of float64, shape (N,)
         Positive; need not sum to one.
     count : int
-        How many to draw.
+        Number of pixels to draw.
     rng : numpy.random.Generator
-        Source of chance; one number per pixel is taken from it.
+        Random generator, from which one number per pixel is drawn.
 
     Returns
     -------
@@ -70,13 +70,14 @@ def draw_pixels(weights: NDArray[np.float64], count: int, rng: np.random.Generat
         Indices into `weights`, ascending.
     """
     rounds, rest = divmod(count, weights.size)
-    # A race (Efraimidis and Spirakis): pixel i arrives after an exponential time of rate w_i, the first win.
+    # A race (Efraimidis and Spirakis, doi:10.1016/j.ipl.2005.11.003): pixel i arrives after an exponential time with
+    # rate w_i, and the first pixels are drawn.
     arrivals = rng.standard_exponential(weights.size) / weights
-    drawn = np.argpartition(arrivals, rest)[:rest]  # rest < N always
+    drawn = np.argpartition(arrivals, rest)[:rest]  # The remainder is below N.
     return np.sort(np.concatenate([np.tile(np.arange(weights.size), rounds), drawn]))
 
 
 def jitter(pixels: Indices, width: int, rng: np.random.Generator) -> Floats:
-    """Positions (y, x), shape (L, 2), anywhere within the given pixels of an image `width` px wide."""
+    """Random positions (y, x), shape (L, 2), within the given pixels of an image `width` px wide."""
     centers = np.stack(np.divmod(pixels, width), axis=1) + rng.uniform(-0.5, 0.5, (pixels.size, 2))
     return centers.astype(np.float32)
