@@ -25,7 +25,7 @@ inline void check_raster(int64_t height, int64_t width, int32_t models = 1) {
   torch_abi::check(tiles <= std::numeric_limits<int32_t>::max() / models, "height times width is too large");
 }
 
-// Of one model or of several: those have one dimension more, the first, in every tensor that is theirs.
+// One model, or several: the tensors of several models have an additional first dimension.
 class Batch {
  public:
   explicit Batch(const torch_abi::Tensor& geometry) {
@@ -41,7 +41,7 @@ class Batch {
   int32_t models() const { return static_cast<int32_t>(std::abs(models_)); }
   int64_t kernels() const { return kernels_; }
 
-  // The shape for all models of what has these sizes for one.
+  // The shape for all models of a tensor that has these sizes for one.
   std::vector<int64_t> shape(std::initializer_list<int64_t> sizes) const {
     std::vector<int64_t> all(sizes);
     if (models_ >= 0) all.insert(all.begin(), models_);
@@ -75,7 +75,7 @@ inline Mixture checked_mixture(const torch_abi::Tensor& geometry, const torch_ab
           batch.models()};
 }
 
-// The same for a gradient by the image, (channels, height, width).
+// The same for a gradient of the image, (channels, height, width).
 inline Mixture checked_mixture(const torch_abi::Tensor& grad, const torch_abi::Tensor& geometry,
                                const torch_abi::Tensor& experts, bool linear, const Culling& culling) {
   const Batch batch(geometry);

@@ -1,4 +1,4 @@
-// What the operators look like, for every device.
+// The schemas of the operators, for every device.
 #pragma once
 #include "torch_abi.h"
 

@@ -1,4 +1,4 @@
-// torch for C++, as far as the operators need it: tensors, operator registration, threads, devices; built on
+// The part of torch that the operators need, for C++: tensors, operator registration, threads, devices; built on
 // the C functions of torch_c_abi.h. Everything here reports a failure by throwing std::runtime_error, which
 // torch's dispatcher hands on to Python as a RuntimeError with the same text.
 #pragma once
@@ -29,7 +29,7 @@ inline void check(bool holds, const char* message) {
   if (!holds) fail(message);
 }
 
-// For calls into torch. Torch prints what went wrong to stderr itself.
+// For calls into torch. Torch itself prints the error to stderr.
 inline void require_success(AOTITorchError error, const char* call) {
   if (error) fail(std::string("a call into torch failed: ") + call);
 }
@@ -249,7 +249,7 @@ template <class T> struct Slot<std::vector<T>> {
 
 // ---- operators -------------------------------------------------------------------------------------------
 
-// What torch calls for an operator. All of the operator's work in the calling thread flushes denormals.
+// The function that torch calls for an operator. All of the operator's work in the calling thread flushes denormals.
 template <auto function> struct Boxed;
 template <class Result, class... Arguments, Result (*function)(Arguments...)> struct Boxed<function> {
   static void call(StableIValue* stack, uint64_t inputs, uint64_t outputs) {
@@ -313,7 +313,7 @@ class Library {
   TorchLibraryHandle handle_ = nullptr;
 };
 
-// Runs `registration` the first time only; returns nullptr, or the text of what went wrong.
+// Runs `registration` the first time only; returns nullptr, or an error message.
 inline const char* register_once(void (*registration)()) noexcept {
   static std::string error;
   static const bool done = [registration]() noexcept {
@@ -330,7 +330,7 @@ inline const char* register_once(void (*registration)()) noexcept {
 
 // ---- threads ---------------------------------------------------------------------------------------------
 
-// What torch.set_num_threads says.
+// The number of threads set by torch.set_num_threads.
 inline int64_t num_threads() {
   uint32_t value;
   RSMOE_TORCH(torch_get_num_threads(&value));

@@ -1,4 +1,4 @@
-// Adam's mathematics, shared by CPU and CUDA; F as in steering.h.
+// The mathematics of Adam, shared by CPU and CUDA; F as in steering.h.
 #pragma once
 #include "steering.h"
 
@@ -21,8 +21,8 @@ template <class F> RSMOE_INLINE F adam_move(const AdamDecay& decay, F& first, F&
   return (-rate * decay.correction1) * first / (square_root(second * decay.correction2) + kAdamEpsilon);
 }
 
-// Moves a kernel against the gradient that the moments give. move(row, gradient, rate) is Adam's move of the parameter
-// in that row of the state.
+// Moves a kernel against the gradient computed from the moments. move(row, gradient, rate) is Adam's move of the
+// parameter in that row of the state.
 template <class F, class Move>
 RSMOE_INLINE void move_kernel(KernelOf<F>& k, const MomentsOf<F>& m, bool whitened, const AdamRates& rates,
                               const Limits& limits, Move&& move) {
@@ -44,8 +44,8 @@ RSMOE_INLINE void move_kernel(KernelOf<F>& k, const MomentsOf<F>& m, bool whiten
   }
 }
 
-// Moves of a linear expert's slopes from the gradients by them, in the kernel's whitened frame as long as that is what
-// Adam works in. move(which, gradient) is Adam's move of the first or second of the two.
+// Moves the slopes of a linear expert against their gradients, in the kernel's whitened frame if that is where
+// Adam works. move(which, gradient) is Adam's move of the first or second slope.
 template <class F, class Move>
 RSMOE_INLINE void slope_moves(const KernelOf<F>& k, F by_y, F by_x, bool whitened, F& move_y, F& move_x, Move&& move) {
   if (whitened) {
@@ -58,8 +58,8 @@ RSMOE_INLINE void slope_moves(const KernelOf<F>& k, F by_y, F by_x, bool whitene
   }
 }
 
-// The plane of a linear expert hangs on the kernel's centre: its part of the gradient by the centre. `expert` points to
-// the value of a channel, whose slopes lie `channels` and 2 `channels` behind.
+// The plane of a linear expert moves with the kernel's centre: its part of the gradient of the centre. `expert` points
+// to the value of a channel, whose slopes lie `channels` and 2 `channels` behind.
 RSMOE_INLINE void hang_plane(KernelOf<float>& gradient, const float* expert, int32_t channels, float by_value) {
   gradient.y -= expert[channels] * by_value;
   gradient.x -= expert[2 * channels] * by_value;

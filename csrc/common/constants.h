@@ -1,4 +1,4 @@
-// Numbers that every device shares.
+// Constants shared by all devices.
 #pragma once
 #include <cstdint>
 
@@ -11,9 +11,9 @@ constexpr int kMoments = 6;                             // raw moments of q: 1, 
 constexpr float kLog2E = 1.44269504088896340f;          // exp(s) = 2^(s log2 e)
 constexpr float kRootHalfLog2E = 0.84932180028801904f;  // scales z so that |z|^2 is the exponent of 2
 
-// What the engine draws. Within these bounds no intermediate result of a tile overflows, so none is NaN; a kernel
-// beyond them, or with a number that is not finite, counts as absent. src/napari_rsmoe/engine/operators.py repeats the
-// first three.
+// Bounds of the kernels that the engine renders. Within these bounds no intermediate result of a tile overflows, so
+// none is NaN; a kernel beyond them, or with a number that is not finite, counts as absent.
+// src/napari_rsmoe/engine/operators.py repeats the first three.
 constexpr int32_t kMostSide = 1 << 24;         // pixels along y or x: float32 tells neighbouring pixels apart so far
 constexpr float kMostGeometry = 33554432.0f;   // 2^25, of the absolute values of a kernel's six numbers together
 constexpr float kMostExpert = 1.12589991e15f;  // 2^50, of the absolute values of an expert's columns together

@@ -1,4 +1,4 @@
-// What the engines of all devices are asked for. Pointers are to memory of the device.
+// The requests to the engine of any device. Pointers refer to memory of the device.
 #pragma once
 #include <cstdint>
 
@@ -14,7 +14,7 @@ struct Culling {
 
 RSMOE_INLINE int32_t expert_columns(int32_t channels, bool linear) { return linear ? 3 * channels : channels; }
 
-// Some models of the same raster, one behind the other in all arrays. The CPU takes them one at a time.
+// Several models of the same raster, one after the other in all arrays. The CPU processes them one at a time.
 struct Mixture {
   const float* geometry;  // [models, kernels, 6]
   const float* experts;   // [models, kernels, channels], or when linear 3 channels: values, slopes along y and x

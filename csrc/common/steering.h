@@ -1,6 +1,6 @@
 // Mathematics of one kernel, shared by CPU and CUDA: gradients from moments, and the step in whitened coordinates.
-// F is a float, or a vector of floats that holds one kernel in each lane: so everything is free of branches, and a
-// vector type brings its own clamp, absolute and square_root, declared before this file is included.
+// F is a float, or a vector of floats with one kernel in each lane. Therefore nothing branches, and a vector type has
+// its own clamp, absolute and square_root, declared before this file is included.
 #pragma once
 #include "constants.h"
 
@@ -39,8 +39,8 @@ template <class F> struct KernelOf {
   F y, x, r11, r12, r22, logit;
 };
 
-// Whether a kernel can be drawn: false if a number of it is NaN or infinite, or if all are too large together. `most`
-// is kMostGeometry, or twice as much where positions are relative to a tile. Absolute values are the includer's.
+// Whether a kernel can be rendered: false if one of its numbers is NaN or infinite, or if their sum is too large.
+// `most` is kMostGeometry, or twice as much where positions are relative to a tile. Absolute values are the includer's.
 template <class F> RSMOE_INLINE auto is_drawable(const KernelOf<F>& k, float most) {
   return absolute(k.y) + absolute(k.x) + absolute(k.r11) + absolute(k.r12) + absolute(k.r22) + absolute(k.logit) <=
          most;
@@ -81,7 +81,7 @@ template <class F> RSMOE_INLINE WhitenedOf<F> whitened_gradient(const KernelOf<F
 }
 
 struct Limits {
-  float y_min, y_max, x_min, x_max;  // where centres may go
+  float y_min, y_max, x_min, x_max;  // bounds of the centres
   float move;                        // pixels a centre may move in one step, along each axis
   float scale_min, scale_max;        // of 1 / r11 and 1 / r22, pixels
   float logit;                       // |logit| at most

@@ -1,4 +1,4 @@
-// One step of Adam over kernels: gather the tiles' gradients of each kernel in a fixed order, then move it.
+// One step of Adam: sum the gradients of each kernel over its tiles in a fixed order, then move the kernel.
 #pragma once
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// A growing block of floats on a 64-byte boundary, as vector loads want it. Contents are lost when it grows.
+// A growing block of floats, aligned to 64 bytes for vector loads. Contents are lost when it grows.
 #pragma once
 #include <cstddef>
 #include <cstdint>

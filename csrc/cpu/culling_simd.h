@@ -1,4 +1,4 @@
-// Which kernels of a list matter to a tile; part of tile_simd.cpp, compiled per instruction set.
+// Selection of the kernels of a list that matter to a tile; part of tile_simd.cpp, compiled per instruction set.
 #pragma once
 #include "workspace_simd.h"
 
@@ -21,7 +21,7 @@ void box_bounds(const float* columns, int64_t stride, int64_t n, float y0, float
 }
 
 // Kernels `ids` (null: the first n) as columns, positions relative to (y0, x0). Those that cannot be drawn become
-// `absent_kernel`. The last vector is filled up with the last kernel: harmless, and no arithmetic on garbage.
+// `absent_kernel`. The last vector is padded with the last kernel, which is harmless and avoids undefined values.
 void gather_columns(const float* geometry, const int32_t* ids, int64_t n, float y0, float x0, float* columns,
                     int64_t stride) {
   for (int64_t i = 0; i < n; ++i) {
@@ -96,7 +96,7 @@ void list_strips(const TileJob& job, Workspace& w, const float* threshold) {
   *w.active_count = active;
 }
 
-// Culls the job's kernels by strips. Returns what their s is to be measured from. Lists may be older than the kernels,
+// Culls the job's kernels by strips, and returns the reference of their s. Lists may be older than the kernels,
 // so some kernels, or all, may have become absent since.
 float prepare(const TileJob& job, Workspace& w) {
   const int64_t n = job.count, stride = w.capacity;

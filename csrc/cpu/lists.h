@@ -1,4 +1,4 @@
-// Which kernels matter to which tile: gate culling from coarse boxes to tiles.
+// The lists of kernels that matter to each tile, by gate culling from coarse boxes to tiles.
 //
 // In a box, `low` is the largest, over kernels, of a kernel's smallest s. A kernel whose largest s is below
 // low - tau has a gate below exp(-tau) at every pixel of the box, hence in every smaller box inside: so lists of

@@ -111,7 +111,7 @@ class Lattice {
   std::vector<int64_t> points_, index_;
 };
 
-// What all threads share.
+// The data that all threads share.
 struct Shared {
   explicit Shared(const PatchFilter& filter)
       : f(filter), scaled(filter), precision(filter), down(filter.height, filter.stride),
@@ -129,7 +129,7 @@ struct Shared {
   float* estimate = nullptr;
 };
 
-// What one thread needs.
+// The scratch memory of one thread.
 class Worker {
  public:
   void prepare(const PatchFilter& f) {
@@ -251,7 +251,7 @@ void filter_patches(const PatchFilter& f, float* estimate, float* leverage) {
   std::vector<Worker> workers(static_cast<size_t>(worker_count()));
   for (Worker& worker : workers) worker.prepare(f);
   const int64_t rows = shared.down.size(), columns = shared.across.size();
-  // Squares of references of which every second one, along both axes, can be worked on at a time: what they add to
+  // Squares of references of which every second one, along both axes, can be processed in parallel: what they add to
   // and mark lies apart. So the order of all additions and marks is fixed.
   const int64_t side = (2 * f.reach + kPatchSide + f.stride - 1) / f.stride;
   for (const Corner& parity : {Corner{0, 0}, {0, 1}, {1, 0}, {1, 1}}) {

@@ -1,5 +1,5 @@
 // Denoising of groups of similar patches: non-local Bayes (Lebrun, Buades and Morel, SIAM J. Imaging Sciences 2013)
-// with a pilot: an estimate that tells which patches are similar and what they have in common.
+// with a pilot: an estimate that finds similar patches and their covariance.
 #pragma once
 #include <cstdint>
 
@@ -8,28 +8,28 @@ namespace rsmoe::cpu {
 constexpr int32_t kPatchSide = 8;                          // px
 constexpr int32_t kPatchPixels = kPatchSide * kPatchSide;  // of one channel
 constexpr int32_t kSearchRows = 4;                         // rows of candidates whose distances are taken at once
-constexpr int32_t kProductRows = 4;                        // groups are filled up to a multiple of so many patches
+constexpr int32_t kProductRows = 4;                        // groups are padded to a multiple of this number of patches
 
 struct PatchFilter {
   const float* noisy;        // [channels, height, width]
   const float* pilot;        // the same shape
-  const float* variance;     // the same shape: of the noise, positive
+  const float* variance;     // the same shape: variance of the noise, positive
   const float* correlation;  // [channels, kPatchPixels, kPatchPixels] of the noise within a patch; unit matrix: white
   int64_t height, width;     // both at least kPatchSide
   int32_t channels;
   int32_t stride;    // px between reference patches, along both axes
-  int32_t reach;     // px that a similar patch may lie away, along both axes
-  int32_t fewest;    // patches of a group that are taken however unlike they are
-  int32_t most;      // patches of a group at most
+  int32_t reach;     // largest distance of a similar patch in px, along both axes
+  int32_t fewest;    // smallest number of patches of a group, whatever their distance
+  int32_t most;      // largest number of patches of a group
   float similar;     // further ones are taken if their squared distance is at most this multiple of the noise's
   float same;        // a patch this close to an earlier reference patch needs no group of its own; negative: all do
   float negligible;  // variance, in units of that of the noise, below which the pilot's covariance is not followed
 };
 
-// Around every reference patch the patches most similar to it on the pilot make a group. In every channel a group is
-// taken for draws of a Gaussian whose covariance S is the pilot's within the group, plus noise of covariance N: its
+// For every reference patch, the patches most similar to it on the pilot form a group. In every channel the group is
+// modelled as draws of a Gaussian whose covariance S is the pilot's within the group, plus noise of covariance N: its
 // patches become y - N (S + N)^-1 (y - mean of y). All estimates of a pixel are averaged with weights that fall with
-// the share of the noise that they follow.
+// the fraction of the noise that they follow.
 //
 // S has few directions that are stronger than the noise, so it is replaced by P^T P with as few rows as leave at most
 // `negligible` of the noise's variance at each place of the patch (a Cholesky factor with pivots). With
@@ -64,7 +64,7 @@ struct PatchSearch {
   int32_t rows, columns, stride;  // of candidates, each one px from the next; stride: a row of the result, in floats
 };
 
-// What `SimdTable::choose_patches` found.
+// The result of `SimdTable::choose_patches`.
 struct PatchChoice {
   int32_t certain;  // patches that belong to the group
   int32_t tied;     // patches, equally far away, of which some fill the group up

@@ -72,7 +72,7 @@ void patch_distances(const PatchSearch& s, float* distances) {
   }
 }
 
-// How many of n distances have at most these bits; the bits of floats that are not negative are ordered as they are.
+// The number of n distances whose bits are at most these; bits of non-negative floats have the order of the floats.
 inline int32_t count_up_to(const float* distances, int32_t n, int32_t bits) {
   const VecI limit = VecI{} + bits;
   VecI count{};
@@ -128,7 +128,7 @@ PatchChoice choose_patches(const PatchSearch& s, const float* distances, float l
 
 // ---- filter ----------------------------------------------------------------------------------------------------
 
-// Mean patch, which is taken off the patches; each place is then multiplied by its scale.
+// Subtracts the mean patch from the patches; each place is then multiplied by its scale.
 template <bool kScale> void centre(float* patches, int32_t count, float* mean, const float* scale) {
   for (int v = 0; v < kPatchVectors; ++v) {
     float* first = patches + v * kLanes;

@@ -13,7 +13,7 @@ constexpr double kSeedWeight = 0.62;      // weight of the distance to the segme
 constexpr double kStepWeight = 0.38;      // weight of the distance to the pixel it was reached from
 constexpr double kCentroidWeight = 2.0;   // squared pixels against squared colour units, in a merge
 constexpr std::int32_t kMinSegment = 50;  // px; smaller segments are merged
-constexpr std::int32_t kMinIsland = 30;   // px; smaller 4-connected parts are given away
+constexpr std::int32_t kMinIsland = 30;   // px; smaller 4-connected parts join a neighbouring segment
 constexpr std::int32_t kNone = -1;
 
 struct Image {
@@ -59,7 +59,7 @@ struct Image {
 template <typename Joins>
 std::int32_t grow_regions(const Image& image, Joins joins, std::int32_t* labels) {
   std::fill(labels, labels + image.pixels(), kNone);
-  // A stack will do: the order in which members are taken does not change the region.
+  // A stack suffices, because the region does not depend on the order in which members are visited.
   std::vector<std::int32_t> front;
   std::int32_t count = 0;
   for (std::int32_t seed = 0; seed < image.pixels(); ++seed) {
@@ -107,7 +107,7 @@ class Regions {
   std::int32_t size(std::int32_t region) const { return nodes_[region].size; }
   std::int32_t first_pixel(std::int32_t region) const { return nodes_[region].first; }
 
-  // The region that a pixel belongs to by now.
+  // The region to which a pixel belongs at present.
   std::int32_t region_of(std::int32_t pixel) {
     std::int32_t r = labels_[pixel];
     while (nodes_[r].parent != r) {
@@ -176,7 +176,7 @@ class Regions {
   std::vector<double> sums_;
 };
 
-// The cheapest candidate so far; the first one wins whatever its cost, so that a NaN cannot leave none.
+// The cheapest candidate so far; the first one is taken whatever its cost, so that NaN cannot leave none.
 struct Best {
   std::int32_t candidate = kNone;
   double cost = 0;
@@ -204,7 +204,7 @@ void merge_small_segments(const Image& image, std::int32_t count, std::int32_t* 
   for (std::int32_t p = 0; p < image.pixels(); ++p) labels[p] = regions.region_of(p);
 }
 
-// Merging over corners can leave segments whose parts do not hang together: the small parts are given away.
+// Merging over corners can leave segments of several parts; small parts join a neighbouring segment.
 void absorb_islands(const Image& image, std::int32_t* labels) {
   std::vector<std::int32_t> parts(image.pixels());
   const std::int32_t count = grow_regions(

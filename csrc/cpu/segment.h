@@ -1,4 +1,4 @@
-// Segmentation of an image into regions of like colour (a modified DBSCAN), for the segmentation start.
+// Segmentation of an image into regions of similar colour (a modified DBSCAN), for the initialisation of kernels.
 #pragma once
 
 #include <cstdint>

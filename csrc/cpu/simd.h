@@ -65,7 +65,7 @@ inline void store_some(float* p, Vec v, int size) {
     memcpy(p, &v, static_cast<size_t>(size) * sizeof(float));
 }
 
-// The largest of n floats, n at least 1 and filled up to a whole vector.
+// The largest of n floats, n at least 1, padded to a whole vector.
 inline float largest_of(const float* values, int64_t n) {
   Vec best = load(values);
   for (int64_t i = kLanes; i < n; i += kLanes) best = larger(best, load(values + i));
@@ -89,8 +89,8 @@ inline VecI lane_number() {
   return v;
 }
 
-// Writes the values of the lanes where a condition holds to out, in order; returns how many. No branch: whether a
-// condition holds is hard to foresee. out has room for all lanes, at any address.
+// Writes the values of the lanes where a condition holds to out, in order; returns how many. Without a branch,
+// because the condition is hard to predict. out has room for all lanes, at any address.
 inline int store_where(VecI condition, VecI values, int32_t* out) {
 #if defined(__AVX512F__)
   const __mmask16 chosen = _mm512_movepi32_mask(reinterpret_cast<__m512i>(condition));

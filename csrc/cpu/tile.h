@@ -1,6 +1,6 @@
 // One tile of the steered mixture on one core: the table of functions that each instruction set provides.
 //
-// The way of a tile: forward (cull, gates, weighted sums) -> a residual (from a target or from a given
+// The stages of a tile: forward (cull, gates, weighted sums) -> a residual (from a target or from a given
 // gradient) -> backward (moments per kernel). All three share one workspace, so the gates computed in the
 // forward pass are still in cache for the backward pass.
 #pragma once
@@ -76,7 +76,7 @@ struct SimdTable {
   // nearest `fewest` at least and the nearest `most` at most; which of those at the same distance, is left open.
   struct PatchChoice (*choose_patches)(const struct PatchSearch&, const float* distances, float limit, int32_t fewest,
                                        int32_t most, int32_t* chosen);
-  // Filters a group; returns its leverage.
+  // Filters a group, and returns its leverage.
   float (*filter_group)(const struct PatchGroup&);
   // Patches of an image at these offsets of their corners, the root of their mean, and patches added to an image,
   // times a weight.

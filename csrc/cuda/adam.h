@@ -1,4 +1,4 @@
-// What the tiles' gradients of each kernel amount to: a gradient, or a step of Adam.
+// The sum of each kernel's gradients over its tiles, as a gradient or as a step of Adam.
 #pragma once
 #include "../common/adam.h"
 #include "../common/mixture.h"

@@ -1,4 +1,4 @@
-// Which kernels matter to which tile, as csrc/cpu/lists.h describes it, built on the device without a word to the host.
+// The lists of kernels that matter to each tile, as in csrc/cpu/lists.h, built on the device without the host.
 //
 // Several models of the same image can be handled at once: kernels and tiles of model m then stand behind those of
 // model m - 1. All lists have a fixed capacity; if it does not suffice, `overflow` stops all that follows.

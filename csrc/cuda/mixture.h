@@ -1,9 +1,9 @@
 // A whole image on a CUDA device: render, its gradient, the fused steps of a fit. Everything is queued on a stream,
-// with nothing asked back from the device; so it can be captured in a CUDA graph. No header of CUDA or torch is needed
-// here.
+// and nothing is read back from the device, so it can be captured in a CUDA graph. No header of CUDA or torch is
+// needed here.
 //
-// The lists have a fixed capacity in pairs of a tile and a kernel. Where it does not suffice results are NaN, and a fit
-// stands still at the step that would have needed more; `outcome` says so.
+// The lists have a fixed capacity in pairs of a tile and a kernel. If it does not suffice, results are NaN, and a fit
+// stops at the step that would have needed more, which `outcome` reports.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -21,7 +21,7 @@ struct Queue {
   int64_t capacity;  // pairs of a tile and a kernel of all models; see first_capacity
 };
 
-// What the host may ask for at the end.
+// The results that the host may read at the end.
 struct Outcome {
   bool overflow;
   int64_t needed;  // capacity, if that was too small

@@ -1,7 +1,7 @@
 // The operators torch.ops.rsmoe.* on CUDA devices: memory from torch's allocator, work on torch's current stream.
 //
-// The host waits once at the end of a call, to learn whether the lists had room. With wait=False and while a CUDA graph
-// is captured it does not, and what would have needed more room is NaN.
+// The host waits once at the end of a call, to read whether the lists had enough memory. With wait=False and while a
+// CUDA graph is captured it does not wait, and results that lacked memory are NaN.
 #include "../operators.h"
 
 #ifdef RSMOE_ON_HOST
@@ -35,7 +35,7 @@ struct Guard {
 void* stream_of(Device device) { return current_cuda_stream(device.index); }
 #endif
 
-// Capacities that were needed before, so that a fit of many calls asks too little at most once.
+// Capacities that were needed before, so that a fit of many calls allocates too little at most once.
 class Capacities {
  public:
   using Key = std::array<int64_t, 5>;
@@ -162,7 +162,7 @@ void register_operators() {
 
 }  // namespace
 
-// Returns null, or the text of what went wrong.
+// Returns null, or an error message.
 extern "C" __attribute__((visibility("default"))) const char* rsmoe_register_cuda_operators() {
   return register_once(&register_operators);
 }

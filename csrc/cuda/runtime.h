@@ -1,5 +1,5 @@
-// What of CUDA the engine uses. nvcc compiles it for the graphics card; any other compiler runs the very same source
-// thread by thread on the CPU, which is how it is tested without one (tests/cuda_on_host).
+// The part of CUDA that the engine uses. nvcc compiles it for the graphics card; any other compiler runs the same
+// source thread by thread on the CPU, which is how it is tested without one (tests/cuda_on_host).
 //
 // The subset that both can do: blocks of a multiple of 32 threads; 48 KiB of static shared memory; full masks; barriers
 // and warp operations that all threads reach. Shared memory is declared and kernels are launched by the macros below.

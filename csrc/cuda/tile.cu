@@ -2,9 +2,9 @@
 
 #include "tile_pack.h"
 
-// Who does what: in the loops over kernels each warp takes every fourth kernel, and each of its lanes eight pixels of a
-// column, so that what a kernel needs is read once for eight pixels, and a sum over the tile is one over a lane's
-// pixels and then over a warp. Between the two loops each thread has two pixels of its own.
+// Division of the work: in the loops over kernels each warp takes every fourth kernel, and each of its lanes eight
+// pixels of a column, so that what a kernel needs is read once for eight pixels, and a sum over the tile is one over a
+// lane's pixels and then over a warp. Between the two loops each thread has two pixels of its own.
 namespace rsmoe::cuda {
 namespace {
 

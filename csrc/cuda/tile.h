@@ -1,5 +1,5 @@
-// Tiles of the steered mixture on the device: a block of threads draws a tile and, for a gradient, goes back over its
-// kernels while everything about the tile is at hand.
+// Tiles of the steered mixture on the device: a block of threads renders a tile and, for a gradient, back-propagates to
+// its kernels while the data of the tile are in shared memory.
 #pragma once
 #include "../common/mixture.h"
 #include "lists.h"
