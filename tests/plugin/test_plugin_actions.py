@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -63,8 +64,14 @@ def test_denoise_gives_image_uncertainty_and_residual(picture: np.ndarray, noisy
     assert rest.contrast_limits[0] == -rest.contrast_limits[1]
 
 
+def test_a_record_with_the_noise_of_a_camera_can_be_kept(noisy: np.ndarray) -> None:
+    record = make_record("denoise", from_layer(Image(noisy)), {"noise": (0.5, 2.0, 10.0), "allotment": "area"})
+    assert json.loads(json.dumps(record)) == record
+    assert "--noise 0.5,2,10 --allocation area" in as_command_line(record)
+    assert "noise=[0.5, 2.0, 10.0], allocation='area'" in as_python(record)
+
+
 def test_record_can_be_repeated(noisy: np.ndarray) -> None:
-    import json
 
     source = Image(noisy, name="cells")
     first = layers(fit_layer(source, seed=5, **QUICK))[0]

@@ -152,6 +152,7 @@ def test_values_checks_and_fills_in() -> None:
     assert given["n_kernels"] == 50
     assert isinstance(given["n_kernels"], int)
     assert changed(FIT, given) == {"n_kernels": 50, "seed": 3}
+    assert values(FIT, {"allotment": "area", "preset": "enlarge", "start": "segmentation"})["allocation"] == "area"
     with pytest.raises(ValueError, match="Unknown parameters: kernels"):
         values(FIT, {"kernels": 5})
 

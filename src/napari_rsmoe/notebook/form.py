@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 
+from ..renamed import current_keywords
 from ..ui.kinds import Choice, Flag, FloatParameter, IntParameter, Parameter
 from ..ui.parameters import values
 
@@ -77,6 +78,7 @@ class Form(ipywidgets.VBox):
     """
 
     def __init__(self, parameters: Sequence[Parameter], given: Mapping[str, Any]) -> None:
+        given = current_keywords(given)
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self.fields = {parameter.name: Field(parameter) for parameter in parameters}
         self.toggle = ipywidgets.Button(description=SHOW, tooltip="Settings that are rarely needed")

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
+from ..renamed import current_keywords
 from ..ui.calls import Subject, command_line, python_call
 from .names import METADATA_KEY
 from .source import Source
@@ -35,7 +36,7 @@ def make_record(
     return {
         "action": action,
         "run": uuid4().hex,
-        "parameters": dict(parameters),
+        "parameters": {name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
         "metrics": dict(metrics or {}),
         "source": {
             "layer": source.name,
@@ -107,12 +108,12 @@ def _of_layer(name: str, layer: str, multiscale: bool = False) -> str:
 
 def as_python(record: Mapping[str, Any]) -> str:
     """Python code that repeats a job on the pixels of the layer; ``result`` is the image of the new layer."""
-    return python_call(record["action"], record["parameters"], subject_of(record), drawn=True)
+    return python_call(record["action"], current_keywords(record["parameters"]), subject_of(record), drawn=True)
 
 
 def as_command_line(record: Mapping[str, Any]) -> str:
     """The shell command that repeats a job on the file; comments above it say what must be done before."""
-    return command_line(record["action"], record["parameters"], subject_of(record))
+    return command_line(record["action"], current_keywords(record["parameters"]), subject_of(record))
 
 
 def _version(name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..fitting.settings import PRESETS, RENAMED_PRESETS
+from ..renamed import current_keywords
 from .kinds import (
     Automatic,
     Choice,
@@ -415,7 +416,7 @@ def values(parameters: Sequence[Parameter], given: Mapping[str, Any] | None = No
     ValueError
         For a name that is not among the parameters, a value that is not accepted, or values that exclude each other.
     """
-    given = dict(given or {})
+    given = current_keywords(given or {})
     unknown = sorted(set(given) - {parameter.name for parameter in parameters})
     if unknown:
         raise ValueError(f"Unknown parameters: {', '.join(unknown)}.")
