@@ -12,6 +12,7 @@ from ..arrays import Array, Limits
 from .clipping import NO_LIMITS, clipped_moments
 from .noise_model import PoissonGaussian
 
+STEPS = 8193  # steps of the mean at which variances are tabulated
 GRID = 1025  # true values at which the moments of stabilised values are tabulated
 FEW = 40.0  # photons up to which their numbers are summed one by one; more are as good as Gaussian
 TAIL = 10.0  # standard deviations of the photon number that are summed beyond the mean
@@ -95,6 +96,7 @@ class Stabiliser:
             self._means, self._variances = stabilised_moments(self._values, noise, limits)
             self._variance_means = self._means
             self._straight = (False, False)
+            self._tabulate_variances()
             return
         # True values lie within the limits: beyond them nothing can be told. Far from a limit it is not felt.
         reach = 8 * noise.read
@@ -106,6 +108,12 @@ class Stabiliser:
         # Saturated areas have means beyond those of the values in the range, and hardly any noise.
         wide = np.linspace(low - reach, high + reach, 2 * GRID)
         self._variance_means, self._variances = stabilised_moments(wide, noise, limits)
+        self._tabulate_variances()
+
+    def _tabulate_variances(self) -> None:
+        """Tabulate variances at even steps of the mean, where they are looked up without a search."""
+        even = np.linspace(*self._variance_means[[0, -1]], STEPS)
+        self._variance_table = np.maximum(np.interp(even, self._variance_means, self._variances), LEAST_VARIANCE)
 
     def forward(self, values: NDArray[np.floating]) -> Array:
         """Stabilise noisy values."""
@@ -130,8 +138,11 @@ class Stabiliser:
 
     def variance(self, stabilised: NDArray[np.floating]) -> Array:
         """Variance of the noise of stabilised values of these means: 1, or less where it was cut off."""
-        variance: Array = np.interp(stabilised, self._variance_means, self._variances)
-        return np.maximum(variance, LEAST_VARIANCE)
+        first, last = self._variance_means[[0, -1]]
+        steps = (np.asarray(stabilised) - first) * (len(self._variance_table) - 1) / (last - first)
+        nearest = np.clip(steps + 0.5, 0, len(self._variance_table) - 1).astype(np.intp)
+        variance: Array = self._variance_table[nearest]
+        return variance
 
 
 def stabilised_moments(values: Array, noise: PoissonGaussian, limits: Limits = NO_LIMITS) -> tuple[Array, Array]:

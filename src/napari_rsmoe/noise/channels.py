@@ -39,6 +39,7 @@ class Channels:
         self.used = used
         counted = (plane if used is None else plane[used] for plane in self.planes)
         self.limits = tuple(map(clip_limits, counted)) if limits is None else limits
+        self._stabilised: dict[tuple[int, PoissonGaussian], tuple[Array, Array]] = {}
 
     def with_photons(
         self, even: Laws, kinds: Sequence[bool | None], apart: int = 1, growth: float = GROWTH
@@ -57,13 +58,12 @@ class Channels:
 
     def quiet_powers(self, laws: Laws) -> list[float]:
         """As `quietest_power`, of each channel; 1 where there is no noise."""
-        each = zip(self.planes, laws, self.limits, strict=True)
-        return [quietest_power(*one, self.used) if _noisy(one[1]) else 1.0 for one in each]
+        return [self._quiet_power(c, law) if _noisy(law) else 1.0 for c, law in enumerate(laws)]
 
     def brightness(self, laws: Laws, level: float = 1.0) -> tuple[Array, Array]:
         """Mean of the stabilised channels that have noise, and its variance, `level` times that of independent ones."""
-        noisy = [law for law in zip(self.planes, laws, self.limits, strict=True) if _noisy(law[1])]
-        means, variances = zip(*(stabilised_plane(*each) for each in noisy), strict=True)
+        noisy = [self._stable(c, law) for c, law in enumerate(laws) if _noisy(law)]
+        means, variances = zip(*noisy, strict=True)
         return np.mean(means, 0), np.mean(variances, 0) * level / len(means)
 
     def difference_spectrum(self) -> Array | None:
@@ -104,10 +104,10 @@ class Channels:
     def relevelled(self, laws: Laws) -> list[PoissonGaussian]:
         """The laws, each as strong as its channel is at all scales: interpolation may treat channels differently."""
         powers, certain = [], True
-        for plane, law, limit in zip(self.planes, laws, self.limits, strict=True):
+        for c, law in enumerate(laws):
             power = 1.0
             if _noisy(law):
-                spectrum, told = self._spectrum(*stabilised_plane(plane, law, limit))
+                spectrum, told = self._spectrum(*self._stable(c, law))
                 power, certain = float(spectrum.mean()), certain and told
             powers.append(power)
         if self._colour(laws) and not certain:
@@ -125,12 +125,22 @@ class Channels:
         steady = steady_power(*pyramid_powers(plane, self.used) / variance.mean())
         return UNEVEN_SHARE * (np.minimum(spectrum, steady) if steady else spectrum), steady > 0
 
+    def _stable(self, channel: int, law: PoissonGaussian) -> tuple[Array, Array]:
+        """A channel stabilised by a noise model, and the variance that its noise then has; kept for the next caller."""
+        if (channel, law) not in self._stabilised:
+            self._stabilised[channel, law] = stabilised_plane(self.planes[channel], law, self.limits[channel])
+        return self._stabilised[channel, law]
+
+    def _quiet_power(self, channel: int, law: PoissonGaussian) -> float:
+        plane, limits = self.planes[channel], self.limits[channel]
+        return quietest_power(plane, law, limits, self.used, self._stable(channel, law))
+
     def _colour(self, laws: Laws) -> bool:
         return len(laws) == 3 and all(map(_noisy, laws))
 
     def _decorrelated(self, laws: Laws) -> tuple[Array, Array]:
         """Decorrelated planes (3, H, W) of stabilised channels, and the variances that independent noise would have."""
-        channels = [stabilised_plane(*each) for each in zip(self.planes, laws, self.limits, strict=True)]
+        channels = [self._stable(c, law) for c, law in enumerate(laws)]
         values, variances = (np.stack(each, -1).astype(np.float32) for each in zip(*channels, strict=True))
         return decorrelate(values).astype(np.float64), decorrelated_variance(variances).astype(np.float64)
 

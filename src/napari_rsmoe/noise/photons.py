@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..arrays import Array, Limits, Mask
 from .anscombe import stabilised_moments
 from .noise_model import PoissonGaussian
-from .white import longest_even_tail
+from .patches import box_sums, longest_even_tail, patches_at
 
 SIDE = 5  # px, of the patches
 LEVELS, LEAST_LEVELS = 16, 4  # of brightness: how many are tried, and how many must be found
+MOST_MEANS = 20_000  # patches whose means tell the darkest and the brightest level
 MOST, FEWEST = 2500, 400  # patches of a level that are taken, and that it needs
 SATURATED = 0.02  # share of values at the top end from which on a level is left out
 GROWTH = 2.5  # variance at the brightest over that at the darkest level, from which on it counts as growing
@@ -93,34 +92,32 @@ def _law(slope: float, constant: float, lowest: float) -> PoissonGaussian | None
 def _levels(plane: Array, used: Mask | None, top: float, apart: int) -> tuple[Array, Array, Array]:
     """Mean, noise variance and number of patches at levels of brightness, from dark to bright."""
     side = (SIDE - 1) * apart + 1
+    nothing = np.empty(0), np.empty(0), np.empty(0)
     if min(plane.shape) < side:
-        return np.empty(0), np.empty(0), np.empty(0)
-
-    def spread(values: NDArray[Any]) -> NDArray[Any]:
-        return np.lib.stride_tricks.sliding_window_view(values, (side, side))[..., ::apart, ::apart]
-
-    windows = spread(plane)
-    means = windows.mean((2, 3)).ravel()
+        return nothing
+    means = box_sums(plane, (SIDE, SIDE), apart) / SIDE**2
     places = np.arange(means.size)
     if used is not None and not used.all():
-        places = np.flatnonzero(spread(used).all((2, 3)))
+        places = np.flatnonzero(box_sums(used, (SIDE, SIDE), apart) == SIDE**2)
     if len(places) == 0:
-        return np.empty(0), np.empty(0), np.empty(0)
-    order = places[np.argsort(means[places], kind="stable")]
-    darkest, brightest = np.quantile(means[places], (0.001, 0.999))
+        return nothing
+    values = means.ravel()[places]
+    darkest, brightest = np.quantile(values[:: max(1, len(values) // MOST_MEANS)], (0.001, 0.999))
     # Most places of a micrograph are dark, and noise falls fastest there: levels are closer in the dark.
     inner = darkest + (brightest - darkest) * np.linspace(0, 1, LEVELS + 1)[1:-1] ** 2
     found = []
-    for level in np.split(order, np.searchsorted(means[order], inner)):
-        if len(level) < FEWEST:
+    level = np.searchsorted(inner, values, side="right").astype(np.int8)
+    for number in range(LEVELS):
+        members = np.flatnonzero(level == number)
+        if len(members) < FEWEST:
             continue
-        chosen = level[np.linspace(0, len(level) - 1, min(len(level), MOST)).astype(np.intp)]
-        y, x = np.divmod(chosen, windows.shape[1])
-        patches = windows[y, x].reshape(len(chosen), -1)
+        chosen = places[members[np.linspace(0, len(members) - 1, min(len(members), MOST)).astype(np.intp)]]
+        patches = patches_at(plane, SIDE, chosen, apart)
         if np.mean(patches >= top) <= SATURATED:
-            found.append((patches.mean(), longest_even_tail(patches), len(chosen)))
-    mean, variance, count = np.array(found).reshape(-1, 3).T
-    return mean, variance, count
+            mean = patches.mean()
+            found.append((mean, longest_even_tail(patches - mean), len(chosen)))
+    levels, variances, counts = np.array(found).reshape(-1, 3).T
+    return levels, variances, counts
 
 
 def _line(means: Array, variances: Array, counts: Array) -> tuple[float, float]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
-from scipy.ndimage import convolve, gaussian_filter, minimum_filter
+from scipy.ndimage import gaussian_filter, minimum_filter, uniform_filter
 
 from ..arrays import Array, Mask
 from ..image.resize import resized
 from .noise_model import PoissonGaussian, rounded
-from .quiet import FAITHFUL, FINEST_SCALE, LOCAL_MEAN, quietest_power
+from .quiet import FAITHFUL, LOCAL_WIDTH, finest_detail, quietest_power
 from .white import white_variance
 
 STEADY = 0.95  # most that halving may leave of the standard deviation of noise; content hardly falls, or even grows
@@ -41,7 +41,7 @@ def pyramid_powers(plane: Array, used: Mask | None = None) -> Array:
         plane = _halved(plane)
         used = None if used is None else _halved_mask(used)
         sigma = sqrt(white_variance(plane, used))
-        means = gaussian_filter(plane, LOCAL_MEAN)
+        means = uniform_filter(plane, LOCAL_WIDTH)
         inside = (means > plane.min() + ENDS * sigma) & (means < plane.max() - ENDS * sigma)
         law = PoissonGaussian(0, 0, sigma)
         heard = quietest_power(plane, law, (-np.inf, np.inf), inside if used is None else inside & used) if sigma else 0
@@ -54,7 +54,7 @@ def kurtosis(plane: Array, used: Mask | None = None) -> float:
 
     Of noise that is about 2.6, whatever its spectrum and strength; texture has more large and small details.
     """
-    squares = np.square(convolve(_halved(plane), FINEST_SCALE))
+    squares = np.square(finest_detail(_halved(plane)))
     counted = np.ones_like(squares) if used is None else _halved_mask(used).astype(np.float64)
     around = gaussian_filter(squares * counted, AROUND) / np.maximum(gaussian_filter(counted, AROUND), TINY)
     fourth = np.square(squares / np.maximum(around, TINY))[counted > 0]

@@ -13,6 +13,7 @@ from scipy.ndimage import convolve
 from ..arrays import Array, Mask
 from .noise_model import BLOCK
 
+CELL = BLOCK // 2  # px, side of the cells that four of make a block
 FLATTEST = 0.1  # share of the blocks taken for flat
 CONSTANT = 1e-9  # variance of a block, in that of the noise, below which it is taken to be of one value
 UNEVEN = 1.5  # how many times as much as noise of its spectrum the power of flat blocks may scatter
@@ -57,27 +58,63 @@ def coloured(white: NDArray[np.floating], spectra: Array) -> Array:
     return np.stack([convolve(plane, kernel, mode="wrap") for plane, kernel in zip(white, kernels, strict=True)])
 
 
+def cell_sums(values: NDArray[Any]) -> Array:
+    """Sums over cells, half as wide as a block, that do not overlap."""
+    return np.asarray(_cells(values).sum((1, 3), dtype=np.float64))
+
+
+def _cells(values: NDArray[Any]) -> NDArray[Any]:
+    rows, columns = (length // CELL for length in values.shape)
+    return values[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
+
+
+def _block_sums(cells: Array) -> Array:
+    """Sums over blocks of 2 x 2 cells, which overlap by half."""
+    pairs = cells[1:] + cells[:-1]
+    return np.asarray(pairs[:, 1:] + pairs[:, :-1])
+
+
+def _residual_variance(plane: Array) -> Array:
+    """Variance of blocks about the plane that fits them best, from sums over cells."""
+    values = _cells(plane - plane.mean())
+    sums = values.sum((1, 3))
+    left = _block_sums(np.square(values).sum((1, 3))) - _block_sums(sums) ** 2 / BLOCK**2
+    inside = np.arange(CELL) - (CELL - 1) / 2
+    down, across = np.einsum("iajb,a->ij", values, inside), np.einsum("iajb,b->ij", values, inside)
+    # The middles of the cells lie half a cell before and behind the middle of the block.
+    down = _block_sums(down) + CELL / 2 * _block_sums_signed(sums, 0)
+    across = _block_sums(across) + CELL / 2 * _block_sums_signed(sums, 1)
+    left -= (down**2 + across**2) / np.square(SLOPES[0]).sum()
+    return np.asarray(np.maximum(left, 0) / BLOCK**2)
+
+
+def _block_sums_signed(cells: Array, axis: int) -> Array:
+    """As `_block_sums`, where the first cells along an axis count negatively."""
+    difference, other = np.diff(cells, axis=axis), 1 - axis
+    length = difference.shape[other]
+    return np.asarray(np.take(difference, range(1, length), other) + np.take(difference, range(length - 1), other))
+
+
+def _without_slope(blocks: Array) -> Array:
+    """Blocks (N, BLOCK, BLOCK) without the plane that fits them best."""
+    blocks = blocks - blocks.mean((1, 2), keepdims=True)
+    for slope in SLOPES:
+        share = np.einsum("nij,ij->n", blocks, slope) / np.square(slope).sum()
+        blocks = blocks - share[:, None, None] * slope
+    return blocks
+
+
 def flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Array, float, float]:
     """Spectrum of blocks with flat surroundings, and their variance, both in units of the given variance.
 
     The last value is how much the logarithm of their variances scatters, as a multiple of what noise of this spectrum
     does: about 1 for noise, more for content.
     """
-    half = BLOCK // 2
-
-    def blocks(values: NDArray[Any]) -> NDArray[Any]:
-        return np.lib.stride_tricks.sliding_window_view(values, (BLOCK, BLOCK))[::half, ::half]
-
-    expected = blocks(variance).mean((2, 3))
-    content = blocks(plane)
-    content = content - content.mean((2, 3), keepdims=True)
-    for slope in SLOPES:
-        share = (content * slope).sum((2, 3), keepdims=True) / np.square(slope).sum()
-        content = content - share * slope
-    ratio = content.var((2, 3)) / expected
+    expected = _block_sums(cell_sums(variance)) / BLOCK**2
+    ratio = _residual_variance(plane) / expected
     whole = ratio > CONSTANT  # blocks of one value tell nothing
     if used is not None:
-        whole &= blocks(used).all((2, 3))
+        whole &= _block_sums(cell_sums(used)) == BLOCK**2
     if not whole.any():
         return np.ones((BLOCK, BLOCK)), 1.0, math.inf
     # Blocks that are flat themselves would be those with the weakest noise: their neighbours without overlap decide.
@@ -87,7 +124,9 @@ def flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Arr
     roughness = convolve(np.where(whole, ratio, ratio[whole].max()), around / around.sum(), mode="mirror")
     flat = whole & (roughness <= np.quantile(roughness[whole], FLATTEST))
     # The median is little moved by blocks with content; of exponentially distributed power it is ln 2 of the mean.
-    power = np.median(np.square(np.abs(np.fft.fft2(content[flat] * TAPER))) / expected[flat, None, None], 0)
+    windows = np.lib.stride_tricks.sliding_window_view(plane, (BLOCK, BLOCK))[::CELL, ::CELL]
+    content = _without_slope(windows[: flat.shape[0], : flat.shape[1]][flat])
+    power = np.median(np.square(np.abs(np.fft.fft2(content * TAPER))) / expected[flat, None, None], 0)
     weakest, strongest = np.quantile(ratio[flat], (0.1, 0.9))
     independent = power.sum() ** 2 / np.square(power).sum()  # values in a block
     expected_scatter = 2 * 1.2816 * math.sqrt(2 / independent)
