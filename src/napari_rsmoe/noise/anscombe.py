@@ -112,7 +112,7 @@ class Stabiliser:
 
     def _tabulate_variances(self) -> None:
         """Tabulate variances at even steps of the mean, where they are looked up without a search."""
-        even = np.linspace(*self._variance_means[[0, -1]], STEPS)
+        even = np.linspace(self._variance_means[0], self._variance_means[-1], STEPS)
         self._variance_table = np.maximum(np.interp(even, self._variance_means, self._variances), LEAST_VARIANCE)
 
     def forward(self, values: NDArray[np.floating]) -> Array:

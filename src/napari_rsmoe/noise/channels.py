@@ -19,12 +19,12 @@ from .spectrum import COLOURED, CONSTANT, as_noise, finest, flat_spectrum
 QUIETEST, QUIET = 0.01, 0.1  # shares of the small blocks in which the planes of an image are compared
 SHARED = 0.45  # mean correlation of channels in the quietest, from which on they are taken to share noise, unless
 EVEN = 1.2  # brightness has more than so many times as much power in the quiet ones
-Laws = Sequence[PoissonGaussian]
+Models = Sequence[PoissonGaussian]
 UNEVEN_SHARE = 0.7  # of the power of places that are not alike, that is taken to be noise
 
 
 class Channels:
-    """What can be told of the noise of channels if laws of it are given.
+    """What can be told of the noise of channels if models of it are given.
 
     Parameters
     ----------
@@ -42,27 +42,27 @@ class Channels:
         self._stabilised: dict[tuple[int, PoissonGaussian], tuple[Array, Array]] = {}
 
     def with_photons(
-        self, even: Laws, kinds: Sequence[bool | None], apart: int = 1, growth: float = GROWTH
+        self, even: Models, kinds: Sequence[bool | None], apart: int = 1, growth: float = GROWTH
     ) -> list[PoissonGaussian]:
-        """The laws of even noise, or of photon noise in the channels that are said to have it or (None) seem to."""
-        laws = []
-        for plane, law, limit, photons in zip(self.planes, even, self.limits, kinds, strict=True):
+        """The models of even noise, or of photon noise in the channels that are said to have it or (None) seem to."""
+        models = []
+        for plane, model, limit, photons in zip(self.planes, even, self.limits, kinds, strict=True):
             found = None
-            if photons is None and law.read > 0:
-                found = photon_noise(plane, self.used, law.read, limit, apart, growth)
+            if photons is None and model.read > 0:
+                found = photon_noise(plane, self.used, model.read, limit, apart, growth)
             elif photons:
                 found = variance_line(plane, self.used, limit, apart)
-            found = found or law
-            laws.append(PoissonGaussian(*map(rounded, (found.gain, found.offset, found.read))))
-        return laws
+            found = found or model
+            models.append(PoissonGaussian(*map(rounded, (found.gain, found.offset, found.read))))
+        return models
 
-    def quiet_powers(self, laws: Laws) -> list[float]:
+    def quiet_powers(self, models: Models) -> list[float]:
         """As `quietest_power`, of each channel; 1 where there is no noise."""
-        return [self._quiet_power(c, law) if _noisy(law) else 1.0 for c, law in enumerate(laws)]
+        return [self._quiet_power(c, model) if _noisy(model) else 1.0 for c, model in enumerate(models)]
 
-    def brightness(self, laws: Laws, level: float = 1.0) -> tuple[Array, Array]:
+    def brightness(self, models: Models, level: float = 1.0) -> tuple[Array, Array]:
         """Mean of the stabilised channels that have noise, and its variance, `level` times that of independent ones."""
-        noisy = [self._stable(c, law) for c, law in enumerate(laws) if _noisy(law)]
+        noisy = [self._stable(c, model) for c, model in enumerate(models) if _noisy(model)]
         means, variances = zip(*noisy, strict=True)
         return np.mean(means, 0), np.mean(variances, 0) * level / len(means)
 
@@ -79,40 +79,42 @@ class Channels:
         shared = as_noise(scatter) and spectrum.mean() > COLOURED * finest(spectrum)
         return spectrum / 2 if shared else None
 
-    def levels(self, laws: Laws, independent: bool, certain: bool) -> Array:
+    def levels(self, models: Models, independent: bool, certain: bool) -> Array:
         """As `shared_levels`; 1 for all if there are not three channels with noise, or if they are independent."""
-        if independent or not self._colour(laws):
+        if independent or not self._colour(models):
             return np.ones(len(self.planes))
         counted = np.ones(self.planes[0].shape, bool) if self.used is None else self.used.copy()
         for plane, (low, high) in zip(self.planes, self.limits, strict=True):
             counted &= (plane > low) & (plane < high)
-        return shared_levels(*self._decorrelated(laws), counted, certain)
+        return shared_levels(*self._decorrelated(models), counted, certain)
 
-    def spectra(self, laws: Laws) -> Array:
+    def spectra(self, models: Models) -> Array:
         """The spectrum of each decorrelated plane; a common one if there are not three channels with noise.
 
         Planes in which noise cannot be told from content have at most that of the others.
         """
-        if not self._colour(laws):
-            common, _ = self._spectrum(*self.brightness(laws))
+        if not self._colour(models):
+            common, _ = self._spectrum(*self.brightness(models))
             return np.tile(common / common.mean(), (len(self.planes), 1, 1))
-        told = [self._spectrum(*each) for each in zip(*self._decorrelated(laws), strict=True)]
+        told = [self._spectrum(*each) for each in zip(*self._decorrelated(models), strict=True)]
         sure = [spectrum for spectrum, certain in told if certain]
         most = np.mean(sure, 0) if sure else np.inf
         return np.stack([spectrum if certain else np.minimum(spectrum, most) for spectrum, certain in told])
 
-    def relevelled(self, laws: Laws) -> list[PoissonGaussian]:
-        """The laws, each as strong as its channel is at all scales: interpolation may treat channels differently."""
+    def relevelled(self, models: Models) -> list[PoissonGaussian]:
+        """The models, each as strong as its channel is at all scales: interpolation may treat channels differently."""
         powers, certain = [], True
-        for c, law in enumerate(laws):
+        for c, model in enumerate(models):
             power = 1.0
-            if _noisy(law):
-                spectrum, told = self._spectrum(*self._stable(c, law))
+            if _noisy(model):
+                spectrum, told = self._spectrum(*self._stable(c, model))
                 power, certain = float(spectrum.mean()), certain and told
             powers.append(power)
-        if self._colour(laws) and not certain:
-            powers = [float(self.spectra(laws).mean())] * 3
-        return [law.stronger(power) for law, power in zip(laws, powers, strict=True)]
+        if self._colour(models) and not certain:
+            # Content only adds power, so what was measured of a channel bounds its noise from above.
+            common = float(self.spectra(models).mean())
+            powers = [min(power, common) for power in powers]
+        return [model.stronger(power) for model, power in zip(models, powers, strict=True)]
 
     def _spectrum(self, plane: Array, variance: Array) -> tuple[Array, bool]:
         """Power of the noise of a stabilised plane, in units of its variance, and whether it is told from content."""
@@ -125,28 +127,28 @@ class Channels:
         steady = steady_power(*pyramid_powers(plane, self.used) / variance.mean())
         return UNEVEN_SHARE * (np.minimum(spectrum, steady) if steady else spectrum), steady > 0
 
-    def _stable(self, channel: int, law: PoissonGaussian) -> tuple[Array, Array]:
+    def _stable(self, channel: int, model: PoissonGaussian) -> tuple[Array, Array]:
         """A channel stabilised by a noise model, and the variance that its noise then has; kept for the next caller."""
-        if (channel, law) not in self._stabilised:
-            self._stabilised[channel, law] = stabilised_plane(self.planes[channel], law, self.limits[channel])
-        return self._stabilised[channel, law]
+        if (channel, model) not in self._stabilised:
+            self._stabilised[channel, model] = stabilised_plane(self.planes[channel], model, self.limits[channel])
+        return self._stabilised[channel, model]
 
-    def _quiet_power(self, channel: int, law: PoissonGaussian) -> float:
+    def _quiet_power(self, channel: int, model: PoissonGaussian) -> float:
         plane, limits = self.planes[channel], self.limits[channel]
-        return quietest_power(plane, law, limits, self.used, self._stable(channel, law))
+        return quietest_power(plane, model, limits, self.used, self._stable(channel, model))
 
-    def _colour(self, laws: Laws) -> bool:
-        return len(laws) == 3 and all(map(_noisy, laws))
+    def _colour(self, models: Models) -> bool:
+        return len(models) == 3 and all(map(_noisy, models))
 
-    def _decorrelated(self, laws: Laws) -> tuple[Array, Array]:
+    def _decorrelated(self, models: Models) -> tuple[Array, Array]:
         """Decorrelated planes (3, H, W) of stabilised channels, and the variances that independent noise would have."""
-        channels = [self._stable(c, law) for c, law in enumerate(laws)]
+        channels = [self._stable(c, model) for c, model in enumerate(models)]
         values, variances = (np.stack(each, -1).astype(np.float32) for each in zip(*channels, strict=True))
         return decorrelate(values).astype(np.float64), decorrelated_variance(variances).astype(np.float64)
 
 
-def _noisy(law: PoissonGaussian) -> bool:
-    return law.gain + law.read > 0
+def _noisy(model: PoissonGaussian) -> bool:
+    return model.gain + model.read > 0
 
 
 def shared_levels(planes: Array, variance: Array, used: Mask, certain: bool = False) -> Array:

@@ -23,6 +23,12 @@ def clip_limits(values: NDArray[np.floating]) -> Limits:
     )
 
 
+def two_valued(values: NDArray[np.floating]) -> bool:
+    """Whether nearly all values are clipped, as in masks and printed text, so that nothing is known of their noise."""
+    inside = (values > values.min()) & (values < values.max())
+    return bool(np.mean(inside) <= CLIPPED_SHARE)
+
+
 def clipped_moments(value: Array, sigma: float, limits: Limits) -> tuple[Array, Array]:
     """Mean and variance of ``clip(value + sigma n, *limits)`` for standard normal n and positive sigma."""
     a, b = ((limit - value) / sigma for limit in limits)

@@ -1,4 +1,4 @@
-"""What the noise of an image is like: how strong at which brightness, at which scales, and shared by which channels."""
+"""Measure the noise model of an image: candidates compared by what content, which only adds power, cannot explain."""
 
 from __future__ import annotations
 
@@ -8,111 +8,156 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..arrays import Array, Floats, Mask
-from .channels import Channels, Laws
-from .evidence import Scales
+from .channels import Channels, Models
+from .clipping import two_valued
+from .evidence import Scales, posterior_mean
 from .noise_model import BLOCK, SILENCE, NoiseModel, PoissonGaussian, rounded
-from .pyramid import pyramid_powers, steady_power
 from .quiet import FAITHFUL
-from .spectrum import COLOURED, as_noise, flat_spectrum, neighbour_correlation
+from .spectrum import COLOURED, neighbour_correlation
 from .white import white_variance
 
-EMPTY = 1000.0  # mean power over power at the finest scale, from which on an image was certainly interpolated
-APART = 4  # px, distance at which the noise of pixels is taken for independent if that of neighbours is not
-COLOURED_GROWTH = 1.5  # as `photons.GROWTH`, where the noise of neighbours is correlated
-ALIKE = 1.5  # largest over smallest variance of channels that are taken for equally noisy
-TEXTURE = 0.45  # of the power that a law says, with less of which in quiet places it is dropped
-HIDDEN = 20.0  # variance of flat places, in that of the noise, from which on the noise is hidden and hardly to be told
-LEAST = 1e-5  # of a channel's range: less is the rounding of numbers
+LEAST_SIDE = 4 * BLOCK
+"""Side in px below which an image has too few blocks for a spectrum; its noise is then taken for white and even."""
+EMPTY = 1000.0
+"""Mean power over power at the finest scale from which an image was certainly interpolated."""
+APART = 4
+"""Distance in px at which the noise of pixels is independent although that of neighbours is not."""
+CORRELATED_GROWTH = 1.5
+"""As `photons.GROWTH`, for correlated noise, whose growth is measured among fewer independent pixels."""
+SAME_LEVEL = 1.5
+"""Largest over smallest variance of channels up to which all of them are given one noise level."""
+HIDDEN = 20.0
+"""Variance of flat blocks, relative to that of the noise, above which content hides the noise. The variance of the
+noise is then reduced in proportion, for most of what was measured is content."""
+ROUNDING = 1e-5
+"""Standard deviation of noise, relative to the range of most pixels, below which it is rounding of numbers."""
+PRECISION = 1e-7
+"""The same, relative to the range of all pixels: less is lost in single precision."""
+MOST_PIXELS = (0.01, 0.99)
+"""Quantiles between which most pixels lie. A few hot pixels, stars or gaps beyond them do not set the scale."""
 
 
 def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | None = None) -> NoiseModel:
-    """Find out what the noise of an image is like.
+    """Measure the noise model of an image.
 
-    Noise that clearly grows with brightness (photon noise) gets a gain; noise that is clearly weaker at the finest
-    scale than at coarser ones (as after interpolation in a camera) gets a spectrum. In any other case it is white and
-    even, and of one level where the channels have about the same.
+    Each channel has no noise, even noise (white Gaussian), or photon noise, which grows with brightness. Neighbours
+    share their noise if the image has much less power at the finest scale than at coarser ones, as after
+    interpolation in a camera, and if its pyramid looks like that of noise (`evidence.Scales`); then the noise gets a
+    spectrum. Channels share theirs if brightness has clearly more of it than colour differences. Content only adds
+    power, so each noise model must be met in the quietest places of the image; where they have less, the model is
+    replaced by the posterior mean of it and the next simpler one.
 
     Parameters
     ----------
     pixels : ndarray of float32, shape (H, W, C)
-        Finite.
+        The image; finite.
     used : ndarray of bool, shape (H, W), or None
         Pixels that count; None: all.
     like : NoiseModel, optional
-        Noise of the same kinds is to be measured: which channels have photon noise, and whether there is a spectrum.
+        Measure noise of the same kinds: which channels have photon noise, and whether neighbours share it.
+
+    Returns
+    -------
+    NoiseModel
+        In the units of the image.
     """
     channels = Channels(pixels, used, None if like is None else like.limits)
-    small = min(pixels.shape[:2]) < 4 * BLOCK
-    even = _levelled([_white_law(plane, used, small) for plane in channels.planes])
-    independent, certain = like is not None and like.spectrum is None, like is not None
-    if small or all(law == SILENCE for law in even):
-        levels = channels.levels(even, independent, certain)
-        return NoiseModel(tuple(even), channels.limits, _level_spectra(levels))
-    kinds = [None if like is None else law.gain > 0 for law in (like.channels if like else even)]
-    laws = channels.with_photons(even, kinds)
-    levels = channels.levels(laws, independent, certain)
-    scales = Scales.of(*channels.brightness(laws, levels[0]), used)
-    if laws != even and scales.finest < FAITHFUL:
-        laws = _believed(laws, even, [scales.finest] * len(laws), certain)
-        scales = Scales.of(*channels.brightness(laws, levels[0]), used)
+    small = min(pixels.shape[:2]) < LEAST_SIDE
+    even = _common_level([_even_model(plane, used, small) for plane in channels.planes])
+    if small or all(model == SILENCE for model in even):
+        return NoiseModel(tuple(even), channels.limits, _flat_spectra(_plane_levels(channels, even, like)))
+    kinds = [None if like is None else model.gain > 0 for model in (like.channels if like else even)]
+    models = channels.with_photons(even, kinds)
+    scales = _scales(channels, models, like)
+    if models != even and scales.finest < FAITHFUL:
+        models = _believed(models, even, [scales.finest] * len(models), like)
+        scales = _scales(channels, models, like)
     along_y, along_x = map(rounded, neighbour_correlation(scales.spectrum))
-    interpolated = scales.spectrum.mean() > EMPTY * scales.finest and not scales.alike
+    interpolated = scales.spectrum.mean() > EMPTY * scales.finest and not scales.clear
     if interpolated and not (like and like.white):
         own = channels.difference_spectrum()
         if own is not None:
-            law = PoissonGaussian(0, 0, rounded(math.sqrt(own.mean())))
-            return NoiseModel((law,) * 3, channels.limits, np.tile(own / own.mean(), (3, 1, 1)), (along_y, along_x))
-    if not scales.coloured if like is None else like.white:
-        laws = _believed(laws, even, channels.quiet_powers(laws), certain)
-        # Where noise is, it is everywhere. What compresses images takes it away in quiet places, but not at half the
-        # resolution.
-        if not FAITHFUL <= scales.steady <= COLOURED:
-            laws = _believed(laws, [SILENCE] * len(laws), channels.quiet_powers(laws), certain)
-        laws = [law.stronger(min(1.0, HIDDEN / scales.excess)) for law in laws]
-        return NoiseModel(tuple(laws), channels.limits, _level_spectra(levels), (along_y, along_x))
-    # What was measured is the noise at the finest scale; pixels further apart hardly share theirs, but have more
-    # content, so that noise has to grow at either scale, in flat places, to be taken for that of photons.
-    if like is None:
-        kinds = [None if law.gain > 0 and scales.alike else False for law in laws]
-    laws = channels.with_photons(channels.relevelled(even), kinds, APART, COLOURED_GROWTH)
-    laws = channels.relevelled(laws)
-    spectra = channels.spectra(laws)
-    laws = [law.stronger(float(spectra.mean())) for law in laws]
-    return NoiseModel(tuple(laws), channels.limits, spectra / spectra.mean(), (along_y, along_x))
+            model = PoissonGaussian(0, 0, rounded(math.sqrt(own.mean())))
+            return NoiseModel((model,) * 3, channels.limits, np.tile(own / own.mean(), (3, 1, 1)), (along_y, along_x))
+    spectra: Array | None
+    if scales.correlated if like is None else not like.white:
+        models, spectra = _correlated(channels, even, models, scales, like)
+    else:
+        spectra = _flat_spectra(_plane_levels(channels, models, like))
+        models = _white(channels, even, models, scales, like)
+    return NoiseModel(tuple(models), channels.limits, spectra, (along_y, along_x))
 
 
-def _believed(laws: Laws, others: Laws, powers: Sequence[float], certain: bool) -> list[PoissonGaussian]:
-    """Laws as far as their power is heard: as they are, weaker, or (unless their kind is certain) others instead.
+def _white(
+    channels: Channels, even: Models, models: Models, scales: Scales, like: NoiseModel | None
+) -> list[PoissonGaussian]:
+    """Models of white noise, reduced as far as the quietest places of the image do not meet them."""
+    models = _believed(models, even, channels.quiet_powers(models), like)
+    # Compression takes noise away in quiet places, but not at half the resolution.
+    if not FAITHFUL <= scales.steady <= COLOURED:
+        models = _believed(models, [SILENCE] * len(models), channels.quiet_powers(models), like)
+    return [model.stronger(min(1.0, HIDDEN / scales.excess)) for model in models]
 
-    Some of what was measured may have been texture, or all of it.
+
+def _correlated(
+    channels: Channels, even: Models, models: Models, scales: Scales, like: NoiseModel | None
+) -> tuple[list[PoissonGaussian], Array]:
+    """Models of correlated noise and its spectrum in each decorrelated plane.
+
+    The power at the finest scale says little then, so the level of each channel is measured over all scales. Pixels
+    further apart hardly share their noise, but have more content. So noise has to grow at either distance, and flat
+    blocks must clearly hold noise alone, for a model of photon noise.
     """
-    believed = []
-    for law, other, power in zip(laws, others, powers, strict=True):
-        if law in (other, SILENCE) or power >= FAITHFUL:
-            believed.append(law)
-        else:
-            believed.append(law.stronger(power / FAITHFUL) if certain or power > TEXTURE else other)
-    return believed
+    kinds: list[bool | None] = [model.gain > 0 for model in (like or NoiseModel(tuple(models), ())).channels]
+    if like is None:
+        kinds = [None if photons and scales.clear else False for photons in kinds]
+    models = channels.with_photons(channels.relevelled(even), kinds, APART, CORRELATED_GROWTH)
+    models = channels.relevelled(models)
+    spectra = channels.spectra(models)
+    return [model.stronger(float(spectra.mean())) for model in models], spectra / spectra.mean()
 
 
-def _white_law(plane: Array, used: Mask | None, small: bool) -> PoissonGaussian:
+def _scales(channels: Channels, models: Models, like: NoiseModel | None) -> Scales:
+    level = _plane_levels(channels, models, like)[0]
+    return Scales.of(*channels.brightness(models, level), channels.used)
+
+
+def _plane_levels(channels: Channels, models: Models, like: NoiseModel | None) -> Array:
+    """Variance of white noise in each decorrelated plane, relative to that of independent channels."""
+    independent = like is not None and like.spectrum is None
+    return channels.levels(models, independent, certain=like is not None)
+
+
+def _believed(
+    models: Models, others: Models, powers: Sequence[float], like: NoiseModel | None
+) -> list[PoissonGaussian]:
+    """Keep, weaken or replace each channel's noise model, depending on the power that was found of it."""
+    each = zip(models, others, powers, strict=True)
+    return [posterior_mean(*one, certain=like is not None) for one in each]
+
+
+def _even_model(plane: Array, used: Mask | None, small: bool) -> PoissonGaussian:
     """Noise of a channel as if it were white and even; interpolation may have left none at the finest scale."""
+    values = plane if used is None else plane[used]
+    if two_valued(values):
+        return SILENCE
     sigma = math.sqrt(white_variance(plane, used))
-    if sigma <= LEAST * np.ptp(plane):
-        noise_like = not small and as_noise(flat_spectrum(plane, np.ones_like(plane), used)[2])
-        sigma = math.sqrt(steady_power(*pyramid_powers(plane, used))) if noise_like else 0.0
+    low, high = np.quantile(values, MOST_PIXELS)
+    if sigma <= max(ROUNDING * (high - low), PRECISION * float(np.ptp(plane))):
+        scales = None if small else Scales.of(plane, np.ones_like(plane), used)
+        sigma = math.sqrt(scales.steady) if scales and scales.log_odds > 0 else 0.0
     return PoissonGaussian(0, 0, rounded(sigma))
 
 
-def _levelled(laws: Laws) -> list[PoissonGaussian]:
+def _common_level(models: Models) -> list[PoissonGaussian]:
     """One level for all channels that have noise, if theirs are about the same."""
-    heard = [law.read for law in laws if law.read > 0]
-    if not heard or max(heard) ** 2 > ALIKE * min(heard) ** 2:
-        return list(laws)
-    common = PoissonGaussian(0, 0, rounded(math.sqrt(float(np.mean(np.square(heard))))))
-    return [common if law.read > 0 else law for law in laws]
+    found = [model.read for model in models if model.read > 0]
+    if not found or max(found) ** 2 > SAME_LEVEL * min(found) ** 2:
+        return list(models)
+    common = PoissonGaussian(0, 0, rounded(math.sqrt(float(np.mean(np.square(found))))))
+    return [common if model.read > 0 else model for model in models]
 
 
-def _level_spectra(levels: Array) -> Array | None:
-    """Spectra of white noise; None if all planes have the same."""
+def _flat_spectra(levels: Array) -> Array | None:
+    """Spectra of white noise of these variances; None if all planes have the same."""
     return None if (levels == 1).all() else np.tile(levels[:, None, None], (1, BLOCK, BLOCK))

@@ -9,19 +9,28 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 
+Places = NDArray[np.intp]
+"""Where patches begin: indices into the flattened result of `box_sums`."""
+
 
 def box_sums(values: NDArray[Any], size: tuple[int, int], apart: int = 1) -> Array:
     """Sum over the patch, `size` (height, width) pixels that are `apart` px from each other, that begins at a pixel."""
     rows, columns = (length - (side - 1) * apart for length, side in zip(values.shape, size, strict=True))
-    sums = sum(values[k * apart : k * apart + rows].astype(np.float64) for k in range(size[0]))
-    return np.asarray(sum(sums[:, k * apart : k * apart + columns] for k in range(size[1])))
+    down = np.zeros((rows, values.shape[1]))
+    for start in range(0, size[0] * apart, apart):
+        down += values[start : start + rows]
+    sums = np.zeros((rows, columns))
+    for start in range(0, size[1] * apart, apart):
+        sums += down[:, start : start + columns]
+    return sums
 
 
-def patches_at(plane: Array, side: int, places: NDArray[np.intp], apart: int = 1) -> Array:
-    """Patches, shape (N, side^2), that begin at these places."""
-    windows = np.lib.stride_tricks.sliding_window_view(plane, ((side - 1) * apart + 1,) * 2)[..., ::apart, ::apart]
+def patches_at(plane: Array, size: tuple[int, int], places: Places, apart: int = 1) -> Array:
+    """Patches, shape (N, height * width), that begin at these places."""
+    extent = tuple((length - 1) * apart + 1 for length in size)
+    windows = np.lib.stride_tricks.sliding_window_view(plane, extent)[..., ::apart, ::apart]
     y, x = np.divmod(places, windows.shape[1])
-    return windows[y, x].reshape(len(places), side * side)
+    return windows[y, x].reshape(len(places), size[0] * size[1])
 
 
 def longest_even_tail(patches: Array) -> float:

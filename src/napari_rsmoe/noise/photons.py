@@ -112,7 +112,7 @@ def _levels(plane: Array, used: Mask | None, top: float, apart: int) -> tuple[Ar
         if len(members) < FEWEST:
             continue
         chosen = places[members[np.linspace(0, len(members) - 1, min(len(members), MOST)).astype(np.intp)]]
-        patches = patches_at(plane, SIDE, chosen, apart)
+        patches = patches_at(plane, (SIDE, SIDE), chosen, apart)
         if np.mean(patches >= top) <= SATURATED:
             mean = patches.mean()
             found.append((mean, longest_even_tail(patches - mean), len(chosen)))

@@ -14,10 +14,12 @@ from ..arrays import Array, Limits, Mask
 from .anscombe import Stabiliser
 from .noise_model import PoissonGaussian
 
+FAITHFUL = 0.75
+"""Power in the quietest places, relative to what a noise model predicts, above which the model is kept as it is. Below,
+the model is too strong, at least in that proportion."""
 BLOCK, FEWEST_BLOCKS = 8, 50  # px, side of the blocks that are compared with a law, and how many there must be
 QUIETEST = 0.1  # share of the blocks that count as quiet; the power of few photons is spread widely, so of
 QUIETEST_EVEN = 0.01  # even noise less of them will do
-FAITHFUL = 0.75  # of the power that noise by a law has in quiet places, with less of which the law is too strong
 LOCAL_MEAN = 2.0  # px, of the blur that tells the brightness at a pixel
 LOCAL_WIDTH = 7  # px, side of the box that tells the brightness at a pixel
 

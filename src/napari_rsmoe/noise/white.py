@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..arrays import Array, Limits, Mask
 from .clipping import clip_limits, clipped_moments
-from .patches import box_sums, longest_even_tail, patches_at
+from .patches import Places, box_sums, longest_even_tail, patches_at
 
 PATCH = 7
 """Side of the patches whose covariance is taken, px."""
+LINE = 15
+"""Length of the patches of line scans, px."""
 MOST_PATCHES = 10_000
-"""Patches of a channel that are looked at. More hardly change the estimate; fewer make it scatter."""
+"""Patches whose covariance is taken, at most. More hardly change the estimate; fewer make it scatter."""
 FIRST_SHARE = 4
-"""One in so many patches is used for the first estimate, which only selects flat patches."""
+"""One in so many of these patches is used for the first estimate, which only selects flat patches."""
 ROUNDS = 3
 """How often flat patches are selected by the estimate so far, at most."""
 CONVERGED = 0.02
@@ -49,57 +50,63 @@ def white_variance(plane: Array, used: Mask | None = None) -> float:
     -------
     float
         In squared units of the channel; 0 if the channel does not vary, and where it is too small to tell noise from
-        content (fewer than 4 patches, or a side under 3 px).
+        content (fewer than 4 patches, or less than 9 px).
 
     References
     ----------
     .. [1] G. Chen, F. Zhu, P. A. Heng. An efficient statistical method for image noise level estimation. ICCV 2015.
        :doi:`10.1109/ICCV.2015.62`
     """
-    side = min(PATCH, *plane.shape)
-    if side < 3 or np.ptp(plane) == 0:
+    size = patch_size(plane.shape)
+    if min(plane.shape) == 0 or size[0] * size[1] < 9 or np.ptp(plane) == 0:
         return 0.0
-    places = sampled_places(plane.shape, side, used)
-    if len(places) < 4:
-        return 0.0
+    count = size[0] * size[1]
+    sums = box_sums(plane, size)
+    whole = np.ones(sums.shape, bool) if used is None or used.all() else box_sums(used, size) == count
     low, high = clip_limits(plane if used is None else plane[used])
     if not math.isfinite(low) and not math.isfinite(high):
-        return _flat_variance(plane, side, places)
-    clipped = box_sums((plane <= low) | (plane >= high), (side, side)).ravel()[places] / side**2
+        return _flat_variance(plane, size, np.flatnonzero(whole))
+    clipped = box_sums((plane <= low) | (plane >= high), size) / count
     # Saturated areas hold no noise at all; a few clipped pixels hardly matter.
-    chosen = clipped <= max(float(np.quantile(clipped, 0.25)), CLIPPED_PIXELS)
-    if chosen.sum() < side * side:
-        chosen = clipped < 1
-    if chosen.sum() < 4:
+    most = max(float(np.quantile(clipped[whole], 0.25)), CLIPPED_PIXELS) if whole.any() else 0.0
+    chosen = whole & (clipped <= most) & (clipped < 1)
+    if chosen.sum() < count:
+        chosen = whole & (clipped < 1)
+    places = np.flatnonzero(chosen)
+    if len(places) < 4:
         return 0.0
-    places = places[chosen]
-    means = box_sums(plane, (side, side)).ravel()[places] / side**2
-    return _before_clipping(means, _flat_variance(plane, side, places), (low, high))
+    return _before_clipping(sums.ravel()[places] / count, _flat_variance(plane, size, places), (low, high))
 
 
-def sampled_places(shape: tuple[int, ...], side: int, used: Mask | None) -> NDArray[np.intp]:
-    """Where patches begin, in the order of `box_sums`: an even sample of those without unused pixels."""
-    count = (shape[0] - side + 1) * (shape[1] - side + 1)
-    if used is None or used.all():
-        return np.arange(0, count, max(1, count // MOST_PATCHES))
-    places = np.flatnonzero(box_sums(used, (side, side)) == side**2)
-    return places[:: max(1, len(places) // MOST_PATCHES)]
+def patch_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width of the patches of a channel; those of a line scan, below 3 px high or wide, are lines."""
+    if min(shape) < 3:
+        return (1, min(LINE, shape[1])) if shape[0] < shape[1] else (min(LINE, shape[0]), 1)
+    side = min(PATCH, *shape)
+    return side, side
 
 
-def _flat_variance(plane: Array, side: int, places: NDArray[np.intp]) -> float:
+def _flat_variance(plane: Array, size: tuple[int, int], places: Places) -> float:
     """Noise variance of the patches at these places: first of all, then of those in which noise outweighs content."""
-    patches = patches_at(plane - plane.mean(), side, places)
-    variance = longest_even_tail(patches[::FIRST_SHARE] if len(patches) > FIRST_SHARE * 10 * side**2 else patches)
-    terms = 2 * side * (side - 1)
+    if len(places) < 4:
+        return 0.0
+    centred = plane - plane.mean()
+
+    def variance_of(chosen: Places, most: int) -> float:
+        return longest_even_tail(patches_at(centred, size, chosen[:: max(1, len(chosen) // most)]))
+
+    variance = variance_of(places, MOST_PATCHES // FIRST_SHARE)
+    (height, width), terms = size, 2 * size[0] * size[1] - sum(size)
     down, across = (np.square(np.diff(plane, axis=axis)) for axis in (0, 1))
-    energy = (box_sums(down, (side - 1, side)) + box_sums(across, (side, side - 1))).ravel()[places] / terms
+    energy = box_sums(down, (height - 1, width)) + box_sums(across, (height, width - 1))
+    energy = energy.ravel()[places] / terms
     for _ in range(ROUNDS):
         # Differences of white noise have twice its variance. Their mean square over a patch scatters by about
         # 2 / sqrt(terms), as neighbouring differences are correlated; patches within two such errors are flat.
-        flat = energy < 2 * variance * (1 + 2 * 2 / math.sqrt(terms))
-        if flat.sum() < max(10 * side * side, 0.01 * len(flat)):
+        flat = places[energy < 2 * variance * (1 + 2 * 2 / math.sqrt(terms))]
+        if len(flat) < max(10 * height * width, 0.01 * len(places)):
             break
-        before, variance = variance, longest_even_tail(patches[flat])
+        before, variance = variance, variance_of(flat, MOST_PATCHES)
         if abs(variance - before) <= CONVERGED * before:
             break
     return variance
