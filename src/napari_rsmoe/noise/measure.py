@@ -73,7 +73,7 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | N
         models = _believed(models, even, [scales.finest] * len(models), like)
         scales = _scales(channels, models, like)
     along_y, along_x = map(rounded, neighbour_correlation(scales.spectrum))
-    interpolated = scales.spectrum.mean() > EMPTY * scales.finest and not scales.clear
+    interpolated = scales.spectrum.mean() > EMPTY * scales.finest and not scales.correlated
     if interpolated and not (like and like.white):
         own = channels.difference_spectrum()
         if own is not None:
