@@ -12,19 +12,30 @@ from ..arrays import Array, Limits
 from .clipping import NO_LIMITS, clipped_moments
 from .noise_model import PoissonGaussian
 
-STEPS = 8193  # steps of the mean at which variances are tabulated
-GRID = 1025  # true values at which the moments of stabilised values are tabulated
-FEW = 40.0  # photons up to which their numbers are summed one by one; more are as good as Gaussian
-TAIL = 10.0  # standard deviations of the photon number that are summed beyond the mean
-NODES = 48  # of the Gauss-Hermite rule that stands for Gaussian noise
-LEAST_VARIANCE = 0.05  # of stabilised noise, where clipping or the lack of photons leaves less
+GRID = 1025
+"""True values at which the moments of stabilised values are tabulated."""
+STEPS = 8193
+"""Even steps of the mean of stabilised values at which their variance is looked up."""
+FEW = 40.0
+"""Number of photons up to which the Poisson distribution is summed term by term; above, it is taken for Gaussian."""
+TAIL = 10.0
+"""Standard deviations beyond the mean up to which photon numbers are summed."""
+NODES = 48
+"""Nodes of the Gauss-Hermite rule that integrates over Gaussian noise."""
+LEAST_VARIANCE = 0.05
+"""Least variance of stabilised noise, where clipping or few photons leave less."""
+SLOPE_STEP = 0.1
+"""Half of the interval over which the slope of the inverse is taken, in standard deviations of the noise. It is wide
+enough to bridge the steps of the table."""
+REACH = 8.0
+"""Distance from a limit, in standard deviations of the noise, beyond which clipping has no effect."""
 
 
 def stabilise(image: NDArray[np.floating], noise: PoissonGaussian) -> Array:
     """Turn values into ones whose noise has a standard deviation of about 1.
 
-    This is the generalised Anscombe transform (Starck, Murtagh and Bijaoui, 1998), ``2 sqrt(photons + 3/8 +
-    (read / gain)^2)``; for plain Gaussian noise a division by its standard deviation.
+    This is the generalised Anscombe transform [1]_, ``2 sqrt(photons + 3/8 + (read / gain)^2)``; for Gaussian noise
+    it is a division by the standard deviation.
 
     Parameters
     ----------
@@ -36,7 +47,18 @@ def stabilise(image: NDArray[np.floating], noise: PoissonGaussian) -> Array:
     Returns
     -------
     ndarray of float64
-        Shape of `image`.
+        Shape of `image`; in standard deviations of the noise.
+
+    References
+    ----------
+    .. [1] J.-L. Starck, F. Murtagh, A. Bijaoui. Image processing and data analysis: the multiscale approach. Cambridge
+       University Press, 1998. :doi:`10.1017/CBO9780511564352`
+
+    Examples
+    --------
+    >>> from napari_rsmoe import PoissonGaussian, stabilise
+    >>> stabilise([0.0, 10.0, 1000.0], PoissonGaussian(gain=2.0)).round(2)
+    array([ 1.22,  4.64, 44.74])
     """
     values = np.asarray(image, np.float64)
     if noise.gain == 0:
@@ -49,9 +71,9 @@ def stabilise(image: NDArray[np.floating], noise: PoissonGaussian) -> Array:
 def unstabilise(image: NDArray[np.floating], noise: PoissonGaussian, limits: Limits = NO_LIMITS) -> Array:
     """Undo `stabilise` on denoised values, without bias.
 
-    The mean of a root is not the root of the mean, so squaring would darken the image. Instead the value is taken whose
-    noise, once stabilised, has the denoised value as its mean (Makitalo and Foi, IEEE Trans. Image Processing 2011 and
-    2013), from a table of sums over photon numbers and integrals over Gaussian noise.
+    The mean of a root is not the root of the mean, so squaring would darken the image. The exact unbiased inverse [1]_
+    is the value whose noise, once stabilised, has the denoised value as its mean. It is looked up in a table of sums
+    over photon numbers and integrals over Gaussian noise.
 
     Parameters
     ----------
@@ -60,12 +82,26 @@ def unstabilise(image: NDArray[np.floating], noise: PoissonGaussian, limits: Lim
     noise : PoissonGaussian
         As given to `stabilise`.
     limits : (float, float)
-        Values at which the noisy image was cut off; infinite: not at all.
+        Values at which the noisy image was clipped; infinite: not at all.
 
     Returns
     -------
     ndarray of float64
         Values in units of the noisy image.
+
+    References
+    ----------
+    .. [1] M. Makitalo, A. Foi. Optimal inversion of the generalized Anscombe transformation for Poisson-Gaussian
+       noise. IEEE Transactions on Image Processing 22, 2013. :doi:`10.1109/TIP.2012.2202675`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import PoissonGaussian, stabilise, unstabilise
+    >>> counts = 3.0 * np.random.default_rng(0).poisson(2.0, 100_000)
+    >>> camera = PoissonGaussian(gain=3.0)
+    >>> round(float(unstabilise(stabilise(counts, camera).mean(), camera)), 1)
+    6.0
     """
     stabilised = np.asarray(image, np.float64)
     # Half the root, squared, is the number of photons.
@@ -74,16 +110,16 @@ def unstabilise(image: NDArray[np.floating], noise: PoissonGaussian, limits: Lim
 
 
 class Stabiliser:
-    """Tables for one law of noise: the unbiased inverse of stabilised values, its slope, and what noise they have.
+    """Tables for one noise model: the unbiased inverse of stabilised values, its slope, and the noise they have.
 
     Parameters
     ----------
     noise : PoissonGaussian
-        Of the values; not zero.
+        Noise model of the values; not zero.
     highest : float
         Largest true value to be expected, for noise with a gain.
     limits : (float, float)
-        Values at which noisy values were cut off; infinite: not at all.
+        Values at which noisy values were clipped; infinite: not at all.
     """
 
     def __init__(self, noise: PoissonGaussian, highest: float, limits: Limits = NO_LIMITS) -> None:
@@ -91,15 +127,15 @@ class Stabiliser:
         bounded = [limit for limit in limits if math.isfinite(limit)]
         if noise.gain > 0:
             most = max((min(highest, limits[1]) - noise.offset) / noise.gain, 1.0)
-            # Even steps of the root, which is where values are looked up.
+            # Values are looked up by their root, so the table has even steps of the root.
             self._values = noise.offset + noise.gain * np.linspace(0, math.sqrt(most), GRID) ** 2
             self._means, self._variances = stabilised_moments(self._values, noise, limits)
             self._variance_means = self._means
             self._straight = (False, False)
             self._tabulate_variances()
             return
-        # True values lie within the limits: beyond them nothing can be told. Far from a limit it is not felt.
-        reach = 8 * noise.read
+        # True values lie within the limits. Far from a limit clipping has no effect, and the inverse is linear.
+        reach = REACH * noise.read
         low = limits[0] if math.isfinite(limits[0]) else min(bounded, default=0.0) - reach
         high = limits[1] if math.isfinite(limits[1]) else max(bounded, default=0.0) + reach
         self._straight = (not math.isfinite(limits[0]), not math.isfinite(limits[1]))
@@ -120,7 +156,7 @@ class Stabiliser:
         return stabilise(values, self.noise)
 
     def inverse(self, stabilised: NDArray[np.floating]) -> Array:
-        """Values whose stabilised noise has these means."""
+        """True values whose stabilised noise has these means."""
         values: Array = np.interp(stabilised, self._means, self._values)
         low, high = self._straight
         plain = np.asarray(stabilised, np.float64) * self.noise.read
@@ -131,13 +167,13 @@ class Stabiliser:
         return values
 
     def slope(self, stabilised: NDArray[np.floating]) -> Array:
-        """How much `inverse` changes with a stabilised value."""
-        step = 0.1  # of the noise: wide enough to bridge the table's steps
-        slope: Array = (self.inverse(stabilised + step) - self.inverse(stabilised - step)) / (2 * step)
+        """Slope of `inverse` at these stabilised values."""
+        above, below = self.inverse(stabilised + SLOPE_STEP), self.inverse(stabilised - SLOPE_STEP)
+        slope: Array = (above - below) / (2 * SLOPE_STEP)
         return slope
 
     def variance(self, stabilised: NDArray[np.floating]) -> Array:
-        """Variance of the noise of stabilised values of these means: 1, or less where it was cut off."""
+        """Variance of the noise of stabilised values of these means: 1, or less where values are clipped."""
         first, last = self._variance_means[[0, -1]]
         steps = (np.asarray(stabilised) - first) * (len(self._variance_table) - 1) / (last - first)
         nearest = np.clip(steps + 0.5, 0, len(self._variance_table) - 1).astype(np.intp)
@@ -156,7 +192,7 @@ def stabilised_moments(values: Array, noise: PoissonGaussian, limits: Limits = N
     def squares(photons: Array, spread: Array) -> tuple[Array, Array]:
         noisy = noise.offset + noise.gain * (photons[:, None] + spread[:, None] * nodes)
         root = stabilise(np.clip(noisy, *limits), noise)
-        # Not through BLAS, whose last bits may depend on the number of threads.
+        # BLAS is avoided, as its last bits may depend on the number of threads.
         return np.einsum("nk,k->n", root, weights), np.einsum("nk,k->n", np.square(root), weights)
 
     light = np.maximum(values - noise.offset, 0) / noise.gain

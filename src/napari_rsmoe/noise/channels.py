@@ -1,4 +1,4 @@
-"""The channels of a noisy image, seen through noise models of them."""
+"""The channels of an image, and what each noise model of them predicts and finds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array, Limits, Mask
-from ..image.opponent import decorrelate, decorrelated_variance
+from ..image.opponent import Opponent
 from .clipping import clip_limits
 from .noise_model import BLOCK, PoissonGaussian, channel_correlation, rounded
 from .photons import GROWTH, photon_noise, variance_line
@@ -16,22 +16,34 @@ from .pyramid import pyramid_powers, steady_power
 from .quiet import FEWEST_BLOCKS, block_means, finest_power, quiet_power, quietest_power, stabilised_plane
 from .spectrum import COLOURED, CONSTANT, as_noise, finest, flat_spectrum
 
-QUIETEST, QUIET = 0.01, 0.1  # shares of the small blocks in which the planes of an image are compared
-SHARED = 0.45  # mean correlation of channels in the quietest, from which on they are taken to share noise, unless
-EVEN = 1.2  # brightness has more than so many times as much power in the quiet ones
 Models = Sequence[PoissonGaussian]
-UNEVEN_SHARE = 0.7  # of the power of places that are not alike, that is taken to be noise
+"""A noise model for each channel."""
+QUIETEST, QUIET = 0.01, 0.1
+"""Quantiles of the block powers at which the decorrelated planes are compared."""
+SHARED = 0.45
+"""Mean correlation of two channels in the quietest blocks from which they may share their noise."""
+EVEN = 1.2
+"""Power of brightness in quiet blocks over that in the quietest, up to which it is noise; content varies more."""
+UNEVEN_SHARE = 0.7
+"""Share of the power of flat blocks that is taken for noise where it varies more from block to block than noise."""
 
 
 class Channels:
-    """What can be told of the noise of channels if models of it are given.
+    """The channels of an image, for measuring what given noise models predict of them.
 
     Parameters
     ----------
-    pixels, used
-        As of `measure_noise`.
+    pixels : ndarray of float32, shape (H, W, C)
+        The image; finite.
+    used : ndarray of bool, shape (H, W), or None
+        Pixels that count; None: all.
     limits : tuple of (float, float), or None
-        For each channel the values at which it was cut off; None: as it seems.
+        For each channel the values at which it was clipped; None: measure them.
+
+    Attributes
+    ----------
+    planes : list of ndarray of float64, shape (H, W)
+        The channels.
     """
 
     def __init__(self, pixels: NDArray[np.float32], used: Mask | None, limits: tuple[Limits, ...] | None) -> None:
@@ -44,7 +56,19 @@ class Channels:
     def with_photons(
         self, even: Models, kinds: Sequence[bool | None], apart: int = 1, growth: float = GROWTH
     ) -> list[PoissonGaussian]:
-        """The models of even noise, or of photon noise in the channels that are said to have it or (None) seem to."""
+        """Replace models of even noise by models of photon noise where the noise grows with brightness.
+
+        Parameters
+        ----------
+        even : sequence of PoissonGaussian
+            The model of even noise of each channel.
+        kinds : sequence of bool or None
+            Whether each channel has photon noise; None: measure it.
+        apart : int
+            Distance of the pixels that are compared, px: more than 1 where neighbours share their noise.
+        growth : float
+            Variance at the brightest over that at the darkest level from which noise grows.
+        """
         models = []
         for plane, model, limit, photons in zip(self.planes, even, self.limits, kinds, strict=True):
             found = None
@@ -57,20 +81,23 @@ class Channels:
         return models
 
     def quiet_powers(self, models: Models) -> list[float]:
-        """As `quietest_power`, of each channel; 1 where there is no noise."""
+        """`quietest_power` of each channel; 1 where the model has no noise."""
         return [self._quiet_power(c, model) if _noisy(model) else 1.0 for c, model in enumerate(models)]
 
     def brightness(self, models: Models, level: float = 1.0) -> tuple[Array, Array]:
-        """Mean of the stabilised channels that have noise, and its variance, `level` times that of independent ones."""
+        """Mean of the stabilised channels with noise, and its variance: `level` times that of independent channels."""
         noisy = [self._stable(c, model) for c, model in enumerate(models) if _noisy(model)]
         means, variances = zip(*noisy, strict=True)
         return np.mean(means, 0), np.mean(variances, 0) * level / len(means)
 
     def difference_spectrum(self) -> Array | None:
-        """Power of the noise of a channel by the difference of red and blue, in which there is little content.
+        """Measure correlated noise in the difference of red and blue, in which there is little content.
 
-        In squared units of the channels, as if these were alike and independent. None if there are not three channels,
-        or if neighbours do not share the noise of the difference, as far as can be told.
+        Returns
+        -------
+        ndarray of float64, shape (BLOCK, BLOCK), or None
+            Power of the noise of one channel in squared units, if channels have equal and independent noise. None if
+            there are not three channels, or if the difference does not show correlated noise.
         """
         difference = self.planes[0] - self.planes[-1]
         if len(self.planes) != 3 or not difference.any():
@@ -80,7 +107,7 @@ class Channels:
         return spectrum / 2 if shared else None
 
     def levels(self, models: Models, independent: bool, certain: bool) -> Array:
-        """As `shared_levels`; 1 for all if there are not three channels with noise, or if they are independent."""
+        """`shared_levels` of the channels; 1 for all if there are not three with noise, or if they are independent."""
         if independent or not self._colour(models):
             return np.ones(len(self.planes))
         counted = np.ones(self.planes[0].shape, bool) if self.used is None else self.used.copy()
@@ -89,26 +116,27 @@ class Channels:
         return shared_levels(*self._decorrelated(models), counted, certain)
 
     def spectra(self, models: Models) -> Array:
-        """The spectrum of each decorrelated plane; a common one if there are not three channels with noise.
+        """Spectrum of the noise of each decorrelated plane, shape (C, BLOCK, BLOCK).
 
-        Planes in which noise cannot be told from content have at most that of the others.
+        It is common to all planes if there are not three channels with noise. A plane in which noise cannot be
+        distinguished from content has at most the spectrum of the others.
         """
         if not self._colour(models):
             common, _ = self._spectrum(*self.brightness(models))
             return np.tile(common / common.mean(), (len(self.planes), 1, 1))
-        told = [self._spectrum(*each) for each in zip(*self._decorrelated(models), strict=True)]
-        sure = [spectrum for spectrum, certain in told if certain]
+        measured = [self._spectrum(*each) for each in zip(*self._decorrelated(models), strict=True)]
+        sure = [spectrum for spectrum, certain in measured if certain]
         most = np.mean(sure, 0) if sure else np.inf
-        return np.stack([spectrum if certain else np.minimum(spectrum, most) for spectrum, certain in told])
+        return np.stack([spectrum if certain else np.minimum(spectrum, most) for spectrum, certain in measured])
 
     def relevelled(self, models: Models) -> list[PoissonGaussian]:
-        """The models, each as strong as its channel is at all scales: interpolation may treat channels differently."""
+        """Scale each model to the power of its channel over all scales; interpolation may treat channels unequally."""
         powers, certain = [], True
         for c, model in enumerate(models):
             power = 1.0
             if _noisy(model):
-                spectrum, told = self._spectrum(*self._stable(c, model))
-                power, certain = float(spectrum.mean()), certain and told
+                spectrum, noise_alone = self._spectrum(*self._stable(c, model))
+                power, certain = float(spectrum.mean()), certain and noise_alone
             powers.append(power)
         if self._colour(models) and not certain:
             # Content only adds power, so what was measured of a channel bounds its noise from above.
@@ -117,13 +145,13 @@ class Channels:
         return [model.stronger(power) for model, power in zip(models, powers, strict=True)]
 
     def _spectrum(self, plane: Array, variance: Array) -> tuple[Array, bool]:
-        """Power of the noise of a stabilised plane, in units of its variance, and whether it is told from content."""
+        """Spectrum of the noise of a stabilised plane in units of its variance, and whether it is free of content."""
         if not (plane if self.used is None else plane[self.used]).any():
             return np.zeros((BLOCK, BLOCK)), True
         spectrum, _, scatter = flat_spectrum(plane, variance, self.used)
         if as_noise(scatter):
             return spectrum, True
-        # Flat places have content too then, most of all at low frequencies.
+        # Flat blocks hold content as well, most of all at low frequencies.
         steady = steady_power(*pyramid_powers(plane, self.used) / variance.mean())
         return UNEVEN_SHARE * (np.minimum(spectrum, steady) if steady else spectrum), steady > 0
 
@@ -138,38 +166,43 @@ class Channels:
         return quietest_power(plane, model, limits, self.used, self._stable(channel, model))
 
     def _colour(self, models: Models) -> bool:
+        """Whether there are three channels, all with noise."""
         return len(models) == 3 and all(map(_noisy, models))
 
     def _decorrelated(self, models: Models) -> tuple[Array, Array]:
         """Decorrelated planes (3, H, W) of stabilised channels, and the variances that independent noise would have."""
         channels = [self._stable(c, model) for c, model in enumerate(models)]
         values, variances = (np.stack(each, -1).astype(np.float32) for each in zip(*channels, strict=True))
-        return decorrelate(values).astype(np.float64), decorrelated_variance(variances).astype(np.float64)
+        opponent = Opponent.of(len(channels))
+        return opponent.planes(values).astype(np.float64), opponent.plane_variance(variances).astype(np.float64)
 
 
 def _noisy(model: PoissonGaussian) -> bool:
+    """Whether a model has any noise."""
     return model.gain + model.read > 0
 
 
 def shared_levels(planes: Array, variance: Array, used: Mask, certain: bool = False) -> Array:
-    """Power of the white noise of decorrelated planes, in units of that of independent channels: 1 if they are that.
+    """Variance of white noise in each decorrelated plane, relative to that of independent channels.
 
-    Content is alike in all channels, and adds to brightness. So it is told in the quietest places, at the finest scale.
-    Channels share noise only if they clearly do and it is as strong in one place as in another, or if they are equal.
+    Content is similar in all channels and adds to brightness. So the planes are compared in the quietest places, at the
+    finest scale. Channels share noise only if they clearly do and if it is equally strong everywhere, or if they are
+    equal; else they are independent.
 
     Parameters
     ----------
     planes, variance : ndarray of float64, shape (3, H, W)
-        Brightness and two colour differences of the stabilised channels, and the variances they would have.
+        Brightness and two colour differences of the stabilised channels, and their variances if channels are
+        independent.
     used : ndarray of bool, shape (H, W)
         Pixels that count.
     certain : bool
-        Channels are known to share noise.
+        Whether channels are known to share noise.
 
     Returns
     -------
     ndarray of float64, shape (3,)
-        Mean 1; less where quiet places have less noise than they were said to have.
+        1 for independent channels. The mean is 1, or less if quiet places have less noise than predicted.
     """
     if used.any() and not planes[1:, used].any():
         return np.array([3.0, 0, 0])

@@ -1,4 +1,4 @@
-"""Values that were cut off at the ends of the range: where, and what is left of the noise there."""
+"""Clipping: at which values an image was cut off, and the mean and variance that noise then has."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from scipy.special import ndtr
 from ..arrays import Array, Limits
 
 NO_LIMITS: Limits = (-math.inf, math.inf)
-CLIPPED_SHARE = 0.002  # share of a channel's pixels at one end of its range that speaks for clipping
+"""Limits of an image that was not clipped."""
+CLIPPED_SHARE = 0.002
+"""Share of the pixels of a channel at one end of its range above which values were clipped there."""
 
 
 def clip_limits(values: NDArray[np.floating]) -> Limits:
-    """Smallest and largest value where they are so frequent that values seem to be cut off there; else infinite."""
+    """The smallest and the largest value, each if it is so frequent that values were clipped there; else infinite."""
     low, high = float(values.min()), float(values.max())
     return (
         low if np.mean(values <= low) > CLIPPED_SHARE else -math.inf,
@@ -37,12 +39,13 @@ def clipped_moments(value: Array, sigma: float, limits: Limits) -> tuple[Array, 
     density_a, density_b = _density(a), _density(b)
     low, high = (limit if math.isfinite(limit) else 0.0 for limit in limits)
     mean = value * inside + sigma * (density_a - density_b) + low * below + high * above
-    # About the value, so that little is lost to rounding far from 0.
+    # Moments are taken about the value, so that little is lost to rounding far from 0.
     a_part, b_part = (np.where(np.isfinite(z), z, 0) * density for z, density in ((a, density_a), (b, density_b)))
     square = sigma**2 * (inside + a_part - b_part) + np.square(low - value) * below + np.square(high - value) * above
     return mean, np.maximum(square - np.square(mean - value), 0)
 
 
 def _density(z: Array) -> Array:
+    """Density of the standard normal distribution."""
     density: Array = np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)
     return density

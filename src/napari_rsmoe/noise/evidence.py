@@ -22,7 +22,7 @@ class Statistic:
     Attributes
     ----------
     noise, content : (float, float)
-        Mean and standard deviation, measured on the images named in docs/trials.
+        Mean and standard deviation, measured on the images that docs/trials names.
     """
 
     noise: Normal
@@ -103,7 +103,7 @@ class Scales:
     @property
     def log_odds(self) -> float:
         """Log odds of correlated noise against content, from all statistics."""
-        if min(self.half, self.quarter) <= 0 or not 0 < self.scatter < math.inf:
+        if min(self.half, self.quarter) <= 0 or not 0 < self.scatter < math.inf or not math.isfinite(self.kurtosis):
             return -math.inf
         growth = GROWTH.log_ratio(math.log(self.quarter / self.half))
         return PRIOR + growth + SCATTER.log_ratio(math.log(self.scatter)) + KURTOSIS.log_ratio(self.kurtosis)

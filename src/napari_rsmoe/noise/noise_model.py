@@ -10,20 +10,21 @@ from numpy.typing import NDArray
 
 from ..arrays import Array, Limits
 
-BLOCK = 16  # px, side of the blocks whose spectra are taken
+BLOCK = 16
+"""Side of the blocks whose spectra are taken, px."""
 
 
 @dataclass(frozen=True)
 class PoissonGaussian:
-    """Noise of a camera or photon counter: value = gain * photons + offset + Gaussian noise.
+    """Noise of a camera or photon counter: value = gain * photons + offset + Gaussian noise [1]_.
 
-    The number of photons follows a Poisson law, so values of mean m have the variance
+    The number of photons is Poisson distributed, so values of mean m have the variance
     ``gain * (m - offset) + read ** 2``.
 
     Attributes
     ----------
     gain : float
-        Units of the image for one photon, not negative; 0: plain Gaussian noise, the same at all values.
+        Units of the image per photon, not negative; 0: Gaussian noise, the same at all values.
     offset : float
         Value without light.
     read : float
@@ -33,6 +34,18 @@ class PoissonGaussian:
     ------
     ValueError
         If a number is not finite, or gain or read is negative.
+
+    References
+    ----------
+    .. [1] A. Foi, M. Trimeche, V. Katkovnik, K. Egiazarian. Practical Poissonian-Gaussian noise modeling and fitting
+       for single-image raw-data. IEEE Transactions on Image Processing 17, 2008. :doi:`10.1109/TIP.2008.2001399`
+
+    Examples
+    --------
+    >>> from napari_rsmoe import PoissonGaussian
+    >>> camera = PoissonGaussian(gain=2.0, offset=100.0, read=3.0)
+    >>> camera.variance([100.0, 600.0])
+    array([   9., 1009.])
     """
 
     gain: float
@@ -60,23 +73,24 @@ class PoissonGaussian:
 
 
 SILENCE = PoissonGaussian(0, 0, 0)
+"""The model of a channel without noise."""
 
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """Noise of an image (H, W, C), in the units of its values.
+    """Noise model of an image (H, W, C), in the units of its values.
 
     Attributes
     ----------
     channels : tuple of PoissonGaussian
-        For each channel; before clipping. Gain and read noise are 0 where there is no noise.
+        The noise of each channel before clipping. Gain and read noise are 0 if the channel has no noise.
     limits : tuple of (float, float)
-        For each channel the values at which it was cut off; infinite: not at all.
+        For each channel the values at which it was clipped; infinite: not at all.
     spectrum : ndarray of float64, shape (C, BLOCK, BLOCK), or None
-        Power of the noise, once it is even, by frequency as `numpy.fft.fft2` orders it, in each decorrelated plane
-        (`colours.decorrelate`). 1 is the power of white noise that channels do not share; None: all of it is that.
+        Power of the stabilised noise by frequency, as `numpy.fft.fft2` orders it, in each decorrelated plane
+        (`image.opponent`). 1 is the power of white noise that channels do not share; None: all of it is 1.
     correlation : (float, float)
-        Of the noise of neighbours along y and along x.
+        Correlation of the noise of neighbours along y and along x.
     """
 
     channels: tuple[PoissonGaussian, ...]
@@ -98,16 +112,16 @@ class NoiseModel:
         """The noise of ``factor * image + shift``; `factor` is positive."""
         return replace(
             self,
-            channels=tuple(law.scaled(factor, shift) for law in self.channels),
+            channels=tuple(model.scaled(factor, shift) for model in self.channels),
             limits=tuple((low * factor + shift, high * factor + shift) for low, high in self.limits),
         )
 
 
 def channel_correlation(levels: Array) -> float:
-    """Mean correlation of pairs of channels whose decorrelated planes have noise of these powers."""
+    """Mean correlation of the noise of two channels, from its variances in the decorrelated planes."""
     return float(levels[0] / levels.mean() - 1) / 2 if len(levels) == 3 else 0.0
 
 
 def rounded(value: float) -> float:
-    """To six digits, as the last bits of eigenvalues may depend on the number of threads."""
+    """Round to six digits, as the last bits of eigenvalues may depend on the number of threads."""
     return float(f"{value:.6g}")

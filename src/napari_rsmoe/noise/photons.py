@@ -11,26 +11,43 @@ from .anscombe import stabilised_moments
 from .noise_model import PoissonGaussian
 from .patches import box_sums, longest_even_tail, patches_at
 
-SIDE = 5  # px, of the patches
-LEVELS, LEAST_LEVELS = 16, 4  # of brightness: how many are tried, and how many must be found
-MOST_MEANS = 20_000  # patches whose means tell the darkest and the brightest level
-MOST, FEWEST = 2500, 400  # patches of a level that are taken, and that it needs
-SATURATED = 0.02  # share of values at the top end from which on a level is left out
-GROWTH = 2.5  # variance at the brightest over that at the darkest level, from which on it counts as growing
-CLOSE = 0.1  # median misfit of the line, in logarithms, that is good enough
-MISFIT = 0.35  # largest one, and
-AGAINST_EVEN = 0.5  # largest one as a share of that of even noise
-FLOOR = 0.01  # of the largest variance: less is not told from nothing
-ROUNDS = 10  # of weighing the levels by how well they fit
+SIDE = 5
+"""Side of the patches, px."""
+LEVELS = 16
+"""Levels of brightness at which the variance is measured."""
+LEAST_LEVELS = 4
+"""Levels with enough patches that are needed to fit a line."""
+MOST_MEANS = 20_000
+"""Patches whose means set the darkest and the brightest level."""
+MOST = 2500
+"""Patches of a level whose covariance is taken, at most."""
+FEWEST = 400
+"""Patches below which a level is left out."""
+SATURATED = 0.02
+"""Share of values at the upper limit from which a level is left out."""
+GROWTH = 2.5
+"""Variance at the brightest over that at the darkest level above which noise grows; below, it may be even."""
+CLOSE = 0.1
+"""Median misfit of the line, in logarithms of variances, below which it always fits."""
+MISFIT = 0.35
+"""The same, above which the line never fits."""
+AGAINST_EVEN = 0.5
+"""Misfit of the line relative to that of even noise, above which the line does not fit."""
+FLOOR = 0.01
+"""Smallest variance that is distinguished from zero, relative to the largest."""
+ROUNDS = 10
+"""How often levels are weighted by how well they fit."""
+TOLERANCE = 0.1
+"""Relative excess of a variance over the line up to which its level counts in full; beyond, its weight falls."""
 
 
 def variance_line(plane: Array, used: Mask | None, limits: Limits, apart: int = 1) -> PoissonGaussian | None:
-    """Fit the noise of one channel by photons and a camera.
+    """Fit a Poisson-Gaussian noise model to one channel.
 
-    The variance of photon noise is a line over the true value, so patches of one mean have, on average, the variance
-    that belongs to that mean, whatever they show. At each of several levels of brightness it is told from the small
-    eigenvalues of the covariance of patches, as in `noise.white_variance`; structure only adds to it, so levels above
-    the line count less.
+    The variance of photon noise is a line over the true value [1]_, so patches of one mean have, on average, the
+    variance that belongs to that mean, whatever they show. At each of several levels of brightness the variance is
+    estimated from the small eigenvalues of the covariance of patches, as in `white_variance`. Content only adds to it,
+    so levels above the line count less.
 
     Parameters
     ----------
@@ -39,30 +56,47 @@ def variance_line(plane: Array, used: Mask | None, limits: Limits, apart: int = 
     used : ndarray of bool, shape (H, W), or None
         Pixels that count; None: all.
     limits : (float, float)
-        Where values were cut off.
+        Values at which the channel was clipped; infinite: not at all.
     apart : int
         Distance of the pixels of a patch, px: more than 1 where neighbours share their noise.
 
     Returns
     -------
     PoissonGaussian or None
-        Offset and read noise cannot both be told from variances: if the line reaches 0 above the smallest value, that
-        is the offset, and there is no read noise; else the offset is the smallest value. None if the line falls, or
-        there are too few levels.
+        Variances do not determine both offset and read noise: if the line reaches 0 above the smallest value, the
+        offset is there and read noise is 0; else the offset is the smallest value. None if the line falls, or if there
+        are too few levels.
+
+    References
+    ----------
+    .. [1] A. Foi, M. Trimeche, V. Katkovnik, K. Egiazarian. Practical Poissonian-Gaussian noise modeling and fitting
+       for single-image raw-data. IEEE Transactions on Image Processing 17, 2008. :doi:`10.1109/TIP.2008.2001399`
     """
     means, variances, counts = _levels(plane, used, limits[1], apart)
     if len(means) < LEAST_LEVELS or variances.max() <= 0:
         return None
-    return _law(*_line(means, variances, counts), float(plane.min()))
+    return _model(*_line(means, variances, counts), float(plane.min()))
 
 
 def photon_noise(
     plane: Array, used: Mask | None, sigma: float, limits: Limits, apart: int = 1, growth: float = GROWTH
 ) -> PoissonGaussian | None:
-    """`variance_line` where the noise clearly grows with brightness; None where even noise explains it as well.
+    """`variance_line` if the noise clearly grows with brightness; None if even noise explains the variances as well.
 
-    `sigma` is that of even noise, as estimated. Where values are cut off it is weaker, which is no growth. `growth` is
-    the least ratio of the variances at the brightest and the darkest level.
+    Parameters
+    ----------
+    plane, used, limits, apart
+        As `variance_line` takes them.
+    sigma : float
+        Standard deviation of even noise, as estimated. Clipping makes even noise weaker at the ends of the range; that
+        is no growth.
+    growth : float
+        Variance at the brightest over that at the darkest level from which noise grows.
+
+    Returns
+    -------
+    PoissonGaussian or None
+        As `variance_line` returns it.
     """
     means, variances, counts = _levels(plane, used, limits[1], apart)
     if len(means) < LEAST_LEVELS or variances.max() <= 0:
@@ -79,10 +113,11 @@ def photon_noise(
     even = np.log(observed / expected)
     if misfit > max(CLOSE, min(MISFIT, AGAINST_EVEN * np.median(np.abs(even - np.median(even))))):
         return None
-    return _law(slope, constant, float(plane.min()))
+    return _model(slope, constant, float(plane.min()))
 
 
-def _law(slope: float, constant: float, lowest: float) -> PoissonGaussian | None:
+def _model(slope: float, constant: float, lowest: float) -> PoissonGaussian | None:
+    """The noise model of a line of variances, in an image whose smallest value is `lowest`."""
     if slope <= 0:
         return None
     at_lowest = slope * lowest + constant
@@ -131,11 +166,11 @@ def _line(means: Array, variances: Array, counts: Array) -> tuple[float, float]:
         weight = np.sqrt(counts * trust) / fitted
         solution = np.linalg.lstsq(columns * weight[:, None], variances * weight, rcond=None)[0]
         fitted = np.maximum(columns @ solution, floor)
-        trust = 0.1 / np.maximum(variances / fitted - 1, 0.1)
+        trust = TOLERANCE / np.maximum(variances / fitted - 1, TOLERANCE)
     return float(solution[0]), float(solution[1])
 
 
 def _growth(means: Array, slope: float, constant: float) -> float:
-    """How many times stronger noise is at the brightest level than at the darkest."""
+    """Variance at the brightest level over that at the darkest, by a line."""
     darkest, brightest = slope * means[[0, -1]] + constant
     return brightest / max(darkest, FLOOR * abs(brightest), 1e-300)

@@ -1,28 +1,34 @@
-"""Noise at half and a quarter of the resolution, where interpolation has not taken it away."""
+"""Noise at coarser levels of the pyramid: at half and a quarter of the resolution, where interpolation leaves it."""
 
 from __future__ import annotations
 
-from math import sqrt
+import math
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, minimum_filter, uniform_filter
 
 from ..arrays import Array, Mask
 from ..image.resize import resized
+from .clipping import NO_LIMITS
 from .noise_model import PoissonGaussian, rounded
 from .quiet import FAITHFUL, LOCAL_WIDTH, finest_detail, quietest_power
 from .white import white_variance
 
-STEADY = 0.95  # most that halving may leave of the standard deviation of noise; content hardly falls, or even grows
-AROUND = 4.0  # px at half the resolution, of the blur that tells the power around a pixel
+STEADY = 0.95
+"""Largest share of its standard deviation that noise keeps from one pyramid level to the next, where white noise keeps
+a half. Content keeps more, or even grows."""
+LOCAL_POWER = 4.0
+"""Standard deviation of the blur that measures the power around a pixel, px at half the resolution."""
 TINY = float(np.finfo(np.float64).tiny)
-ENDS = 2.0  # standard deviations from the ends of the range, within which values may have been cut off
+"""Smallest divisor."""
+FROM_ENDS = 2.0
+"""Distance from the ends of the range, in standard deviations of the noise, within which values may be clipped."""
 
 
 def pyramid_powers(plane: Array, used: Mask | None = None) -> Array:
-    """Power of the noise of a channel below a half and below a quarter of the highest frequency.
+    """Measure the noise of a channel at half and at a quarter of the resolution.
 
-    Each is told as that of white noise in an image of fewer pixels, as far as the quietest places there have it.
+    At each level the variance of white noise is estimated, and reduced to what the quietest places there have.
 
     Parameters
     ----------
@@ -34,42 +40,48 @@ def pyramid_powers(plane: Array, used: Mask | None = None) -> Array:
     Returns
     -------
     ndarray of float64, shape (2,)
-        In squared units of the channel; white noise has its variance in both.
+        Scaled so that white noise has its variance at both levels, in squared units of the channel.
     """
     powers = []
     for gain in (4.0, 16.0):
         plane = _halved(plane)
         used = None if used is None else _halved_mask(used)
-        sigma = sqrt(white_variance(plane, used))
+        sigma = math.sqrt(white_variance(plane, used))
         means = uniform_filter(plane, LOCAL_WIDTH)
-        inside = (means > plane.min() + ENDS * sigma) & (means < plane.max() - ENDS * sigma)
-        law = PoissonGaussian(0, 0, sigma)
-        heard = quietest_power(plane, law, (-np.inf, np.inf), inside if used is None else inside & used) if sigma else 0
-        powers.append(rounded(gain * sigma**2 * min(1.0, heard / FAITHFUL)))
+        inside = (means > plane.min() + FROM_ENDS * sigma) & (means < plane.max() - FROM_ENDS * sigma)
+        inside = inside if used is None else inside & used
+        quiet = quietest_power(plane, PoissonGaussian(0, 0, sigma), NO_LIMITS, inside) if sigma else 0.0
+        powers.append(rounded(gain * sigma**2 * min(1.0, quiet / FAITHFUL)))
     return np.array(powers)
 
 
 def kurtosis(plane: Array, used: Mask | None = None) -> float:
-    """Fourth moment of the finest details at half the resolution, where each is divided by the power around it.
+    """Kurtosis of the finest details at half the resolution, each divided by the root of the power around it.
 
-    Of noise that is about 2.6, whatever its spectrum and strength; texture has more large and small details.
+    It is about 2.6 for noise of any spectrum and strength. Texture has more large and more small details, so that its
+    kurtosis is higher. It is infinite if no pixel counts.
     """
     squares = np.square(finest_detail(_halved(plane)))
-    counted = np.ones_like(squares) if used is None else _halved_mask(used).astype(np.float64)
-    around = gaussian_filter(squares * counted, AROUND) / np.maximum(gaussian_filter(counted, AROUND), TINY)
-    fourth = np.square(squares / np.maximum(around, TINY))[counted > 0]
-    return float(fourth.mean()) if fourth.size else np.inf
+    counted = np.ones(squares.shape, bool) if used is None else _halved_mask(used)
+    if not counted.any():
+        return math.inf
+    squares[~counted] = 0
+    share = gaussian_filter(counted.astype(np.float64), LOCAL_POWER)[counted]
+    around = gaussian_filter(squares, LOCAL_POWER)[counted] / share
+    return float(np.square(squares[counted] / np.maximum(around, TINY)).mean())
 
 
 def steady_power(half: float, quarter: float) -> float:
-    """Power of noise at half the resolution; 0 if what was found there gets on growing as content does."""
+    """Power of noise at half the resolution; 0 if the power goes on growing from level to level, as that of content."""
     return half if quarter < 4 * STEADY**2 * half else 0.0
 
 
 def _halved(plane: Array) -> Array:
+    """A plane at half the resolution, without the frequencies that it cannot hold there."""
     return resized(plane[None], [(length + 1) // 2 for length in plane.shape])[0].astype(np.float64)
 
 
 def _halved_mask(used: Mask) -> Mask:
+    """Pixels at half the resolution whose surroundings all count."""
     halved: Mask = minimum_filter(used, 3)[::2, ::2]
     return halved

@@ -1,4 +1,4 @@
-"""Power of the noise in the quietest places of a channel, where there is least content."""
+"""The power of a channel in its quietest places at the finest scale, where there is least content."""
 
 from __future__ import annotations
 
@@ -17,48 +17,96 @@ from .noise_model import PoissonGaussian
 FAITHFUL = 0.75
 """Power in the quietest places, relative to what a noise model predicts, above which the model is kept as it is. Below,
 the model is too strong, at least in that proportion."""
-BLOCK, FEWEST_BLOCKS = 8, 50  # px, side of the blocks that are compared with a law, and how many there must be
-QUIETEST = 0.1  # share of the blocks that count as quiet; the power of few photons is spread widely, so of
-QUIETEST_EVEN = 0.01  # even noise less of them will do
-LOCAL_MEAN = 2.0  # px, of the blur that tells the brightness at a pixel
-LOCAL_WIDTH = 7  # px, side of the box that tells the brightness at a pixel
+SMALL_BLOCK = 8
+"""Side of the blocks whose powers are compared, px."""
+FEWEST_BLOCKS = 50
+"""Number of blocks below which nothing is concluded from their powers."""
+QUIETEST_PHOTON = 0.1
+"""Quantile of the block powers that is compared for photon noise. The power of few photons scatters widely, so that a
+lower quantile would be uncertain."""
+QUIETEST_EVEN = 0.01
+"""The same for even noise. A higher quantile would meet content more often."""
+LOCAL_WIDTH = 7
+"""Side of the box over which the brightness around a pixel is averaged, px."""
 
 
 def quietest_power(
-    plane: Array, law: PoissonGaussian, limits: Limits, used: Mask | None, stabilised: tuple[Array, Array] | None = None
+    plane: Array,
+    model: PoissonGaussian,
+    limits: Limits,
+    used: Mask | None,
+    stabilised: tuple[Array, Array] | None = None,
 ) -> float:
-    """Power of the quietest blocks of a channel, as a share of what noise by a law has in its quietest blocks.
+    """Measure the power of a channel in its quietest blocks, relative to what a noise model predicts there.
 
-    Noise is everywhere, content that looks like noise is not. Parameters are as of `variance_line`. The power is taken
-    at the finest scale, where there is least content. Blocks with values that were cut off, or with a neighbourhood of
-    one value, do not count; where nearly all have some, the share is 1.
+    Noise is everywhere; content that looks like noise leaves out some places. So a result below 1 means that the model
+    is too strong.
+
+    Parameters
+    ----------
+    plane : ndarray of float64, shape (H, W)
+        The channel.
+    model : PoissonGaussian
+        Its noise model; not zero.
+    limits : (float, float)
+        Values at which the channel was clipped; infinite: not at all.
+    used : ndarray of bool, shape (H, W), or None
+        Pixels that count; None: all.
+    stabilised : tuple of two ndarrays, optional
+        What `stabilised_plane` returns for the same channel, model and limits, if it is known already.
+
+    Returns
+    -------
+    float
+        Blocks with clipped values or with a neighbourhood of one value do not count. If fewer than FEWEST_BLOCKS are
+        left, the result is 1.
     """
-    power = finest_power(*(stabilised or stabilised_plane(plane, law, limits)))
+    power = finest_power(*(stabilised or stabilised_plane(plane, model, limits)))
     kept = (plane > limits[0]) & (plane < limits[1]) & ~_constant(plane)
     counted = block_means(kept if used is None else kept & used) == 1
     if counted.sum() < FEWEST_BLOCKS:
         return 1.0
-    return quiet_power(power[counted], QUIETEST if law.gain > 0 else QUIETEST_EVEN)
+    return quiet_power(power[counted], QUIETEST_PHOTON if model.gain > 0 else QUIETEST_EVEN)
 
 
-def stabilised_plane(plane: Array, law: PoissonGaussian, limits: Limits) -> tuple[Array, Array]:
-    """A channel whose noise is stabilised by a law, and the variance that it then has at each pixel."""
-    if law.gain == 0 and not any(map(math.isfinite, limits)):
-        return plane / law.read, np.ones_like(plane)
-    stabiliser = Stabiliser(law, float(plane.max()), limits)
+def stabilised_plane(plane: Array, model: PoissonGaussian, limits: Limits) -> tuple[Array, Array]:
+    """Stabilise the noise of a channel, and tell the variance that the noise then has at each pixel."""
+    if model.gain == 0 and not any(map(math.isfinite, limits)):
+        return plane / model.read, np.ones_like(plane)
+    stabiliser = Stabiliser(model, float(plane.max()), limits)
     stabilised = stabiliser.forward(plane)
     return stabilised, stabiliser.variance(uniform_filter(stabilised, LOCAL_WIDTH))
 
 
 def finest_detail(plane: Array) -> Array:
-    """Second differences along both axes, of the variance of white noise in the plane."""
+    """Second differences along both axes, scaled so that white noise keeps its variance."""
     padded = np.pad(plane, 1, mode="symmetric")
     return np.diff(np.diff(padded, 2, axis=0), 2, axis=1) / 6
 
 
 def finest_power(plane: Array, variance: Array) -> Array:
-    """Power of blocks at the finest scale, in that of white noise of this variance."""
+    """Powers of blocks at the finest scale, relative to those of white noise of this variance."""
     return block_means(np.square(finest_detail(plane)) / variance)
+
+
+def quiet_power(power: Array, share: float) -> float:
+    """The given quantile of the block powers, relative to the same quantile for unit white noise."""
+    return float(np.quantile(power, share)) / _quiet_noise(share)
+
+
+@cache
+def _quiet_noise(share: float) -> float:
+    """The given quantile of the block powers of unit white noise."""
+    noise = np.random.default_rng(0).standard_normal((512, 512))
+    return float(np.quantile(finest_power(noise, np.ones_like(noise)), share))
+
+
+def block_means(values: NDArray[Any]) -> Array:
+    """Means over blocks that do not overlap."""
+    rows, columns = (length // SMALL_BLOCK for length in values.shape)
+    blocks = values[: rows * SMALL_BLOCK, : columns * SMALL_BLOCK].reshape(rows, SMALL_BLOCK, columns, SMALL_BLOCK)
+    means: Array = blocks.mean((1, 3))
+    return means
 
 
 def _constant(plane: Array) -> Mask:
@@ -69,22 +117,3 @@ def _constant(plane: Array) -> Mask:
     down = padded[1:, 1:-1] == padded[:-1, 1:-1]
     constant: Mask = rows[:-2] & rows[1:-1] & rows[2:] & down[1:] & down[:-1]
     return constant
-
-
-def quiet_power(power: Array, share: float) -> float:
-    """Power of the quietest share of blocks, in that of the quietest blocks of white noise of power 1."""
-    return float(np.quantile(power, share)) / _quiet_noise(share)
-
-
-@cache
-def _quiet_noise(share: float) -> float:
-    noise = np.random.default_rng(0).standard_normal((512, 512))
-    return float(np.quantile(finest_power(noise, np.ones_like(noise)), share))
-
-
-def block_means(values: NDArray[Any]) -> Array:
-    """Means over blocks that do not overlap."""
-    rows, columns = (length // BLOCK for length in values.shape)
-    blocks = values[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
-    means: Array = blocks.mean((1, 3))
-    return means

@@ -1,4 +1,4 @@
-"""Spectrum of the noise of a plane."""
+"""Spectrum of the noise of a plane, from blocks with flat surroundings."""
 
 from __future__ import annotations
 
@@ -13,18 +13,28 @@ from scipy.ndimage import convolve
 from ..arrays import Array, Mask
 from .noise_model import BLOCK
 
-CELL = BLOCK // 2  # px, side of the cells that four of make a block
-FLATTEST = 0.1  # share of the blocks taken for flat
-CONSTANT = 1e-9  # variance of a block, in that of the noise, below which it is taken to be of one value
-UNEVEN = 1.5  # how many times as much as noise of its spectrum the power of flat blocks may scatter
-COLOURED = 4.0  # power at coarser scales over power at the finest one, from which on noise counts as correlated
+CELL = BLOCK // 2
+"""Side of a cell, px. Four cells make a block; blocks overlap by one cell."""
+FLATTEST = 0.1
+"""Share of the blocks that are taken for flat."""
+CONSTANT = 1e-9
+"""Variance of a block, relative to that of the noise, below which the block has one value and says nothing of noise."""
+UNEVEN = 1.5
+"""Scatter of the variances of flat blocks, relative to that of noise, up to which the blocks hold noise alone. Content
+scatters more; a regular pattern scatters less than the inverse."""
+COLOURED = 4.0
+"""Power at coarser scales over power at the finest scale from which neighbours may share their noise."""
 TAPER = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
-SLOPES = np.indices((BLOCK, BLOCK)) - (BLOCK - 1) / 2  # along y and along x
+"""Window by which blocks are multiplied before their Fourier transform."""
+SLOPES = np.indices((BLOCK, BLOCK)) - (BLOCK - 1) / 2
+"""Planes of slope 1 along y and along x."""
+OUTER_DECILES = 2 * 1.2816
+"""Distance of the first from the last decile of a normal distribution, in standard deviations."""
 
 
 @cache
 def _flattened() -> Array:
-    """Share of the power of white noise that is left at each frequency when a block is made flat."""
+    """Share of the power of white noise left at each frequency when mean and slope of a block are removed."""
     slopes = np.stack([np.ones((BLOCK, BLOCK)), *SLOPES]).reshape(3, -1)
     slopes /= np.linalg.norm(slopes, axis=1, keepdims=True)
     pixels = (np.eye(BLOCK**2) - slopes.T @ slopes).reshape(-1, BLOCK, BLOCK)
@@ -47,12 +57,12 @@ def finest(spectrum: Array) -> float:
 
 
 def as_noise(scatter: float) -> bool:
-    """Whether flat places differ as those of noise do: content differs more, a regular pattern less."""
+    """Whether the variances of flat blocks scatter like those of noise."""
     return 1 / UNEVEN <= scatter <= UNEVEN
 
 
 def coloured(white: NDArray[np.floating], spectra: Array) -> Array:
-    """White noise (C, H, W) of variance 1 turned into noise of these spectra (C, ...) and variance 1."""
+    """Turn white noise (C, H, W) of variance 1 into noise of these spectra (C, BLOCK, BLOCK) and variance 1."""
     kernels = np.fft.fftshift(np.fft.ifft2(np.sqrt(spectra)).real, (1, 2))
     kernels /= np.sqrt(np.square(kernels).sum((1, 2), keepdims=True))
     return np.stack([convolve(plane, kernel, mode="wrap") for plane, kernel in zip(white, kernels, strict=True)])
@@ -105,30 +115,44 @@ def _without_slope(blocks: Array) -> Array:
 
 
 def flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Array, float, float]:
-    """Spectrum of blocks with flat surroundings, and their variance, both in units of the given variance.
+    """Measure the noise in blocks with flat surroundings.
 
-    The last value is how much the logarithm of their variances scatters, as a multiple of what noise of this spectrum
-    does: about 1 for noise, more for content.
+    Parameters
+    ----------
+    plane, variance : ndarray of float64, shape (H, W)
+        A plane, and the variance of white noise that a noise model predicts at each pixel.
+    used : ndarray of bool, shape (H, W), or None
+        Pixels that count; None: all.
+
+    Returns
+    -------
+    spectrum : ndarray of float64, shape (BLOCK, BLOCK)
+        Median power of flat blocks by frequency, relative to the prediction.
+    excess : float
+        Median variance of flat blocks, relative to the prediction.
+    scatter : float
+        Scatter of the logarithm of these variances, relative to that of noise of this spectrum: about 1 for noise, more
+        for content, infinite if no block has more than one value.
     """
     expected = _block_sums(cell_sums(variance)) / BLOCK**2
     ratio = _residual_variance(plane) / expected
-    whole = ratio > CONSTANT  # blocks of one value tell nothing
+    whole = ratio > CONSTANT
     if used is not None:
         whole &= _block_sums(cell_sums(used)) == BLOCK**2
     if not whole.any():
         return np.ones((BLOCK, BLOCK)), 1.0, math.inf
-    # Blocks that are flat themselves would be those with the weakest noise: their neighbours without overlap decide.
+    # The flattest blocks are those with the weakest noise, so the neighbours that do not overlap a block decide.
     around = np.ones((5, 5))
     around[1:4] = around[:, 1:4] = 0
     around[[0, 2, 4, 2], [2, 0, 2, 4]] = 1
     roughness = convolve(np.where(whole, ratio, ratio[whole].max()), around / around.sum(), mode="mirror")
     flat = whole & (roughness <= np.quantile(roughness[whole], FLATTEST))
-    # The median is little moved by blocks with content; of exponentially distributed power it is ln 2 of the mean.
+    # Blocks with content hardly move the median. Power is exponentially distributed; its median is ln 2 of its mean.
     windows = np.lib.stride_tricks.sliding_window_view(plane, (BLOCK, BLOCK))[::CELL, ::CELL]
     content = _without_slope(windows[: flat.shape[0], : flat.shape[1]][flat])
     power = np.median(np.square(np.abs(np.fft.fft2(content * TAPER))) / expected[flat, None, None], 0)
     weakest, strongest = np.quantile(ratio[flat], (0.1, 0.9))
-    independent = power.sum() ** 2 / np.square(power).sum()  # values in a block
-    expected_scatter = 2 * 1.2816 * math.sqrt(2 / independent)
+    independent_values = power.sum() ** 2 / np.square(power).sum()
+    expected_scatter = OUTER_DECILES * math.sqrt(2 / independent_values)
     scatter = math.log(strongest / weakest) / expected_scatter
     return power / (math.log(2) * np.square(TAPER).sum() * _flattened()), float(np.median(ratio[flat])), scatter
