@@ -203,7 +203,7 @@ def test_opcheck_segment() -> None:
 
 
 def test_opcheck_filter_patches() -> None:
-    arguments = (*torch.rand(3, 1, 9, 11), torch.eye(64)[None], 4, 3, 5, 9, 0.1)
+    arguments = (*torch.rand(3, 1, 9, 11), torch.eye(64)[None], 4, 3, 5, 9, 0.1, 0.02, 0.015)
     torch.library.opcheck(torch.ops.rsmoe.filter_patches.default, arguments)
 
 
