@@ -133,7 +133,12 @@ def bench_options(*own: Parameter) -> Any:
     return decorate
 
 
-@command.command("regression", cls=Verb, options_metavar="[options]")
+@command.command(
+    "regression",
+    cls=Verb,
+    options_metavar="[options]",
+    short_help="Model images with kernels: tables of the paper, texture.",
+)
 @bench_options(KERNELS, ITERATIONS, OWN_ITERATIONS)
 def regression(**values: Any) -> None:
     """Model images with kernels: tables I and II of the R-SMoE paper, and its failure on texture.
@@ -149,7 +154,12 @@ def regression(**values: Any) -> None:
     _run("regression", **values)
 
 
-@command.command("denoising", cls=Verb, options_metavar="[options]")
+@command.command(
+    "denoising",
+    cls=Verb,
+    options_metavar="[options]",
+    short_help="Remove noise: tables of the paper, real pairs, time.",
+)
 @bench_options(VARIANCE, SIGMA, MODELS)
 def denoising(**values: Any) -> None:
     """Remove noise: tables III and IV of the R-SMoE paper, grey images, real pairs, time.
@@ -167,7 +177,9 @@ def denoising(**values: Any) -> None:
     _run("denoising", **values)
 
 
-@command.command("superres", cls=Verb, options_metavar="[options]")
+@command.command(
+    "superres", cls=Verb, options_metavar="[options]", short_help="Super-resolution of images that were reduced before."
+)
 @bench_options(SCALE, ITERATIONS)
 def superres(**values: Any) -> None:
     """Super-resolution of images that were reduced before, and 10 times as in figure 13 of the R-SMoE paper.
@@ -180,7 +192,12 @@ def superres(**values: Any) -> None:
     _run("superres", **values)
 
 
-@command.command("scaling", cls=Verb, options_metavar="[options]")
+@command.command(
+    "scaling",
+    cls=Verb,
+    options_metavar="[options]",
+    short_help="Quality, time and convergence by the number of kernels.",
+)
 @bench_options(KERNELS, ITERATIONS)
 def scaling(**values: Any) -> None:
     """Quality, time and convergence against the number of kernels: figures 4, 5 and 8 to 10 of the R-SMoE paper.
