@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from .start import SIGMA_RANGE, Floats, Start, check_request, draw_pixels, jitter
+from ...arrays import Floats
+from .start import SIGMA_RANGE, Start, check_request, draw_pixels, jitter
 
 # Standard deviation in pixels of the blur before the gradient; less follows noise, more loses detail.
 PRESMOOTHING = 0.5

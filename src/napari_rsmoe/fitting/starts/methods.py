@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import Floats
 from .content import content_start
 from .random import random_start
 from .segmentation import segment_labels, segmentation_options, segmentation_start
-from .start import Floats, Start
+from .start import Start
 
 __all__ = [
     "START_METHODS",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .start import Floats, Start, check_request
+from ...arrays import Floats
+from .start import Start, check_request
 
 
 def random_start(image: Floats, n_kernels: int, rng: np.random.Generator, *, sigma: float = 5.0) -> Start:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ...arrays import Floats
 from ...checks import checked_positive
 from .cells import Labels, Weights, cut_cells
 from .content import gradient_density
-from .start import SIGMA_RANGE, Floats, Start, check_request, jitter
+from .start import SIGMA_RANGE, Start, check_request, jitter
 
 ALLOCATIONS = ("content", "area", "paper")
 PAPER_SIGMA = 5.0  # Standard deviation of the kernels of the paper, in pixels.

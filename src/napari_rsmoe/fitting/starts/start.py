@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from ...arrays import Floats
+
 Indices = NDArray[np.int64]
 
 SIGMA_RANGE = (0.7, 25.0)
