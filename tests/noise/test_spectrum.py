@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rsmoe import denoise, estimate_noise, psnr
-from napari_rsmoe.image.opponent import decorrelate
+from napari_rsmoe.image.opponent import Opponent
 from napari_rsmoe.noise.domain import StabilisedDomain
 from napari_rsmoe.noise.measure import measure_noise
 from napari_rsmoe.noise.noise_model import BLOCK
@@ -82,14 +82,14 @@ def test_colour_without_noise_is_kept() -> None:
     """All channels have the same noise, so that colour differences have none."""
     clean = scene(128, 136)
     result = denoise((clean + 0.05 * shared_noise(clean.shape, 1)).astype(np.float32), **QUICK).image
-    brightness, *colours = decorrelate(result - clean)
+    brightness, *colours = Opponent.of(3).planes(result - clean)
     assert psnr(brightness, np.zeros_like(brightness), 1.0) > 30
     assert psnr(np.stack(colours), np.zeros((2, 128, 136)), 1.0) > 45
 
 
 def test_each_plane_has_its_level_and_spectrum() -> None:
     frames = [seen_by_a_camera(np.random.default_rng(seed)) for seed in range(20)]
-    planes = np.stack([decorrelate(frame.astype(np.float32)) for frame in frames]).astype(np.float64)
+    planes = np.stack([Opponent.of(3).planes(frame.astype(np.float32)) for frame in frames]).astype(np.float64)
     truth = planes.var((0, 2, 3)) / np.var(frames)
     laws = measure_noise((0.5 + frames[0]).astype(np.float32))
     assert not laws.white

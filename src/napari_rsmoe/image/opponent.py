@@ -68,28 +68,3 @@ class Opponent:
             return np.ascontiguousarray(planes)
         # Written out instead of a matrix product by BLAS, whose last bits may depend on the number of threads.
         return np.stack([row[0] * planes[0] + row[1] * planes[1] + row[2] * planes[2] for row in matrix])
-
-
-def opponent_matrix(channels: int) -> Floats:
-    """Orthonormal (C, C) matrix from channels to decorrelated ones; for other than three, the identity."""
-    return Opponent.of(channels).matrix
-
-
-def decorrelate(image: Floats) -> Floats:
-    """Turn (H, W, C) into decorrelated planes (C, H, W). Noise of equal strength in all channels keeps its strength."""
-    return Opponent.of(image.shape[2]).planes(image)
-
-
-def recorrelate(planes: Floats) -> Floats:
-    """Undo `decorrelate`: (C, H, W) to (H, W, C)."""
-    return Opponent.of(len(planes)).image(planes)
-
-
-def decorrelated_variance(variance: Floats) -> Floats:
-    """Variances (H, W, C) of independent channels turned into those of the decorrelated planes (C, H, W)."""
-    return Opponent.of(variance.shape[2]).plane_variance(variance)
-
-
-def recorrelated_variance(planes: Floats) -> Floats:
-    """Variances (C, H, W) of independent planes turned into those of the channels (H, W, C)."""
-    return Opponent.of(len(planes)).image_variance(planes)

@@ -49,6 +49,7 @@ class Channels:
     def __init__(self, pixels: NDArray[np.float32], used: Mask | None, limits: tuple[Limits, ...] | None) -> None:
         self.planes = [plane.astype(np.float64) for plane in np.moveaxis(pixels, -1, 0)]
         self.used = used
+        self.opponent = Opponent.of(len(self.planes))
         counted = (plane if used is None else plane[used] for plane in self.planes)
         self.limits = tuple(map(clip_limits, counted)) if limits is None else limits
         self._stabilised: dict[tuple[int, PoissonGaussian], tuple[Array, Array]] = {}
@@ -100,7 +101,7 @@ class Channels:
             there are not three channels, or if the difference does not show correlated noise.
         """
         difference = self.planes[0] - self.planes[-1]
-        if len(self.planes) != 3 or not difference.any():
+        if self.opponent.identity or not difference.any():
             return None
         spectrum, _, scatter = flat_spectrum(difference, np.ones_like(difference), self.used)
         shared = as_noise(scatter) and spectrum.mean() > COLOURED * finest(spectrum)
@@ -167,14 +168,14 @@ class Channels:
 
     def _colour(self, models: Models) -> bool:
         """Whether there are three channels, all with noise."""
-        return len(models) == 3 and all(map(_noisy, models))
+        return not self.opponent.identity and all(map(_noisy, models))
 
     def _decorrelated(self, models: Models) -> tuple[Array, Array]:
         """Decorrelated planes (3, H, W) of stabilised channels, and the variances that independent noise would have."""
         channels = [self._stable(c, model) for c, model in enumerate(models)]
         values, variances = (np.stack(each, -1).astype(np.float32) for each in zip(*channels, strict=True))
-        opponent = Opponent.of(len(channels))
-        return opponent.planes(values).astype(np.float64), opponent.plane_variance(variances).astype(np.float64)
+        planes, variance = self.opponent.planes(values), self.opponent.plane_variance(variances)
+        return planes.astype(np.float64), variance.astype(np.float64)
 
 
 def _noisy(model: PoissonGaussian) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array, Limits
+from ..image.opponent import Opponent
 
 BLOCK = 16
 """Side of the blocks whose spectra are taken, px."""
@@ -119,7 +120,7 @@ class NoiseModel:
 
 def channel_correlation(levels: Array) -> float:
     """Mean correlation of the noise of two channels, from its variances in the decorrelated planes."""
-    return float(levels[0] / levels.mean() - 1) / 2 if len(levels) == 3 else 0.0
+    return float(levels[0] / levels.mean() - 1) / 2 if not Opponent.of(len(levels)).identity else 0.0
 
 
 def rounded(value: float) -> float:
