@@ -58,7 +58,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@$(PYTEST) $(FAST_TESTS)
+	@$(PYTEST) -k "not cuda-on-host" $(FAST_TESTS)
 
 test: lint
 	@scripts/with_display.sh $(PYTEST)
