@@ -36,7 +36,7 @@ class Statistic:
 
     def probability(self, value: float) -> float:
         """Probability of noise rather than content, given a value, if both are as likely before."""
-        return 1 / (1 + math.exp(-self.log_ratio(value)))
+        return (1 + math.tanh(self.log_ratio(value) / 2)) / 2
 
 
 GROWTH = Statistic(noise=(0.5, 0.6), content=(1.8, 0.8))
