@@ -9,7 +9,7 @@ from ..arrays import Array, Mask
 from .noise_model import PoissonGaussian, rounded
 from .pyramid import kurtosis, pyramid_powers, steady_power
 from .quiet import FAITHFUL
-from .spectrum import COLOURED, finest, flat_spectrum
+from .spectrum import COLOURED, as_noise, finest, flat_spectrum
 
 Normal = tuple[float, float]
 """Mean and standard deviation of a normal distribution."""
@@ -45,7 +45,7 @@ SCATTER = Statistic(noise=(0.3, 0.5), content=(1.4, 0.5))
 """Logarithm of the scatter of the variances of flat blocks, over that of noise. Noise is as strong everywhere."""
 KURTOSIS = Statistic(noise=(2.64, 0.09), content=(2.5, 0.2))
 """Kurtosis of the finest details at half the resolution, over their local power. It hardly varies between noises."""
-QUIET = Statistic(noise=(0.0, 0.45), content=(-1.6, 0.45))
+QUIET = Statistic(noise=(0.0, 0.35), content=(-1.6, 0.35))
 """Logarithm of the power in the quietest places over the power that a noise model predicts there. Noise is everywhere;
 texture that was mistaken for noise leaves out some places."""
 LEAST_POWER = 1e-6
@@ -55,6 +55,9 @@ NEGLIGIBLE = 0.01
 PRIOR = 1.3
 """Log odds for correlated noise before anything is measured. To overlook noise costs more than to filter content
 whose power is that low."""
+INTERPOLATED = 30.0
+"""Power at half the resolution over power at the finest scale that interpolation leaves at least. Below, and above
+COLOURED, flat blocks must scatter like noise for their noise to be correlated."""
 CLEAR = 2.0
 """Log odds from which correlated noise is so clear that flat blocks are taken to hold nothing else."""
 
@@ -111,7 +114,8 @@ class Scales:
     @property
     def correlated(self) -> bool:
         """Whether neighbours share their noise: there is much less at the finest scale, and it is noise."""
-        return self.half > COLOURED * self.finest and self.log_odds > 0
+        least = COLOURED if as_noise(self.scatter) else INTERPOLATED
+        return self.half > least * self.finest and self.log_odds > 0
 
     @property
     def clear(self) -> bool:
