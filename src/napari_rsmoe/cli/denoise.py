@@ -112,7 +112,7 @@ def read_mask(path: Path, axes: str) -> NDArray[np.bool_]:
     except ImageError:
         if not path.exists():
             raise
-        image = read_image(path, axes=wanted)  # a file that does not tell its axes
+        image = read_image(path, axes=wanted)  # The file does not declare its axes.
     values = image.numpy() != 0
     if image.alpha:
         values = np.delete(values, -1, axis=image.axes.index("S" if "S" in image.axes else "C"))

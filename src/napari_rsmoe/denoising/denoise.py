@@ -94,13 +94,13 @@ def denoise(
         is NaN there.
     warm_start : Denoised, optional
         Result for a neighbouring plane of the same size and number of models. Kernels begin as they ended there, keep
-        their order, and take half the steps. Kernels where the planes differ begin anew; if less than half of the
-        plane is the same, all kernels begin anew and take all steps.
+        their order, and take half the steps. Kernels are initialised again where the planes differ; if less than half
+        of the plane is the same, all kernels are initialised again and take all steps.
     neighbours : sequence of array-like
         Other planes, such as the frames before and after, of the shape of the image, which are averaged with it where
         they show the same. NaN does not count.
     checkpoint : path, optional
-        A folder in which models are kept as they finish. They are not fitted again when the same job is begun anew,
+        A folder in which models are kept as they finish. They are not fitted again when the same job is started again,
         and the result is the same to the bit.
     seed : int
         Same seed, same machine: the same result to the bit, for any number of threads.

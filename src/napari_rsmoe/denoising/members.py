@@ -23,7 +23,7 @@ from .task import Task
 DISTURBANCE = 0.35
 """Disturbance that each model sees, as a multiple of the noise.
 
-A weaker one tells less exactly how much of the noise a model follows, a stronger one makes the models noisier."""
+A weaker one makes the estimate of the followed noise less exact, a stronger one makes the models noisier."""
 COLOUR_WEIGHT = 0.5
 """Weight of colour differences against brightness when kernels are fitted.
 

@@ -76,7 +76,7 @@ def python_call(action: str, given: Mapping[str, Any], subject: Subject, *, draw
     given : mapping
         Values of its parameters; those at their defaults are left out.
     subject : Subject
-        What it is done to.
+        The image of the job.
     drawn : bool
         Whether ``result`` is an image. Otherwise it is what the function returns, and a list of that for a stack.
     """

@@ -35,8 +35,8 @@ def blind(noisy: Noisy, seed: int) -> np.ndarray:
     inputs = Inputs.of(noisy.image)
     pixels, layout = inputs.pixels, inputs.layout
     model = measure_noise(pixels).scaled(layout.span, layout.low)
-    law, limits = model.channels[0], model.limits[0]
-    return _denoised(noisy.image, law, limits) if max(law.gain, law.read) > 0 else noisy.image
+    noise, limits = model.channels[0], model.limits[0]
+    return _denoised(noisy.image, noise, limits) if max(noise.gain, noise.read) > 0 else noisy.image
 
 
 def true_model(noisy: Noisy) -> PoissonGaussian:
@@ -52,8 +52,8 @@ def true_model(noisy: Noisy) -> PoissonGaussian:
     return PoissonGaussian(gain, max(-dark / gain, 0.0), max(dark, 0.0) ** 0.5)
 
 
-def _denoised(image: np.ndarray, law: PoissonGaussian, limits: Limits) -> np.ndarray:
-    stable = stabilise(image, law)
+def _denoised(image: np.ndarray, noise: PoissonGaussian, limits: Limits) -> np.ndarray:
+    stable = stabilise(image, noise)
     low, span = float(stable.min()), max(float(np.ptp(stable)), 1e-9)
     clean = np.reshape(bm3d.bm3d((stable - low) / span, 1 / span), stable.shape) * span + low
-    return unstabilise(clean, law, limits)
+    return unstabilise(clean, noise, limits)
