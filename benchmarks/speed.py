@@ -8,13 +8,22 @@ row, square, clamp, rounding, polynomial 4, exponent), 12 without (rounding 3, e
 backward; at two operations a cycle and as many pixels at once as the instruction set has lanes. Memory does not bind:
 gates are written once and read once, 8 bytes of level-1 and level-2 cache, while what comes from memory (target 4 C
 bytes a pixel) is shared by all kernels of the tile.
+
+Round kernels of one scale produce no denormals; trained ones do. So fits of a photograph are measured too, of SMoE and
+of sums of Gaussians (RBF), with constant and linear experts. All is measured twice, the second time in a process that
+keeps denormals (``RSMOE_DENORMALS=keep``): "kept" is its time over that of the first. Processors that lose no time by
+denormals show 1 throughout.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import json
 import math
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,12 +34,13 @@ import torch
 from skimage import data
 
 from benchmarks import machine
-from napari_rsmoe import engine, fit
+from napari_rsmoe import engine
 from napari_rsmoe.engine.limits import Limits
 from napari_rsmoe.fitting.fitter import Fitter
 from napari_rsmoe.fitting.settings import FitSettings
 from napari_rsmoe.fitting.starts.methods import make_start
 from napari_rsmoe.fitting.tensors import to_tiles
+from napari_rsmoe.model.model import Mode
 
 LANES = {"base": 4, "avx2": 8, "avx512": 16}
 
@@ -95,29 +105,93 @@ def evaluation(kernels: int, channels: int, side: int = 512) -> dict[str, Any]:
     }
 
 
-def real_fit(image: np.ndarray, kernels: int, iterations: int) -> dict[str, Any]:
+def real_fit(image: np.ndarray, kernels: int, iterations: int, mode: Mode, linear: bool) -> dict[str, Any]:
     """A whole fit of a photograph: milliseconds a step and where they go; frames per second of its rendering."""
     pixels = image.astype(np.float32) / 255
-    settings = FitSettings(iterations=iterations)
-    fitter = Fitter(pixels, make_start(settings.start, pixels, kernels, np.random.default_rng(0)), settings)
+    settings = FitSettings(iterations=iterations, linear=linear)
+    start = make_start(settings.start, pixels, kernels, np.random.default_rng(0))
+    fitter = Fitter(pixels, start, settings, mode=mode)
     spent = torch.full((3,), math.inf)
-    while fitter.step < iterations:  # the 50 steps that other programs disturbed least
+    while fitter.remaining:  # the 50 steps that other programs disturbed least
         spent = min(spent, fitter.advance(50), key=lambda part: float(part.sum()))
-    model = fit(image, kernels, iterations=iterations)
-    frame = best_of(60, lambda: engine.render(model.geometry, model.experts, *model.shape))
+    shape, normalised = fitter.shape, mode == "smoe"
+    draw = functools.partial(
+        engine.render, fitter.geometry, fitter.experts, *shape, normalised=normalised, linear=linear
+    )
+    pairs = engine.tile_lists(fitter.geometry, *shape, normalised=normalised)[1].numel()
+    tiles_of_image = -(-shape[0] // 16) * -(-shape[1] // 16)
     lists, tiles, optimiser = (spent / 50 * 1e3).tolist()
     return {
+        "mode": mode,
+        "experts": "linear" if linear else "constant",
         "kernels": kernels,
-        "pixels": image.shape[0] * image.shape[1],
-        "kernels_per_tile": model.kernels_per_tile(),
+        "pixels": shape[0] * shape[1],
+        "kernels_per_tile": pairs / tiles_of_image,
         "step_ms": lists + tiles + optimiser,
         "lists_ms": lists,
         "tiles_ms": tiles,
         "optimiser_ms": optimiser,
-        "lists_ns": lists * 1e6 / (model.kernels_per_tile() * image.shape[0] * image.shape[1]),
-        "optimiser_ns": optimiser * 1e6 / (model.kernels_per_tile() * image.shape[0] * image.shape[1]),
-        "frames_per_second": 1 / frame,
+        "lists_ns": lists * 1e6 / (pairs * 256),
+        "optimiser_ns": optimiser * 1e6 / (pairs * 256),
+        "frames_per_second": 1 / best_of(60, draw),
     }
+
+
+def measure(threads: list[int]) -> dict[str, Any]:
+    """All figures, for each number of threads."""
+    photo = np.tile(data.coffee(), (2, 2, 1))[:512, :768]
+    kinds: list[tuple[int, Mode, bool]] = [(2000, "smoe", False), (10_000, "smoe", False), (2000, "smoe", True)]
+    kinds += [(2000, "rbf", False), (2000, "rbf", True)]
+    results: dict[str, Any] = {"evaluation": [], "fit": []}
+    for count in threads:
+        torch.set_num_threads(count)
+        for kernels, channels in [(20, 3), (30, 3), (50, 3), (30, 1), (30, 4), (30, 8)]:
+            results["evaluation"].append({"threads": count} | evaluation(kernels, channels))
+        for kernels, mode, linear in kinds:
+            results["fit"].append({"threads": count} | real_fit(photo, kernels, 200, mode, linear))
+    return results
+
+
+def measure_with_denormals(threads: list[int]) -> dict[str, Any]:
+    """The same in a process whose engine keeps denormals."""
+    command = [sys.executable, "-m", "benchmarks.speed", "--raw", "--threads", *map(str, threads)]
+    environment = {**os.environ, "RSMOE_DENORMALS": "keep"}
+    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    kept: dict[str, Any] = json.loads(result.stdout)
+    return kept
+
+
+def compare(results: dict[str, Any], kept: dict[str, Any]) -> None:
+    """Note with each figure what it is with denormals kept, over what it is without."""
+    for kind, times in (("evaluation", ("forward_ns", "forward_backward_ns")), ("fit", ("step_ms",))):
+        for row, other in zip(results[kind], kept[kind], strict=True):
+            row["kept"] = {name: other[name] / row[name] for name in times}
+    for row, other in zip(results["fit"], kept["fit"], strict=True):
+        row["kept"]["frame"] = row["frames_per_second"] / other["frames_per_second"]
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print the figures."""
+    print(
+        "\nthreads  kernels/tile  channels  forward ns  kept  forward+backward ns  kept  operations  cache+memory bytes"
+        "  floor ns  of the floor"
+    )
+    for row in results["evaluation"]:
+        kept = row["kept"]
+        print(
+            f"{row['threads']:7d} {row['kernels_per_tile']:13d} {row['channels']:9d} {row['forward_ns']:11.3f} "
+            f"{kept['forward_ns']:5.2f} {row['forward_backward_ns']:20.3f} {kept['forward_backward_ns']:5.2f} "
+            f"{row['vector_operations']:11d} {row['cache_bytes']:12d}+{row['memory_bytes']:<6.2f}"
+            f"{row['floor_ns']:9.3f} {row['forward_backward_ns'] / row['floor_ns']:12.1f}"
+        )
+    print("\nthreads  model          kernels  a tile  ms a step = lists + tiles + optimiser  kept  frames/s  kept")
+    for row in results["fit"]:
+        print(
+            f"{row['threads']:7d}  {row['mode']:4} {row['experts']:8} {row['kernels']:8d} "
+            f"{row['kernels_per_tile']:7.1f} {row['step_ms']:10.2f} = {row['lists_ms']:.2f} + {row['tiles_ms']:.2f} + "
+            f"{row['optimiser_ms']:.2f} {row['kept']['step_ms']:11.2f} "
+            f"{row['frames_per_second']:9.0f} {row['kept']['frame']:5.2f}"
+        )
 
 
 def main() -> None:
@@ -125,38 +199,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, torch.get_num_threads()])
+    parser.add_argument("--raw", action="store_true", help="print JSON alone, without the comparison")
     options = parser.parse_args()
+    threads = sorted(set(options.threads))
+    if options.raw:
+        print(json.dumps(measure(threads)))
+        return
     print(machine.facts())
-    results: dict[str, Any] = {"evaluation": [], "fit": []}
-    print(
-        "\nthreads  kernels/tile  channels  forward ns  forward+backward ns  operations  cache+memory bytes"
-        "  floor ns  of the floor"
-    )
-    for threads in sorted(set(options.threads)):
-        torch.set_num_threads(threads)
-        for kernels, channels in [(20, 3), (30, 3), (50, 3), (30, 1), (30, 4), (30, 8)]:
-            row = {"threads": threads} | evaluation(kernels, channels)
-            results["evaluation"].append(row)
-            print(
-                f"{threads:7d} {kernels:13d} {channels:9d} {row['forward_ns']:11.3f} {row['forward_backward_ns']:20.3f}"
-                f" {row['vector_operations']:11d} {row['cache_bytes']:12d}+{row['memory_bytes']:<6.2f}"
-                f"{row['floor_ns']:9.3f} {row['forward_backward_ns'] / row['floor_ns']:12.1f}",
-                flush=True,
-            )
-    photo = np.tile(data.coffee(), (2, 2, 1))[:512, :768]
-    print("\nthreads  kernels  kernels/tile  ms a step = lists + tiles + optimiser   frames/s of 768x512")
-    for threads in sorted(set(options.threads)):
-        torch.set_num_threads(threads)
-        for kernels in (2000, 10_000):
-            row = {"threads": threads} | real_fit(photo, kernels, 200)
-            results["fit"].append(row)
-            print(
-                f"{threads:7d} {kernels:8d} {row['kernels_per_tile']:13.1f} {row['step_ms']:10.2f} = "
-                f"{row['lists_ms']:.2f} + {row['tiles_ms']:.2f} + {row['optimiser_ms']:.2f} "
-                f"{row['frames_per_second']:22.0f}   lists {row['lists_ns']:.4f}, optimiser {row['optimiser_ns']:.4f} "
-                "ns an evaluation",
-                flush=True,
-            )
+    results = measure(threads)
+    compare(results, measure_with_denormals(threads))
+    show(results)
     if options.json:
         machine.write(options.json, results)
 

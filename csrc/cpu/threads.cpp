@@ -61,7 +61,7 @@ struct Job {
   int64_t workers;                  // that it may have
   int64_t joined = 1;               // workers that it has had, the calling thread among them
   std::atomic<int64_t> helping{0};  // helpers that are at work for it
-  std::condition_variable left;     // told when the last helper leaves
+  std::condition_variable left;     // notified when the last helper leaves
   std::exception_ptr error;         // the first
 
   void run(int64_t worker, std::mutex& mutex) {
