@@ -1,0 +1,173 @@
+"""Cost and quality as ratios to well-known methods: ``python -m benchmarks.ratios [--json FILE]``.
+
+Processor seconds and PSNR of `fit`, `denoise` (each preset) and `upscale`, and of their peers in the same run: BM3D in
+colour and channel by channel, non-local means, wavelets, bicubic interpolation. Our methods run in processes of their
+own, once for each instruction set and number of threads, alone and beside busy processes. Peers run once for each
+load, as they choose their instructions themselves. A ratio of processor seconds depends little on the processor, so it
+can be compared between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine
+
+IMAGES = ("05", "13")
+"""Kodak images on which no setting was chosen."""
+VARIANCE = 0.01
+"""Variance of the added noise on [0, 1]."""
+KERNELS, STEPS = 2000, 300
+"""Of the fit."""
+FACTOR = 4
+"""Of the enlargement, from images made smaller by averaging."""
+PEER = "BM3D, colour"
+"""Whose processor seconds are 1."""
+Work = tuple[str, Callable[[], np.ndarray], np.ndarray]
+
+
+def smaller(image: np.ndarray) -> np.ndarray:
+    """Mean over squares of FACTOR pixels."""
+    height, width = (length // FACTOR for length in image.shape[:2])
+    return image.reshape(height, FACTOR, width, FACTOR, -1).mean((1, 3)).astype(np.float32)
+
+
+def ours(noisy: np.ndarray, clean: np.ndarray) -> Iterator[Work]:
+    """Name, work and truth of what we do."""
+    from napari_rsmoe import denoise, fit, upscale
+
+    yield "fit", lambda: fit(clean.astype(np.float32), KERNELS, iterations=STEPS, device="cpu").render(), clean
+    for preset in ("fast", "balanced", "best"):
+        yield f"denoise, {preset}", lambda preset=preset: denoise(noisy, preset=preset, device="cpu").image, clean
+    yield f"upscale by {FACTOR}", lambda: upscale(smaller(clean), FACTOR, device="cpu"), clean
+
+
+def peers(noisy: np.ndarray, clean: np.ndarray) -> Iterator[Work]:
+    """Name, work and truth of what others do."""
+    from napari_rsmoe.bench.peers import bm3d, interpolation, nonlocal_means, wavelet
+    from napari_rsmoe.bench.peers.denoiser import Noisy
+
+    seen = Noisy(noisy, VARIANCE**0.5, True, clean)
+    denoisers = {
+        PEER: bm3d.colour,
+        "BM3D, each channel": bm3d.each_channel,
+        "non-local means": nonlocal_means.denoise,
+        "wavelets": wavelet.denoise,
+    }
+    for name, method in denoisers.items():
+        yield name, lambda method=method: method(seen, 0), clean
+    bicubic = interpolation.enlarge("bicubic")
+    yield f"bicubic by {FACTOR}", lambda: bicubic(smaller(clean), FACTOR, 1.0, 0), clean
+
+
+def measure(who: str, image: str, crop: int | None, threads: int) -> dict[str, dict[str, float]]:
+    """Processor seconds, seconds and PSNR of each method on one image, in this process."""
+    import torch
+    from skimage import io
+
+    from napari_rsmoe import denoise
+    from napari_rsmoe.bench.machine import measured
+    from napari_rsmoe.bench.protocol import Level, middle, quality, unit
+
+    torch.set_num_threads(threads)
+    clean = middle(unit(io.imread(machine.data_folder("kodak") / f"kodim{image}.png")), crop)
+    noisy = Level.of_variance(VARIANCE).add(clean, int(image))
+    if who == "ours":
+        denoise(noisy[:48, :48], preset="fast")  # loads everything
+    rows = {}
+    for name, work, truth in {"ours": ours, "peers": peers}[who](noisy, clean):
+        done = measured(work)
+        rows[name] = {
+            "cpu_seconds": done.cpu_seconds,
+            "seconds": done.seconds,
+            "psnr": quality(np.asarray(done.result), truth)["psnr"],
+        }
+    return rows
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """Other programs that keep the processor busy."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for each in others:
+            each.kill()
+            each.wait()
+
+
+def alone(who: str, image: str, crop: int | None, threads: int, simd: str | None) -> dict[str, dict[str, float]]:
+    """`measure` in a process of its own."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)} | ({"RSMOE_SIMD": simd} if simd else {})
+    case = ["--case", who, image, str(crop or 0), str(threads)]
+    command = [sys.executable, "-m", "benchmarks.ratios", *case]
+    text = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    rows: dict[str, dict[str, float]] = json.loads(text)
+    return rows
+
+
+def means(rows: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Mean over the images."""
+    return {
+        name: {key: float(np.mean([row[name][key] for row in rows])) for key in rows[0][name]} for name in rows[0]
+    }
+
+
+def main() -> None:
+    """Measure, print, and on request write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", nargs="+", default=list(IMAGES), help="numbers of Kodak images")
+    parser.add_argument("--crop", type=int, help="side of the square in the middle that is used")
+    parser.add_argument("--simd", nargs="+", default=["avx512", "avx2", "base"], help="instruction sets")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--load", type=int, nargs="+", default=[0, 2], help="numbers of busy processes beside")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--case", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        who, image, crop, threads = options.case
+        print(json.dumps(measure(who, image, int(crop) or None, int(threads))))
+        return
+    results: list[dict[str, Any]] = []
+    for load in options.load:
+        with busy(load):
+            others = means([alone("peers", image, options.crop, 1, None) for image in options.images])
+            unit = others[PEER]["cpu_seconds"]
+            cases = [("peers", None, 1, others)]
+            for simd in options.simd:
+                for threads in options.threads:
+                    rows = [alone("ours", image, options.crop, threads, simd) for image in options.images]
+                    cases.append(("ours", simd, threads, means(rows)))
+                    for name, row in cases[-1][3].items():
+                        print(f"{load} busy, {simd}, {threads} threads, {name}: {row['cpu_seconds'] / unit:.3f}", flush=True)
+        for who, simd, threads, found in cases:
+            for name, row in found.items():
+                ratio = row["cpu_seconds"] / unit
+                results.append(
+                    {"load": load, "who": who, "simd": simd, "threads": threads, "method": name, "ratio": ratio, **row}
+                )
+    print(f"{'busy':>4s} {'set':>7s} {'threads':>7s} {'method':24s} {'CPU / BM3D':>10s} {'CPU s':>8s} {'s':>8s}  PSNR, dB")
+    for row in results:
+        print(
+            f"{row['load']:4d} {row['simd'] or '-':>7s} {row['threads']:7d} {row['method']:24s} {row['ratio']:10.3f} "
+            f"{row['cpu_seconds']:8.2f} {row['seconds']:8.2f} {row['psnr']:9.2f}"
+        )
+    if options.json:
+        machine.write(
+            options.json, {"images": options.images, "crop": options.crop, "variance": VARIANCE, "rows": results}
+        )
+
+
+if __name__ == "__main__":
+    main()
