@@ -119,9 +119,7 @@ def alone(who: str, image: str, crop: int | None, threads: int, simd: str | None
 
 def means(rows: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
     """Mean over the images."""
-    return {
-        name: {key: float(np.mean([row[name][key] for row in rows])) for key in rows[0][name]} for name in rows[0]
-    }
+    return {name: {key: float(np.mean([row[name][key] for row in rows])) for key in rows[0][name]} for name in rows[0]}
 
 
 def main() -> None:
@@ -150,14 +148,19 @@ def main() -> None:
                     rows = [alone("ours", image, options.crop, threads, simd) for image in options.images]
                     cases.append(("ours", simd, threads, means(rows)))
                     for name, row in cases[-1][3].items():
-                        print(f"{load} busy, {simd}, {threads} threads, {name}: {row['cpu_seconds'] / unit:.3f}", flush=True)
+                        print(
+                            f"{load} busy, {simd}, {threads} threads, {name}: {row['cpu_seconds'] / unit:.3f}",
+                            flush=True,
+                        )
         for who, simd, threads, found in cases:
             for name, row in found.items():
                 ratio = row["cpu_seconds"] / unit
                 results.append(
                     {"load": load, "who": who, "simd": simd, "threads": threads, "method": name, "ratio": ratio, **row}
                 )
-    print(f"{'busy':>4s} {'set':>7s} {'threads':>7s} {'method':24s} {'CPU / BM3D':>10s} {'CPU s':>8s} {'s':>8s}  PSNR, dB")
+    print(
+        f"{'busy':>4s} {'set':>7s} {'threads':>7s} {'method':24s} {'CPU / BM3D':>10s} {'CPU s':>8s} {'s':>8s}  PSNR, dB"
+    )
     for row in results:
         print(
             f"{row['load']:4d} {row['simd'] or '-':>7s} {row['threads']:7d} {row['method']:24s} {row['ratio']:10.3f} "

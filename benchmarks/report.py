@@ -327,12 +327,48 @@ def enlarging() -> list[str]:
     ]
 
 
+def ratios() -> list[str]:
+    """Section of `benchmarks.ratios`, if it was run."""
+    found = load("ratios")
+    if not found:
+        return []
+    results = found["results"]
+    part = f"{results['crop']} px in the middle" if results["crop"] else "whole"
+    return [
+        "## Ratios to other methods\n",
+        prose(
+            "`python -m benchmarks.ratios --json benchmarks/results/ratios.json`",
+            "Processor seconds as a fraction of those of colour BM3D under the same load, and mean PSNR in dB, on "
+            f"Kodak {', '.join(results['images'])} ({part}), noise of variance {results['variance']:g}. Busy: other "
+            "processes beside the measured one.",
+            machine_line(found["machine"]),
+        ),
+        table(
+            ["busy", "instruction set", "threads", "method", "CPU / BM3D", "CPU s", "seconds", "PSNR, dB"],
+            [
+                [
+                    str(r["load"]),
+                    r["simd"] or "its own",
+                    str(r["threads"]),
+                    r["method"],
+                    f"{r['ratio']:.3f}",
+                    f"{r['cpu_seconds']:.2f}",
+                    f"{r['seconds']:.2f}",
+                    f"{r['psnr']:.2f}",
+                ]
+                for r in results["rows"]
+            ],
+        ),
+    ]
+
+
 def page() -> str:
     """The page, as Markdown."""
     return "\n".join(
         [
             "# Benchmarks\n",
             "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`.\n",
+            *ratios(),
             *speed("speed", "Engine"),
             *speed("speed-avx2", "Engine with AVX2", "RSMOE_SIMD=avx2 "),
             *fits(),

@@ -16,13 +16,13 @@ from ..fitting.starts.segmentation import segmentation_options
 from ..fitting.starts.start import Start
 from ..noise.given import Noise, check_noise
 
-ITERATIONS = {"fast": 100, "balanced": 100, "best": 200}
-"""Optimiser steps of each model, by preset."""
-MODELS = {"fast": 6, "balanced": 15, "best": 30}
-"""Number of models, by preset."""
+ITERATIONS = {"fast": 40, "balanced": 60, "best": 100}
+"""Optimiser steps of each model, by preset. With more the models follow the image more closely, and the noise too."""
+MODELS = {"fast": 4, "balanced": 8, "best": 16}
+"""Number of models, by preset. More average out more of what each model does wrong; time grows with their number."""
 SETTINGS = FitSettings(
     rate_position=0.2, rate_steering=0.2, rate_logit=0.2, rate_expert=0.02,
-    final_position=0.1, final_steering=0.1, final_logit=0.1, final_expert=0.1,
+    final_position=0.4, final_steering=0.4, final_logit=0.4, final_expert=0.4,
     betas=(0.85, 0.95), tau=7.0, list_interval=10, list_margin=2.0, relocate=0.0,
 )  # fmt: skip
 """Settings of every fit, except the initialisation and the number of steps."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..fitting.tensors import TILE
 from ..model.model import Model
 
-SPARSEST, DENSEST = 655.0, 19.0
+SPARSEST, DENSEST = 200.0, 10.0
 """Pixels for each kernel in the models with the fewest and with the most kernels, at noise `REFERENCE_NOISE`.
 
 Sparser models blur more content away, denser ones follow more of the noise."""
