@@ -24,7 +24,7 @@ def denoised(noisy: np.ndarray) -> Denoised:
 def test_piecewise_smooth_image_gains_ten_decibels(noisy: np.ndarray, denoised: Denoised) -> None:
     assert psnr(denoised.image, scene()) > psnr(noisy, scene()) + 10
     assert denoised.noise == pytest.approx(0.1, rel=0.1)
-    assert len(denoised.models) == 15
+    assert len(denoised.models) == 8
 
 
 def test_photograph_gains_seven_decibels() -> None:
