@@ -131,7 +131,7 @@ def test_cancel_returns_what_the_finished_models_give(noisy: np.ndarray) -> None
         assert psnr(result.image, scene()) > psnr(noisy, scene())
         return len(result.models)
 
-    assert stop_at(0.6) == 3
+    assert stop_at(0.55) == 3
     assert stop_at(0.05) == 1
 
 
