@@ -67,7 +67,7 @@ class Precision {
   static void invert(const float* matrix, float* inverse) {
     constexpr int n = kPatchPixels;
     std::vector<double> l(static_cast<size_t>(n * n)), right(l.size());
-    const auto at = [](int row, int column) { return static_cast<size_t>(row * n + column); };
+    const auto at = [](int row, int column) { return static_cast<size_t>(row) * n + static_cast<size_t>(column); };
     for (int i = 0; i < n; ++i)
       for (int j = 0; j <= i; ++j) {
         double sum = matrix[at(i, j)];
