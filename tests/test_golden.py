@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_rsmoe import Model, Progress, denoise
+from napari_rsmoe import CheckpointError, Model, Progress, denoise
 
 GOLDEN = Path(__file__).parent / "golden"
 sys.path.append(str(GOLDEN))
@@ -51,3 +51,14 @@ def test_an_old_checkpoint_is_taken_up(tmp_path: Path) -> None:
     assert not seen
     assert [model.n_kernels for model in result.models] == [20, 20]
     assert result.noise == pytest.approx(15)
+
+
+def test_an_old_checkpoint_of_other_choices_is_refused(tmp_path: Path) -> None:
+    """Only what the presets choose may differ from the job that was begun."""
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(GOLDEN / "checkpoint", folder)
+    noisy = np.load(GOLDEN / "checkpoint_image.npy")
+    begun = {"models": 2, "noise": 15.0, "n_kernels": 20}
+    for change in ({"models": 3}, {"n_kernels": 21}, {"start": "random"}, {"seed": 1}, {"noise": 16.0}):
+        with pytest.raises(CheckpointError, match="another job"):
+            denoise(noisy, **begun | change, checkpoint=folder, device="cpu")  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from napari_rsmoe.denoising.stack import Series
 from napari_rsmoe.image.planes import Planes
 
 QUICK = {"models": 4, "preset": "fast"}
+LONGER = {"models": 4, "preset": "best"}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +52,8 @@ def test_neighbours_are_found_along_the_right_axis() -> None:
 
 def test_a_warm_start_is_better_and_keeps_the_identity_of_kernels(clean: np.ndarray) -> None:
     still = np.repeat(clean[:1], 2, 0)
-    results = [result for _, result in Series(Planes(noisy_of(still), "TYX"), QUICK)]
-    cold = denoise(noisy_of(still)[1], **QUICK)
+    results = [result for _, result in Series(Planes(noisy_of(still), "TYX"), LONGER)]
+    cold = denoise(noisy_of(still)[1], **LONGER)
     assert psnr(results[1].image, still[1], 1.0) > psnr(cold.image, still[1], 1.0) + 0.1
     assert results[1].models[0].metadata["steps"] < 0.7 * cold.models[0].metadata["steps"]
     # The disturbance of each plane is another, or its response would be counted twice.

@@ -91,7 +91,7 @@ def test_denoising(monkeypatch: pytest.MonkeyPatch, n_kernels: int | str) -> Non
     Tiles without weight are added; on CUDA that changes which lane adds up which pair of a kernel. The fits are short:
     a kernel that leaves the image is stopped at the end of the raster.
     """
-    monkeypatch.setitem(options.ITERATIONS, "fast", 50)
+    monkeypatch.setitem(options.ITERATIONS, "fast", 20)
     tolerance = 0.0 if in_use() == "cpu" else 1e-3
     noisy = np.random.default_rng(0).normal(0.5, 0.1, (33, 30, 3)).astype(np.float32)
     chosen = {"models": 4, "n_kernels": n_kernels, "preset": "fast", "noise": 0.1}

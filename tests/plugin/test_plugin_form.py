@@ -9,9 +9,10 @@ import pytest
 import yaml
 from made_up import EXPECTED, MADE_UP, TABLE
 
-import napari_rsmoe
 from napari_rsmoe.ui.kinds import Number, Parameter
 from napari_rsmoe.ui.parameters import DEVICE, PARAMETERS
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_settings_that_need_another(qapp: Any) -> None:
 
 
 def test_preferences_offer_the_devices_of_the_table() -> None:
-    manifest = yaml.safe_load((Path(napari_rsmoe.__file__).parent / "napari.yaml").read_text())
+    manifest = yaml.safe_load((REPOSITORY / "napari.yaml").read_text())
     device = manifest["contributions"]["configurations"]["computing"]["properties"]["device"]
     assert tuple(device["enum"]) == DEVICE.choices
     assert (device["title"], device["description"], device["default"]) == (DEVICE.label, DEVICE.help, DEVICE.default)

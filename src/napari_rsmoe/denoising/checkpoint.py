@@ -69,6 +69,17 @@ class Checkpoint:
                 "the settings it was begun with, or another folder; or delete the folder to start again."
             )
 
+    @staticmethod
+    def job_in(folder: str | PathLike[str]) -> Mapping[str, Any] | None:
+        """The job whose finished models a folder holds; None if it holds none or cannot be read."""
+        try:
+            if not any(path.name.startswith("model_") for path in Path(folder).iterdir()):
+                return None
+            job = json.loads((Path(folder) / JOB_FILE).read_text())
+        except (OSError, ValueError):
+            return None
+        return job if isinstance(job, dict) else None
+
     def load(self, numbers: Sequence[int]) -> Kernels | None:
         """Read models by number: geometry (models, L, 6) and experts (models, L, C).
 

@@ -166,6 +166,8 @@ def denoise(
     observation = plane.averaged(neighbours)
     plans = plan_ensemble(inputs.pixels.shape, options.models, options.n_kernels, observation.noise.strength)
     task = Task(observation, options, plans if warm is None else warm.plans(plans), warm)
+    if checkpoint is not None:
+        task = task.continued(Checkpoint.job_in(checkpoint))
     task.check_start()
 
     def run(device: torch.device) -> Ensemble:

@@ -27,6 +27,9 @@ SETTINGS = FitSettings(
 )  # fmt: skip
 """Settings of every fit, except the initialisation and the number of steps."""
 
+EDITION = 2
+"""Edition of the numbers above and of the densities in `plans`; checkpoints hold it. Jobs of 0.1.0 hold none."""
+
 
 @dataclass(frozen=True)
 class Options:

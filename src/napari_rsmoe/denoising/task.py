@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..fitting.settings import FitSettings
 from ..renamed import earlier_keywords
 from .checkpoint import fingerprint
 from .observation import Observation
-from .options import Options
+from .options import EDITION, MODELS, Options
 from .plans import Plan
 from .warm_start import WarmStart
 
@@ -32,12 +33,39 @@ class Task:
         Plans of the models.
     warm_start : WarmStart or None
         Models of a neighbouring plane, with whose kernels the models are initialised.
+    edition : int or None
+        Edition of the presets that settings and plans come from; None: those of version 0.1.0.
     """
 
     observation: Observation
     options: Options
     plans: list[Plan]
     warm_start: WarmStart | None = None
+    edition: int | None = EDITION
+
+    def continued(self, job: Mapping[str, Any] | None) -> Task:
+        """Take up a job that other presets began, with the settings and plans with which it was begun.
+
+        Presets change between versions, and a job that was interrupted is finished as it was begun. What the user has
+        chosen must agree: the initialisation, the kernels of each model, and a number of models that is no preset's.
+        """
+        if job is None or job.get("edition") == EDITION:
+            return self
+        try:
+            kept = job["settings"]
+            settings = FitSettings(**{f.name: _tuple(kept[f.name]) for f in fields(FitSettings) if f.name in kept})
+            plans = [Plan(plan["n_kernels"], _tuple(plan["shift"])) for plan in job["models"]]
+        except (KeyError, TypeError):
+            return self
+        chosen = self.options.n_kernels
+        if (
+            settings.start != self.options.settings.start
+            or self.options.models not in (len(plans), *MODELS.values())
+            or (chosen is not None and any(plan.n_kernels != chosen for plan in plans))
+        ):
+            return self
+        options = replace(self.options, settings=settings, models=len(plans))
+        return replace(self, options=options, plans=plans, edition=job.get("edition"))
 
     @property
     def settings(self) -> FitSettings:
@@ -61,7 +89,8 @@ class Task:
         """The identity of the task for checkpoints, in values that JSON can hold."""
         noise, warm = self.observation.noise, self.warm_start
         before = [] if warm is None else [each.numpy() for m in warm.models for each in (m.geometry, m.experts)]
-        return {
+        edition = {} if self.edition is None else {"edition": self.edition}
+        return edition | {
             "image": fingerprint(self.observation.pixels, self.observation.inputs.weight),
             "noise": fingerprint(noise.variance, noise.levels, noise.spectrum),
             "warm start": fingerprint(*before),
@@ -71,3 +100,8 @@ class Task:
             "device": device.type,
             "version of napari-rsmoe": version("napari-rsmoe"),
         }
+
+
+def _tuple(value: Any) -> Any:
+    """JSON holds tuples as lists."""
+    return tuple(value) if isinstance(value, list) else value
