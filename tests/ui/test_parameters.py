@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -198,3 +199,12 @@ def test_a_parameter_that_no_command_line_could_write_is_refused() -> None:
         IntParameter(name="n", label="N", help="A number.", default=3, automatic=Automatic(None, "off"))
     with pytest.raises(ValueError, match="left to the program"):
         IntParameter(name="n", label="N", help="A number.", default=3, excludes=("m",))
+
+
+def test_the_help_of_the_presets_names_their_models_and_steps() -> None:
+    """Written out, because reading them from `denoising` would load torch."""
+    from napari_rsmoe.denoising.options import ITERATIONS, MODELS
+
+    (preset,) = (parameter for parameter in DENOISE if parameter.name == "preset")
+    numbers = [int(number) for number in re.findall(r"\d+", preset.help)]
+    assert numbers == [table[name] for table in (MODELS, ITERATIONS) for name in preset.choices]
