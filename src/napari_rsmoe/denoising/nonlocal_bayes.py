@@ -39,10 +39,10 @@ MOST = 300
 SIMILAR = 0.05
 # Squared distance in the same unit up to which a member of a group needs no group of its own. Above it fewer groups
 # are formed, and details are blurred; 0 forms a group around every reference patch that is not repeated exactly.
-SAME = 0.1
+SAME = 0.2
 # Variance of the pilot at a pixel of the patches of a group, as a fraction of the noise variance, that is neglected.
 # Above it weak texture is lost; below it noise of the pilot is followed, and time is spent on it.
-NEGLIGIBLE = 0.015
+NEGLIGIBLE = 0.03
 # Fraction of the mean noise variance of a channel that is assumed where the noise is weaker, so that no patch divides
 # by zero.
 LEAST_VARIANCE = np.float32(0.01)

@@ -16,7 +16,7 @@ from ..fitting.starts.segmentation import segmentation_options
 from ..fitting.starts.start import Start
 from ..noise.given import Noise, check_noise
 
-ITERATIONS = {"fast": 40, "balanced": 60, "best": 100}
+ITERATIONS = {"fast": 40, "balanced": 55, "best": 100}
 """Optimiser steps of each model, by preset. With more the models follow the image more closely, and the noise too."""
 MODELS = {"fast": 4, "balanced": 8, "best": 16}
 """Number of models, by preset. More average out more of what each model does wrong; time grows with their number."""
