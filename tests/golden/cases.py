@@ -1,8 +1,9 @@
 """Results that are kept: small jobs of every kind, by the public functions only.
 
 ``python tests/golden/cases.py FOLDER`` writes what the installed version makes of them; the files beside this one were
-written by version 0.1.0 before the package was divided into floors. They are made anew only if a change of results is
-wanted and CHANGELOG.md says so.
+written by version 0.1.0 before the package was divided into floors, except for those of `denoise` and `upscale`, which
+have other settings and another patch filter since. They are made anew only if a change of results is wanted and
+CHANGELOG.md says so.
 """
 
 from __future__ import annotations
