@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from golden.cases import CASES, RANGE
 from napari_rsmoe import CheckpointError, Model, Progress, denoise
 
 GOLDEN = Path(__file__).parent / "golden"
-sys.path.append(str(GOLDEN))
-from cases import CASES, RANGE  # noqa: E402
 
 TOLERANCE = 1.0
 """Root mean square difference allowed, of 255. Fits amplify the rounding of other processors: between instruction sets
