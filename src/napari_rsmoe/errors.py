@@ -21,3 +21,7 @@ class EngineError(ImportError):
 
 class CheckpointError(ValueError):
     """A folder of finished models cannot be used for this job."""
+
+
+class NotEnoughMemoryError(MemoryError):
+    """A job would take more memory than it may, or the memory of the machine did not suffice."""
