@@ -8,12 +8,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores: more
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage import io
+
+# Which files the program has written is recorded here, instead of in the state of the user.
+os.environ["RSMOE_STATE"] = tempfile.mkdtemp(prefix="rsmoe-state-")
+atexit.register(shutil.rmtree, os.environ["RSMOE_STATE"], ignore_errors=True)
 
 REPOSITORY = Path(__file__).parents[1]
 

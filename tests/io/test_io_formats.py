@@ -65,7 +65,7 @@ def test_resolution_tags_are_pixel_sizes(tmp_path):
         tifffile.imwrite(path, np.zeros((8, 9), np.uint8), resolution=(200, 100), resolutionunit=unit)
         found = read_image(path).pixel_size
         same_sizes(found, {"X": PixelSize(1 / 200, name), "Y": PixelSize(1 / 100, name)})
-        write_image(path, ImageFile(np.zeros((8, 9), np.float64), "YX", found))
+        write_image(path, ImageFile(np.zeros((8, 9), np.float64), "YX", found), overwrite=True)
         with tifffile.TiffFile(path) as tif:
             assert tif.pages[0].tags["ResolutionUnit"].value.name == unit
             assert tif.pages[0].tags["XResolution"].value == (200, 1)

@@ -54,7 +54,7 @@ def fit_run(
         drawn = done.result.render(device="cpu")
         for path in files:
             path.parent.mkdir(exist_ok=True)
-            write_image(path, drawn)
+            write_image(path, drawn, overwrite=True)
         row = options.quality(unit(drawn), unit(image)) | done.costs | _figures(done.result, method)
         if trace:
             row["course"] = trace[:: max(1, len(trace) // COURSE)] + trace[-1:]

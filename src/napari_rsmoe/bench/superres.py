@@ -99,7 +99,7 @@ def _close_up_rows(options: Options, picture: Picture, method: Enlarger, side: i
         name = row_name(method.name, sharpen)
         done = machine.measured(partial(method.run, part, TEN, sharpen, options.seed))
         files[name].parent.mkdir(exist_ok=True)
-        write_image(files[name], done.result)
+        write_image(files[name], done.result, overwrite=True)
         rows[name] = {"overshoot": 1000 * overshoot(unit(done.result), unit(part), TEN)} | done.costs
     return rows
 

@@ -14,7 +14,7 @@ from ..image.planes import CHANNEL_AXES
 from ..io.files import read_image
 from ..ui.parameters import CHECKPOINT, MASK, PARAMETERS, PLANE, STACK
 from .batch import Report, planes_text, run_batch
-from .files import Pair, pair_up
+from .files import Pair, Target, pair_up
 from .options import (
     Common,
     Files,
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 @run_options
 def command(
     source: Path,
-    target: Path,
+    target: str,
     given: dict[str, Any],
-    std: Path | None,
+    std: str | None,
     mask: str | None,
     files: Files,
     common: Common,
@@ -67,13 +67,14 @@ def command(
 
     Data type, value range, axes, pixel size and opacity (alpha) are kept.
     """  # noqa: D301
-    pairs = pair_up(source, target, files.suffix, {"std": (std, ".tif")})
+    targets = [Target("OUTPUT", target), *([Target("--std", std, ".tif")] if std is not None else [])]
+    pairs = pair_up("denoise", source, targets, files.suffix, overwrite=files.overwrite)
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
-        outputs = [Output(pair.target)]
+        outputs = [Output(pair.target, maker=pair.maker)]
         if "std" in pair.extras:
-            outputs.append(Output(pair.extras["std"], dtype="float32", opacity=False))
+            outputs.append(Output(pair.extras["std"], dtype="float32", opacity=False, maker=pair.maker))
         own = {parameter.name: given[parameter.name] for parameter in STACK}
         own[CHECKPOINT.name] = _folder_of(pair, len(pairs), given[CHECKPOINT.name])
         series: list[Series] = []

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
 from ..errors import ImageError
+from ..io.existing import check_replaceable, may_replace
 from ..io.formats import SUFFIXES, is_image_path, is_store
+
+SEPARATORS = ("/", os.sep)
+"""A name that ends with one of these is that of a folder."""
+NAMED = 3
+"""Number of existing files that a message names."""
 
 
 @dataclass(frozen=True)
@@ -24,27 +31,79 @@ class Pair:
         The image to write.
     extras : mapping of str to Path
         Further files to write, by option name.
+    maker : str
+        The verb and the input. Files that were made by them before may be replaced.
     """
 
     source: Path
     target: Path
     extras: Mapping[str, Path] = field(default_factory=dict)
+    maker: str = ""
+
+    @property
+    def targets(self) -> list[Path]:
+        """All files to write."""
+        return [self.target, *self.extras.values()]
 
 
-def pair_up(
-    source: Path, target: Path, suffix: str | None, extras: Mapping[str, tuple[Path | None, str | None]]
-) -> list[Pair]:
-    """List the pairs of files for the arguments INPUT and OUTPUT.
+@dataclass(frozen=True)
+class Target:
+    """OUTPUT, or an option that names a further output.
 
     Parameters
     ----------
-    source, target : Path
-        The arguments. A folder that is not a Zarr store stands for the images in it, and OUTPUT is then a folder too.
+    option : str
+        ``"OUTPUT"``, or the name of the option such as ``"--std"``.
+    given : str
+        What the user gave.
     suffix : str or None
-        Value of --format.
-    extras : mapping
-        For each further output: its option name, the given path (or None), and the suffix of its files in a folder
-        (None for that of the target).
+        Suffix of its files in a folder; None for that of the image.
+    """
+
+    option: str
+    given: str
+    suffix: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """What the user gave, as a path."""
+        return Path(self.given)
+
+    @property
+    def names_file(self) -> bool:
+        """Whether the name has the suffix of an image or a model."""
+        return self.path.suffix.lower() in (*SUFFIXES, ".rsmoe")
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether files are to be written into the folder of this name, which need not exist yet."""
+        if self.names_file or is_store(self.path):
+            return False
+        return self.given.endswith(SEPARATORS) or self.path.is_dir()
+
+    def inside(self, image: Path, suffix: str | None) -> Path:
+        """The file for an image in this folder, with the suffix that --format names."""
+        stem, own = _split(image)
+        return self.path / f"{stem}{self.suffix or (own if suffix is None else f'.{suffix}')}"
+
+
+def pair_up(
+    verb: str, source: Path, targets: Sequence[Target], suffix: str | None = None, *, overwrite: bool = False
+) -> list[Pair]:
+    """List the pairs of files for the arguments INPUT and OUTPUT, and create the folders of the outputs.
+
+    Parameters
+    ----------
+    verb : str
+        The verb.
+    source : Path
+        INPUT. A folder that is not a Zarr store stands for the images in it, and all outputs are then folders too.
+    targets : sequence of Target
+        OUTPUT, and the further outputs that were given. A folder gets a file with the name of the image.
+    suffix : str or None
+        Value of --format, for files in a folder.
+    overwrite : bool
+        Whether existing files are replaced, whatever they are.
 
     Raises
     ------
@@ -52,33 +111,65 @@ def pair_up(
         If the arguments contradict each other.
     ImageError
         If there is no image to read.
+    FileExistsError
+        If an output exists that may not be replaced.
     """
-    given = {name: path for name, (path, _) in extras.items() if path is not None}
-    if not source.exists():
-        raise ImageError(f"There is no file {source}.")
-    _check_distinct({"INPUT": source, "OUTPUT": target, **{f"--{name}": path for name, path in given.items()}})
-    if not source.is_dir() or is_store(source):
-        if suffix is not None:
+    if source.is_dir() and not is_store(source):
+        _check_distinct(source, {target.option: target.path for target in targets})
+        images = sorted(path for path in source.iterdir() if is_image_path(path))
+        if not images:
+            raise ImageError(f"There is no image in the folder {source}; accepted are {', '.join(SUFFIXES)}.")
+        for target in targets:
+            if target.names_file or (target.path.exists() and not target.path.is_dir()):
+                raise click.UsageError(
+                    f"INPUT is a folder, so {target.option} must be a folder too, not {target.path}."
+                )
+        folders = list(targets)
+    else:
+        images, folders = [source], [target for target in targets if target.is_folder]
+        if suffix is not None and targets[0] not in folders:
             raise click.UsageError(
                 "--format is for folders; the format of a single file follows from the suffix of OUTPUT."
             )
-        return [Pair(source, target, given)]
-    images = sorted(path for path in source.iterdir() if is_image_path(path))
-    if not images:
-        raise ImageError(f"There is no image in the folder {source}; accepted are {', '.join(SUFFIXES)}.")
-    for name, path in {"OUTPUT": target, **{f"--{name}": path for name, path in given.items()}}.items():
-        if path.suffix.lower() in (*SUFFIXES, ".rsmoe") or (path.exists() and not path.is_dir()):
-            raise click.UsageError(f"INPUT is a folder, so {name} must be a folder too, not {path}.")
     pairs = []
     for image in images:
-        stem, own = _split(image)
-        ending = own if suffix is None else f".{suffix}"
-        files = {name: path / f"{stem}{extras[name][1] or ending}" for name, path in given.items()}
-        pairs.append(Pair(image, target / f"{stem}{ending}", files))
+        named = {t.option: t.inside(image, suffix) if t in folders else t.path for t in targets}
+        _check_distinct(image, named)
+        extras = {option.lstrip("-"): path for option, path in named.items() if option != "OUTPUT"}
+        pairs.append(Pair(image, named["OUTPUT"], extras, _maker_of(verb, image)))
     _check_collisions(pairs)
-    for folder in (target, *given.values()):
-        folder.mkdir(parents=True, exist_ok=True)
+    if not source.exists():
+        raise ImageError(f"There is no file {source}.{SEVERAL if set(source.name) & set('*?') else ''}")
+    _check_free(pairs, overwrite=overwrite)
+    for folder in folders:
+        folder.path.mkdir(parents=True, exist_ok=True)
     return pairs
+
+
+SEVERAL = " To process several images, put them into a folder, and give the folder as INPUT and another as OUTPUT."
+
+
+def _maker_of(verb: str, source: Path) -> str:
+    """The verb and its input, by which `napari_rsmoe.io.existing` knows that the same command is run again."""
+    return f"napari-rsmoe {verb} {os.path.realpath(source)}"
+
+
+def _check_free(pairs: Iterable[Pair], *, overwrite: bool) -> None:
+    """Raise a FileExistsError, before any work is done, if a file exists that may not be replaced."""
+    if overwrite:
+        return
+    taken = [(path, pair) for pair in pairs for path in pair.targets if not may_replace(path, pair.maker)]
+    if len(taken) > 1:
+        names = ", ".join(str(path) for path, _ in taken[:NAMED]) + (", ..." if len(taken) > NAMED else "")
+        raise FileExistsError(
+            f"{len(taken)} files exist that were not written by this command, or were changed since: {names}. "
+            "Give another OUTPUT, or replace them with --overwrite."
+        )
+    for path, pair in taken:
+        try:
+            check_replaceable(path, pair.maker, overwrite=False)
+        except FileExistsError as error:
+            raise FileExistsError(f"{error}{SEVERAL if is_image_path(path) else ''}") from None
 
 
 def _split(path: Path) -> tuple[str, str]:
@@ -89,17 +180,15 @@ def _split(path: Path) -> tuple[str, str]:
     return stem, suffix
 
 
-def _check_distinct(paths: Mapping[str, Path]) -> None:
+def _check_distinct(source: Path, targets: Mapping[str, Path]) -> None:
     """Reject outputs that overwrite the input, lie inside it, or coincide."""
-    known: dict[Path, str] = {}
-    for name, path in paths.items():
+    known = {source.resolve(): "INPUT"}
+    for name, path in targets.items():
         real = path.resolve()
         if real in known:
             raise click.UsageError(f"{name} and {known[real]} are the same: {path}. Give another name.")
         known[real] = name
-    source = paths["INPUT"].resolve()
-    for path, name in known.items():
-        if source in path.parents and is_store(source):
+        if is_store(source) and source.resolve() in real.parents:
             raise click.UsageError(f"{name} lies inside INPUT, which is a Zarr store: {path}.")
 
 
@@ -107,7 +196,7 @@ def _check_collisions(pairs: list[Pair]) -> None:
     """Reject a folder in which two files would get the same name."""
     seen: dict[Path, Path] = {}
     for pair in pairs:
-        for path in (pair.target, *pair.extras.values()):
+        for path in pair.targets:
             if path in seen:
                 raise click.UsageError(
                     f"{seen[path].name} and {pair.source.name} would both become {path}; rename one of them "

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..ui.parameters import FIT
 from .batch import Report, planes_text, run_batch
-from .files import Pair, pair_up
+from .files import Pair, Target, pair_up
 from .options import Common, Files, file_option, file_options, run_options, settings, source_and_target
 from .program import Verb
 from .stack import Job, Output, Result, process_file
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @file_option("--model", "Also save the model: a .rsmoe file, or a folder if INPUT is one.")
 @file_options
 @run_options
-def command(source: Path, target: Path, given: dict[str, Any], model: Path | None, files: Files, common: Common) -> int:
+def command(source: Path, target: str, given: dict[str, Any], model: str | None, files: Files, common: Common) -> int:
     """Fit steered kernels to INPUT, and render the model to OUTPUT.
 
     \b
@@ -44,7 +44,8 @@ def command(source: Path, target: Path, given: dict[str, Any], model: Path | Non
     """  # noqa: D301
     if model is not None and files.independent:
         raise click.UsageError("A .rsmoe file holds one model: leave out --model or --independent-channels.")
-    pairs = pair_up(source, target, files.suffix, {"model": (model, ".rsmoe")})
+    targets = [Target("OUTPUT", target), *([Target("--model", model, ".rsmoe")] if model is not None else [])]
+    pairs = pair_up("fit", source, targets, files.suffix, overwrite=files.overwrite)
     if any(pair.extras and pair.extras["model"].suffix != ".rsmoe" for pair in pairs):
         raise click.UsageError(f"--model names a .rsmoe file, not {model}.")
     common.prepare()
@@ -55,7 +56,7 @@ def command(source: Path, target: Path, given: dict[str, Any], model: Path | Non
         model_path = pair.extras.get("model")
         models: list[Model] = []
         if model_path is not None:
-            check_target(model_path)
+            check_target(model_path, overwrite=files.overwrite, maker=pair.maker)
 
         def fit_plane(job: Job) -> Result:
             from .. import fit  # here: torch takes seconds to load
@@ -72,9 +73,9 @@ def command(source: Path, target: Path, given: dict[str, Any], model: Path | Non
                 models.append(fitted)
             return Result([drawn], {"kernels": fitted.n_kernels, "psnr": _psnr(drawn, job.pixels)})
 
-        facts = process_file(pair.source, [Output(pair.target)], files, report, fit_plane)
+        facts = process_file(pair.source, [Output(pair.target, maker=pair.maker)], files, report, fit_plane)
         if model_path is not None:  # Written after OUTPUT is complete.
-            models[0].save(model_path)
+            models[0].save(model_path, overwrite=files.overwrite, maker=pair.maker)
         known = [fact["psnr"] for fact in facts if fact["psnr"] is not None]
         mean = f", {np.mean(known):.2f} dB" if known else ""
         return {"summary": f"{planes_text(facts)}{facts[0]['kernels']} kernels{mean}", "planes": facts}

@@ -11,13 +11,15 @@ from typing import Any, TypeVar
 import click
 
 from ..ui.kinds import Choice, Flag, IntParameter, Parameter
-from ..ui.parameters import THREADS, check_together
+from ..ui.parameters import OVERWRITE, THREADS, check_together
 from .program import ADVANCED, FILES, RUN, SETTINGS, Option
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS = ("tif", "ome.tif", "png", "jpg", "npy", "zarr", "ome.zarr")
 PATH = click.Path(path_type=Path)
+NAME = click.Path(path_type=str)
+"""Name of an output; a slash at its end makes it a folder, and would be lost in a Path."""
 QUALITY = IntParameter(name="quality", label="JPEG quality", help="Quality of JPEG files.", default=95, low=1, high=100)
 
 
@@ -159,12 +161,15 @@ class Files:
         Suffix of the files of an output folder, without the dot; None keeps the suffix of each file.
     quality : int
         JPEG quality, 1 to 100.
+    overwrite : bool
+        Whether existing files are replaced, whatever they are.
     """
 
     axes: str | None = None
     independent: bool = False
     suffix: str | None = None
     quality: int = 95
+    overwrite: bool = False
 
 
 def source_and_target(function: Function) -> Function:
@@ -173,14 +178,14 @@ def source_and_target(function: Function) -> Function:
         function,
         [
             click.argument("source", metavar="INPUT", type=PATH),
-            click.argument("target", metavar="OUTPUT", type=PATH),
+            click.argument("target", metavar="OUTPUT", type=NAME),
         ],
     )
 
 
 def file_option(flag: str, help_: str, metavar: str = "FILE") -> Callable[[Function], Function]:
     """An option that names a file or a folder."""
-    return click.option(flag, type=PATH, metavar=metavar, help=help_, cls=Option, section=FILES)
+    return click.option(flag, type=NAME, metavar=metavar, help=help_, cls=Option, section=FILES)
 
 
 axes_option = click.option(
@@ -192,6 +197,7 @@ axes_option = click.option(
     "plane, C and S are its channels, and any other axis is iterated over.",
 )
 quality_option = option_of(QUALITY, section=FILES)
+overwrite_option = option_of(OVERWRITE, section=FILES)
 
 
 def report_options(function: Function) -> Function:
@@ -229,6 +235,7 @@ def file_options(function: Function) -> Function:
             help=f"Format of the files in an output folder: {', '.join(FORMATS)}.  [default: that of each input]",
         ),
         quality_option,
+        overwrite_option,
     )
 
 

@@ -209,5 +209,6 @@ def main() -> None:
 
     Images are TIFF, OME-TIFF, PNG, JPEG, NPY, OME-Zarr and plain Zarr; the suffix determines the format. Data
     type, value range, axes and pixel size are kept. Stacks are processed plane by plane, folders file by file.
-    An existing file is replaced once the new one is complete.
+    Files appear when they are complete. An existing file is only replaced if the same verb made it from the same
+    INPUT; --overwrite replaces any. OUTPUT may be a folder, as in "denoise small.png outdir/".
     """  # noqa: D301  # \b is click's mark for text that is not to be wrapped

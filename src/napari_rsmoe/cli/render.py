@@ -13,14 +13,14 @@ from ..io.image_file import DTYPES, ImageFile
 from ..io.units import PixelSize
 from ..ui.parameters import RENDER
 from .batch import Report, run_batch
-from .files import Pair
-from .options import PATH, Common, quality_option, run_options, settings
+from .files import Pair, Target, pair_up
+from .options import NAME, PATH, Common, overwrite_option, quality_option, run_options, settings
 from .program import FILES, Option, Verb
 
 
 @click.command("render", cls=Verb, options_metavar="[options]")
 @click.argument("model", metavar="MODEL", type=PATH)
-@click.argument("target", metavar="OUTPUT", type=PATH)
+@click.argument("target", metavar="OUTPUT", type=NAME)
 @settings(RENDER)
 @click.option(
     "--dtype",
@@ -31,8 +31,17 @@ from .program import FILES, Option, Verb
     help=f"Data type of OUTPUT: {', '.join(DTYPES)}.  [default: that of the image that was fitted]",
 )
 @quality_option
+@overwrite_option
 @run_options
-def command(model: Path, target: Path, given: dict[str, Any], dtype: str | None, quality: int, common: Common) -> int:
+def command(
+    model: Path,
+    target: str,
+    given: dict[str, Any],
+    dtype: str | None,
+    quality: int,
+    overwrite: bool,
+    common: Common,
+) -> int:
     """Render a saved MODEL (.rsmoe) to OUTPUT, at any size.
 
     \b
@@ -41,8 +50,9 @@ def command(model: Path, target: Path, given: dict[str, Any], dtype: str | None,
       napari-rsmoe render photo.rsmoe large.tif --scale 3 --sharpen 1.5
       napari-rsmoe render photo.rsmoe detail.png --region 100,200,164,264 --shape 1024,1024
     """  # noqa: D301
-    if model.resolve() == target.resolve():
-        raise click.UsageError(f"MODEL and OUTPUT are the same: {model}. Give another name.")
+    if model.is_dir():
+        raise click.UsageError(f"MODEL is a .rsmoe file, not a folder: {model}.")
+    pairs = pair_up("render", model, [Target("OUTPUT", target, ".tif")], overwrite=overwrite)
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
@@ -63,10 +73,11 @@ def command(model: Path, target: Path, given: dict[str, Any], dtype: str | None,
         kind = np.dtype(dtype or loaded.layout.dtype)
         sides = {"Y": height, "X": width, "C": loaded.channels, "S": loaded.channels}
         blank = np.broadcast_to(np.zeros((), kind), tuple(sides[letter] for letter in axes))
-        check_output(pair.target, ImageFile(blank, axes, sizes))  # before the work
+        writing: dict[str, Any] = {"overwrite": overwrite, "maker": pair.maker}
+        check_output(pair.target, ImageFile(blank, axes, sizes), **writing)  # before the work
         drawn = loaded.render(**given, dtype=dtype)
-        write_image(pair.target, ImageFile(drawn, axes, sizes), quality=quality)
+        write_image(pair.target, ImageFile(drawn, axes, sizes), quality=quality, **writing)
         facts = {"shape": list(drawn.shape), "dtype": drawn.dtype.name, "kernels": loaded.n_kernels}
         return {"summary": f"{width} x {height} px", **facts}
 
-    return run_batch("render", common, [Pair(model, target)], work)
+    return run_batch("render", common, pairs, work)

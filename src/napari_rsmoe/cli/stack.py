@@ -38,12 +38,15 @@ class Output:
         Size in Y and X, relative to the input.
     opacity : bool
         Whether the opacity (alpha) of the input is copied; otherwise it is zero.
+    maker : str
+        As of `Pair`.
     """
 
     path: Path
     dtype: str | None = None
     scale: float = 1.0
     opacity: bool = True
+    maker: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,8 @@ def process_file(
         height, width = planes.plane_shape[:2]
         for output in outputs:
             expected = Raster.plan((height, width), 1, scale=output.scale).shape
-            check_output(output.path, image.like(size=expected, dtype=output.dtype))
+            like = image.like(size=expected, dtype=output.dtype)
+            check_output(output.path, like, overwrite=files.overwrite, maker=output.maker)
 
         def work(plane: Plane, callback: Callback) -> Result:
             done = function(Job(plane, planes, opacity, callback, image))
@@ -138,8 +142,10 @@ def process_file(
 
         def create(number: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
             size = (shape[planes.axes.index("Y")], shape[planes.axes.index("X")])
-            target = image.like(size=size, dtype=dtype, scale=outputs[number].scale)
-            return stack.enter_context(create_image(outputs[number].path, target, quality=files.quality))
+            output = outputs[number]
+            target = image.like(size=size, dtype=dtype, scale=output.scale)
+            options: dict[str, Any] = {"quality": files.quality, "overwrite": files.overwrite, "maker": output.maker}
+            return stack.enter_context(create_image(output.path, target, **options))
 
         opaque = [output.opacity for output in outputs]
         return each_plane(

@@ -9,7 +9,7 @@ import click
 
 from ..ui.parameters import UPSCALE
 from .batch import Report, planes_text, run_batch
-from .files import Pair, pair_up
+from .files import Pair, Target, pair_up
 from .options import Common, Files, file_options, run_options, settings, source_and_target
 from .program import Verb
 from .stack import Job, Output, Result, process_file
@@ -20,7 +20,7 @@ from .stack import Job, Output, Result, process_file
 @settings(UPSCALE)
 @file_options
 @run_options
-def command(source: Path, target: Path, given: dict[str, Any], files: Files, common: Common) -> int:
+def command(source: Path, target: str, given: dict[str, Any], files: Files, common: Common) -> int:
     """Upscale INPUT by any factor (super-resolution), and write OUTPUT.
 
     \b
@@ -32,7 +32,7 @@ def command(source: Path, target: Path, given: dict[str, Any], files: Files, com
     Each plane grows along Y and X, and its pixel size is divided by the factor; other axes stay as they are. To
     draw one model at several sizes, use fit --preset upscale --model, and then render.
     """  # noqa: D301
-    pairs = pair_up(source, target, files.suffix, {})
+    pairs = pair_up("upscale", source, [Target("OUTPUT", target)], files.suffix, overwrite=files.overwrite)
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
@@ -42,7 +42,9 @@ def command(source: Path, target: Path, given: dict[str, Any], files: Files, com
             large = upscale(job.pixels, **given, channel_axis=job.channel_axis, callback=job.callback)
             return Result([large], {"shape": list(large.shape)})
 
-        facts = process_file(pair.source, [Output(pair.target, scale=given["scale"])], files, report, upscale_plane)
+        facts = process_file(
+            pair.source, [Output(pair.target, scale=given["scale"], maker=pair.maker)], files, report, upscale_plane
+        )
         height, width = facts[0]["shape"][:2]
         return {"summary": f"{planes_text(facts)}{width} x {height} px", "planes": facts}
 

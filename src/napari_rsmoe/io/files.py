@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 from ..errors import ImageError
 from ..image.planes import ArraySink, Planes, guess_axes
 from .atomic import replacing_file, replacing_folder
+from .existing import check_replaceable, remember, this_program
 from .formats import SUFFIXES, is_store
 from .image_file import ImageFile
 from .units import PixelSize
@@ -101,13 +102,15 @@ def write_image(
     axes: str | None = None,
     pixel_size: Mapping[str, PixelSize] | None = None,
     quality: int = JPEG_QUALITY,
+    overwrite: bool = False,
+    maker: str | None = None,
 ) -> None:
     """Write an image file in the format given by its suffix.
 
     Parameters
     ----------
     path : str or Path
-        The file. An existing file is replaced when the new one is complete.
+        The file.
     image : ImageFile or array-like
         The image, with any axes and data type that the format can hold. It is never converted.
     axes : str, optional
@@ -117,11 +120,18 @@ def write_image(
         Pixel size of an array, by axis letter. An `ImageFile` has its own.
     quality : int, optional
         JPEG quality, from 1 to 100.
+    overwrite : bool, optional
+        Replace an existing file, whatever it is, when the new one is complete. By default only a file that the same
+        script or interactive program has written, and nobody has changed since, is replaced.
+    maker : str, optional
+        Name of the command that writes the file, which may write it again. By default the running script.
 
     Raises
     ------
     ImageError
         If the format cannot hold the image (the message names formats that can), or the folder does not exist.
+    FileExistsError
+        If the file exists and may not be replaced.
     TypeError
         If `axes` or `pixel_size` is given beside an `ImageFile`.
 
@@ -148,13 +158,20 @@ def write_image(
         image = ImageFile(array, axes or guess_axes(array.shape), pixel_size or {})
     elif axes is not None or pixel_size is not None:
         raise TypeError("axes and pixel_size are only for arrays; an ImageFile has its own")
-    with create_image(path, image, quality=quality) as sink:
+    with create_image(path, image, quality=quality, overwrite=overwrite, maker=maker) as sink:
         for plane in Planes(image.data, image.axes, independent_channels="C" in image.axes):
             sink[plane.index] = np.asarray(image.data[plane.index])
 
 
 @contextlib.contextmanager
-def create_image(path: str | Path, image: ImageFile, *, quality: int = JPEG_QUALITY) -> Iterator[ArraySink]:
+def create_image(
+    path: str | Path,
+    image: ImageFile,
+    *,
+    quality: int = JPEG_QUALITY,
+    overwrite: bool = False,
+    maker: str | None = None,
+) -> Iterator[ArraySink]:
     """Open an image file for writing plane by plane.
 
     Parameters
@@ -166,6 +183,8 @@ def create_image(path: str | Path, image: ImageFile, *, quality: int = JPEG_QUAL
         are not used.
     quality : int, optional
         JPEG quality, from 1 to 100.
+    overwrite, maker
+        As for `write_image`.
 
     Yields
     ------
@@ -175,7 +194,7 @@ def create_image(path: str | Path, image: ImageFile, *, quality: int = JPEG_QUAL
 
     Raises
     ------
-    ImageError
+    ImageError, FileExistsError
         As for `write_image`, or if `quality` is out of range.
 
     Examples
@@ -195,18 +214,20 @@ def create_image(path: str | Path, image: ImageFile, *, quality: int = JPEG_QUAL
     path = Path(path)
     if not 1 <= quality <= 100:
         raise ImageError(f"the JPEG quality must be from 1 to 100, but is {quality}.")
-    check_output(path, image)
+    maker = this_program() if maker is None else maker
+    check_output(path, image, overwrite=overwrite, maker=maker)
     handler = _handler(path)
     replacing = replacing_folder if handler.folder else replacing_file
     options = {"quality": quality} if handler.lossy else {}
     try:
         with replacing(path) as temporary, handler.create(temporary, path, image, **options) as sink:
             yield sink
+        remember(path, maker)
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def check_output(path: str | Path, image: ImageFile) -> None:
+def check_output(path: str | Path, image: ImageFile, *, overwrite: bool = False, maker: str | None = None) -> None:
     """Check whether `image` can be written to `path`, before the work that makes it is done.
 
     Parameters
@@ -215,10 +236,12 @@ def check_output(path: str | Path, image: ImageFile) -> None:
         The file to write.
     image : ImageFile
         Shape, data type, axes and metadata; the pixels are not used.
+    overwrite, maker
+        As for `create_image`.
 
     Raises
     ------
-    ImageError
+    ImageError, FileExistsError
         The error that writing would raise.
     """
     path = Path(path)
@@ -228,6 +251,7 @@ def check_output(path: str | Path, image: ImageFile) -> None:
     if path.is_dir() and not handler.folder:
         raise ImageError(f"{path} is a folder; give the name of a file to write.")
     handler.check(path, image)
+    check_replaceable(path, this_program() if maker is None else maker, overwrite=overwrite)
 
 
 @dataclass(frozen=True)

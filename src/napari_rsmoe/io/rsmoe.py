@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..errors import ModelFileError
 from .atomic import replacing_file
+from .existing import check_replaceable, remember, this_program
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,14 @@ TENSORS = ("geometry", "experts")
 NON_FINITE = "non-finite"
 
 
-def save(path: str | PathLike[str], tensors: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
+def save(
+    path: str | PathLike[str],
+    tensors: Mapping[str, torch.Tensor],
+    description: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+    maker: str | None = None,
+) -> None:
     """Write a model file. It appears whole or not at all; an older one stays until then.
 
     Parameters
@@ -43,16 +51,18 @@ def save(path: str | PathLike[str], tensors: Mapping[str, torch.Tensor], descrip
         The two tensors, by the names in `TENSORS`, float32.
     description : mapping
         What else makes the model; values that JSON can hold.
+    overwrite, maker
+        As for `napari_rsmoe.create_image`.
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
-        If the folder does not exist, or `path` is a folder.
+    FileNotFoundError, IsADirectoryError, FileExistsError
+        If the folder does not exist, `path` is a folder, or a file that may not be replaced.
     TypeError
         If the description holds something that JSON cannot.
     """
-    path = Path(path)
-    check_target(path)
+    path, maker = Path(path), this_program() if maker is None else maker
+    check_target(path, overwrite=overwrite, maker=maker)
     text = json.dumps(_encoded(description), allow_nan=False)
     header = {"format": FORMAT, "version": str(VERSION), "model": text}
     from safetensors.torch import save as serialise  # here, as it loads torch, which reading a header does without
@@ -60,14 +70,16 @@ def save(path: str | PathLike[str], tensors: Mapping[str, torch.Tensor], descrip
     content = serialise({name: tensors[name] for name in TENSORS}, metadata=header)
     with replacing_file(path) as temporary:
         temporary.write_bytes(content)
+    remember(path, maker)
 
 
-def check_target(path: Path) -> None:
+def check_target(path: Path, *, overwrite: bool, maker: str) -> None:
     """Raise the OSError that saving to `path` would raise, before any work is done."""
     if not path.resolve().parent.is_dir():
         raise FileNotFoundError(f"cannot save {path}: the folder {path.parent} does not exist; create it first.")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a .rsmoe file to write.")
+    check_replaceable(path, maker, overwrite=overwrite)
 
 
 def load(path: str | PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -368,18 +368,21 @@ class Model:
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False, maker: str | None = None) -> None:
         """Write a `.rsmoe` file, described in `napari_rsmoe.io.rsmoe`, without leaving a partial file.
 
         Parameters
         ----------
         path : str or path
-            The file; an existing file is replaced.
+            The file.
+        overwrite, maker
+            Whether an existing file is replaced, and the name of the command that writes it; as for
+            `napari_rsmoe.create_image`.
 
         Raises
         ------
-        FileNotFoundError, IsADirectoryError
-            If the folder does not exist, or `path` is a folder.
+        FileNotFoundError, IsADirectoryError, FileExistsError
+            If the folder does not exist, `path` is a folder, or a file that may not be replaced.
         TypeError
             If the metadata hold something that JSON cannot.
         """
@@ -391,7 +394,8 @@ class Model:
             "image": asdict(self.layout),
             "metadata": self.metadata,
         }
-        rsmoe.save(path, {"geometry": self.geometry, "experts": self.experts}, description)
+        tensors = {"geometry": self.geometry, "experts": self.experts}
+        rsmoe.save(path, tensors, description, overwrite=overwrite, maker=maker)
 
     @staticmethod
     def load(path: str | PathLike[str]) -> Model:

@@ -159,6 +159,6 @@ def write_table(
         model.metadata["napari"] = {key: record[key] for key in ("parameters", "source") if key in record}
         if place is not None and len(table.planes[plane]) == 0:
             model.metadata["napari_place"] = dict(place)
-        model.save(target)
+        model.save(target, overwrite=target == path)  # napari has asked before it replaces the file that was named.
         written.append(str(target))
     return written

@@ -393,6 +393,14 @@ MASK = Text(
     what="FILE",
 )
 """Pixels to be left out by `denoise`: labels in napari, an array in notebooks, a file on the command line."""
+OVERWRITE = Flag(
+    name="overwrite",
+    label="Overwrite",
+    help="Replace existing files. By default only files are replaced that the same verb made from the same INPUT, and "
+    "that were not changed since.",
+    default=False,
+)
+"""For everything that writes files."""
 THREADS = IntParameter(
     name="threads",
     label="Threads",

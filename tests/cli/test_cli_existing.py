@@ -1,0 +1,92 @@
+"""A file that the same command did not make is not replaced; a folder as OUTPUT gets a file of the same name."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from cli_helpers import FEW, names, run
+from PIL import Image
+
+from napari_rsmoe.io.files import read_image
+
+pytest_plugins = ("cli_fixtures",)
+
+
+@pytest.fixture
+def two(tmp_path, picture):
+    """Two photographs of another program."""
+    for name in ("image1.png", "image2.png"):
+        Image.fromarray(picture).save(tmp_path / name)
+    return tmp_path
+
+
+def test_a_glob_does_not_eat_the_second_picture(two):
+    before = (two / "image2.png").read_bytes()
+    for verb in (("denoise", "--preset", "fast"), ("fit", *FEW), ("upscale", "--scale", 2)):
+        result = run(verb[0], two / "image1.png", two / "image2.png", *verb[1:])
+        assert result.exit_code == 1
+        assert "image2.png exists and was not written by this command" in result.stderr
+        assert "--overwrite" in result.stderr
+        assert "folder" in result.stderr
+        assert (two / "image2.png").read_bytes() == before
+    assert run("fit", two / "image1.png", two / "image2.png", *FEW, "--overwrite").exit_code == 0
+    assert (two / "image2.png").read_bytes() != before
+    result = run("fit", two / "*.png", two / "out", *FEW)
+    assert result.exit_code == 1
+    assert "put them into a folder" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npy", "a.zarr", "a.tif"])
+def test_the_same_command_may_run_again_until_somebody_changes_the_file(two, name):
+    first = two / name
+    assert run("fit", two / "image1.png", first, *FEW, "--model", two / "a.rsmoe").exit_code == 0
+    again = run("fit", two / "image1.png", first, "--n-kernels", 9, "--iterations", 5, "--model", two / "a.rsmoe")
+    assert again.exit_code == 0, again.stderr
+    # Another input, another verb, and a change by hand.
+    for arguments in (("fit", two / "image2.png", first, *FEW), ("upscale", two / "image1.png", first, "--scale", 2)):
+        result = run(*arguments, "--json")
+        assert result.exit_code == 1
+        assert "exists" in json.loads(result.stdout)["error"]
+    changed = next(first.rglob("*")) if first.is_dir() else first
+    status = changed.stat()
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+    assert run("fit", two / "image1.png", first, *FEW).exit_code == 1
+
+
+def test_further_outputs_and_models_are_not_replaced_either(two):
+    (two / "std.tif").write_bytes(b"precious")
+    (two / "a.rsmoe").write_bytes(b"precious")
+    one, out = two / "image1.png", two / "out.png"
+    for arguments in (("denoise", one, out, "--std", two / "std.tif"), ("fit", one, out, "--model", two / "a.rsmoe")):
+        result = run(*arguments)
+        assert (result.exit_code, "exists" in result.stderr) == (1, True)
+    assert (two / "std.tif").read_bytes() == (two / "a.rsmoe").read_bytes() == b"precious"
+    assert not out.exists()
+
+
+def test_a_folder_is_checked_before_its_first_file(two):
+    (two / "out").mkdir()
+    for name in ("image1.png", "image2.png"):
+        (two / "out" / name).write_bytes(b"precious")
+    result = run("fit", two, two / "out", *FEW)
+    assert result.exit_code == 1
+    assert "2 files exist" in result.stderr
+    assert "image2.png" in result.stderr
+    (two / "out" / "image1.png").unlink()
+    assert run("fit", two, two / "out", *FEW).exit_code == 1
+    assert names(two / "out") == ["image2.png"]
+
+
+def test_a_folder_as_output_gets_a_file_of_the_same_name(two):
+    (two / "there").mkdir()
+    for folder, options in ((f"{two}/new/deep/", ()), (str(two / "there"), ("--format", "tif"))):
+        result = run("fit", two / "image1.png", folder, *FEW, *options, "--model", f"{two}/models/")
+        assert result.exit_code == 0, result.stderr
+    assert names(two / "new" / "deep") == ["image1.png"]
+    assert names(two / "there") == ["image1.tif"]
+    assert names(two / "models") == ["image1.rsmoe"]
+    result = run("render", two / "models" / "image1.rsmoe", f"{two}/drawn/", "--scale", 2)
+    assert result.exit_code == 0, result.stderr
+    assert read_image(two / "drawn" / "image1.tif").dtype == np.uint8
+    assert run("fit", two / "image1.png", str(two), *FEW).exit_code == 2  # INPUT itself
