@@ -39,11 +39,12 @@ template <class F> struct KernelOf {
   F y, x, r11, r12, r22, logit;
 };
 
-// Whether a kernel can be rendered: false if one of its numbers is NaN or infinite, or if their sum is too large.
-// `most` is kMostGeometry, or twice as much where positions are relative to a tile. Absolute values are the includer's.
-template <class F> RSMOE_INLINE auto is_drawable(const KernelOf<F>& k, float most) {
-  return absolute(k.y) + absolute(k.x) + absolute(k.r11) + absolute(k.r12) + absolute(k.r22) + absolute(k.logit) <=
-         most;
+// Whether a kernel can be rendered: false if one of its numbers is NaN or infinite, or beyond the bounds of
+// constants.h. `most_center` is kMostCenter, or twice as much where positions are relative to a tile. Absolute values
+// are the includer's.
+template <class F> RSMOE_INLINE auto is_drawable(const KernelOf<F>& k, float most_center) {
+  return (absolute(k.y) + absolute(k.x) <= most_center) &
+         (absolute(k.r11) + absolute(k.r12) + absolute(k.r22) <= kMostSteering) & (absolute(k.logit) <= kMostLogit);
 }
 
 // The same for an expert of `columns` values and slopes.

@@ -36,7 +36,7 @@ void gather_columns(const float* geometry, const int32_t* ids, int64_t n, float 
     const auto column = [&](Column c) { return load(columns + c * stride + i); };
     const KernelOf<Vec> k{column(kColY),   column(kColX),   column(kColR11),
                           column(kColR12), column(kColR22), column(kColLogit)};
-    const VecI absent = ~is_drawable(k, 2 * kMostGeometry);
+    const VecI absent = ~is_drawable(k, 2 * kMostCenter);
     const KernelOf<Vec> drawn{
         Vec{}, Vec{}, zero_where(absent, k.r11), zero_where(absent, k.r12), zero_where(absent, k.r22), Vec{}};
     store(columns + kColY * stride + i, zero_where(absent, k.y));

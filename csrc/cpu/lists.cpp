@@ -157,7 +157,7 @@ TileLists build_lists(const Mixture& m, const Culling& culling) {
   const int32_t columns = expert_columns(m.channels, m.linear);
   level.ids.reserve(static_cast<size_t>(m.kernels));
   for (int64_t i = 0; i < m.kernels; ++i) {
-    const bool drawable = is_drawable(load_kernel(m.geometry + i * kGeometry), kMostGeometry) &&
+    const bool drawable = is_drawable(load_kernel(m.geometry + i * kGeometry), kMostCenter) &&
                           (!m.experts || is_drawable_expert(m.experts + i * columns, columns));
     if (drawable) level.ids.push_back(static_cast<int32_t>(i));
   }

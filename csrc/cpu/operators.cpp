@@ -110,6 +110,7 @@ cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const
 
 Tensor segment(const Tensor& image, double threshold) {
   image.require_shape("image", {-1, -1, -1});
+  check(image.size(2) > 0, "an image needs at least one channel");  // without, any size would take no memory
   Tensor labels = empty<int32_t>({image.size(0), image.size(1)});
   cpu::segment_image(image.data<float>("image"), image.size(0), image.size(1), image.size(2), threshold,
                      labels.mutable_data<int32_t>("labels"));

@@ -9,6 +9,10 @@ namespace {
 constexpr int kPatchVectors = kPatchPixels / kLanes;
 constexpr int kSearchVectors = kLanes == 16 ? 3 : 2;  // vectors of candidates side by side whose sums are in registers
 
+// Distance of a patch that holds values too large for float32 to square, or not finite: farther than all others, but a
+// candidate. `smaller` takes it in place of NaN.
+constexpr float kFarthest = 3.40282347e38f;
+
 // ---- search ----------------------------------------------------------------------------------------------------
 
 // Adds what one row of pixels contributes to the distances of kSearchRows rows of candidates: to row r of them it is
@@ -46,7 +50,8 @@ template <int kVectors> void distance_block(const PatchSearch& s, int64_t first,
     add_pixel_row<kVectors, 3, 3>(own + 10 * pitch, pitch, pixels + 10 * pitch, sum);
   }
   for (int r = 0; r < kSearchRows; ++r)
-    for (int v = 0; v < kVectors; ++v) store(distances + r * s.stride + v * kLanes, sum[r][v]);
+    for (int v = 0; v < kVectors; ++v)
+      store(distances + r * s.stride + v * kLanes, smaller(sum[r][v], splat(kFarthest)));
 }
 
 // Squared distances of a patch to those of a window, summed over the channels; infinite where there is no candidate.
@@ -95,14 +100,15 @@ PatchChoice choose_patches(const PatchSearch& s, const float* distances, float l
   const int32_t n = s.rows * s.stride, candidates = s.rows * s.columns;
   most = most < candidates ? most : candidates;
   fewest = fewest < most ? fewest : most;
-  int32_t threshold = bits_of(limit);
+  if (!(limit <= kFarthest)) limit = kFarthest;
+  int32_t threshold = bits_of(limit > 0.0f ? limit : 0.0f);
   const int32_t near = count_up_to(distances, n, threshold);
   const int32_t wanted = near < fewest ? fewest : near > most ? most : near;
   bool tied = false;
   if (wanted != near) {
     // Bisection for the least threshold that at least as many as wanted are below.
     int32_t low = near < wanted ? threshold : -1;
-    int32_t high = near < wanted ? bits_of(__builtin_inff()) - 1 : threshold;
+    int32_t high = near < wanted ? bits_of(kFarthest) : threshold;
     tied = true;
     while (tied && high - low > 1) {
       const int32_t middle = low + (high - low) / 2;

@@ -60,8 +60,8 @@ __device__ BoundsOf<float> bounds_in(const Box& box, const Kernel& k) {
 __device__ Kernel kernel_of(const Selection& s, const Box& box, int32_t id) {
   const Kernel k = load_kernel(s.geometry + int64_t{id} * kGeometry);
   if (box.ids) return k;
-  const bool drawable = is_drawable(k, kMostGeometry) &&
-                        (!s.experts || is_drawable_expert(s.experts + int64_t{id} * s.columns, s.columns));
+  const bool drawable =
+      is_drawable(k, kMostCenter) && (!s.experts || is_drawable_expert(s.experts + int64_t{id} * s.columns, s.columns));
   return drawable ? k : absent_kernel();
 }
 

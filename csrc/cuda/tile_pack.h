@@ -52,7 +52,7 @@ __device__ Kernel kernel_in(const TileJobs& jobs, const Tile& tile, int32_t id) 
   k.x -= tile.x0;
   const int32_t columns = expert_columns(jobs.mixture.channels, jobs.mixture.linear);
   const float* expert = jobs.mixture.experts + int64_t{id} * columns;
-  return is_drawable(k, 2 * kMostGeometry) && is_drawable_expert(expert, columns) ? k : absent_kernel();
+  return is_drawable(k, 2 * kMostCenter) && is_drawable_expert(expert, columns) ? k : absent_kernel();
 }
 
 __device__ BoundsOf<float> quadrant_bounds(const Kernel& k, int quadrant) {

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import warnings
 
+import numpy as np
 import pytest
 import torch
 from backends import backend, in_use  # noqa: F401  (every test of this file runs over all backends)
 from mixtures import random_mixture
 
 from napari_rsmoe import engine
-from napari_rsmoe.engine import operators
+from napari_rsmoe.engine import bounds, operators
 from napari_rsmoe.engine.limits import Limits
+
+pytestmark = pytest.mark.filterwarnings("ignore:A kernel is left out")
 
 HEIGHT, WIDTH, TILES = 37, 50, 12
 HOSTILE = [math.nan, math.inf, -math.inf, 3e38]
+MOST = [bounds.MOST_CENTER] * 2 + [bounds.MOST_STEERING] * 3 + [bounds.MOST_LOGIT]
 FIELDS = {"y": 0, "x": 1, "r11": 2, "r12": 3, "r22": 4, "logit": 5}
 KINDS = [(True, False), (True, True), (False, False), (False, True)]
 NAMES = ["smoe", "smoe-linear", "rbf", "rbf-linear"]
@@ -81,13 +86,15 @@ def test_a_mixture_without_a_kernel_that_can_be_drawn_is_empty(value: float, nor
 @pytest.mark.parametrize(("normalised", "linear"), KINDS, ids=NAMES)
 def test_the_largest_numbers_that_are_drawn(normalised: bool, linear: bool, confidence: float) -> None:
     """However large, steep or far away: values and gradients are finite."""
-    largest, rng = operators.MOST_GEOMETRY, torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     geometry, experts = random_mixture(60, 3, (HEIGHT, WIDTH), 0, linear=linear)
     for number in range(48):
-        geometry[number, number % 6] = (1 if number < 24 else -1) * largest * (0.5 + 0.4 * float(torch.rand(1)))
+        share = (1 if number < 24 else -1) * (0.5 + 0.4 * float(torch.rand(1, generator=rng)))
+        geometry[number, number % 6] = share * MOST[number % 6]
+    geometry[24:48] = torch.where(geometry[24:48].abs() > 1e6, geometry[24:48], geometry[:24].roll(1, 0))  # several
     geometry[48, 2:5] = 0
     geometry[49, 4] = 0
-    experts *= operators.MOST_EXPERT / experts.abs().sum(1).max() * (torch.rand(60, 1, generator=rng) - 0.5)
+    experts *= bounds.MOST_EXPERT / experts.abs().sum(1).max() * (torch.rand(60, 1, generator=rng) - 0.5)
     image = engine.render(
         geometry, experts, HEIGHT, WIDTH, normalised=normalised, linear=linear, confidence=confidence, tau=7.0
     )
@@ -102,10 +109,12 @@ def test_the_largest_numbers_that_are_drawn(normalised: bool, linear: bool, conf
 @pytest.mark.parametrize("share", [0.99, 1.01])
 def test_the_bounds_are_as_stated(share: float) -> None:
     geometry, experts = torch.tensor([[4.0, 4.0, 0.5, 0.0, 0.5, 0.0]]), torch.tensor([[1.0]])
-    bright = engine.render(geometry, experts * share * operators.MOST_EXPERT, 8, 8)
-    geometry[0, 5] = share * operators.MOST_GEOMETRY
-    heavy = engine.render(geometry, experts, 8, 8)
-    for image in (bright, heavy):
+    images = [engine.render(geometry, experts * share * bounds.MOST_EXPERT, 8, 8)]
+    for column, most in enumerate(MOST):
+        extreme = geometry.clone()
+        extreme[0, column] = share * (most - float(geometry[0, :5].sum()))
+        images.append(engine.render(extreme, experts, 8, 8))
+    for image in images:
         assert bool(image.all()) == (share < 1)
 
 
@@ -184,3 +193,47 @@ def test_absurd_steps_are_refused() -> None:
             first_step=2**63 - 1, tau=7.0, normalised=True, confidence=0.0, whitened=True, list_interval=1,
             list_margin=0.0, betas=(0.9, 0.99), limits=Limits(),
         )  # fmt: skip
+
+
+def test_operators_say_which_kernel_is_absent() -> None:
+    geometry, experts = random_mixture(5, 2, (20, 33), 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        engine.render(geometry, experts, 20, 33)
+    geometry[3, 3], experts[1, 1] = -3e38, math.nan
+    with pytest.warns(RuntimeWarning, match=r"kernel 1 has expert\[1\] = nan.*\(1 more"):
+        engine.render(geometry, experts, 20, 33)
+    with pytest.warns(RuntimeWarning, match=r"kernel 3 has r12 = -3e\+38"):
+        engine.gate_sums(geometry, torch.ones(1, 20, 33))
+    with pytest.warns(RuntimeWarning, match="model 1, kernel 3 has r12"):
+        engine.render(torch.stack([geometry[:3].repeat(2, 1)[:5], geometry]), torch.ones(2, 5, 2), 20, 33)
+
+
+def test_a_second_derivative_is_refused() -> None:
+    geometry, experts = random_mixture(5, 2, (20, 33), 0)
+    geometry.requires_grad_()
+    image = engine.render(geometry, experts, 20, 33)
+    (gradient,) = torch.autograd.grad(image.sum(), geometry, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiated once only"):
+        gradient.sum().backward()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 3e38, 1e25, -1e30])
+@pytest.mark.parametrize("where", range(4), ids=["noisy", "pilot", "variance", "correlation"])
+def test_the_patch_filter_of_numbers_that_are_not_finite(where: int, value: float) -> None:
+    """No crash; and whatever lies out of reach of them is filtered as if they were not there."""
+    rng = np.random.default_rng(0)
+    noisy, pilot = rng.normal(0, 1, (2, 2, 20, 70)).astype(np.float32)
+    variance = np.ones_like(noisy)
+    correlation = np.stack([np.eye(64, dtype=np.float32)] * 2)
+    arrays = [noisy, pilot, variance, correlation]
+    options = {"stride": 3, "reach": 4, "fewest": 20, "most": 40, "similar": 2.0, "same": 0.1, "negligible": 0.1}
+    expected, _ = engine.filter_patches(*arrays, **options)  # type: ignore[arg-type]
+    spoilt = [each.copy() for each in arrays]
+    spoilt[where][:, 10, 10] = value
+    spoilt[where][0, 11, 8:14] = value
+    filtered, _ = engine.filter_patches(*spoilt, **options)  # type: ignore[arg-type]
+    if where < 2:  # the others count in the whole image
+        spoilt[1][:] = 0
+        assert np.isfinite(filtered[..., 45:]).all()
+        assert np.abs(filtered - expected)[..., 45:].max() < 3

@@ -99,7 +99,7 @@ def test_kernels_are_chosen_like_rows() -> None:
         ([[1.0], [2.0]], {"value_range": (0, math.inf)}, "value_range"),
         ([[1.0], [2.0]], {"dtype": bool}, "data type"),
         ([[1.0], [1e300]], {}, "more than float32"),
-        ([[1.0], [1e300]], {"mode": "rbf", "dtype": np.float64}, "infinity"),
+        ([[1.0], [1e300]], {"mode": "rbf", "dtype": np.float64}, r"kernel 1 has expert\[0\] = inf"),
         ([[-1.7e308], [1.7e308]], {"dtype": np.float64}, "too far apart"),
     ],
 )
@@ -107,6 +107,19 @@ def test_impossible_experts_are_refused(experts: list, options: dict, message: s
     kernels = Kernels([[1, 2], [3, 4]], [[2, 1], [2, 1]], [0, 0], [1, 1], experts)
     with pytest.raises(ValueError, match=message):
         Model.from_kernels(kernels, (8, 8), **options)
+
+
+@pytest.mark.parametrize(("column", "value"), [(0, 1e12), (1, -1e12), (2, 1e30), (3, -1e9), (4, 3e38), (5, 1e20)])
+def test_kernels_out_of_bounds_are_named(column: int, value: float) -> None:
+    model = some_model()
+    geometry = model.geometry.clone()
+    geometry[7, column] = value
+    with pytest.raises(ValueError, match=f"kernel 7 has {['y', 'x', 'r11', 'r12', 'r22', 'logit'][column]} = "):
+        model.with_tensors(geometry, model.experts)
+    experts = model.experts.clone()
+    experts[4:6, 1] = -1e30
+    with pytest.raises(ValueError, match=r"kernel 4 has expert\[1\] = -1e\+30.*\(1 more"):
+        model.with_tensors(model.geometry, experts)
 
 
 # ---------------------------------------------------------------------- drawing
@@ -199,6 +212,30 @@ def test_the_finest_drawing_works() -> None:
     image = model.render(region=(10, 10, 10 + 4e-6, 10 + 4e-6), shape=(4, 4), sharpen=50)
     expected = np.broadcast_to(model.render(region=(10, 10, 10.001, 10.001), shape=(1, 1), sharpen=50), image.shape)
     np.testing.assert_allclose(image, expected, atol=1)
+
+
+@pytest.mark.parametrize("zoom", [1e3, 9e5])
+def test_kernels_far_away_count_at_any_zoom(zoom: float) -> None:
+    model = some_model()
+    corner = np.array([300.25, 10.25])  # all kernels are hundreds of pixels away
+    image = model.render(region=(*corner, *(corner + 2 / zoom)), shape=(2, 2))
+    expected = model.sample(corner[None] - 0.5 + 1 / zoom)
+    np.testing.assert_allclose(image, np.broadcast_to(expected, image.shape), atol=0.02)
+
+
+@pytest.mark.parametrize("mode", ["smoe", "rbf"])
+def test_the_sharpest_drawing_has_all_kernels(mode: str) -> None:
+    model = some_model(mode=mode)
+    sharp, sharpest = model.render(sharpen=1e3), model.render(sharpen=1e6)
+    assert np.mean(sharp == sharpest) > 0.95
+
+
+def test_a_drawing_that_leads_out_of_bounds_is_refused() -> None:
+    model = some_model()
+    geometry = model.geometry.clone()
+    geometry[3, 1] = 1e6
+    with pytest.raises(ValueError, match=r"in pixels of the drawing, kernel 3 has x = 1e\+12"):
+        model.with_tensors(geometry, model.experts).render(region=(0, 0, 1e-5, 1e-5), scale=1e6)
 
 
 def test_render_agrees_with_sample_everywhere() -> None:

@@ -10,9 +10,9 @@ Every function takes a mixture as two tensors:
 `render` and `fit_steps` also take M mixtures of the same L, C and raster at once: every tensor of theirs, results too,
 then has a first dimension M. On CUDA one launch serves them all. The results are those of each alone, to the bit.
 
-A kernel that cannot be drawn counts as absent: one with a number that is NaN or infinite, one whose geometry's absolute
-values add up to more than `MOST_GEOMETRY`, or one whose expert's do to more than `MOST_EXPERT`. It changes no pixel and
-has the gradient 0. Where no kernel is left, the image is 0.
+A kernel that cannot be drawn counts as absent: one with a number that is NaN or infinite, or beyond the bounds of
+`napari_rsmoe.engine.bounds`. It changes no pixel and has the gradient 0; a warning says which one. Where no kernel is
+left, the image is 0. (`fit_steps` does not warn: its limits bring such kernels back.)
 
 ``wait=False`` is for loops on CUDA, and changes nothing on the CPU: the host then does not wait at the end of the call
 to learn whether the memory set aside for lists had room. What had none is NaN, and the same call with ``wait=True``
@@ -21,26 +21,19 @@ makes room, also for calls to come.
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
+from .bounds import undrawable
 from .library import ops as ops  # re-exported: tests put other libraries in its place
 from .limits import Limits
 
 DEFAULT_TAU = 9.0
 """Culling margin in nats: a gate weight below exp(-9) = 1.2e-4 of the largest may be left out."""
 
-
-MOST_SIDE = 2**24
-"""Pixels that an image may have along y or x; operators refuse more."""
-
-MOST_GEOMETRY = 2.0**25
-"""Sum of the absolute values of a kernel's six numbers; kernels above it are absent."""
-
-MOST_EXPERT = 2.0**50
-"""Sum of the absolute values of an expert's columns, in units of the image's range; kernels above it are absent."""
 
 PATCH_SIDE = 8
 """Pixels along the side of the patches of `filter_patches`."""
@@ -89,7 +82,13 @@ def render(
     ------
     RuntimeError
         If shapes, types or values do not fit.
+
+    Warns
+    -----
+    RuntimeWarning
+        If a kernel is out of bounds, with its number; not without `wait` on CUDA.
     """
+    _warn_of_absent(geometry, experts, wait)
     image: torch.Tensor = ops.render(geometry, experts, height, width, tau, normalised, confidence, linear, wait)
     return image
 
@@ -115,6 +114,7 @@ def gate_sums(
     torch.Tensor
         (L, K) float32.
     """
+    _warn_of_absent(geometry, None, wait)
     # An image's gradient by an expert is the sum of the upstream gradient times that kernel's gate.
     experts = maps.new_zeros(len(geometry), len(maps))
     sums: torch.Tensor = ops.render_backward(maps, geometry, experts, tau, normalised, confidence, False, wait)[1]
@@ -139,6 +139,7 @@ def tile_lists(
     ids : torch.Tensor
         (pairs,) int32, ascending within a tile.
     """
+    _warn_of_absent(geometry, None, wait=True)
     start, ids = ops.tile_lists(geometry, height, width, tau, normalised, confidence)
     return start, ids
 
@@ -279,6 +280,18 @@ def simd_level() -> str:
     return str(ops.simd_level())
 
 
+def _warn_of_absent(geometry: torch.Tensor, experts: torch.Tensor | None, wait: bool) -> None:
+    """Warn of kernels out of bounds."""
+    if type(geometry) not in (torch.Tensor, torch.nn.Parameter) or (geometry.is_cuda and not wait):
+        return  # There are no values to look at, or not yet.
+    if geometry.dtype != torch.float32 or (experts is not None and experts.dtype != torch.float32):
+        return  # The operator says what is wrong.
+    if geometry.shape[-1:] != (6,) or (experts is not None and experts.shape[:-1] != geometry.shape[:-1]):
+        return
+    if reason := undrawable(geometry, experts):
+        warnings.warn(f"A kernel is left out: {reason}.", RuntimeWarning, stacklevel=3)
+
+
 def _fake_render(
     geometry: torch.Tensor, experts: torch.Tensor, height: int, width: int, tau: float, normalised: bool,
     confidence: float, linear: bool, wait: bool = True,
@@ -332,6 +345,13 @@ def register(namespace: str) -> None:
         geometry, experts = ctx.saved_tensors
         return *own.render_backward(grad.contiguous(), geometry, experts, *ctx.options), *[None] * 7
 
+    def no_second_derivative(ctx: Any, *grads: torch.Tensor) -> NoReturn:
+        raise RuntimeError(
+            "render can be differentiated once only: the gradient of an image by its kernels has no derivative. "
+            "Without create_graph=True, or with napari_rsmoe.engine.reference.render (float64, every kernel at every "
+            "pixel), it works."
+        )
+
     for name, fake in (
         ("render", _fake_render),
         ("render_backward", _fake_render_backward),
@@ -342,6 +362,7 @@ def register(namespace: str) -> None:
     ):
         torch.library.register_fake(f"{namespace}::{name}", fake)
     torch.library.register_autograd(f"{namespace}::render", backward, setup_context=_setup_context)
+    torch.library.register_autograd(f"{namespace}::render_backward", no_second_derivative)
 
 
 register("rsmoe")

@@ -15,6 +15,7 @@ from .. import engine
 from ..display.pictures import display_range, to_rgb
 from ..display.summary import bundle, size_row
 from ..engine import reference
+from ..engine.bounds import undrawable
 from ..image import metrics
 from ..image.format import ImageFormat, real_type
 from ..io import rsmoe
@@ -114,10 +115,11 @@ class Model:
             raise ValueError("A model needs at least one kernel and one channel.")
         if self.mode not in ("smoe", "rbf"):
             raise ValueError(f"mode={self.mode!r} is not known; use 'smoe' or 'rbf'.")
-        if not (torch.isfinite(self.geometry).all() and torch.isfinite(self.experts).all()):
-            raise ValueError("The kernels hold NaN or infinity.")
-        if not bool((self.geometry[:, [2, 4]] > 0).all()):
-            raise ValueError("r11 and r22 must be positive.")
+        if reason := undrawable(self.geometry, self.experts):
+            raise ValueError(f"A kernel is out of bounds: {reason}.")
+        flat = (self.geometry[:, [2, 4]] <= 0).any(1).nonzero()
+        if len(flat):
+            raise ValueError(f"r11 and r22 must be positive; those of kernel {int(flat[0])} are not.")
         if self.layout.channel_axis is None and channels != 1:
             raise ValueError(f"{channels} channels need a channel axis in the layout.")
         if not math.isfinite(self.layout.span):
@@ -296,7 +298,8 @@ class Model:
         Raises
         ------
         ValueError
-            If an argument is not as described, or the output would have more than 2^31 values; before any work.
+            If an argument is not as described, the output would have more than 2^31 values, or a kernel would be out
+            of bounds in pixels that small or that far away; before any work.
         """
         sharpen = checked_sharpen(sharpen)
         kind = real_type(self.layout.dtype if dtype is None else dtype)
@@ -311,6 +314,11 @@ class Model:
             sharpen=sharpen,
             sharpen_logits=self.mode == "smoe",
         )
+        if reason := undrawable(geometry, experts):
+            raise ValueError(
+                f"At this scale, region and sharpness a kernel is out of bounds: in pixels of the drawing, {reason}. "
+                "Draw at a smaller scale or less sharp, or remove that kernel."
+            )
 
         def draw(device: torch.device) -> torch.Tensor:
             return engine.render(
