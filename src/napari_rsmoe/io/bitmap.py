@@ -19,55 +19,135 @@ from typing import Any
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from ..errors import ImageError
 from ..image.planes import ArraySink
-from .image_file import ImageFile
+from .image_file import FileArray, ImageFile
 from .reorder import in_stored_order, stored_axes
+from .sizes import check_stored
 
 # Bytes of the PNG signature and the IHDR chunk (length, name, content, checksum); further chunks may follow.
-_PNG_HEADER = 8 + 4 + 4 + 13 + 4
+_PNG_SIGNATURE = 8
+_PNG_HEADER = _PNG_SIGNATURE + 4 + 4 + 13 + 4
+_PNG_PALETTE = 3  # The colour type of images that are indices into a palette.
+_DEFLATE_RATIO = 1032  # Bytes that one byte of deflated data can stand for at most, by the format.
+_JPEG_RATIO = 512  # Pixels that one byte of Huffman codes can stand for at most: one bit for each block of 8 x 8.
+_ARITHMETIC = (b"\xff\xc9", b"\xff\xca", b"\xff\xcb")  # Markers of frames with arithmetic codes, which may be shorter.
+_ORIENTATION = 0x0112  # The EXIF tag of the orientation.
+_SIDEWAYS = (5, 6, 7, 8)  # Its values that exchange rows and columns.
 _JPEG_SIDE = 65_535  # Largest height and width of a JPEG image, in pixels.
 
 
-def read_png(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
+def read_png(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = False) -> ImageFile:
     """Read a PNG file: (Y, X) or (Y, X, C), uint8 or uint16."""
-    content = path.read_bytes()
-    try:
-        pixels = imagecodecs.png_decode(content)
-        with Image.open(io.BytesIO(content)) as header:
+    with _damage_named(path, "PNG"):
+        # The class itself, as Image.open refuses large images.
+        with path.open("rb") as file, PngImagePlugin.PngImageFile(file) as header:
             profile = header.info.get("icc_profile")
-    except (ValueError, OSError, RuntimeError, SyntaxError) as error:
-        raise _damaged(path, "PNG", content, error) from error
-    return ImageFile(
-        pixels,
-        axes or ("YX" if pixels.ndim == 2 else "YXS"),
-        alpha=pixels.ndim == 3 and pixels.shape[2] in (2, 4),
+        shape, dtype, stored = _png_pixels(path)
+        check_stored((stored,), np.uint8, path.stat().st_size, _DEFLATE_RATIO)
+
+    def decode() -> NDArray[Any]:
+        pixels: NDArray[Any] = imagecodecs.png_decode(path.read_bytes())
+        return pixels
+
+    return _image(
+        _Decoded(shape, dtype, decode),
+        path,
+        axes,
+        lazy,
+        alpha=len(shape) == 3 and shape[2] in (2, 4),
         icc_profile=profile,
         kind="png",
     )
 
 
-def read_jpeg(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
+def _png_pixels(path: Path) -> tuple[tuple[int, ...], str, int]:
+    """Shape and data type of the decoded image, and the bytes of its uncompressed rows."""
+    transparent = False
+    with path.open("rb") as file:
+        file.seek(_PNG_SIGNATURE)
+        _, _, width, height, bits, colours = struct.unpack(">I4sIIBB", file.read(18))
+        file.seek(_PNG_HEADER)
+        while True:
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if kind in (b"IDAT", b"IEND"):
+                break
+            transparent |= kind == b"tRNS"
+            file.seek(length + 4, io.SEEK_CUR)
+    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colours]  # Grey, RGB, palette, and the first two with opacity.
+    channels = (3 if colours == _PNG_PALETTE else samples) + (transparent and colours in (0, 2, _PNG_PALETTE))
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return shape, "uint16" if bits == 16 else "uint8", height * (1 + (width * samples * bits + 7) // 8)
+
+
+def read_jpeg(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = False) -> ImageFile:
     """Read a JPEG file: (Y, X) or (Y, X, C), uint8, rotated according to its EXIF orientation."""
-    content = path.read_bytes()
-    notes = []
-    try:
-        with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
-            profile = picture.info.get("icc_profile")
+    with _damage_named(path, "JPEG"), path.open("rb") as file:
+        # The class itself, as Image.open refuses large images.
+        with JpegImagePlugin.JpegImageFile(file) as header:
+            mode, profile, (width, height) = header.mode, header.info.get("icc_profile"), header.size
+            sideways = header.getexif().get(_ORIENTATION) in _SIDEWAYS
+        file.seek(0)
+        if not any(marker in file.read() for marker in _ARITHMETIC):
+            check_stored((height, width), np.uint8, path.stat().st_size, _JPEG_RATIO)
+    notes = () if mode in ("L", "RGB") else (f"{mode} colours are converted to RGB",)
+
+    def decode() -> NDArray[Any]:
+        with path.open("rb") as file, JpegImagePlugin.JpegImageFile(file) as picture:
             upright = ImageOps.exif_transpose(picture)
-            if upright.mode not in ("L", "RGB"):
-                notes.append(f"{upright.mode} colours are converted to RGB")
-                upright, profile = upright.convert("RGB"), None
-            pixels = np.asarray(upright)
-    except (ValueError, OSError, RuntimeError, SyntaxError) as error:
-        raise _damaged(path, "JPEG", content, error) from error
-    letters = axes or ("YX" if pixels.ndim == 2 else "YXS")
-    return ImageFile(pixels, letters, icc_profile=profile, kind="jpeg", notes=tuple(notes))
+            return np.asarray(upright if upright.mode in ("L", "RGB") else upright.convert("RGB"))
+
+    size = (width, height) if sideways else (height, width)
+    pixels = _Decoded(size if mode == "L" else (*size, 3), "uint8", decode)
+    return _image(pixels, path, axes, lazy, icc_profile=None if notes else profile, kind="jpeg", notes=notes)
 
 
-def _damaged(path: Path, kind: str, content: bytes, error: Exception) -> ImageError:
+class _Decoded:
+    """A plane that is decoded when it is first indexed.
+
+    Parameters
+    ----------
+    shape, dtype
+        As the header of the file declares them.
+    decode : callable
+        Returns the plane.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: str, decode: Callable[[], NDArray[Any]]) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self._decode = decode
+        self._pixels: NDArray[Any] | None = None
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        if self._pixels is None:
+            self._pixels = self._decode()
+            if (self._pixels.shape, self._pixels.dtype) != (self.shape, self.dtype):
+                raise ValueError(f"its pixels have the shape {self._pixels.shape}, its header says {self.shape}")
+        part: NDArray[Any] = self._pixels[index]
+        return part
+
+
+def _image(pixels: _Decoded, path: Path, axes: str | None, lazy: bool, **facts: Any) -> ImageFile:
+    """The image of a file, decoded at once or when it is indexed."""
+    data = FileArray(pixels, lambda error: _damaged(path, facts["kind"].upper(), error), unit=pixels.shape)
+    letters = axes or ("YX" if len(pixels.shape) == 2 else "YXS")
+    return ImageFile(data if lazy else data[...], letters, **facts)
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path, kind: str) -> Iterator[None]:
+    """Turn what goes wrong while a header is read into an ImageError that names the file."""
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises exceptions of many types.
+        raise _damaged(path, kind, error) from error
+
+
+def _damaged(path: Path, kind: str, error: Exception) -> ImageError:
     """Describe the damage, or name the actual format if the suffix is wrong."""
     signatures = {
         "PNG": b"\x89PNG",
@@ -79,7 +159,9 @@ def _damaged(path: Path, kind: str, content: bytes, error: Exception) -> ImageEr
         "BMP": b"BM",
         "HDF5": b"\x89HDF",
     }
-    real = next((name for name, start in signatures.items() if content.startswith(start)), kind)
+    with path.open("rb") as file:
+        begin = file.read(max(map(len, signatures.values())))
+    real = next((name for name, start in signatures.items() if begin.startswith(start)), kind)
     if real != kind:
         return ImageError(f"{path} is not a {kind} file but a {real} file; give it the suffix of its format.")
     return ImageError(f"{path} cannot be read as {kind}: it is damaged or incomplete ({error}).")

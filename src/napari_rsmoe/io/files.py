@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import ImageError
+from ..errors import ImageError, NotEnoughMemoryError
 from ..image.planes import ArraySink, Planes, guess_axes
 from .atomic import replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
@@ -36,7 +36,9 @@ from .units import PixelSize
 JPEG_QUALITY = 95  # 1 (smallest file) to 100 (best quality); at 95, artefacts are hardly visible.
 
 
-def read_image(path: str | Path, *, axes: str | None = None, lazy: bool = False) -> ImageFile:
+def read_image(
+    path: str | Path, *, axes: str | None = None, lazy: bool = False, allow_outside: bool = False
+) -> ImageFile:
     """Read an image file.
 
     Parameters
@@ -48,6 +50,9 @@ def read_image(path: str | Path, *, axes: str | None = None, lazy: bool = False)
     lazy : bool, optional
         Read pixels from the file only when `ImageFile.data` is indexed, if the format allows it. Close the image
         afterwards, or use it in a ``with`` statement.
+    allow_outside : bool, optional
+        Follow file names in the description of a TIFF file that lead out of its folder, and symbolic links that lead
+        out of a Zarr store. By default they are refused: in a file from others they could draw in files of yours.
 
     Returns
     -------
@@ -60,7 +65,9 @@ def read_image(path: str | Path, *, axes: str | None = None, lazy: bool = False)
     ------
     ImageError
         If the file does not exist or is damaged, the format or data type is not supported, or the axes cannot be
-        determined.
+        determined. If the file is too short for the size that it declares, or names files outside its folder.
+    NotEnoughMemoryError
+        If the pixels do not fit into the memory budget.
 
     Examples
     --------
@@ -85,13 +92,18 @@ def read_image(path: str | Path, *, axes: str | None = None, lazy: bool = False)
             f"{path} is a folder, not an image; accepted are files ({', '.join(SUFFIXES)}) and Zarr folders."
         )
     try:
-        image = _handler(path, folder=path.is_dir()).read(path, axes=axes, lazy=lazy)
+        handler = _handler(path, folder=path.is_dir())
+        image = handler.read(path, axes=axes, lazy=lazy, allow_outside=allow_outside)
     except ImageError as error:
         if str(path) in str(error):
             raise
         raise ImageError(f"{path}: {error}") from error
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except MemoryError as error:
+        raise NotEnoughMemoryError(f"{path}: {str(error) or 'its pixels do not fit into the memory.'}") from error
+    except Exception as error:  # What damaged files raise in the libraries is of many types.
+        raise ImageError(f"{path} cannot be read: it is damaged or of an unusual kind ({error!r}).") from error
     return image
 
 

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import ImageError
 from ..image.planes import ArraySource, check_axes
+from .sizes import check_memory, selected_shape
 from .units import PixelSize
 
 DTYPES = (
@@ -140,11 +141,13 @@ class FileArray:
     Parameters
     ----------
     array : array-like
-        A memory map or a Zarr array.
+        Pixels that are read from the file where they are indexed.
     damaged : callable
         Converts an exception of a failed read into an `ImageError`.
     close : callable, optional
         Closes the file.
+    unit : tuple of int, optional
+        Shape of what is decoded at once to read one pixel, for example a tile; by default no more than is chosen.
     """
 
     def __init__(
@@ -152,17 +155,21 @@ class FileArray:
         array: ArraySource,
         damaged: Callable[[Exception], ImageError],
         close: Callable[[], None] = lambda: None,
+        unit: tuple[int, ...] = (),
     ) -> None:
         self._array = array
+        self._unit = unit
         self._damaged = damaged
         self._close = close
         self.shape = tuple(int(n) for n in array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
+        for shape in (self._unit, selected_shape(self.shape, index)):
+            check_memory(shape, self.dtype)
         try:
             return np.asarray(self._array[index])
-        except (MemoryError, IndexError):
+        except (ImageError, MemoryError, IndexError):
             raise
         except Exception as error:  # The decoders raise exceptions of many types.
             raise self._damaged(error) from error

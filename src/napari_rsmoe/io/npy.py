@@ -5,35 +5,63 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import ImageError
 from ..image.planes import ArraySink, guess_axes
-from .image_file import FileArray, ImageFile
+from .image_file import FileArray, ImageFile, check_dtype
+from .raw import RawArray
 from .tiff import reserve
 
 
-def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
+class _Header(NamedTuple):
+    """What the header of an .npy file declares, and the byte after it."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    end: int
+
+
+def read(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = False) -> ImageFile:
     """Read an .npy file. If `axes` is None, the axes of grey and colour images are guessed; others are an error."""
+    header = _header(path)
+    if header.dtype.hasobject:
+        raise ImageError(
+            f"{path} holds Python objects, which are not accepted: reading them can run code. Save an array of numbers."
+        )
+    check_dtype(header.dtype)
+    pixels = RawArray(path, header.shape, header.dtype, header.end, fortran=header.fortran)
+    data = FileArray(pixels, lambda error: ImageError(f"{path} cannot be read: {error}."), pixels.close)
     try:
-        array = np.load(path, mmap_mode="r" if lazy else None, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        if _is_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
-            raise ImageError(
-                f"{path} holds Python objects, which are not accepted: reading them can run code. Save an array of "
-                "numbers."
-            ) from error
-        raise ImageError(f"{path} cannot be read as NPY: it is damaged or of another format ({error}).") from error
-    if not isinstance(array, np.ndarray):
-        raise ImageError(f"{path} is an archive of arrays (.npz); save one array with numpy.save.")
-    data = FileArray(array, lambda error: ImageError(f"{path} cannot be read: {error}.")) if lazy else array
-    return ImageFile(data, axes or guess_axes(array.shape), kind="npy")
+        return ImageFile(data if lazy else data[...], axes or guess_axes(header.shape), kind="npy")
+    except BaseException:
+        data.close()
+        raise
+    finally:
+        if not lazy:
+            data.close()
 
 
-def _is_npy(path: Path) -> bool:
+def _header(path: Path) -> _Header:
+    """Read the header, with nothing of the pixels."""
     with path.open("rb") as file:
-        return file.read(6) == b"\x93NUMPY"
+        start = file.read(6)
+        if start[:4] == b"PK\x03\x04":
+            raise ImageError(f"{path} is an archive of arrays (.npz); save one array with numpy.save.")
+        file.seek(0)
+        try:
+            version = np.lib.format.read_magic(file)
+            # Versions 2.0 and 3.0 differ from each other in the encoding of field names only, which images lack.
+            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = reader(file)
+            if min(shape, default=0) < 0:
+                raise ValueError(f"its shape is {shape}")
+        except Exception as error:  # The header is Python source, whose parser raises exceptions of many types.
+            raise ImageError(f"{path} cannot be read as NPY: it is damaged or of another format ({error}).") from error
+        return _Header(tuple(shape), fortran, dtype, file.tell())
 
 
 def check(path: Path, image: ImageFile) -> None:

@@ -6,19 +6,21 @@ Versions 0.1 to 0.5 of the OME-NGFF metadata are read; version 0.5 is written, w
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.storage import LocalStore
 
 from ..errors import ImageError
 from ..image.planes import ArraySink, guess_axes
 from .formats import ZARR_MARKERS, is_store
 from .image_file import FileArray, ImageFile
 from .reorder import in_stored_order, stored_axes
+from .trust import check_inside
 from .units import PixelSize, canonical_unit, is_known_unit
 
 _CHUNK = 1024  # Largest height and width of a chunk in pixels, which makes 2 MB of uint16.
@@ -26,7 +28,7 @@ _AXIS_TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "sp
 _MAX_AXES = 5  # Largest number of axes that OME-NGFF allows for an image.
 
 
-def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
+def read(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = False) -> ImageFile:
     """Read the full-resolution image of an OME-Zarr group, or a plain Zarr array.
 
     Raises
@@ -41,14 +43,40 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
     if not is_store(path):
         raise ImageError(f"{path} is not a Zarr store: it has none of {', '.join(ZARR_MARKERS)}.")
     try:
-        node = zarr.open(path, mode="r")
+        node = zarr.open(LocalStore(path, read_only=True) if allow_outside else _OwnFiles(path), mode="r")
         image = _array(node, axes) if isinstance(node, zarr.Array) else _multiscale(path, node, axes)
-        source = FileArray(image.pop("array"), damaged)
+        array = image.pop("array")
+        unit = getattr(array, "shards", None) or array.chunks
+        source = FileArray(array, damaged, unit=tuple(unit))
     except (ImageError, OSError, MemoryError):
         raise
     except Exception as error:  # Invalid metadata cause exceptions of many types.
         raise damaged(error) from error
     return ImageFile(source if lazy else source[...], **image)
+
+
+class _OwnFiles(LocalStore):
+    """A store that is only read, and only from files below its own folder: symbolic links out of it are refused."""
+
+    def __init__(self, root: Path | str, *, read_only: bool = True) -> None:
+        super().__init__(root, read_only=read_only)
+
+    async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
+        """Read the value of a key."""
+        check_inside(self.root, key, whole=self.root)
+        return await super().get(key, *arguments, **options)
+
+    def get_sync(self, key: str, **options: Any) -> Any:
+        """Read the value of a key, for the versions of zarr that read without an event loop."""
+        check_inside(self.root, key, whole=self.root)
+        return super().get_sync(key, **options)
+
+    async def get_partial_values(self, prototype: Any, key_ranges: Iterable[tuple[str, Any]]) -> list[Any]:
+        """Read parts of the values of keys."""
+        wanted = list(key_ranges)
+        for key, _ in wanted:
+            check_inside(self.root, key, whole=self.root)
+        return await super().get_partial_values(prototype, wanted)
 
 
 def _array(array: Any, axes: str | None) -> dict[str, Any]:

@@ -21,7 +21,10 @@ import tifffile
 from ..errors import ImageError
 from ..image.planes import ArraySink
 from .image_file import FileArray, ImageFile
+from .raw import RawArray
 from .reorder import in_stored_order, stored_axes
+from .sizes import check_memory
+from .tiff_limits import check_description, check_series
 from .units import PixelSize, canonical_unit, imagej_symbol, ome_symbol
 
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
@@ -33,7 +36,7 @@ _INCH, _CENTIMETER = 2, 3  # Values of the ResolutionUnit tag.
 _ALPHA = (1, 2)  # Values of the ExtraSamples tag for associated and unassociated alpha.
 
 
-def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
+def read(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = False) -> ImageFile:
     """Read the first image of a TIFF file, at full resolution.
 
     Parameters
@@ -44,6 +47,8 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
         Axes to use instead of those in the file.
     lazy : bool
         Read pixels only when the data are indexed.
+    allow_outside : bool
+        Whether a description may name files outside the folder of `path`.
 
     Raises
     ------
@@ -57,37 +62,69 @@ def read(path: Path, *, axes: str | None, lazy: bool) -> ImageFile:
     with contextlib.ExitStack() as stack, _complaints() as complaints:
         try:
             tif = stack.enter_context(tifffile.TiffFile(path))
+            check_description(tif, path, allow_outside=allow_outside)
             if not tif.series:
                 raise ImageError(f"{path} holds no image.")
             series = tif.series[0]
+            check_series(series, path, allow_outside=allow_outside)
             if any(page is None for page in series.pages):
                 raise ImageError(
                     f"{path} is incomplete: its description names {len(series.pages)} planes, of which some are "
                     "missing."
                 )
-            array, close = _open_pixels(path, tif, series, stack) if lazy else (series.asarray(), None)
+            unit = tuple(series.keyframe.chunks)
+            if not lazy:
+                for shape in (unit, series.shape):
+                    check_memory(shape, series.dtype)
+            array, close = _open_pixels(series, stack) if lazy else (_read_pixels(series), None)
             description = _describe(tif, series)
         except (ImageError, OSError, MemoryError):
             raise
         except Exception as error:  # tifffile and its decoders raise exceptions of many types.
             raise damaged(error) from error
-        data = array if close is None else FileArray(array, damaged, close)
+        data = array if close is None else FileArray(array, damaged, close, unit)
         notes = (*description.pop("notes"), *complaints)
         letters = axes or _unique(series.axes)
         return ImageFile(data, letters, kind="tiff", notes=notes, **description)
 
 
-def _open_pixels(path: Path, tif: Any, series: Any, stack: contextlib.ExitStack) -> tuple[Any, Any]:
+def _raw_pixels(series: Any) -> RawArray | None:
+    """Pixels that lie in one piece in one file without compression; None if they do not.
+
+    tifffile looks for them in the file that was opened, even if its description names another file.
+    """
+    files = {page.parent.filehandle for page in series.pages if page is not None}
+    if series.dataoffset is None or len(files) != 1:
+        return None
+    (file,) = files
+    with contextlib.ExitStack() as stack:
+        if file.closed:  # tifffile closes the files besides the one that was opened, and then knows less of them.
+            file.open()
+            stack.callback(file.close)
+        if not series.keyframe.is_memmappable:
+            return None
+    dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
+    return RawArray(Path(file.path), series.shape, dtype, series.dataoffset)
+
+
+def _open_pixels(series: Any, stack: contextlib.ExitStack) -> tuple[Any, Any]:
     """Return an array that reads from the file, and the function that closes it."""
-    if series.dataoffset is not None and series.keyframe.is_memmappable:
-        try:
-            return tifffile.memmap(path, mode="r"), lambda: None
-        except ValueError as error:
-            raise ImageError(f"{path} is incomplete: {error}.") from error
+    raw = _raw_pixels(series)
+    if raw is not None:
+        return raw, raw.close
     import zarr  # Imported here to save start-up time; only compressed stacks need it.
 
     array = zarr.open_array(series.aszarr(level=0), mode="r")
     return array, stack.pop_all().close
+
+
+def _read_pixels(series: Any) -> Any:
+    """Return all pixels as an array."""
+    raw = _raw_pixels(series)
+    if raw is None:
+        return series.asarray()
+    with contextlib.closing(raw):
+        return raw[...]
 
 
 def _describe(tif: Any, series: Any) -> dict[str, Any]:
