@@ -83,7 +83,7 @@ def command(
             from ..denoising.stack import Series  # here: torch takes seconds
 
             if not series:
-                left_out = None if mask is None else read_mask(Path(mask), job.source.axes)
+                left_out = None if mask is None else read_mask(Path(mask), job.source.axes, files.allow_outside)
                 each = {parameter.name: given[parameter.name] for parameter in PLANE}
                 series.append(Series(job.stack, each, mask=left_out, opacity=job.opacity, **own))
             done = series[0].denoise(job.plane, job.callback)
@@ -105,15 +105,15 @@ def _folder_of(pair: Pair, pairs: int, folder: str | None) -> Path | None:
     return Path(folder) / pair.source.name
 
 
-def read_mask(path: Path, axes: str) -> NDArray[np.bool_]:
+def read_mask(path: Path, axes: str, allow_outside: bool = False) -> NDArray[np.bool_]:
     """Read which pixels are left out: those that are not 0 in a file. (Y, X), or all `axes` but those of channels."""
     wanted = "".join(letter for letter in axes if letter not in CHANNEL_AXES)
     try:
-        image = read_image(path)
+        image = read_image(path, allow_outside=allow_outside)
     except ImageError:
         if not path.exists():
             raise
-        image = read_image(path, axes=wanted)  # The file does not declare its axes.
+        image = read_image(path, axes=wanted, allow_outside=allow_outside)  # The file does not declare its axes.
     values = image.numpy() != 0
     if image.alpha:
         values = np.delete(values, -1, axis=image.axes.index("S" if "S" in image.axes else "C"))

@@ -161,6 +161,8 @@ class Files:
         Suffix of the files of an output folder, without the dot; None keeps the suffix of each file.
     quality : int
         JPEG quality, 1 to 100.
+    allow_outside : bool
+        Whether the input may draw in files outside its folder.
     overwrite : bool
         Whether existing files are replaced, whatever they are.
     """
@@ -169,6 +171,7 @@ class Files:
     independent: bool = False
     suffix: str | None = None
     quality: int = 95
+    allow_outside: bool = False
     overwrite: bool = False
 
 
@@ -196,6 +199,13 @@ axes_option = click.option(
     help="Axes of the input if the file does not declare them: one letter each, such as ZYX or TCYX. Y and X span a "
     "plane, C and S are its channels, and any other axis is iterated over.",
 )
+outside_option = click.option(
+    "--allow-outside",
+    is_flag=True,
+    cls=Option,
+    section=FILES,
+    help="Follow file names and links inside the input that lead out of its folder. By default they are refused.",
+)
 quality_option = option_of(QUALITY, section=FILES)
 overwrite_option = option_of(OVERWRITE, section=FILES)
 
@@ -217,6 +227,7 @@ def file_options(function: Function) -> Function:
         Files,
         "files",
         axes_option,
+        outside_option,
         click.option(
             "--independent-channels",
             "independent",

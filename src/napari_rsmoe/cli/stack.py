@@ -126,7 +126,7 @@ def process_file(
         The facts of each plane, with its ``"plane"`` label.
     """
     with contextlib.ExitStack() as stack:
-        image = stack.enter_context(read_image(source, axes=files.axes, lazy=True))
+        image = stack.enter_context(read_image(source, axes=files.axes, lazy=True, allow_outside=files.allow_outside))
         _say_notes(image, source, outputs, report)
         planes = Planes(image.data, image.axes, independent_channels=files.independent)
         opacity = Opacity(planes, present=image.alpha)
