@@ -65,7 +65,7 @@ def lpips(image: np.ndarray, reference: np.ndarray, net: str) -> float:
 def _input(image: np.ndarray) -> torch.Tensor:
     colour = np.repeat(image[..., None], 3, 2) if image.ndim == 2 else image
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(colour, -1, 0), np.float32))[None]
-    return (planes - torch.tensor(SHIFT)[:, None, None]) / torch.tensor(SCALE)[:, None, None]
+    return (planes - planes.new_tensor(SHIFT)[:, None, None]) / planes.new_tensor(SCALE)[:, None, None]
 
 
 def _features(x: torch.Tensor, kernels: list[tuple[torch.Tensor, torch.Tensor]], net: str) -> list[torch.Tensor]:
@@ -93,14 +93,14 @@ def _weights(net: str) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], list[to
         content = _ArraysOnly(file).load()
     (backbone,) = (part for name, part in content.items() if not name.startswith("NetLinLayer"))
     convolutions = [backbone[f"Conv_{k}"] for k in range(len(LAYERS[net]))]
-    kernels = [(_torch(c["kernel"]), torch.tensor(np.asarray(c["bias"]))) for c in convolutions]
+    kernels = [(_torch(c["kernel"]), torch.from_numpy(np.array(c["bias"]))) for c in convolutions]
     heads = [_torch(content[f"NetLinLayer_{k}"]["Conv_0"]["kernel"]) for k in range(5)]
     return kernels, heads
 
 
 def _torch(kernel: Any) -> torch.Tensor:
     """Reorder a weight from (y, x, in, out) to torch's (out, in, y, x)."""
-    return torch.tensor(np.asarray(kernel, np.float32).transpose(3, 2, 0, 1).copy())
+    return torch.from_numpy(np.asarray(kernel, np.float32).transpose(3, 2, 0, 1).copy())
 
 
 @cache

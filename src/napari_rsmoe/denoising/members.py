@@ -81,7 +81,7 @@ class Members:
         geometry, experts = self._begin(batch.numbers[k], plan, batch.rngs[k])
         planes = self._opponent.planes(experts.numpy()[None]) * self._scale
         experts = torch.from_numpy(np.moveaxis(planes, 0, -1)[0].copy())
-        geometry[:, :2] += torch.tensor(plan.shift)
+        geometry[:, :2] += geometry.new_tensor(plan.shift)
         target = (self._planes + np.float32(DISTURBANCE) * batch.disturbances[k]) * self._scale
         # Tiles start `shift` px above and to the left of the image, in a border of weight 0.
         border = [
@@ -116,7 +116,7 @@ class Members:
     def kernels(self, fitter: Optimiser, batch: Batch) -> Kernels:
         """Geometry (models, L, 6) in the pixels of the image, and experts in scaled planes."""
         geometry = fitter.geometry.clone()
-        geometry[..., :2] -= torch.tensor([plan.shift for plan in batch.plans], device=self.device)[:, None]
+        geometry[..., :2] -= geometry.new_tensor([plan.shift for plan in batch.plans])[:, None]
         return geometry, fitter.experts
 
     def add(self, batch: Batch, kernels: Kernels, steps: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 import torch
@@ -115,10 +115,11 @@ def self_check(device: torch.device) -> str:
         What is wrong, or an empty string.
     """
     height, width = 21, 35
-    generator = torch.Generator().manual_seed(0)
-    geometry = torch.rand(9, 6, generator=generator) * torch.tensor([21.0, 35.0, 0.2, 0.2, 0.2, 2.0])
-    geometry[:, 2:5] += torch.tensor([0.1, -0.1, 0.1])
-    experts, upstream = torch.rand(9, 3, generator=generator), torch.rand(3, height, width, generator=generator)
+    random = partial(torch.rand, generator=torch.Generator().manual_seed(0), dtype=torch.float32, device="cpu")
+    geometry = random(9, 6)
+    geometry *= geometry.new_tensor([21.0, 35.0, 0.2, 0.2, 0.2, 2.0])
+    geometry[:, 2:5] += geometry.new_tensor([0.1, -0.1, 0.1])
+    experts, upstream = random(9, 3), random(3, height, width)
 
     exact = [geometry.double().requires_grad_(), experts.double().requires_grad_()]
     image = reference.render(exact[0], exact[1], height, width)
@@ -131,9 +132,9 @@ def self_check(device: torch.device) -> str:
         error = float((a.cpu().double() - e).abs().max() / e.abs().max())
         if not error < 1e-3:
             return f"its {name} is off by {error:.1g}"
-    target = torch.full((6, 3, 256), 0.5, device=device)
+    target = inputs[0].new_full((6, 3, 256), 0.5)
     losses, _ = operators.ops.fit_steps(
-        *inputs, torch.zeros(2, 9, 9, device=device), target, None, 1, torch.full((4, 4), 0.02), height, width,
+        *inputs, target.new_zeros(2, 9, 9), target, None, 1, geometry.new_full((4, 4), 0.02), height, width,
         0, 9.0, True, 0.0, False, True, 2, 1.0, 0.9, 0.99, Limits().values(),
     )  # fmt: skip
     first, last = float(losses[0]), float(losses[-1])

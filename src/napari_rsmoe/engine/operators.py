@@ -321,7 +321,7 @@ def _fake_fit_steps(
     rates: torch.Tensor,
     *_: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return geometry.new_empty((*geometry.shape[:-2], rates.shape[0])), torch.empty(3)
+    return geometry.new_empty((*geometry.shape[:-2], rates.shape[0])), torch.empty(3, dtype=torch.float32, device="cpu")
 
 
 def _fake_segment(image: torch.Tensor, threshold: float) -> torch.Tensor:

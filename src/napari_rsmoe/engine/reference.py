@@ -65,9 +65,8 @@ def render(
     linear: bool = False,
 ) -> torch.Tensor:
     """The twin of `napari_rsmoe.engine.render`: (C, height, width), every kernel at every pixel."""
-    y, x = torch.meshgrid(
-        torch.arange(height, dtype=geometry.dtype), torch.arange(width, dtype=geometry.dtype), indexing="ij"
-    )
+    rows, columns = (torch.arange(n, dtype=geometry.dtype, device=geometry.device) for n in (height, width))
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
     points = torch.stack([y.ravel(), x.ravel()], dim=1)
     values = evaluate(geometry, experts, points, normalised=normalised, linear=linear)
     return values.T.reshape(-1, height, width)

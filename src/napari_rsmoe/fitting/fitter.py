@@ -79,7 +79,7 @@ class Fitter(Optimiser):
         else:
             geometry, experts = start
         if settings.linear:
-            experts = torch.cat([experts, torch.zeros(len(experts), 2 * channels)], 1)
+            experts = torch.cat([experts, experts.new_zeros(len(experts), 2 * channels)], 1)
         step = 1 / settings.oversample
         geometry, experts = to_raster(geometry, experts, (0, 0), (step, step), linear=settings.linear)
         state = FitState.begin(geometry.to(device), experts.to(device))

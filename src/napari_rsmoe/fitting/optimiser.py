@@ -103,7 +103,7 @@ class Optimiser:
         remaining = self.remaining if remaining is None else remaining
         steps = min(steps, remaining)
         if steps < 1:
-            return torch.zeros(3)
+            return torch.zeros(3, dtype=torch.float32, device="cpu")
         return self.ahead.do(partial(self._advance, steps, remaining))
 
     def _advance(self, steps: int, remaining: int, state: FitState, *, wait: bool) -> torch.Tensor:

@@ -153,7 +153,7 @@ def blurred_on_device(plane: torch.Tensor) -> torch.Tensor:
     weights = np.exp(-0.5 * np.arange(-radius, radius + 1.0) ** 2)
     for _ in range(2):  # along y, then along x
         length = len(plane)
-        rows = torch.arange(-radius, length + radius, device=plane.device) % (2 * length)
+        rows = torch.arange(-radius, length + radius, dtype=torch.int64, device=plane.device) % (2 * length)
         padded = plane[torch.minimum(rows, 2 * length - 1 - rows)]
         total = torch.zeros_like(plane)
         for offset, part in enumerate((weights / weights.sum()).tolist()):

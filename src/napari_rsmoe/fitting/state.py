@@ -55,10 +55,9 @@ class FitState:
     @classmethod
     def begin(cls, geometry: torch.Tensor, experts: torch.Tensor) -> FitState:
         """The state before the first step, on the device of the kernels."""
-        device = geometry.device
-        loss = torch.full((), math.inf, device=device)
-        moments = torch.zeros(2, 6 + experts.shape[1], len(geometry), device=device)
-        had_room = torch.ones((), dtype=torch.bool, device=device)
+        loss = geometry.new_full((), math.inf)
+        moments = geometry.new_zeros(2, 6 + experts.shape[1], len(geometry))
+        had_room = geometry.new_ones((), dtype=torch.bool)
         return cls(geometry, experts, moments, loss, Best(loss, geometry, experts), had_room)
 
     @classmethod

@@ -39,7 +39,7 @@ def shared_out(geometry: torch.Tensor, experts: torch.Tensor, shape: tuple[int, 
 
     The initial sum of Gaussians then has the brightness of gates, which sum to one.
     """
-    total = engine.render(geometry, torch.ones(len(geometry), 1), *shape, normalised=False)[0]
+    total = engine.render(geometry, geometry.new_ones(len(geometry), 1), *shape, normalised=False)[0]
     y, x = (geometry[:, axis].round().long().clamp(0, length - 1) for axis, length in enumerate(shape))
     return experts / total[y, x, None].clamp_min(1)
 

@@ -349,7 +349,7 @@ class Model:
         numpy.ndarray
             (N, C) float64 in image units, not clipped.
         """
-        where = torch.as_tensor(np.asarray(points, np.float64))
+        where = torch.from_numpy(np.array(points, np.float64))
         if where.ndim != 2 or where.shape[1] != 2:
             raise ValueError(f"points has shape {tuple(where.shape)}; it must be (N, 2), rows (y, x).")
         geometry, experts = self.geometry.double(), self.experts.double()

@@ -43,8 +43,8 @@ class Mixture(torch.nn.Module):
         self._model = model
         kernels = model.n_kernels
         self.register_buffer("geometry", model.geometry.clone())
-        self.position = torch.nn.Parameter(torch.zeros(kernels, 2))
-        self.steering = torch.nn.Parameter(torch.zeros(kernels, 3))
+        self.position = torch.nn.Parameter(model.geometry.new_zeros(kernels, 2))
+        self.steering = torch.nn.Parameter(model.geometry.new_zeros(kernels, 3))
         self.logit = torch.nn.Parameter(model.geometry[:, 5].clone())
         self.experts = torch.nn.Parameter(model.experts.clone())
 

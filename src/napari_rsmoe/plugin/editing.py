@@ -95,7 +95,7 @@ class EditableKernels:
         state = self._states[plane]
         geometry = state.geometry if trial is None else _placed(state.geometry, *trial)
         model = self._models[plane].with_tensors(
-            torch.tensor(geometry[state.alive]), torch.tensor(state.experts[state.alive])
+            torch.from_numpy(geometry[state.alive]), torch.from_numpy(state.experts[state.alive])
         )
         if self._undo:
             model.metadata["edited"] = True

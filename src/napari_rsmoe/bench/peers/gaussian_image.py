@@ -52,14 +52,16 @@ class Splats:
     def random(cls, kernels: int, channels: int, seed: int) -> Splats:
         """The random initialisation."""
         rng = torch.Generator().manual_seed(seed)
-        centres = torch.atanh(2 * torch.rand(kernels, 2, generator=rng) - 1).clamp(-8, 8)
-        factors, colours = (torch.rand(kernels, n, generator=rng) for n in (3, channels))
+        centres, factors, colours = (
+            torch.rand(kernels, n, generator=rng, dtype=torch.float32, device="cpu") for n in (2, 3, channels)
+        )
+        centres = torch.atanh(2 * centres - 1).clamp(-8, 8)
         return cls(*(x.requires_grad_() for x in (centres, factors, colours)))
 
     def geometry(self, height: int, width: int) -> torch.Tensor:
         """The geometry of the engine, rows (y, x, r11, r12, r22, logit)."""
-        x, y = ((self.centres.tanh() + 1) * torch.tensor([width, height]) / 2 - 0.5).unbind(1)
-        return geometry_of(y, x, *(self.factors + torch.tensor([LEAST, 0, LEAST])).unbind(1))
+        x, y = ((self.centres.tanh() + 1) * self.centres.new_tensor([width, height]) / 2 - 0.5).unbind(1)
+        return geometry_of(y, x, *(self.factors + self.factors.new_tensor([LEAST, 0, LEAST])).unbind(1))
 
 
 def geometry_of(
