@@ -7,6 +7,7 @@ that it calls, and so do the functions of the API that take ``memory``.
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from collections.abc import Iterator
@@ -143,6 +144,37 @@ def require(needed: int, what: str, remedy: str) -> None:
         f"{what} would take about {in_words(needed)} of memory, and {origin}. {remedy}; or allow more with "
         f"memory='{more}' (--memory {more})."
     )
+
+
+OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory", "bad_alloc", "out of memory")
+"""What errors of torch, the engine and the operating system say when memory does not suffice; in lower case."""
+
+
+def memory_error(error: BaseException) -> NotEnoughMemoryError | None:
+    """What to tell the user about an error, if its reason is that memory did not suffice; None if it is another."""
+    if isinstance(error, NotEnoughMemoryError):
+        return error
+    system = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    told = isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
+    if not (system or told or isinstance(error, MemoryError)):
+        return None
+    reason = f" ({error})".replace("\n", " ") if str(error) else ""
+    return NotEnoughMemoryError(
+        f"The memory of the machine did not suffice{reason}. Process a part of the image or fewer planes, take fewer "
+        "models or kernels, or close other programs."
+    )
+
+
+@contextmanager
+def out_of_memory_named() -> Iterator[None]:
+    """Turn whatever error says that memory did not suffice into a `NotEnoughMemoryError`."""
+    try:
+        yield
+    except Exception as error:
+        clear = memory_error(error)
+        if clear is None or clear is error:
+            raise
+        raise clear from error
 
 
 def in_words(size: float) -> str:

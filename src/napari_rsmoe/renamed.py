@@ -36,7 +36,7 @@ def current_value(value: Any, renamed: Mapping[str, str]) -> Any:
     """The present name of a value that a public function was called with; a FutureWarning if it is an earlier one."""
     if not isinstance(value, str) or value not in renamed:
         return value
-    _warn(repr(value), repr(renamed[value]), stacklevel=5)
+    _warn(repr(value), repr(renamed[value]), stacklevel=6)
     return renamed[value]
 
 

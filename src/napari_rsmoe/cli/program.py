@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from ..errors import DeviceError, EngineError
+from ..memory import memory_error
 from ..preload import load_libraries
 
 # The line of each verb in the overview; its command is `command` in the module of the same name.
@@ -148,8 +149,7 @@ class Program(click.Group):
 
 def describe_error(error: Exception) -> str:
     """Return the message of an expected error; for any other, print the traceback and add its type."""
-    if isinstance(error, MemoryError):
-        return f"There is not enough memory. {error}".strip()
+    error = memory_error(error) or error
     if isinstance(error, EXPECTED):
         return str(error)
     traceback.print_exception(error)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .. import engine
+from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..noise.given import Noise
@@ -26,6 +27,7 @@ from .warm_start import WarmStart
 
 
 @accept_earlier_keywords
+@door
 def denoise(
     image: Any,
     *,

@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Floats
 from ..display.pictures import display_range, to_rgb, uncertainty_range, uncertainty_rgb
 from ..display.summary import bundle, size_row
+from ..door import door
 from ..image.inputs import Inputs
 from ..model.model import Model
 
@@ -85,6 +86,7 @@ class Denoised:
     def __repr__(self) -> str:
         return f"<Denoised image of shape {self.image.shape}: noise {self.noise:.4g}, {len(self.models)} models>"
 
+    @door
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         image, std = self.image, self.std
         if self.models:

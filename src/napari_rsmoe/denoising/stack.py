@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import checked_count
+from ..door import door
 from ..errors import ImageError
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
@@ -149,6 +150,7 @@ class Series:
 
 
 @accept_earlier_keywords
+@door
 def denoise_stack(
     data: ArraySource,
     axes: str,

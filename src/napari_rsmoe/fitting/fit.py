@@ -11,6 +11,7 @@ import torch
 
 from .. import engine
 from ..checks import checked_count, checked_positive
+from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..model.experts import Mode
@@ -33,6 +34,7 @@ MOST_PSNR = 300
 
 
 @accept_earlier_keywords
+@door
 def fit(
     image: Any,
     n_kernels: int | Literal["auto"] = "auto",

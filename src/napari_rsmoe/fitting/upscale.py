@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import checked_count
+from ..door import door
 from ..image.format import ChannelAxis, to_type
 from ..image.inputs import Inputs
 from ..model.model import Model
@@ -23,6 +24,7 @@ PixelBox = tuple[int, int, int, int]
 """Rows and columns (y0, x0, y1, x1) of an output, as in slices."""
 
 
+@door
 def upscale(
     image: Any,
     scale: float | Numbers,
@@ -110,6 +112,7 @@ def upscale(
     return draw_mean(fitted, scale=scale, sharpen=sharpen, device=device)
 
 
+@door
 def fit_models(
     image: Any,
     *,
@@ -150,6 +153,7 @@ def fit_models(
     return fitted
 
 
+@door
 def draw_mean(models: Sequence[Model], *, device: str = "auto", **options: Any) -> np.ndarray:
     """Draw the mean of models of one image, in its type; `device` and `options` as for `Model.render`."""
     total = models[0].render(**options, dtype=np.float64, device=device)

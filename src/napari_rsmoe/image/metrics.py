@@ -7,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..door import door
+
 Planes = NDArray[np.float64]
 ChannelAxis = int | Literal["auto"] | None
 
@@ -18,6 +20,7 @@ _COLOUR_LENGTHS = (3, 4)
 """Lengths of the last of three axes that "auto" treats as channels."""
 
 
+@door
 def psnr(image: ArrayLike, reference: ArrayLike, data_range: float | None = None) -> float:
     """Peak signal-to-noise ratio, ``10 log10(data_range^2 / mean squared error)``.
 
@@ -59,6 +62,7 @@ def psnr(image: ArrayLike, reference: ArrayLike, data_range: float | None = None
     return float("inf") if error == 0 else float(10 * np.log10(span**2 / error))
 
 
+@door
 def ssim(
     image: ArrayLike,
     reference: ArrayLike,

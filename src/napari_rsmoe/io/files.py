@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..door import door
 from ..errors import ImageError, NotEnoughMemoryError
 from ..image.planes import ArraySink, Planes, guess_axes
 from .atomic import replacing_file, replacing_folder
@@ -36,6 +37,7 @@ from .units import PixelSize
 JPEG_QUALITY = 95  # 1 (smallest file) to 100 (best quality); at 95, artefacts are hardly visible.
 
 
+@door
 def read_image(
     path: str | Path, *, axes: str | None = None, lazy: bool = False, allow_outside: bool = False
 ) -> ImageFile:
@@ -107,6 +109,7 @@ def read_image(
     return image
 
 
+@door
 def write_image(
     path: str | Path,
     image: ImageFile | ArrayLike,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from ..door import door
 from .raster import checked_sharpen
 
 CORNERS = 16
@@ -88,6 +89,7 @@ class Kernels:
             which = np.array([which])
         return Kernels(**{name: getattr(self, name)[which] for name in self._columns()})
 
+    @door
     def mass(self) -> np.ndarray:
         """Weight times area of each kernel (L,) in pixels squared, a measure of its visibility."""
         mass: np.ndarray = self.weight * self.axes.prod(1)
@@ -98,6 +100,7 @@ class Kernels:
         rows: np.ndarray = np.sort(np.argsort(-self.mass(), kind="stable")[:most])
         return rows
 
+    @door
     def sharpened(self, factor: float) -> Kernels:
         """Narrower kernels of the same image, which make its edges steeper where they are (paper section II-B).
 
@@ -121,6 +124,7 @@ class Kernels:
         factor = checked_sharpen(factor)
         return replace(self, axes=self.axes / factor, weight=self.weight**factor**2)
 
+    @door
     def covariance(self) -> np.ndarray:
         """Covariance matrices, (L, 2, 2), rows and columns in the order (y, x), px^2."""
         direction = np.stack([np.sin(self.angle), np.cos(self.angle)], 1)
@@ -131,6 +135,7 @@ class Kernels:
         )
         return covariance
 
+    @door
     def geometry(self) -> np.ndarray:
         """Rows (y, x, r11, r12, r22, logit) of the engine, (L, 6) float64, with R^T R the inverse covariance."""
         determinant = (self.axes**2).prod(1)  # More exact for thin kernels than the determinant of the matrix.
@@ -138,6 +143,7 @@ class Kernels:
         return np.column_stack([self.center, steering, np.log(self.weight)])
 
     @classmethod
+    @door
     def from_geometry(cls, geometry: np.ndarray, expert: np.ndarray, slope: np.ndarray | None = None) -> Kernels:
         """Kernels of the engine's rows (y, x, r11, r12, r22, logit), (L, 6), and experts in image units."""
         g = np.asarray(geometry, np.float64)

@@ -14,6 +14,7 @@ import torch
 from .. import engine
 from ..display.pictures import display_range, to_rgb
 from ..display.summary import bundle, size_row
+from ..door import door
 from ..engine import reference
 from ..engine.bounds import undrawable
 from ..image import metrics
@@ -139,6 +140,7 @@ class Model:
         height, width = self.shape
         return f"<Model of {height} x {width} px, {self.channels} channels: {self.n_kernels} {self.mode} kernels>"
 
+    @door
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         drawn = self.layout.channels_last(self.render())
         rows = {
@@ -157,6 +159,7 @@ class Model:
 
     # ------------------------------------------------------------------ kernels in user terms
 
+    @door
     def kernels(self) -> Kernels:
         """The kernels in user terms, a copy.
 
@@ -166,6 +169,7 @@ class Model:
         value, slope = self._units.to_image(self.experts.numpy(), linear=self.linear)
         return Kernels.from_geometry(self.geometry.double().numpy(), value, slope)
 
+    @door
     def with_kernels(self, kernels: Kernels) -> Model:
         """The same image with other kernels, for example edited, filtered or recoloured ones; as in `kernels`.
 
@@ -205,6 +209,7 @@ class Model:
         return ExpertUnits.of(self.mode, self.layout)
 
     @classmethod
+    @door
     def from_kernels(
         cls,
         kernels: Kernels,
@@ -261,6 +266,7 @@ class Model:
 
     # ------------------------------------------------------------------ drawing
 
+    @door
     def render(
         self,
         *,
@@ -336,6 +342,7 @@ class Model:
             image = image.reshape(self.channels, height, fine_y, width, fine_x).mean((2, 4))
         return self.layout.restore(image.permute(1, 2, 0).numpy(), kind)
 
+    @door
     def sample(self, points: np.ndarray) -> np.ndarray:
         """Values at any points, computed in float64 with every kernel.
 
@@ -363,6 +370,7 @@ class Model:
 
     # ------------------------------------------------------------------ figures
 
+    @door
     def kernels_per_tile(self) -> float:
         """Average number of kernels that enter a 16x16 tile."""
         start, _ = engine.tile_lists(
@@ -406,6 +414,7 @@ class Model:
         rsmoe.save(path, tensors, description, overwrite=overwrite, maker=maker)
 
     @staticmethod
+    @door
     def load(path: str | PathLike[str]) -> Model:
         """Read a `.rsmoe` file.
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from ..arrays import Array, Limits
+from ..door import door
 from .clipping import NO_LIMITS, clipped_moments
 from .noise_model import PoissonGaussian
 
@@ -31,6 +32,7 @@ REACH = 8.0
 """Distance from a limit, in standard deviations of the noise, beyond which clipping has no effect."""
 
 
+@door
 def stabilise(image: NDArray[np.floating], noise: PoissonGaussian) -> Array:
     """Turn values into ones whose noise has a standard deviation of about 1.
 
@@ -68,6 +70,7 @@ def stabilise(image: NDArray[np.floating], noise: PoissonGaussian) -> Array:
     return root
 
 
+@door
 def unstabilise(image: NDArray[np.floating], noise: PoissonGaussian, limits: Limits = NO_LIMITS) -> Array:
     """Undo `stabilise` on denoised values, without bias.
 

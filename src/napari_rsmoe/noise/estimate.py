@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array, Mask
+from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from .measure import measure_noise
@@ -77,6 +78,7 @@ class NoiseEstimate:
     model: NoiseModel
 
 
+@door
 def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: Any = None) -> NoiseEstimate:
     """Estimate the noise of one image: its strength, growth with brightness, clipping, and correlation.
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DeviceError, EngineError
+from ..memory import memory_error
 from ..progress import Callback, Progress
 
 NICENESS = 5
@@ -224,8 +225,7 @@ class Latest:
 
 def plain_text(error: BaseException) -> str | None:
     """The message of an error that the user can act on; None for a fault of the program."""
-    if isinstance(error, MemoryError):
-        return "There is not enough memory for this. Choose a part of the image, or fewer planes."
+    error = memory_error(error) or error
     if isinstance(error, PLAIN_ERRORS):
         return str(error)
     return None
