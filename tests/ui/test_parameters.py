@@ -39,7 +39,7 @@ from napari_rsmoe.ui.parameters import (
 )
 
 TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE, "render": RENDER}
-NOT_SHOWN = {"self", "image", "weight", "mask", "warm_start", "neighbours", "channel_axis", "callback", "dtype"}
+NOT_SHOWN = {"self", "image", "weight", "mask", "warm_start", "neighbours", "channel_axis", "callback"}
 
 
 def function(name: str) -> Callable[..., Any]:

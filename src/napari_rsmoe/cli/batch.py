@@ -37,7 +37,7 @@ class Report:
         self._bar = tqdm(
             total=total,
             file=sys.stderr,
-            disable=common.quiet or not sys.stderr.isatty(),
+            disable=common.silent or not sys.stderr.isatty(),
             leave=False,
             dynamic_ncols=True,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
@@ -64,12 +64,12 @@ class Report:
 
     def line(self, text: str) -> None:
         """Print a line of the result for the user."""
-        if not (self.common.quiet or self.common.json):
+        if not (self.common.silent or self.common.json):
             tqdm.write(text, file=sys.stdout)
 
     def note(self, text: str) -> None:
         """Print a note."""
-        if not self.common.quiet:
+        if not self.common.silent:
             tqdm.write(f"Note: {text}", file=sys.stderr)
 
     def error(self, text: str) -> None:

@@ -222,7 +222,7 @@ def _run(name: str, source: Path, target: Path, common: Common, **values: Any) -
     from ..bench.options import Options
 
     def say(line: str) -> None:
-        if not common.quiet:
+        if not common.silent:
             click.echo(line, err=common.json)
 
     why_not = perceptual.why_not()
@@ -251,7 +251,7 @@ def _shown(context: click.Context) -> list[str]:
         source = context.get_parameter_source(parameter.name or "")
         if not isinstance(parameter, click.Option) or source is not click.core.ParameterSource.COMMANDLINE:
             continue
-        if parameter.name in ("json", "quiet", "threads"):
+        if parameter.name in ("json", "threads", "quiet", "verbose", "log_level"):
             continue
         value = context.params[parameter.name or ""]
         for one in value if isinstance(value, tuple) else [value]:

@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..image.planes import CHANNEL_AXES
 from ..io.files import read_image
-from ..ui.parameters import CHECKPOINT, MASK, PARAMETERS, PLANE, STACK
+from ..ui.parameters import CHECKPOINT, MASK, OUTPUTS, PARAMETERS, PLANE, STACK
 from .batch import Report, planes_text, run_batch
 from .files import Pair, Target, pair_up
 from .options import (
     Common,
     Files,
-    file_option,
     file_options,
+    further_outputs,
     option_of,
     run_options,
     settings,
     source_and_target,
 )
 from .program import FILES, Verb
-from .stack import Job, Output, Result, process_file
+from .stack import Job, Result, outputs_of, process_file, residual
 
 if TYPE_CHECKING:
     from ..denoising.stack import Series
@@ -35,19 +35,15 @@ if TYPE_CHECKING:
 @click.command("denoise", cls=Verb, options_metavar="[options]")
 @source_and_target
 @settings(PARAMETERS["denoise_stack"])
-@file_option(
-    "--std",
-    "Also write the uncertainty of each pixel: one standard deviation of the error, in the units of the image, as "
-    "float32. A file, or a folder if INPUT is one.",
-)
+@further_outputs(OUTPUTS["denoise"])
 @option_of(MASK, section=FILES)
-@file_options
+@file_options()
 @run_options
 def command(
     source: Path,
     target: str,
     given: dict[str, Any],
-    std: str | None,
+    further: list[Target],
     mask: str | None,
     files: Files,
     common: Common,
@@ -67,14 +63,11 @@ def command(
 
     Data type, value range, axes, pixel size and opacity (alpha) are kept.
     """  # noqa: D301
-    targets = [Target("OUTPUT", target), *([Target("--std", std, ".tif")] if std is not None else [])]
-    pairs = pair_up("denoise", source, targets, files.suffix, overwrite=files.overwrite)
+    pairs = pair_up("denoise", source, [Target("OUTPUT", target), *further], files.format, overwrite=files.overwrite)
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
-        outputs = [Output(pair.target, maker=pair.maker)]
-        if "std" in pair.extras:
-            outputs.append(Output(pair.extras["std"], dtype="float32", opacity=False, maker=pair.maker))
+        outputs = outputs_of(pair, further)
         own = {parameter.name: given[parameter.name] for parameter in STACK}
         own[CHECKPOINT.name] = _folder_of(pair, len(pairs), given[CHECKPOINT.name])
         series: list[Series] = []
@@ -87,8 +80,9 @@ def command(
                 each = {parameter.name: given[parameter.name] for parameter in PLANE}
                 series.append(Series(job.stack, each, mask=left_out, opacity=job.opacity, **own))
             done = series[0].denoise(job.plane, job.callback)
-            images = [done.image, done.std.astype(np.float32, copy=False)]
-            return Result(images[: len(outputs)], {"noise": float(done.noise), "models": len(done.models)})
+            made = {"std": done.std.astype(np.float32, copy=False), "residual": residual(job.pixels, done.image)}
+            images = [done.image, *(made[name] for name in pair.extras)]
+            return Result(images, {"noise": float(done.noise), "models": len(done.models)})
 
         facts = process_file(pair.source, outputs, files, report, denoise_plane)
         level = np.mean([fact["noise"] for fact in facts])

@@ -31,7 +31,7 @@ def command(common: Common) -> int:
     if common.json:
         entries = [asdict(check) for check in checks]
         click.echo(json.dumps({"verb": "doctor", "ok": healthy, "checks": entries}))
-    elif common.quiet:
+    elif common.silent:
         click.echo(text([check for check in checks if check.status == PROBLEM]), nl=not healthy)
     else:
         click.echo(text(checks))

@@ -58,11 +58,19 @@ class Target:
         What the user gave.
     suffix : str or None
         Suffix of its files in a folder; None for that of the image.
+    dtype : str or None
+        Data type of an image; None for that of the input.
     """
 
     option: str
     given: str
     suffix: str | None = None
+    dtype: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the option, without dashes."""
+        return self.option.lstrip("-")
 
     @property
     def path(self) -> Path:

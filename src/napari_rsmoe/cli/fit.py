@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..ui.parameters import FIT
+from ..ui.parameters import FIT, OUTPUTS
 from .batch import Report, planes_text, run_batch
 from .files import Pair, Target, pair_up
-from .options import Common, Files, file_option, file_options, run_options, settings, source_and_target
+from .options import Common, Files, file_options, further_outputs, run_options, settings, source_and_target
 from .program import Verb
-from .stack import Job, Output, Result, process_file
+from .stack import Job, Result, outputs_of, process_file, residual
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 @click.command("fit", cls=Verb, options_metavar="[options]")
 @source_and_target
 @settings(FIT)
-@file_option("--model", "Also save the model: a .rsmoe file, or a folder if INPUT is one.")
-@file_options
+@further_outputs(OUTPUTS["fit"])
+@file_options()
 @run_options
-def command(source: Path, target: str, given: dict[str, Any], model: str | None, files: Files, common: Common) -> int:
+def command(
+    source: Path, target: str, given: dict[str, Any], further: list[Target], files: Files, common: Common
+) -> int:
     """Fit steered kernels to INPUT, and render the model to OUTPUT.
 
     \b
@@ -42,12 +44,13 @@ def command(source: Path, target: str, given: dict[str, Any], model: str | None,
     Each plane of a stack becomes a model of its own. A model file holds one plane, so --model is for images
     of one plane.
     """  # noqa: D301
-    if model is not None and files.independent:
+    with_model = any(each.option == "--model" for each in further)
+    if with_model and files.independent_channels:
         raise click.UsageError("A .rsmoe file holds one model: leave out --model or --independent-channels.")
-    targets = [Target("OUTPUT", target), *([Target("--model", model, ".rsmoe")] if model is not None else [])]
-    pairs = pair_up("fit", source, targets, files.suffix, overwrite=files.overwrite)
-    if any(pair.extras and pair.extras["model"].suffix != ".rsmoe" for pair in pairs):
-        raise click.UsageError(f"--model names a .rsmoe file, not {model}.")
+    pairs = pair_up("fit", source, [Target("OUTPUT", target), *further], files.format, overwrite=files.overwrite)
+    for pair in pairs if with_model else ():
+        if pair.extras["model"].suffix != ".rsmoe":
+            raise click.UsageError(f"--model names a .rsmoe file, not {pair.extras['model']}.")
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
@@ -71,9 +74,11 @@ def command(source: Path, target: str, given: dict[str, Any], model: str | None,
             if model_path is not None:
                 fitted.metadata["pixel_size"] = {axis: list(size) for axis, size in job.source.pixel_size.items()}
                 models.append(fitted)
-            return Result([drawn], {"kernels": fitted.n_kernels, "psnr": _psnr(drawn, job.pixels)})
+            images = [drawn] if "residual" not in pair.extras else [drawn, residual(job.pixels, drawn)]
+            return Result(images, {"kernels": fitted.n_kernels, "psnr": _psnr(drawn, job.pixels)})
 
-        facts = process_file(pair.source, [Output(pair.target, maker=pair.maker)], files, report, fit_plane)
+        outputs = outputs_of(pair, further)
+        facts = process_file(pair.source, outputs, files, report, fit_plane)
         if model_path is not None:  # Written after OUTPUT is complete.
             models[0].save(model_path, overwrite=files.overwrite, maker=pair.maker)
         known = [fact["psnr"] for fact in facts if fact["psnr"] is not None]

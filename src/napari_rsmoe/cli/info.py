@@ -15,16 +15,15 @@ from ..image.planes import Planes
 from ..io.files import read_image
 from ..io.formats import is_store
 from ..io.rsmoe import damage_named, load_description
-from .options import PATH, Common, axes_option, outside_option, report_options
+from .options import PATH, Common, Files, file_options, report_options
 from .program import Verb
 
 
 @click.command("info", cls=Verb, options_metavar="[options]")
 @click.argument("path", metavar="FILE", type=PATH)
-@axes_option
-@outside_option
+@file_options("axes", "allow_outside")
 @report_options
-def command(path: Path, axes: str | None, allow_outside: bool, common: Common) -> int:
+def command(path: Path, files: Files, common: Common) -> int:
     """Describe FILE, an image or a .rsmoe model.
 
     \b
@@ -32,7 +31,7 @@ def command(path: Path, axes: str | None, allow_outside: bool, common: Common) -
       napari-rsmoe info stack.ome.tif
       napari-rsmoe info photo.rsmoe --json
     """  # noqa: D301
-    facts = _model(path) if path.suffix.lower() == ".rsmoe" else _image(path, axes, allow_outside)
+    facts = _model(path) if path.suffix.lower() == ".rsmoe" else _image(path, files)
     facts = {"file": str(path), "bytes": _size(path), **facts}
     if common.json:
         click.echo(json.dumps(plain({"verb": "info", "ok": True, **facts}), allow_nan=False))
@@ -44,9 +43,9 @@ def command(path: Path, axes: str | None, allow_outside: bool, common: Common) -
     return 0
 
 
-def _image(path: Path, axes: str | None, allow_outside: bool) -> dict[str, Any]:
+def _image(path: Path, files: Files) -> dict[str, Any]:
     """Return the facts of an image file."""
-    with read_image(path, axes=axes, lazy=True, allow_outside=allow_outside) as image:
+    with read_image(path, axes=files.axes, lazy=True, allow_outside=files.allow_outside) as image:
         return {
             "kind": image.kind,
             "axes": image.axes,

@@ -11,7 +11,7 @@ import click
 
 from .batch import Report
 from .info import plain
-from .options import PATH, Common, Files, axes_option, run_options
+from .options import PATH, Common, Files, file_options, run_options
 from .program import Verb
 from .stack import Job, Result, process_file
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @click.command("noise", cls=Verb, options_metavar="[options]")
 @click.argument("path", metavar="FILE", type=PATH)
-@axes_option
+@file_options("axes", "allow_outside")
 @run_options
-def command(path: Path, axes: str | None, common: Common) -> int:
+def command(path: Path, files: Files, common: Common) -> int:
     """Estimate the noise of FILE, an image, with standard errors.
 
     \b
@@ -67,7 +67,7 @@ def command(path: Path, axes: str | None, common: Common) -> int:
 
     report.begin(0, path.name)
     try:
-        planes = process_file(path, [], Files(axes=axes), report, estimate_plane)
+        planes = process_file(path, [], files, report, estimate_plane)
     finally:
         report.close()
     if common.json:

@@ -1,8 +1,9 @@
-"""Options of the verbs: made from the tables of parameters, and those that only a command line has."""
+"""Options of the verbs, made from the tables of parameters."""
 
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,18 @@ from typing import Any, TypeVar
 
 import click
 
-from ..ui.kinds import Choice, Flag, IntParameter, Parameter
-from ..ui.parameters import OVERWRITE, THREADS, check_together
+from ..io.formats import JPEG_QUALITY
+from ..ui.kinds import Choice, Flag, Output, Parameter
+from ..ui.parameters import FILES as FILE_PARAMETERS
+from ..ui.parameters import REPORT, THREADS, check_together
+from .files import Target
 from .program import ADVANCED, FILES, RUN, SETTINGS, Option
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FORMATS = ("tif", "ome.tif", "png", "jpg", "npy", "zarr", "ome.zarr")
 PATH = click.Path(path_type=Path)
 NAME = click.Path(path_type=str)
 """Name of an output; a slash at its end makes it a folder, and would be lost in a Path."""
-QUALITY = IntParameter(name="quality", label="JPEG quality", help="Quality of JPEG files.", default=95, low=1, high=100)
 
 
 # ---------------------------------------------------------------------------------------------- from the tables
@@ -69,19 +71,23 @@ def option_of(parameter: Parameter, *, several: bool = False, section: str = "")
     """
     section = section or (ADVANCED if parameter.advanced else SETTINGS)
     common: dict[str, Any] = {"section": section, "former": parameter.former_flags}
+    short = [f"-{parameter.short}"] if parameter.short else []
     if isinstance(parameter, Flag):
         words = f"{parameter.flag}/{parameter.off_flag}" if parameter.default else parameter.flag
         common |= {"is_flag": True, "default": parameter.default}
     else:
         words = parameter.flag
-        common |= {"type": Value(parameter), "metavar": parameter.placeholder, "multiple": several}
+        kind = NAME if isinstance(parameter, Output) else Value(parameter)
+        common |= {"type": kind, "metavar": parameter.placeholder, "multiple": several}
         common |= {"required": True} if parameter.required else {} if several else {"default": parameter.default}
-    return click.option(words, parameter.name, cls=Option, help=help_of(parameter, several), **common)
+    return click.option(words, *short, parameter.name, cls=Option, help=help_of(parameter, several), **common)
 
 
 def help_of(parameter: Parameter, several: bool = False) -> str:
     """The help of an option: what it does, and what happens without it."""
     help_ = parameter.help + (" May be given several times." if several else "")
+    if isinstance(parameter, Output):
+        return f"Also write a file. {help_} A folder if INPUT is one."
     default = parameter.default
     if parameter.required or default is False or default == "":
         return help_
@@ -118,12 +124,27 @@ def settings(parameters: Sequence[Parameter]) -> Callable[[Function], Function]:
     return decorate
 
 
-# ---------------------------------------------------------------------------------------------- of a command line only
+def further_outputs(parameters: Sequence[Output]) -> Callable[[Function], Function]:
+    """Add an option for each further output; those that were given arrive as the list `further` of `Target`."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **values: Any) -> Any:
+            names = [(each, values.pop(each.name)) for each in parameters]
+            further = [Target(each.flag, name, each.suffix, each.dtype) for each, name in names if name is not None]
+            return function(*args, further=further, **values)
+
+        return with_options(wrapper, [option_of(parameter, section=FILES) for parameter in parameters])
+
+    return decorate
+
+
+# ---------------------------------------------------------------------------------------------- groups of options
 
 
 @dataclass(frozen=True)
 class Common:
-    """The options about running and reporting that every verb has.
+    """The options about running and reporting that every verb has; see `napari_rsmoe.ui.parameters.REPORT`.
 
     Parameters
     ----------
@@ -131,13 +152,31 @@ class Common:
         Number of processor threads; None leaves it to torch.
     json : bool
         Whether to print one JSON object on standard output, and everything else on standard error.
-    quiet : bool
-        Whether to print errors only.
+    quiet, verbose : bool
+        Whether to print errors only, or also what was found and decided.
+    log_level : str
+        The same as a level, if neither of them is given.
     """
 
     threads: int | None = None
     json: bool = False
     quiet: bool = False
+    verbose: bool = False
+    log_level: str = "warning"
+
+    def __post_init__(self) -> None:
+        if self.quiet and self.verbose:
+            raise click.UsageError("--quiet and --verbose exclude each other: leave out one of them.")
+
+    @property
+    def level(self) -> int:
+        """The level of `logging` from which messages are printed."""
+        return LEVELS["error" if self.quiet else "info" if self.verbose else self.log_level]
+
+    @property
+    def silent(self) -> bool:
+        """Whether errors only are printed."""
+        return self.level >= logging.ERROR
 
     def prepare(self) -> None:
         """Load torch and set its threads."""
@@ -147,17 +186,20 @@ class Common:
             torch.set_num_threads(self.threads)
 
 
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
 @dataclass(frozen=True)
 class Files:
-    """The options about files, for the verbs that convert images to images.
+    """The options about files; see `napari_rsmoe.ui.parameters.FILES`.
 
     Parameters
     ----------
     axes : str or None
         Axes of the input, instead of those in the file.
-    independent : bool
+    independent_channels : bool
         Whether to treat each channel as an image of its own.
-    suffix : str or None
+    format : str or None
         Suffix of the files of an output folder, without the dot; None keeps the suffix of each file.
     quality : int
         JPEG quality, 1 to 100.
@@ -168,9 +210,9 @@ class Files:
     """
 
     axes: str | None = None
-    independent: bool = False
-    suffix: str | None = None
-    quality: int = 95
+    independent_channels: bool = False
+    format: str | None = None
+    quality: int = JPEG_QUALITY
     allow_outside: bool = False
     overwrite: bool = False
 
@@ -186,92 +228,32 @@ def source_and_target(function: Function) -> Function:
     )
 
 
-def file_option(flag: str, help_: str, metavar: str = "FILE") -> Callable[[Function], Function]:
-    """An option that names a file or a folder."""
-    return click.option(flag, type=NAME, metavar=metavar, help=help_, cls=Option, section=FILES)
-
-
-axes_option = click.option(
-    "--axes",
-    metavar="LETTERS",
-    cls=Option,
-    section=FILES,
-    help="Axes of the input if the file does not declare them: one letter each, such as ZYX or TCYX. Y and X span a "
-    "plane, C and S are its channels, and any other axis is iterated over.",
-)
-outside_option = click.option(
-    "--allow-outside",
-    is_flag=True,
-    cls=Option,
-    section=FILES,
-    help="Follow file names and links inside the input that lead out of its folder. By default they are refused.",
-)
-quality_option = option_of(QUALITY, section=FILES)
-overwrite_option = option_of(OVERWRITE, section=FILES)
-
-
 def report_options(function: Function) -> Function:
-    """Add --json and --quiet, which every verb has; they arrive as `common`."""
-    return _gathered(function, Common, "common", *_report_options())
+    """Add the options about messages, which every verb has; they arrive as `common`."""
+    return _gathered(function, Common, "common", RUN, REPORT)
 
 
 def run_options(function: Function) -> Function:
     """Add the options of every verb that computes; they arrive as `common`."""
-    return _gathered(function, Common, "common", option_of(THREADS, section=RUN), *_report_options())
+    return _gathered(function, Common, "common", RUN, (THREADS, *REPORT))
 
 
-def file_options(function: Function) -> Function:
-    """Add the options of the verbs that turn images into images; they arrive as `files`."""
-    return _gathered(
-        function,
-        Files,
-        "files",
-        axes_option,
-        outside_option,
-        click.option(
-            "--independent-channels",
-            "independent",
-            is_flag=True,
-            cls=Option,
-            section=FILES,
-            help="Treat each channel as an image of its own. By default the channels of a plane share kernels.",
-        ),
-        click.option(
-            "--format",
-            "suffix",
-            type=click.Choice(FORMATS),
-            metavar="SUFFIX",
-            cls=Option,
-            section=FILES,
-            help=f"Format of the files in an output folder: {', '.join(FORMATS)}.  [default: that of each input]",
-        ),
-        quality_option,
-        overwrite_option,
-    )
+def file_options(*names: str) -> Callable[[Function], Function]:
+    """Add options about files, by default all; they arrive as `files`."""
+    chosen = [parameter for parameter in FILE_PARAMETERS if not names or parameter.name in names]
+    return lambda function: _gathered(function, Files, "files", FILES, chosen)
 
 
-def _report_options() -> list[Callable[[Any], Any]]:
-    return [
-        click.option(
-            "--json", is_flag=True, cls=Option, section=RUN, help="Print one JSON object on stdout, all else on stderr."
-        ),
-        click.option(
-            "--quiet", "-q", is_flag=True, cls=Option, section=RUN, help="Print errors only, and no progress bar."
-        ),
-    ]
-
-
-def _gathered(function: Function, kind: type, name: str, *options: Callable[[Any], Any]) -> Function:
+def _gathered(function: Function, kind: type, name: str, section: str, parameters: Sequence[Parameter]) -> Function:
     """Add options whose values reach `function` as one `kind` named `name`."""
-    fields = list(kind.__dataclass_fields__)  # type: ignore[attr-defined]
 
     @functools.wraps(function)
     def wrapper(*args: Any, **values: Any) -> Any:
-        own = {field: values.pop(field) for field in fields if field in values}
+        own = {parameter.name: values.pop(parameter.name) for parameter in parameters}
         return function(*args, **values, **{name: kind(**own)})
 
     decorated: Any = wrapper
-    result: Function = with_options(decorated, options)
+    result: Function = with_options(decorated, [option_of(parameter, section=section) for parameter in parameters])
     return result
 
 

@@ -9,37 +9,26 @@ import click
 import numpy as np
 
 from ..io.files import check_output, write_image
-from ..io.image_file import DTYPES, ImageFile
+from ..io.image_file import ImageFile
 from ..io.units import PixelSize
 from ..ui.parameters import RENDER
 from .batch import Report, run_batch
 from .files import Pair, Target, pair_up
-from .options import NAME, PATH, Common, overwrite_option, quality_option, run_options, settings
-from .program import FILES, Option, Verb
+from .options import NAME, PATH, Common, Files, file_options, run_options, settings
+from .program import Verb
 
 
 @click.command("render", cls=Verb, options_metavar="[options]")
 @click.argument("model", metavar="MODEL", type=PATH)
 @click.argument("target", metavar="OUTPUT", type=NAME)
 @settings(RENDER)
-@click.option(
-    "--dtype",
-    type=click.Choice(DTYPES),
-    metavar="TYPE",
-    cls=Option,
-    section=FILES,
-    help=f"Data type of OUTPUT: {', '.join(DTYPES)}.  [default: that of the image that was fitted]",
-)
-@quality_option
-@overwrite_option
+@file_options("quality", "overwrite")
 @run_options
 def command(
     model: Path,
     target: str,
     given: dict[str, Any],
-    dtype: str | None,
-    quality: int,
-    overwrite: bool,
+    files: Files,
     common: Common,
 ) -> int:
     """Render a saved MODEL (.rsmoe) to OUTPUT, at any size.
@@ -52,7 +41,7 @@ def command(
     """  # noqa: D301
     if model.is_dir():
         raise click.UsageError(f"MODEL is a .rsmoe file, not a folder: {model}.")
-    pairs = pair_up("render", model, [Target("OUTPUT", target, ".tif")], overwrite=overwrite)
+    pairs = pair_up("render", model, [Target("OUTPUT", target, ".tif")], overwrite=files.overwrite)
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
@@ -70,13 +59,13 @@ def command(
             for value, unit in [loaded.metadata.get("pixel_size", {}).get(letter, (None, None))]
             if value is not None
         }
-        kind = np.dtype(dtype or loaded.layout.dtype)
+        kind = np.dtype(given["dtype"] or loaded.layout.dtype)
         sides = {"Y": height, "X": width, "C": loaded.channels, "S": loaded.channels}
         blank = np.broadcast_to(np.zeros((), kind), tuple(sides[letter] for letter in axes))
-        writing: dict[str, Any] = {"overwrite": overwrite, "maker": pair.maker}
+        writing: dict[str, Any] = {"overwrite": files.overwrite, "maker": pair.maker}
         check_output(pair.target, ImageFile(blank, axes, sizes), **writing)  # before the work
-        drawn = loaded.render(**given, dtype=dtype)
-        write_image(pair.target, ImageFile(drawn, axes, sizes), quality=quality, **writing)
+        drawn = loaded.render(**given)
+        write_image(pair.target, ImageFile(drawn, axes, sizes), quality=files.quality, **writing)
         facts = {"shape": list(drawn.shape), "dtype": drawn.dtype.name, "kernels": loaded.n_kernels}
         return {"summary": f"{width} x {height} px", **facts}
 

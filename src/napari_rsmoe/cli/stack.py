@@ -19,7 +19,26 @@ from ..io.image_file import ImageFile
 from ..model.raster import Raster
 from ..progress import Callback
 from .batch import Report
+from .files import Pair, Target
 from .options import Files
+
+
+def outputs_of(pair: Pair, further: Sequence[Target], scale: float = 1.0) -> list[Output]:
+    """OUTPUT and the further images of a job, in the order of their options; models are saved by the verb itself."""
+    images = [each for each in further if each.suffix != ".rsmoe"]
+    return [
+        Output(pair.target, scale=scale, maker=pair.maker),
+        *(
+            Output(pair.extras[each.name], each.dtype, scale, opacity=each.dtype is None, maker=pair.maker)
+            for each in images
+        ),
+    ]
+
+
+def residual(noisy: NDArray[Any], result: NDArray[Any]) -> NDArray[np.float32]:
+    """The difference of two images of the same units."""
+    return np.subtract(noisy, result, dtype=np.float64).astype(np.float32)
+
 
 WITHOUT_PIXEL_SIZE = (".png", ".jpg", ".jpeg", ".npy")
 
@@ -128,7 +147,7 @@ def process_file(
     with contextlib.ExitStack() as stack:
         image = stack.enter_context(read_image(source, axes=files.axes, lazy=True, allow_outside=files.allow_outside))
         _say_notes(image, source, outputs, report)
-        planes = Planes(image.data, image.axes, independent_channels=files.independent)
+        planes = Planes(image.data, image.axes, independent_channels=files.independent_channels)
         opacity = Opacity(planes, present=image.alpha)
         height, width = planes.plane_shape[:2]
         for output in outputs:

@@ -7,20 +7,23 @@ from typing import Any
 
 import click
 
-from ..ui.parameters import UPSCALE
+from ..ui.parameters import OUTPUTS, UPSCALE
 from .batch import Report, planes_text, run_batch
 from .files import Pair, Target, pair_up
-from .options import Common, Files, file_options, run_options, settings, source_and_target
+from .options import Common, Files, file_options, further_outputs, run_options, settings, source_and_target
 from .program import Verb
-from .stack import Job, Output, Result, process_file
+from .stack import Job, Result, outputs_of, process_file
 
 
 @click.command("upscale", cls=Verb, options_metavar="[options]")
 @source_and_target
 @settings(UPSCALE)
-@file_options
+@further_outputs(OUTPUTS["upscale"])
+@file_options()
 @run_options
-def command(source: Path, target: str, given: dict[str, Any], files: Files, common: Common) -> int:
+def command(
+    source: Path, target: str, given: dict[str, Any], further: list[Target], files: Files, common: Common
+) -> int:
     """Upscale INPUT by any factor (super-resolution), and write OUTPUT.
 
     \b
@@ -32,7 +35,7 @@ def command(source: Path, target: str, given: dict[str, Any], files: Files, comm
     Each plane grows along Y and X, and its pixel size is divided by the factor; other axes stay as they are. To
     draw one model at several sizes, use fit --preset upscale --model, and then render.
     """  # noqa: D301
-    pairs = pair_up("upscale", source, [Target("OUTPUT", target)], files.suffix, overwrite=files.overwrite)
+    pairs = pair_up("upscale", source, [Target("OUTPUT", target), *further], files.format, overwrite=files.overwrite)
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
@@ -40,11 +43,15 @@ def command(source: Path, target: str, given: dict[str, Any], files: Files, comm
             from .. import upscale  # here: torch takes seconds to load
 
             large = upscale(job.pixels, **given, channel_axis=job.channel_axis, callback=job.callback)
-            return Result([large], {"shape": list(large.shape)})
+            images = [large]
+            if further:
+                from ..image.resize import cubic  # here: scipy takes a while to load
 
-        facts = process_file(
-            pair.source, [Output(pair.target, scale=given["scale"], maker=pair.maker)], files, report, upscale_plane
-        )
+                images.append(cubic(job.pixels, (large.shape[0], large.shape[1])))
+            return Result(images, {"shape": list(large.shape)})
+
+        outputs = outputs_of(pair, further, scale=given["scale"])
+        facts = process_file(pair.source, outputs, files, report, upscale_plane)
         height, width = facts[0]["shape"][:2]
         return {"summary": f"{planes_text(facts)}{width} x {height} px", "planes": facts}
 

@@ -30,11 +30,9 @@ from ..errors import ImageError, NotEnoughMemoryError
 from ..image.planes import ArraySink, Planes, guess_axes
 from .atomic import replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
-from .formats import SUFFIXES, is_store
+from .formats import JPEG_QUALITY, SUFFIXES, is_store
 from .image_file import ImageFile
 from .units import PixelSize
-
-JPEG_QUALITY = 95  # 1 (smallest file) to 100 (best quality); at 95, artefacts are hardly visible.
 
 
 @door

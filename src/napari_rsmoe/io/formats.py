@@ -13,6 +13,15 @@ SUFFIXES = {
     ".npy": "npy",
     ".zarr": "zarr",
 }
+FORMATS = ("tif", "ome.tif", "png", "jpg", "npy", "zarr", "ome.zarr")
+"""Suffixes without the dot, one for each format that can be written."""
+DTYPES = (
+    *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float16", "float32", "float64"),
+)
+"""Data types of pixels."""
+JPEG_QUALITY = 95
+"""From 1 (smallest file) to 100 (best quality); at 95, artefacts are hardly visible."""
 KINDS = ("tiff", "png", "jpeg", "npy", "ome-zarr", "zarr")
 ZARR_MARKERS = ("zarr.json", ".zgroup", ".zarray")
 

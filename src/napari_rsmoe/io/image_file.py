@@ -11,13 +11,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import ImageError
 from ..image.planes import ArraySource, check_axes
+from .formats import DTYPES
 from .sizes import check_memory, selected_shape
 from .units import PixelSize
-
-DTYPES = (
-    *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
-    *("float16", "float32", "float64"),
-)
 
 
 @dataclass(frozen=True)

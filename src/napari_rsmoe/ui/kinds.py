@@ -66,6 +66,8 @@ class Parameter(ABC):
         Earlier options of the command line, which are still accepted.
     remembered : bool
         Whether a form may keep the value for the next session.
+    short : str
+        One letter that stands for the option on the command line, after one dash; empty: none.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Parameter(ABC):
     only_with: tuple[str, Any] | None = None
     former_flags: tuple[str, ...] = ()
     remembered: bool = True
+    short: str = ""
 
     def __post_init__(self) -> None:
         if self.automatic is None:
@@ -421,6 +424,35 @@ class Folder(Parameter):
 
     def _placeholder(self) -> str:
         return "FOLDER"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output(Parameter):
+    """A further result of a job: a file that the command line names, and a layer that a box asks for in napari.
+
+    Attributes
+    ----------
+    shown : bool
+        Whether the box is ticked by default.
+    suffix : str
+        Suffix of the file in a folder.
+    dtype : str or None
+        Data type of an image; None: that of the input.
+    """
+
+    default: Any = None
+    automatic: Automatic | None = Automatic(None, "")
+    shown: bool = False
+    suffix: str = ".tif"
+    dtype: str | None = None
+
+    def _accept_own(self, value: Any) -> str:
+        if not isinstance(value, str | PathLike) or not str(fspath(value)).strip():
+            raise self._refusal(value, "the name of a file")
+        return str(fspath(value))
+
+    def _placeholder(self) -> str:
+        return "FILE"
 
 
 def _finite(value: Any) -> float | None:

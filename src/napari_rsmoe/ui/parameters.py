@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..fitting.settings import PRESETS, RENAMED_PRESETS
+from ..io.formats import DTYPES, FORMATS, JPEG_QUALITY
 from ..renamed import current_keywords
 from .kinds import (
     Automatic,
@@ -21,6 +22,7 @@ from .kinds import (
     IntParameter,
     NoiseParameter,
     Numbers,
+    Output,
     Parameter,
     Text,
 )
@@ -379,9 +381,47 @@ RENDER: tuple[Parameter, ...] = (
         parts=("Y0", "X0", "Y1", "X1"),
     ),
     SHARPEN,
+    Choice(
+        name="dtype",
+        label="Data type",
+        help=f"Data type of the output: {', '.join(DTYPES)}. Integers are rounded.",
+        default=None,
+        automatic=Automatic(None, "that of the image that was fitted"),
+        choices=DTYPES,
+        what="TYPE",
+    ),
     DEVICE,
 )
 """Of `napari_rsmoe.Model.render`."""
+
+RESIDUAL = Output(name="residual", label="Residual", help="The image minus the result, as float32.", dtype="float32")
+OUTPUTS: dict[str, tuple[Output, ...]] = {
+    "denoise": (
+        Output(
+            name="std",
+            label="Uncertainty",
+            help="The uncertainty of each pixel: one standard deviation of the error, in the units of the image, as "
+            "float32.",
+            shown=True,
+            dtype="float32",
+        ),
+        RESIDUAL,
+    ),
+    "fit": (
+        Output(
+            name="model",
+            label="Kernels",
+            help="The kernels of the model, as a .rsmoe file or, in napari, as ellipses.",
+            shown=True,
+            suffix=".rsmoe",
+        ),
+        RESIDUAL,
+    ),
+    "upscale": (
+        Output(name="bicubic", label="Bicubic", help="The image enlarged by cubic interpolation, for comparison."),
+    ),
+}
+"""Further results of a job, by its name: files on the command line, layers in napari."""
 
 MASK = Text(
     name="mask",
@@ -393,6 +433,39 @@ MASK = Text(
     what="FILE",
 )
 """Pixels to be left out by `denoise`: labels in napari, an array in notebooks, a file on the command line."""
+AXES = Text(
+    name="axes",
+    label="Axes",
+    help="One letter for each axis, such as ZYX or TCYX, if the file does not declare its axes or means others. Y and "
+    "X span a plane, C and S are its channels, and any other axis is iterated over.",
+    default=None,
+    automatic=Automatic(None, "those of the file"),
+    what="LETTERS",
+)
+ALLOW_OUTSIDE = Flag(
+    name="allow_outside",
+    label="Files elsewhere",
+    help="Follow file names and links inside the input that lead out of its folder. By default they are refused.",
+    default=False,
+)
+INDEPENDENT_CHANNELS = Flag(
+    name="independent_channels",
+    label="Independent channels",
+    help="Treat each channel as an image of its own. By default the channels of a plane share kernels.",
+    default=False,
+)
+FORMAT = Choice(
+    name="format",
+    label="Format",
+    help=f"Format of the files in an output folder: {', '.join(FORMATS)}.",
+    default=None,
+    automatic=Automatic(None, "that of each input"),
+    choices=FORMATS,
+    what="SUFFIX",
+)
+QUALITY = IntParameter(
+    name="quality", label="JPEG quality", help="Quality of JPEG files.", default=JPEG_QUALITY, low=1, high=100
+)
 OVERWRITE = Flag(
     name="overwrite",
     label="Overwrite",
@@ -411,6 +484,36 @@ THREADS = IntParameter(
     first=4,
 )
 """For every command that computes."""
+FILES: tuple[Parameter, ...] = (AXES, ALLOW_OUTSIDE, INDEPENDENT_CHANNELS, FORMAT, QUALITY, OVERWRITE)
+"""How the command line reads and writes images."""
+LOG_LEVEL = Choice(
+    name="log_level",
+    label="Messages",
+    help="What is printed on stderr: debug (with the messages of libraries), info (what was found and decided), "
+    "warning (what you should know), or error (failures only).",
+    default="warning",
+    choices=("debug", "info", "warning", "error"),
+    what="LEVEL",
+)
+REPORT: tuple[Parameter, ...] = (
+    Flag(name="json", label="JSON", help="Print one JSON object on stdout, all else on stderr.", default=False),
+    Flag(
+        name="quiet",
+        label="Quiet",
+        help="Print errors only, and no progress bar; the same as --log-level error.",
+        default=False,
+        short="q",
+    ),
+    Flag(
+        name="verbose",
+        label="Verbose",
+        help="Say what was found and decided; the same as --log-level info.",
+        default=False,
+        short="v",
+    ),
+    LOG_LEVEL,
+)
+"""What the command line prints."""
 
 PARAMETERS = {"denoise": DENOISE, "denoise_stack": (*PLANE, *STACK), "fit": FIT, "upscale": UPSCALE}
 """By the name of the function."""

@@ -9,7 +9,7 @@ from magicgui.widgets import create_widget
 from napari.layers import Labels
 
 from ...errors import ImageError
-from ...ui.parameters import MASK, PARAMETERS
+from ...ui.parameters import MASK, OUTPUTS, PARAMETERS
 from ..source import Source
 from .job_widget import JobWidget
 
@@ -23,14 +23,7 @@ class DenoiseWidget(JobWidget):
             napari_viewer,
             "denoise",
             PARAMETERS["denoise_stack"],
-            {
-                "uncertainty": (
-                    "Uncertainty",
-                    "A layer with the standard deviation of the error at each pixel.",
-                    True,
-                ),
-                "residual": ("Residual", "A layer with the image minus the result.", False),
-            },
+            dict(zip(("uncertainty", "residual"), OUTPUTS["denoise"], strict=True)),
             "Denoise",
         )
 

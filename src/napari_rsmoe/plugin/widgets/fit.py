@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ui.jobs import Job
-from ...ui.parameters import FIT
+from ...ui.parameters import FIT, OUTPUTS
 from .curve import Curve
 from .job_widget import JobWidget
 
@@ -19,10 +19,7 @@ class FitWidget(JobWidget):
             napari_viewer,
             "fit",
             FIT,
-            {
-                "kernels": ("Kernels", "A shapes layer with an ellipse for each kernel.", True),
-                "residual": ("Residual", "A layer with image minus model.", False),
-            },
+            dict(zip(("kernels", "residual"), OUTPUTS["fit"], strict=True)),
             "Fit",
         )
         self.native.layout().addWidget(self.curve)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication
 
 from ...progress import Callback
 from ...ui.jobs import Job, Outcome, plain_text
-from ...ui.kinds import Parameter
+from ...ui.kinds import Output, Parameter
 from ..actions import ACTIONS, Result
 from ..layers.adding import add_layers
 from ..names import METADATA_KEY
@@ -43,8 +43,8 @@ class JobWidget(Container):
         The job.
     parameters : sequence of Parameter
         Settings of the job; the device is set in napari's preferences.
-    outputs : dict
-        Options of the action that add layers: name, with label, help and default.
+    outputs : mapping of str to Output
+        Options of the action that add layers, by their names.
     run_label : str
         Label of the button.
     hidden : sequence of str
@@ -56,7 +56,7 @@ class JobWidget(Container):
         viewer: Any,
         action: str,
         parameters: Sequence[Parameter],
-        outputs: dict[str, tuple[str, str, bool]],
+        outputs: Mapping[str, Output],
         run_label: str,
         hidden: Sequence[str] = ("device",),
     ) -> None:
@@ -73,8 +73,7 @@ class JobWidget(Container):
             tooltip="An axis whose entries are the channels of one image, which then share kernels.",
         )  # fmt: skip
         self.outputs = {
-            name: CheckBox(value=default, text=label, tooltip=help_)
-            for name, (label, help_, default) in outputs.items()
+            name: CheckBox(value=each.shown, text=each.label, tooltip=each.help) for name, each in outputs.items()
         }
         self.again = ComboBox(choices=[REPLACE, ADD], label="Run again", tooltip="Replace the result or add layers.")
         self.previews = CheckBox(value=True, text="Live preview", tooltip="Show intermediate results.")

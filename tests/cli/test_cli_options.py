@@ -1,0 +1,59 @@
+"""Every option comes from the tables of parameters, and the further outputs are written."""
+
+import re
+from pathlib import Path
+
+import click
+import numpy as np
+from cli_helpers import FEW, run
+
+import napari_rsmoe.cli
+from napari_rsmoe.cli import program
+from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.ui import kinds, parameters
+
+pytest_plugins = ("cli_fixtures",)
+
+
+def described():
+    """The names of everything that the tables describe."""
+    found = []
+    for value in vars(parameters).values():
+        entries = value.values() if isinstance(value, dict) else [value]
+        for entry in entries:
+            found += entry if isinstance(entry, tuple) else [entry]
+    return {each.name for each in found if isinstance(each, kinds.Parameter)}
+
+
+def test_no_option_is_typed_by_hand():
+    names = described()
+    for verb in set(program.VERBS) - {"bench"}:
+        command = program.main.get_command(click.Context(program.main), verb)
+        options = {each.name for each in command.params if isinstance(each, click.Option)}
+        assert options <= names, verb
+    folder = Path(napari_rsmoe.cli.__file__).parent
+    typed = [path.name for path in folder.glob("*.py") if re.search(r"click\.option\(\s*[\"']-", path.read_text())]
+    assert typed == []
+
+
+def test_residual_and_bicubic(tmp_path, picture):
+    write_image(tmp_path / "a.png", picture)
+    for verb, options in (("fit", FEW), ("denoise", ("--preset", "fast", "--models", 2, "--noise", 9))):
+        result = run(
+            verb, tmp_path / "a.png", tmp_path / f"{verb}.png", "--residual", tmp_path / f"{verb}.tif", *options
+        )
+        assert result.exit_code == 0, result.stderr
+        residual = read_image(tmp_path / f"{verb}.tif").numpy()
+        expected = picture.astype(np.float32) - read_image(tmp_path / f"{verb}.png").numpy()
+        np.testing.assert_array_equal(residual, expected)
+    options = ("--scale", 2, "--models", 1, "--iterations", 5, "--bicubic", f"{tmp_path}/compare/")
+    result = run("upscale", tmp_path / "a.png", tmp_path / "large.png", *options)
+    assert result.exit_code == 0, result.stderr
+    assert read_image(tmp_path / "compare" / "a.tif").shape == (64, 80)
+
+
+def test_levels_of_messages(tmp_path, picture):
+    write_image(tmp_path / "a.png", picture)
+    assert run("fit", tmp_path / "a.png", tmp_path / "b.png", *FEW, "-q", "-v").exit_code == 2
+    result = run("fit", tmp_path / "a.png", tmp_path / "b.png", *FEW, "--log-level", "error")
+    assert (result.stdout, result.stderr) == ("", "")
