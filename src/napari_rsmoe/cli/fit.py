@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..io.atomic import together
 from ..ui.parameters import FIT, OUTPUTS
 from .batch import Report, planes_text, run_batch
 from .files import Pair, Target, pair_up
@@ -78,9 +79,10 @@ def command(
             return Result(images, {"kernels": fitted.n_kernels, "psnr": _psnr(drawn, job.pixels)})
 
         outputs = outputs_of(pair, further)
-        facts = process_file(pair.source, outputs, files, report, fit_plane)
-        if model_path is not None:  # Written after OUTPUT is complete.
-            models[0].save(model_path, overwrite=files.overwrite, maker=pair.maker)
+        with together():
+            facts = process_file(pair.source, outputs, files, report, fit_plane)
+            if model_path is not None:
+                models[0].save(model_path, overwrite=files.overwrite, maker=pair.maker)
         known = [fact["psnr"] for fact in facts if fact["psnr"] is not None]
         mean = f", {np.mean(known):.2f} dB" if known else ""
         return {"summary": f"{planes_text(facts)}{facts[0]['kernels']} kernels{mean}", "planes": facts}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
 from ..image.planes import Plane, Planes
+from ..io.atomic import together
 from ..io.files import check_output, create_image, read_image
 from ..io.image_file import ImageFile
 from ..model.raster import Raster
@@ -144,7 +145,7 @@ def process_file(
     list of dict
         The facts of each plane, with its ``"plane"`` label.
     """
-    with contextlib.ExitStack() as stack:
+    with together(), contextlib.ExitStack() as stack:
         image = stack.enter_context(read_image(source, axes=files.axes, lazy=True, allow_outside=files.allow_outside))
         _say_notes(image, source, outputs, report)
         planes = Planes(image.data, image.axes, independent_channels=files.independent_channels)

@@ -1,25 +1,52 @@
-"""Write to a temporary file beside the target and rename it at the end: a crash or Ctrl-C leaves no partial file."""
+"""Write to a temporary file beside the target and rename it at the end: a crash or Ctrl-C leaves no partial file.
+
+A temporary file or folder (`.NAME.XXXXXXXX.rsmoe.part`) is locked while its writer lives. One without a lock was left
+by a program that was killed, and is removed by the next writer in the same folder.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
 from ..errors import ImageError
 
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: what a killed program leaves there stays.
+    fcntl = None
+
+_LEFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.rsmoe\.(?P<kind>part|old)", re.DOTALL)
+_LONGEST = 200  # Bytes of a final name that a temporary one repeats; with what is added, file systems allow 255.
+_EXCHANGE = 2  # RENAME_EXCHANGE of Linux.
+_HERE = -100  # AT_FDCWD of Linux: paths are relative to the working directory.
+Then = Callable[[], None]
+
+
+def _nothing() -> None:
+    pass
+
 
 @contextlib.contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
+def replacing_file(path: Path, then: Then = _nothing) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which is renamed to `path` if the block ends without an exception.
 
     Parameters
     ----------
     path : Path
         The file to write. An existing file is replaced; if `path` is a symbolic link, its target is replaced.
+    then : callable, optional
+        Called after the rename.
 
     Raises
     ------
@@ -29,39 +56,178 @@ def replacing_file(path: Path) -> Iterator[Path]:
     path = _resolved(path)
     if path.is_dir():
         raise ImageError(f"{path} is a folder; give the name of a file to write.")
-    temporary = _beside(path)
-    try:
+    with _replacing(path, then, folder=False) as temporary:
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary path for a folder, which is renamed to `path` if the block ends without an exception.
+def replacing_folder(path: Path, then: Then = _nothing) -> Iterator[Path]:
+    """Yield an empty temporary folder, which is renamed to `path` if the block ends without an exception.
 
-    An existing folder is moved aside before the rename and deleted after it, so that either the old or the new folder
+    An existing folder changes places with the new one and is deleted then, so that either the old or the new folder
     exists at any time. The caller checks whether the existing folder may be replaced.
     """
-    path = _resolved(path)
-    temporary, old = _beside(path), _beside(path)
-    try:
+    with _replacing(_resolved(path), then, folder=True) as temporary:
         yield temporary
-        if path.exists():
-            path.replace(old)
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Rename the files that are written within only at the end, one right after the other.
+
+    So a kill does not leave a new image beside an old model. If the block raises an exception, none is renamed.
+    """
+    if _waiting.get() is not None:
+        yield
+        return
+    waiting: list[_Complete] = []
+    token = _waiting.set(waiting)
+    try:
         try:
-            temporary.replace(path)
-        except BaseException:
-            if old.exists():
-                old.replace(path)
-            raise
+            yield
+        finally:
+            _waiting.reset(token)
+        for part, _ in waiting:
+            part.publish()
+        for _, then in waiting:
+            then()
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        for part, _ in waiting:
+            part.discard()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder; bring back what they had moved aside."""
+    if fcntl is None:
+        return
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        found = [(Path(entry.path), match) for entry in entries if (match := _LEFT.fullmatch(entry.name))]
+        for path, match in found:
+            lock = _locked(path)
+            if lock is None:
+                continue  # Its writer lives.
+            with contextlib.suppress(OSError):
+                original = folder / match["name"]
+                if match["kind"] == "old" and not original.exists():
+                    path.replace(original)
+                else:
+                    _remove(path)
+            os.close(lock)
+
+
+class _Part:
+    """A file or folder that is being written under a temporary name, and locked.
+
+    Parameters
+    ----------
+    path : Path
+        Its final name.
+    folder : bool
+        Whether it is a folder.
+    """
+
+    def __init__(self, path: Path, *, folder: bool) -> None:
+        self.path, self._folder = path, folder
+        while True:
+            self.temporary = _beside(path, "part")
+            if folder:
+                self.temporary.mkdir()
+            else:
+                self.temporary.touch(exist_ok=False)
+            self._lock = _locked(self.temporary)
+            if self.temporary.exists():  # Else `remove_leftovers` of another program was faster than the lock.
+                return
+
+    def complete(self) -> None:
+        """Bring the bytes of a file to the disk."""
+        if not self._folder:
+            with self.temporary.open("rb+") as written:
+                os.fsync(written.fileno())
+
+    def publish(self) -> None:
+        """Give the final name, or raise an OSError and leave everything as it was."""
+        if not (self._folder and self.path.exists()):
+            self.temporary.replace(self.path)
+            return
+        if _exchange(self.temporary, self.path):
+            return
+        old = _beside(self.path, "old")
+        lock = _locked(self.path)
+        try:
+            self.path.replace(old)
+            try:
+                self.temporary.replace(self.path)
+            except BaseException:
+                old.replace(self.path)
+                raise
+            _remove(old)
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+    def discard(self) -> None:
+        """Remove what is under the temporary name: the unfinished file, or after `publish` the folder before it."""
+        _remove(self.temporary)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class _Complete(NamedTuple):
+    """A complete part that waits for its name, and what is called then."""
+
+    part: _Part
+    then: Then
+
+
+_waiting: ContextVar[list[_Complete] | None] = ContextVar("waiting", default=None)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path, then: Then, *, folder: bool) -> Iterator[Path]:
+    remove_leftovers(path.parent)
+    part = _Part(path, folder=folder)
+    waiting = None
+    try:
+        yield part.temporary
+        part.complete()
+        waiting = _waiting.get()
+        if waiting is not None:
+            waiting.append(_Complete(part, then))
+            return
+        part.publish()
+    finally:
+        if waiting is None:
+            part.discard()
+    then()
+
+
+def _locked(path: Path) -> int | None:
+    """Lock a file or folder until the returned descriptor is closed; None if another program holds the lock."""
+    if fcntl is None:
+        return None
+    descriptor = None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # Some network file systems have no locks: what killed programs leave there stays.
+        if descriptor is not None:
+            os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two names at once; False where the system cannot."""
+    function = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
+    return function is not None and function(_HERE, os.fsencode(first), _HERE, os.fsencode(second), _EXCHANGE) == 0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _resolved(path: Path) -> Path:
@@ -72,6 +238,9 @@ def _resolved(path: Path) -> Path:
     return path
 
 
-def _beside(path: Path) -> Path:
+def _beside(path: Path, kind: str) -> Path:
     """Return a hidden temporary name in the same folder, so that the rename stays within one file system."""
-    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    name = path.name
+    while len(os.fsencode(name)) > _LONGEST:
+        name = name[:-1]
+    return path.with_name(f".{name}.{secrets.token_hex(4)}.rsmoe.{kind}")

@@ -233,9 +233,11 @@ def create_image(
     replacing = replacing_folder if handler.folder else replacing_file
     options = {"quality": quality} if handler.lossy else {}
     try:
-        with replacing(path) as temporary, handler.create(temporary, path, image, **options) as sink:
+        with (
+            replacing(path, lambda: remember(path, maker)) as temporary,
+            handler.create(temporary, path, image, **options) as sink,
+        ):
             yield sink
-        remember(path, maker)
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from error
 

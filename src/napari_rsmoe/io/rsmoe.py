@@ -68,9 +68,8 @@ def save(
     from safetensors.torch import save as serialise  # here, as it loads torch, which reading a header does without
 
     content = serialise({name: tensors[name] for name in TENSORS}, metadata=header)
-    with replacing_file(path) as temporary:
+    with replacing_file(path, lambda: remember(path, maker)) as temporary:
         temporary.write_bytes(content)
-    remember(path, maker)
 
 
 def check_target(path: Path, *, overwrite: bool, maker: str) -> None:
