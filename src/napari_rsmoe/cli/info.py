@@ -15,6 +15,7 @@ from ..image.planes import Planes
 from ..io.files import read_image
 from ..io.formats import is_store
 from ..io.rsmoe import damage_named, load_description
+from ..plain_text import plain_text
 from .options import PATH, Common, Files, file_options, report_options
 from .program import Verb
 
@@ -97,11 +98,11 @@ def _size(path: Path) -> int:
 def _text(value: Any) -> str:
     """Format a value for the user."""
     if isinstance(value, list):
-        return " x ".join(map(str, value)) if all(isinstance(n, int) for n in value) else ", ".join(map(str, value))
+        return " x ".join(map(str, value)) if all(isinstance(n, int) for n in value) else ", ".join(map(_text, value))
     if isinstance(value, dict) and value.keys() == {"value", "unit"}:
-        return f"{_text(value['value'])} {value['unit'] or '(no unit)'}"
+        return f"{_text(value['value'])} {_text(value['unit'] or '(no unit)')}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
+        return ", ".join(f"{_text(key)} {_text(entry)}" for key, entry in value.items())
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.6g}"
-    return str(value)
+    return plain_text(str(value))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -18,6 +16,7 @@ import click
 from ..errors import DeviceError, EngineError
 from ..memory import memory_error
 from ..preload import load_libraries
+from .terminal import safe_output, stopped_by_signals
 
 # The line of each verb in the overview; its command is `command` in the module of the same name.
 VERBS = {
@@ -32,7 +31,7 @@ VERBS = {
 }
 WITH_TORCH = ("fit", "denoise", "upscale", "render")
 """Verbs that need torch. Its libraries are loaded while the modules of the verb are imported."""
-OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 EXPECTED = (ValueError, OSError, MemoryError, DeviceError, EngineError)
 """Expected errors, whose message suffices; any other error is a defect of this program, and its traceback is shown."""
 
@@ -128,23 +127,29 @@ class Program(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
         """Run the program and leave with its exit code."""
         arguments = list(sys.argv[1:] if args is None else args)
+        with safe_output():
+            code = self._run(arguments, *rest, **options)
+        sys.exit(code)
+
+    def _run(self, arguments: list[str], *rest: Any, **options: Any) -> int:
+        """Run the program and return its exit code."""
         options["standalone_mode"] = False
         try:
-            with _stopped_by_sigterm():
+            with stopped_by_signals():
                 code = super().main(arguments, *rest, **options)
+            return code if isinstance(code, int) else OK
         except click.ClickException as error:
             _show(error, "--json" in arguments)
-            code = error.exit_code
+            return error.exit_code
         except (click.Abort, KeyboardInterrupt):
             _say_error("Stopped. Unfinished files were not written.", "--json" in arguments)
-            code = INTERRUPTED
+            return INTERRUPTED
         except BrokenPipeError:  # The reader of the output has ended, for example in `| head`.
             sys.stdout = None  # Prevents a flush at exit.
-            code = FAILED
+            return FAILED
         except Exception as error:
             _say_error(describe_error(error), "--json" in arguments)
-            code = FAILED
-        sys.exit(code if isinstance(code, int) else OK)
+            return FAILED
 
 
 def describe_error(error: Exception) -> str:
@@ -163,26 +168,10 @@ def _show(error: click.ClickException, as_json: bool) -> None:
 
 
 def _say_error(message: str, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"ok": False, "error": message}))
-    click.echo(f"Error: {message}", err=True)
-
-
-@contextlib.contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C, so that temporary files are removed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Only the main thread may handle signals.
-        return
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        sys.exit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with contextlib.suppress(OSError):  # After a hang-up there is no terminal to write to.
+        if as_json:
+            click.echo(json.dumps({"ok": False, "error": message}))
+        click.echo(f"Error: {message}", err=True)
 
 
 @click.command(

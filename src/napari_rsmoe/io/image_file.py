@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import ImageError
 from ..image.planes import ArraySource, check_axes
+from ..plain_text import plain_text
 from .formats import DTYPES
 from .sizes import check_memory, selected_shape
 from .units import PixelSize
@@ -61,10 +62,15 @@ class ImageFile:
     def __post_init__(self) -> None:
         check_dtype(self.data.dtype)
         object.__setattr__(self, "axes", check_axes(self.axes, self.data.shape))
-        known = {axis: size for axis, size in self.pixel_size.items() if axis in self.axes}
+        known = {
+            axis: PixelSize(value, None if unit is None else plain_text(unit))
+            for axis, (value, unit) in self.pixel_size.items()
+            if axis in self.axes
+        }
         object.__setattr__(self, "pixel_size", known)
-        if len(self.channel_names) != self.sizes.get("C"):
-            object.__setattr__(self, "channel_names", ())
+        names = self.channel_names if len(self.channel_names) == self.sizes.get("C") else ()
+        object.__setattr__(self, "channel_names", tuple(plain_text(str(name)) for name in names))
+        object.__setattr__(self, "name", plain_text(str(self.name)))
 
     @property
     def shape(self) -> tuple[int, ...]:
