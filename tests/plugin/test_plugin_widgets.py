@@ -174,13 +174,13 @@ def test_preview_grows_and_cancel_keeps_it(viewer: Any, run_until: Wait, noisy: 
     assert widget.result.record["metrics"]["stopped"]
     assert widget.status.value.startswith("Stopped")
     assert "cells (preview)" not in names(viewer)
-    kept = viewer.layers["cells fit 30 kernels"].data
+    kept = viewer.layers["cells fit 30 kernels (stopped)"].data
     assert np.abs(kept.astype(float) - noisy).mean() < noisy.std()
     quick_fit(widget)  # and once more
     press(widget.run)
     run_until(lambda: not widget.busy)
     assert not widget.result.record["metrics"]["stopped"]
-    assert len(viewer.layers) == 3
+    assert names(viewer) == ["cells", "cells fit 30 kernels", "cells fit 30 kernels: kernels"]
 
 
 def test_deleting_layers_during_the_run(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
@@ -191,10 +191,10 @@ def test_deleting_layers_during_the_run(viewer: Any, run_until: Wait, noisy: np.
     run_until(lambda: "cells (preview)" in names(viewer))
     viewer.layers.remove(viewer.layers["cells (preview)"])
     viewer.layers.remove(viewer.layers["cells"])
-    run_until(lambda: widget._preview is None)
+    run_until(lambda: widget._run.preview is None)
     press(widget.cancel)
     run_until(lambda: not widget.busy)
-    assert names(viewer) == ["cells fit 30 kernels", "cells fit 30 kernels: kernels"]
+    assert names(viewer) == ["cells fit 30 kernels (stopped)", "cells fit 30 kernels (stopped): kernels"]
 
 
 def test_closing_the_widget_stops_the_job(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
@@ -202,7 +202,7 @@ def test_closing_the_widget_stops_the_job(viewer: Any, run_until: Wait, noisy: n
     dock, widget = viewer.window.add_plugin_dock_widget("napari-rsmoe", "Fit kernels")
     quick_fit(widget, steps=LONG)
     press(widget.run)
-    job = widget._job
+    job = widget._run.job
     run_until(lambda: job.progress is not None)
     viewer.window.remove_dock_widget(dock)
     widget.native.deleteLater()
@@ -215,7 +215,7 @@ def test_closing_the_window_stops_the_job(viewer: Any, run_until: Wait, noisy: n
     widget = open_widget(viewer, "Fit kernels")
     quick_fit(widget, steps=LONG)
     press(widget.run)
-    job = widget._job
+    job = widget._run.job
     run_until(lambda: job.progress is not None)
     viewer.close()
     run_until(lambda: job.cancelled and job.done)
@@ -238,7 +238,8 @@ def test_a_stack_and_one_plane_of_it(viewer: Any, run_until: Wait, noisy: np.nda
     press(widget.run)
     run_until(lambda: not widget.busy)
     assert viewer.layers["stack fit 90 kernels"].data.shape == (3, 48, 64)
-    assert len(viewer.layers) == 3
+    assert viewer.layers["stack fit 30 kernels"].data.shape == (1, 48, 64)  # Of another scope, so it is not replaced.
+    assert viewer.layers.selection.active.name == "stack fit 90 kernels: kernels"
 
 
 # ------------------------------------------------------------------ Super-resolution & sharpen
@@ -283,7 +284,7 @@ def test_upscale_of_a_rectangle_and_the_view(viewer: Any, run_until: Wait, noisy
     widget.layer.value = layer
     enlarge(widget, scale=2.0)
     run_until(lambda: not widget.busy)
-    tall, wide = viewer.layers["cells x2"].data.shape
+    tall, wide = widget._result_layer.data.shape
     assert tall == 96  # the view is as high as the image, but may be narrower
     assert 60 < wide <= 128
 

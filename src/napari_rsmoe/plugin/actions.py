@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +22,10 @@ from .source import Source
 if TYPE_CHECKING:
     from ..model.model import Model
 
+SAMPLE_SIDE = 512
+"""Side in pixels of the part of an image whose noise is measured before it is sharpened. Larger parts take longer."""
+MOST_PIXELS = (0.01, 0.99)
+"""Quantiles between which most pixels lie, so that a few extreme ones do not set the range."""
 Options = Mapping[str, Any]
 Value = TypeVar("Value")
 
@@ -84,17 +88,18 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
 
     def work(plane: Plane, report: Callback) -> PlaneResult[float]:
         done = series.denoise(plane, report)
-        return PlaneResult([done.image, done.std], done.noise)
+        known = done.noise == 0 or len(done.models) > 1  # The spread of a single model is not an error of 0.
+        return PlaneResult([done.image, done.std if known else np.full_like(done.std, np.nan)], done.noise)
 
-    planes, metrics = _run(source, work, callback)
+    planes, metrics, finished = _run(source, work, callback, unknown=(1,))
     image, std = planes.images
     metrics["noise"] = float(np.mean(planes.values))
     record = make_record("denoise", source, settings, metrics)
-    outputs = [image_output(source, image, f"{source.name} denoised", "image", record)]
-    if show.get("uncertainty") and settings["models"] != 1:
-        outputs.append(uncertainty_output(source, std, record))
+    outputs = [image_output(source, image, f"{source.name} denoised{_ending(metrics)}", "image", record)]
+    if show.get("uncertainty") and (uncertainty := uncertainty_output(source, std, record)) is not None:
+        outputs.append(uncertainty)
     if show.get("residual"):
-        outputs.append(residual_output(source, image, record))
+        outputs.append(residual_output(source, image, record, finished))
     return Result(outputs, [], record, source)
 
 
@@ -121,19 +126,19 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
         errors.append(kernel_errors(model, plane.image, device=settings["device"]))
         return PlaneResult([drawn], PlaneModels(plane.index, [model]))
 
-    planes, metrics = _run(source, work, callback)
+    planes, metrics, finished = _run(source, work, callback)
     (image,), fitted = planes.images, planes.values
     metrics |= {name: float(np.mean(all_)) for name, all_ in figures.items() if all_}
     metrics["kernels"] = sum(plane.models[0].n_kernels for plane in fitted)
     record = make_record("fit", source, settings, metrics)
-    name = f"{source.name} fit {metrics['kernels']} kernels"
+    name = f"{source.name} fit {metrics['kernels']} kernels{_ending(metrics)}"
     outputs = [image_output(source, image, name, "image", record)]
     if show.get("kernels", True):
         leads = [source.lead(plane.index) for plane in fitted]
         table = EditableKernels([plane.models[0] for plane in fitted], leads, errors)
         outputs.append(kernels_output(table, source.place, f"{name}: kernels", record, preferences().drawn_kernels))
     if show.get("residual"):
-        outputs.append(residual_output(source, image, record))
+        outputs.append(residual_output(source, image, record, finished))
     return Result(outputs, fitted, record, source)
 
 
@@ -155,13 +160,14 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
         large = draw_part(models, settings["scale"], settings["sharpen"], device=settings["device"])
         return PlaneResult([large], PlaneModels(plane.index, models))
 
-    planes, metrics = _run(source, work, callback)
+    planes, metrics, _ = _run(source, work, callback)
     (image,) = planes.images
+    metrics |= _noise_of(source)
     record = make_record("upscale", source, settings, metrics)
     name = f"{source.name} x{settings['scale']:g}"
     if settings["sharpen"] != 1:
         name += f" sharpened {settings['sharpen']:g}"
-    outputs = [image_output(source, image, name, "image", record)]
+    outputs = [image_output(source, image, name + _ending(metrics), "image", record)]
     if show.get("bicubic"):
         size = output_size(source.size, settings["scale"])
         smooth = map_planes(lambda plane: cubic(plane, size), source.data, source.axes)
@@ -188,16 +194,66 @@ def _opacity(source: Source) -> Opacity:
     return Opacity(source.planes(), present=source.has_alpha)
 
 
+def _noise_of(source: Source) -> dict[str, float]:
+    """The noise in the middle of the first plane, and its fraction of the range of most pixels there."""
+    # Imported here to save start-up time: torch takes seconds.
+    from .. import ImageError
+    from ..image.inputs import Inputs
+    from ..noise.measure import measure_noise
+
+    plane = _opacity(source).removed(source.planes()[0])
+    y, x = (max(0, (n - SAMPLE_SIDE) // 2) for n in plane.image.shape[:2])
+    try:
+        inputs = Inputs.of(plane.image[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE], _channels(plane), None)
+    except ImageError:
+        return {}  # The middle is not finite; the job itself has told the user, or worked around it.
+    model = measure_noise(inputs.pixels)
+    sigma = float(np.sqrt(np.mean([noise.variance(inputs.pixels[..., c].astype(np.float64)).mean()
+                                   for c, noise in enumerate(model.channels)])))  # fmt: skip
+    low, high = np.quantile(inputs.pixels, MOST_PIXELS)
+    share = sigma / max(float(high - low), float(np.finfo(np.float32).tiny))
+    return {"noise": sigma * inputs.layout.span, "noise_share": share}
+
+
+def _ending(metrics: Mapping[str, Any]) -> str:
+    """What the name of a result says if the job was stopped."""
+    done, planes = metrics["planes_done"], metrics["planes"]
+    if not metrics["stopped"]:
+        return ""
+    return f" (stopped, {done} of {planes} planes)" if done < planes else " (stopped)"
+
+
 def _run(
-    source: Source, work: Callable[[Plane, Callback], PlaneResult[Value]], callback: Callback | None
-) -> tuple[Planewise[Value], dict[str, Any]]:
-    """Apply `work` to all planes of a source; returns the results and the common metrics."""
+    source: Source,
+    work: Callable[[Plane, Callback], PlaneResult[Value]],
+    callback: Callback | None,
+    unknown: Container[int] = (),
+) -> tuple[Planewise[Value], dict[str, Any], set[int]]:
+    """Apply `work` to all planes of a source.
+
+    Planes that are not finished because the job was stopped are zero in the results, and NaN in those whose numbers are
+    in `unknown`. Returns the results, the common metrics, and the numbers of the planes that were finished.
+    """
     started = time.perf_counter()
     planes = source.planes()
-    done = each_plane(planes, work, opacity=_opacity(source), callback=callback)
-    return done, {
+    finished: set[int] = set()
+
+    def noted(plane: Plane, report: Callback) -> PlaneResult[Value]:
+        done = work(plane, report)
+        finished.add(plane.number)
+        return done
+
+    done = each_plane(
+        planes,
+        noted,
+        opacity=_opacity(source),
+        create=lambda number, shape, dtype: np.full(shape, np.nan if number in unknown else 0, dtype),
+        callback=callback,
+    )
+    metrics = {
         "seconds": round(time.perf_counter() - started, 3),
         "planes": len(planes),
         "planes_done": len(done.values),
         "stopped": done.stopped,
     }
+    return done, metrics, finished

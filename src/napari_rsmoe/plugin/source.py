@@ -12,6 +12,9 @@ import numpy as np
 from ..errors import ImageError
 from ..image.planes import Planes
 
+LOOK = ("blending", "interpolation2d", "interpolation3d", "rendering")
+"""Names of what the appearance of a layer consists of, besides colours and opacity."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -229,10 +232,11 @@ def from_layer(layer: Any, channel_axis: int | None = None) -> Source:
         np.asarray(layer.shear, float), np.asarray(layer.affine, float),
         tuple(str(unit) for unit in layer.units), tuple(layer.axis_labels),
     )  # fmt: skip
-    look: dict[str, Any] = {"blending": str(layer.blending), "interpolation2d": str(layer.interpolation2d)}
+    look: dict[str, Any] = {name: str(getattr(layer, name)) for name in LOOK} | {"opacity": float(layer.opacity)}
     if not layer.rgb:
-        look |= {"colormap": layer.colormap.name, "contrast_limits": tuple(layer.contrast_limits)}
-        look |= {"gamma": float(layer.gamma)}
+        colours = layer.colormap  # Not its name: users make colormaps of their own.
+        look |= {"colormap": getattr(colours, "__wrapped__", colours), "gamma": float(layer.gamma)}
+        look |= {"contrast_limits": tuple(layer.contrast_limits)}
     return Source(
         data=data, rgb=bool(layer.rgb), name=str(layer.name), place=place, channel_axis=channel_axis,
         layer_id=str(getattr(layer, "unique_id", "")), path=str(layer.source.path or ""), look=look,

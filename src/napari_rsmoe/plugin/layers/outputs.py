@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,23 +67,36 @@ def fitted_place(source: Source, shape: tuple[int, ...]) -> Place:
     return source.place.part([0.0] * source.ndim, factors)
 
 
-def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any]) -> Output:
-    """A layer with the standard deviation of the error; for RGB, the root mean square over colours without opacity."""
+def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any]) -> Output | None:
+    """A hidden layer with the standard deviation of the error; None if it is not known anywhere.
+
+    For RGB it is the root mean square over colours without opacity. NaN stands where it is not known, as in planes that
+    were not finished.
+    """
+    if not np.isfinite(std).any():
+        return None
     values = _channels_joined(source, np.square(std.astype(np.float32)))
     values = np.sqrt(values)
     options = {
         "name": f"{source.name} uncertainty", **source.place.options(), "colormap": "inferno",
-        "contrast_limits": (0.0, _high(values)), "metadata": metadata(record, "uncertainty"),
+        "contrast_limits": (0.0, _high(values)), "visible": False, "metadata": metadata(record, "uncertainty"),
     }  # fmt: skip
     return Output("image", values, "uncertainty", options)
 
 
-def residual_output(source: Source, result: np.ndarray, record: Mapping[str, Any]) -> Output:
-    """A layer with the residual, source minus result; for RGB, the mean over colours."""
+def residual_output(
+    source: Source, result: np.ndarray, record: Mapping[str, Any], finished: Container[int] | None = None
+) -> Output:
+    """A hidden layer with the residual, source minus result; for RGB, the mean over colours.
+
+    It is NaN in planes whose numbers are not among `finished`; None: all are.
+    """
     planes, results = source.planes(), Planes(result, source.axes)
 
     def work(plane: Plane, _: Callback) -> PlaneResult[None]:
         difference = plane.image.astype(np.float32) - results[plane.number].image.astype(np.float32)
+        if finished is not None and plane.number not in finished:
+            difference = np.full_like(difference, np.nan)
         return PlaneResult([difference], None)
 
     (values,) = each_plane(planes, work).images
@@ -91,7 +104,7 @@ def residual_output(source: Source, result: np.ndarray, record: Mapping[str, Any
     limit = _high(np.abs(values))
     options = {
         "name": f"{source.name} residual", **source.place.options(), "colormap": "RdBu",
-        "contrast_limits": (-limit, limit), "metadata": metadata(record, "residual"),
+        "contrast_limits": (-limit, limit), "visible": False, "metadata": metadata(record, "residual"),
     }  # fmt: skip
     return Output("image", values, "residual", options)
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from magicgui.widgets import create_widget
-from napari.layers import Labels
-
 from ...errors import ImageError
 from ...ui.parameters import MASK, OUTPUTS, PARAMETERS
 from ..source import Source
 from .job_widget import JobWidget
+from .layer_choice import LayerChoice
 
 
 class DenoiseWidget(JobWidget):
     """Remove the noise of an image layer, with an error bar for each pixel."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        self.mask = create_widget(annotation=Labels | None, label=MASK.label, options={"tooltip": MASK.help})
+        self.mask = LayerChoice(
+            napari_viewer, "Labels", label=MASK.label, nothing="nothing", follows=False,
+            tooltip="A labels layer, such as of dead pixels and gaps: pixels with a label are left out.",
+        )  # fmt: skip
         super().__init__(
             napari_viewer,
             "denoise",

@@ -22,7 +22,7 @@ class FitWidget(JobWidget):
             dict(zip(("kernels", "residual"), OUTPUTS["fit"], strict=True)),
             "Fit",
         )
-        self.native.layout().addWidget(self.curve)
+        self.append_native(self.curve)
 
     def on_progress(self, job: Job) -> None:
         """Update the curve."""

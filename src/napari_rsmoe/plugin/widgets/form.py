@@ -7,13 +7,25 @@ from functools import partial
 from typing import Any
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, FloatSpinBox, LineEdit, PushButton, SpinBox
+from magicgui.widgets import (
+    CheckBox,
+    ComboBox,
+    Container,
+    FileEdit,
+    FloatSpinBox,
+    Label,
+    LineEdit,
+    PushButton,
+    SpinBox,
+)
 
 from ...renamed import current_keywords
 from ...ui.kinds import Automatic, Choice, Flag, FloatParameter, Folder, IntParameter, Parameter
 from ...ui.parameters import values
 
 SHOW, HIDE = "▸ More settings", "▾ More settings"
+"""Text of the button that unfolds the rarely needed settings, and folds them away. `superqt.QCollapsible` does the same
+for plain Qt widgets; the fields here are magicgui's, which align their labels only within magicgui's containers."""
 
 
 class OptionalField(Container):
@@ -72,10 +84,17 @@ class Form(Container):
         advanced = [self._fields[p.name] for p in parameters if p.advanced]
         self.basic = column_of(*before, *basic, *after)
         self.toggle = PushButton(text=SHOW, tooltip="Settings that are rarely needed.")
+        self.defaults = PushButton(text="Defaults", tooltip="Set all settings back to their defaults.")
+        self.differing = Label(value="")
         self.advanced = column_of(*advanced, *folded)
-        super().__init__(widgets=[self.basic, self.toggle, self.advanced], labels=False)
+        rows = [self.basic, row_of(self.toggle, self.defaults), row_of(self.differing), self.advanced]
+        super().__init__(widgets=rows, labels=False)
         self.margins = (0, 0, 0, 0)
+        self.differing.native.setWordWrap(True)
+        self._not_offered: set[str] = set()
         self.toggle.changed.connect(lambda: self.unfold(self.toggle.text == SHOW))
+        self.defaults.changed.connect(self.reset)
+        self.advanced.changed.connect(self._show_differing)
         self.unfold(False)
         for parameter in parameters:
             if parameter.excludes:
@@ -91,6 +110,36 @@ class Form(Container):
         """Show the advanced fields, or fold them away."""
         self.advanced.visible = open_
         self.toggle.text = HIDE if open_ else SHOW
+        self._show_differing()
+
+    def offer(self, names: Sequence[str], offered: bool) -> None:
+        """Offer these parameters, or leave them out: then they have no visible field, and their defaults as values."""
+        known = set(names) & set(self._fields)
+        self._not_offered = self._not_offered - known if offered else self._not_offered | known
+        for name in known:
+            self._fields[name].visible = offered
+        self._show_differing()
+
+    def _show_differing(self, *_: Any) -> None:
+        """While settings are folded away, say which of them are not at their defaults."""
+        folded = self.toggle.text == SHOW
+        found = [
+            f"{parameter.label} {_spelled(parameter, value)}"
+            for name, parameter in self._parameters.items()
+            if parameter.advanced and (value := self._value_or_none(name)) != parameter.default
+        ]
+        self.differing.value = f"Changed: {', '.join(found)}" if found else ""
+        self.differing.visible = folded and bool(found)
+
+    def _value_or_none(self, name: str) -> Any:
+        """The value in a field; a text that is not accepted as it is."""
+        parameter, field = self._parameters[name], self._fields[name]
+        if name in self._not_offered:
+            return parameter.default
+        try:
+            return field.get() if isinstance(field, OptionalField) else _read(parameter, field)
+        except ValueError:
+            return str(_line_of(field.own if isinstance(field, OptionalField) else field).value)
 
     def field(self, name: str) -> Any:
         """The field of a parameter."""
@@ -102,6 +151,7 @@ class Form(Container):
         given = {
             name: fields[name].get() if isinstance(fields[name], OptionalField) else _read(parameter, fields[name])
             for name, parameter in self._parameters.items()
+            if name not in self._not_offered
         }
         return values(tuple(self._parameters.values()), given)
 
@@ -161,6 +211,11 @@ def _plain_field(parameter: Parameter) -> Any:
         case Folder():
             return FileEdit(mode=FileDialogMode.EXISTING_DIRECTORY, **common)
     return LineEdit(value=_text(parameter, parameter.initial), **common)
+
+
+def _spelled(parameter: Parameter, value: Any) -> str:
+    """A value as a user reads it."""
+    return ("on" if value else "off") if isinstance(parameter, Flag) else str(parameter.write(value))
 
 
 def _read(parameter: Parameter, field: Any) -> Any:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, Label, ProgressBar, PushButton, create_widget
-from napari.layers import Image
+from magicgui.widgets import CheckBox, ComboBox, Label, ProgressBar, PushButton
 from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
@@ -15,25 +14,34 @@ from qtpy.QtWidgets import QApplication
 from ...progress import Callback
 from ...ui.jobs import Job, Outcome, plain_text
 from ...ui.kinds import Output, Parameter
+from ...ui.parameters import STACK
+from ...ui.wording import in_form_words
 from ..actions import ACTIONS, Result
 from ..layers.adding import add_layers
 from ..names import METADATA_KEY
+from ..notes import notes, summary
 from ..preferences import load_engine, preferences
 from ..record import as_command_line, as_python, make_record
 from ..source import Source, from_layer, plane_in_view
 from ..workers.thread import Task
+from .docked import DockedWidget
 from .form import Form, row_of
+from .layer_choice import LayerChoice
 from .memory import remember, remembered
-from .preview import PreviewLayer
+from .run import Run
 
 TICK = 50  # Milliseconds between two updates from the job.
 REPLACE, ADD = "replace the last result", "add layers"
 ALL_PLANES, ONE_PLANE = "all planes", "the plane in view"
 SEPARATE = "each separately"
+FOR_STACKS = tuple(p.name for p in STACK if p.name != "checkpoint")
+"""Parameters that mean something only for an image of several planes."""
 
 
-class JobWidget(Container):
+class JobWidget(DockedWidget):
     """A job on an image layer.
+
+    Modules that act on a part of the data append their buttons to `actions` and call `start_on`.
 
     Parameters
     ----------
@@ -61,21 +69,24 @@ class JobWidget(Container):
         hidden: Sequence[str] = ("device",),
     ) -> None:
         self._viewer, self._action, self._parameters = viewer, action, parameters
-        self._job: Job | None = None
-        self._preview: PreviewLayer | None = None
-        self._preview_due = 0.0
-        self._closed = False
+        self._run: Run | None = None
         self.result: Result | None = None
-        self.layer = create_widget(annotation=Image, label="Image", options={"tooltip": "The image layer to process."})
+        self.layer = LayerChoice(
+            viewer, "Image", label="Image",
+            tooltip="The image layer to process: the one that is selected in the list of layers, until you choose one.",
+        )  # fmt: skip
         self.planes = ComboBox(choices=[ALL_PLANES, ONE_PLANE], label="Planes", tooltip="Planes to process.")
         self.channels = ComboBox(
-            choices=[SEPARATE], label="Channels",
+            choices=self._channel_choices, label="Channels",
             tooltip="An axis whose entries are the channels of one image, which then share kernels.",
         )  # fmt: skip
         self.outputs = {
             name: CheckBox(value=each.shown, text=each.label, tooltip=each.help) for name, each in outputs.items()
         }
-        self.again = ComboBox(choices=[REPLACE, ADD], label="Run again", tooltip="Replace the result or add layers.")
+        self.again = ComboBox(
+            choices=[REPLACE, ADD], label="Run again",
+            tooltip="Replace the last result of the same part of the image when the new one is done, or add layers.",
+        )  # fmt: skip
         self.previews = CheckBox(value=True, text="Live preview", tooltip="Show intermediate results.")
         self.form = Form(
             [p for p in parameters if p.name not in hidden],
@@ -83,19 +94,26 @@ class JobWidget(Container):
             after=self.more_fields(),
             folded=[self.again, self.previews],
         )
+        self.actions = row_of()
         self.run = PushButton(text=run_label)
         self.cancel = PushButton(text="Cancel", enabled=False, tooltip="Stop, and keep what has been computed.")
         self.progress = ProgressBar(value=0, min=0, max=1000)
         self.status = Label(value=" ")
         self.copy_python = PushButton(text="Copy as Python", tooltip="Python code that does the same.")
         self.copy_command = PushButton(text="Copy as command line", tooltip="A shell command that does the same.")
-        super().__init__(widgets=[self.form], labels=False)
-        for row in (list(self.outputs.values()), [self.run, self.cancel]):
-            if row:
-                self.append(row_of(*row))
-        self.append(row_of(self.progress))
-        self.append(row_of(self.status))
-        self.append(row_of(self.copy_python, self.copy_command))
+        rows = [list(self.outputs.values()), [self.run, self.cancel], [self.progress], [self.status]]
+        rows = [*[row_of(*row) for row in rows if row], row_of(self.copy_python, self.copy_command)]
+        rows.insert(1 if self.outputs else 0, self.actions)
+        super().__init__([self.form, *rows])
+        self._listen()
+        self._restore()
+        self._show_axes()
+        # Loading torch takes a second, so it is loaded before the first job.
+        self._loading = Task(load_engine, lambda _: None)
+        self._loading.start()
+
+    def _listen(self) -> None:
+        self.status.native.setWordWrap(True)
         self._timer = QTimer(self.native)
         self._timer.setInterval(TICK)
         self._timer.timeout.connect(self._tick)
@@ -104,12 +122,7 @@ class JobWidget(Container):
         self.copy_python.changed.connect(lambda: self._copy(as_python, "Python"))
         self.copy_command.changed.connect(lambda: self._copy(as_command_line, "The command line"))
         self.layer.changed.connect(self._show_axes)
-        self.native.destroyed.connect(self._on_destroyed)
-        self._restore()
-        self._show_axes()
-        # Loading torch takes a second, so it is loaded before the first job.
-        self._loading = Task(load_engine, lambda _: None)
-        self._loading.start()
+        self.native.destroyed.connect(self.on_close)
 
     # ------------------------------------------------------------------ overridden by the widgets
 
@@ -148,99 +161,103 @@ class JobWidget(Container):
     @property
     def busy(self) -> bool:
         """Whether a job runs."""
-        return self._job is not None
+        return self._run is not None
 
     def source(self) -> Source:
         """The chosen image. Raises ImageError, or ValueError if nothing is chosen."""
         layer = self.layer.value
         if layer is None:
             raise ValueError("There is no image layer; open an image first.")
-        axis = None if self.channels.value in (SEPARATE, None) else int(str(self.channels.value).split()[1])
+        axis = None if self.channels.value in (SEPARATE, None) else int(self.channels.value)
         source = self.masked(from_layer(layer, axis))
         if self.planes.value == ONE_PLANE and source.ndim > 2:
             source = source.plane_at(plane_in_view(layer, self._viewer.dims.point))
         return self.prepare(source)
 
     def start(self) -> None:
-        """Start the job, unless one runs."""
+        """Start the job on the chosen image, unless a job runs."""
         if self.busy:
             return
         try:
             source, given = self.source(), self.given()
         except (ValueError, RuntimeError) as error:
-            show_error(str(error))
+            self._refuse(str(error))
             return
         self._remember()
-        show = self.shown_outputs()
-        if self.previews.value:
-            self._preview = PreviewLayer(self._viewer, source, self._action, replace=self.again.value == REPLACE)
-        self._job = Job(partial(_run, self._action, source, given, show), self._finished, Task)
-        self._preview_due = 0.0
+        self.start_on(source, given)
+
+    def start_on(self, source: Source, given: dict[str, Any]) -> None:
+        """Start the job on an image, or on a part of one, with these settings, unless a job runs."""
+        if self.busy:
+            return
+        function = partial(_work, self._action, source, given, self.shown_outputs())
+        title = f"{self.run.text}: {source.name}"
+        self._run = Run(self._viewer, title, source, function, self._finished, previews=bool(self.previews.value))
         self._show_running(True)
         self.status.value = "Starting"
         self._timer.start()
-        self._job.start()
+        self._run.start()
 
     def stop(self) -> None:
         """Stop the job, and keep what has been computed."""
-        if self._job is not None:
-            self._job.cancel()
+        if self._run is not None:
+            self._run.job.cancel()
             self.cancel.enabled = False
             self.status.value = "Stopping"
 
+    def on_close(self) -> None:
+        """Stop the job, and leave nothing of it in the window."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.abandon()
+
     def _tick(self) -> None:
-        job = self._job
-        if job is None:
+        run = self._run
+        if run is None:
             return
-        progress = job.progress
-        if progress is not None and not job.cancelled:
-            self.progress.value = round(1000 * progress.fraction)
+        job = run.job
+        if job.cancelled:
+            self.cancel.enabled = False
+            self.status.value = "Stopping"
+        elif job.progress is not None:
+            self.progress.value = round(1000 * job.progress.fraction)
             self.status.value = job.status
-        preview = job.take_preview()
-        if self._preview is not None and self._preview.layer is None:
-            self._preview = None  # The user has deleted the preview layer, so there are no further previews.
-        if preview is not None and self._preview is not None:
-            self._preview.show(preview)
-        self._preview_due -= TICK / 1000
-        if self._preview is not None and self._preview_due <= 0:
-            self._preview_due = preferences().preview_interval
-            job.ask_for_preview()
+        run.tick(TICK / 1000)
         self.on_progress(job)
 
     def _finished(self, outcome: Outcome) -> None:
-        job, self._job = self._job, None
-        if self._closed:
+        run, self._run = self._run, None
+        if run is None:
             return
         self._timer.stop()
-        preview, self._preview = self._preview, None
         self._show_running(False)
-        if outcome.error is not None and preview is not None:
-            preview.take_back()
         if outcome.error is not None:
+            if run.preview is not None:
+                run.preview.take_back()
             self.status.value = "Failed"
-            text = plain_text(outcome.error)
-            if text is None:
-                error = outcome.error
-                notification_manager.receive_error(type(error), error, error.__traceback__)
-            else:
-                show_error(text)
+            self._tell(outcome.error)
             return
         result, layers = outcome.result
-        if job is not None:
-            self.on_progress(job)
-        shown = preview.layer if preview is not None else None
-        added = add_layers(self._viewer, layers, replace=self.again.value == REPLACE, preview=shown)
-        if shown is not None:
-            shown.visible = True
+        self.on_progress(run.job)
+        preview = None if run.preview is None else run.preview.release()
+        added = add_layers(self._viewer, layers, replace=self.again.value == REPLACE, preview=preview)
         self.result = result
         self.progress.value = 1000 if not result.record["metrics"]["stopped"] else self.progress.value
-        self.status.value = summary(result.record)
-        metrics = result.record["metrics"]
-        if metrics["planes_done"] < metrics["planes"]:
-            show_info(f"Stopped after {metrics['planes_done']} of {metrics['planes']} planes; the others are zero.")
+        self.status.value = ". ".join([summary(result.record), *notes(result.record)])
         main = [layer for layer in added if layer.metadata[METADATA_KEY]["role"] in ("image", "kernels")]
-        self._viewer.layers.selection = {main[-1]}
+        self._viewer.layers.selection.active = main[-1]
         self.on_result(result, added)
+
+    def _tell(self, error: BaseException) -> None:
+        """Show an error: in words if the user can act on it, else with its traceback."""
+        text = plain_text(error)
+        if text is None:
+            notification_manager.receive_error(type(error), error, error.__traceback__)
+        else:
+            self._refuse(text)
+
+    def _refuse(self, text: str) -> None:
+        show_error(in_form_words(text, self._parameters))
 
     # ------------------------------------------------------------------ the rest of the window
 
@@ -250,12 +267,27 @@ class JobWidget(Container):
         if running:
             self.progress.value = 0
 
-    def _show_axes(self) -> None:
+    def _lead(self) -> int:
+        """Number of axes before Y and X."""
         layer = self.layer.value
-        lead = max(0, layer.ndim - 2) if layer is not None else 0
-        labels = layer.axis_labels if layer is not None else ()
-        self.channels.choices = [SEPARATE, *(f"axis {k} ({labels[k]})" for k in range(lead))]
-        self.planes.visible = self.channels.visible = lead > 0
+        return 0 if layer is None else max(0, layer.ndim - 2)
+
+    def _channel_choices(self, _widget: Any = None) -> list[tuple[str, Any]]:
+        """What Channels offers: the axes with their names and lengths, such as "C, 3 entries"."""
+        found: list[tuple[str, Any]] = [(SEPARATE, SEPARATE)]
+        layer = self.layer.value
+        for axis in range(self._lead()):
+            name = str(layer.axis_labels[axis])
+            name = f"axis {axis}" if name.startswith("axis -") or not name else name  # napari's own names.
+            length = (layer.data[0] if layer.multiscale else layer.data).shape[axis]
+            found.append((f"{name}, {length} {'entry' if length == 1 else 'entries'}", axis))
+        return found
+
+    def _show_axes(self) -> None:
+        stack = self._lead() > 0
+        self.channels.reset_choices()
+        self.planes.visible = self.channels.visible = stack
+        self.form.offer(FOR_STACKS, stack)
 
     def _restore(self) -> None:
         kept = remembered(self._action)
@@ -275,32 +307,14 @@ class JobWidget(Container):
         try:
             given = {**self.given(), "device": preferences().device}
             text = write(make_record(self._action, self.source(), given))
-        except ValueError as error:
-            show_error(str(error))
+        except (ValueError, OSError) as error:
+            self._refuse(str(error))
             return
         QApplication.clipboard().setText(text)
         show_info(f"{what} is on the clipboard:\n{text}")
 
-    def _on_destroyed(self) -> None:
-        self._closed = True
-        if self._job is not None:
-            self._job.cancel()
 
-
-def _run(action: str, source: Source, given: dict[str, Any], show: dict[str, bool], callback: Callback) -> Any:
+def _work(action: str, source: Source, given: dict[str, Any], show: dict[str, bool], callback: Callback) -> Any:
     """Run the job and make the layers, on the thread of the job."""
     result = ACTIONS[action](source, given, callback, **show)
     return result, [output.layer() for output in result.outputs]
-
-
-def summary(record: dict[str, Any]) -> str:
-    """One line about the result."""
-    metrics = record["metrics"]
-    parts = ["Stopped" if metrics["stopped"] else "Done", f"{metrics['seconds']:.1f} s"]
-    if "psnr" in metrics:
-        parts.append(f"{metrics['psnr']:.2f} dB")
-    if "noise" in metrics:
-        parts.append(f"noise {metrics['noise']:.4g}")
-    if "kernels" in metrics:
-        parts.append(f"{metrics['kernels']} kernels")
-    return ", ".join(parts)

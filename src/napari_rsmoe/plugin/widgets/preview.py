@@ -1,34 +1,25 @@
-"""The layer that shows previews of a job, and later its result."""
+"""The layer that shows previews of a job."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from ...progress import PlaneProgress
 from ...ui.jobs import Preview
-from ..layers.adding import earlier, show_in
+from ..layers.adding import above_source, hide_source, show_in
 from ..layers.outputs import Output, fitted_place
 from ..names import METADATA_KEY
-from ..record import make_record
-from ..source import Place, Source
-
-
-@dataclass(frozen=True)
-class _Before:
-    """The contents of the layer of an earlier result."""
-
-    data: Any
-    place: Place
-    name: str
+from ..source import Source
 
 
 class PreviewLayer:
-    """A layer for previews: that of the earlier result if it is to be replaced, else a new one.
+    """A layer of its own for the previews of one job, directly above the source.
 
-    The layer is added before the job starts, because adding and removing layers is slow in napari.
+    The layer is added before the job starts, because adding and removing layers is slow in napari. It stays hidden
+    until there is a preview. While it is visible, the source is hidden if the two would otherwise be summed.
 
     Parameters
     ----------
@@ -36,29 +27,22 @@ class PreviewLayer:
         The viewer that gets the layer.
     source : Source
         Image of the job.
-    action : str
-        Name of the job.
-    replace : bool
-        Whether to use the layer of an earlier result.
     """
 
-    def __init__(self, viewer: Any, source: Source, action: str, *, replace: bool) -> None:
+    def __init__(self, viewer: Any, source: Source) -> None:
         self._viewer, self._source = viewer, source
-        record = {**make_record(action, source, {}), "role": "image"}
-        self._layer = earlier(viewer, record) if replace else None
-        self._before: _Before | None = None
-        self._shown = False
-        if self._layer is not None:
-            old = self._layer
-            place = Place(old.scale, old.translate, old.rotate, old.shear, old.affine, old.units, old.axis_labels)
-            self._before = _Before(old.data, place, str(old.name))
-        else:
-            index = [0] * (source.ndim - 2) + [slice(None), slice(None)]
-            part = source.plane_at(index)
-            ready = isinstance(part.data, np.ndarray)  # A lazy array would have to be computed here.
-            first = part.data.copy() if ready else np.zeros(part.data.shape, part.data.dtype)
-            self._layer = viewer.add_layer(_output(source, part, first).layer())
-            self._layer.visible = ready
+        self._hidden: list[Any] = []
+        index = [0] * (source.ndim - 2) + [slice(None), slice(None)]
+        part = source.plane_at(index)
+        first = np.zeros(part.data.shape, part.data.dtype)
+        layer = _output(source, part, first).layer()
+        layer.visible = False
+        active = viewer.layers.selection.active
+        position = above_source(viewer, source.layer_id)
+        viewer.layers.insert(position, layer)
+        self._layer = viewer.layers[position]
+        if active is not None:
+            viewer.layers.selection.active = active  # A new layer becomes the active one, but the user works on.
 
     @property
     def layer(self) -> Any:
@@ -75,23 +59,26 @@ class PreviewLayer:
         if output.data.ndim != layer.data.ndim:
             return
         show_in(layer, output.data, fitted_place(part, output.data.shape))
-        if not self._shown:
-            self._shown = True
-            if layer.name != output.options["name"]:
-                layer.name = output.options["name"]
-            if not layer.visible:
-                layer.visible = True
+        if not layer.visible:
+            layer.visible = True
+            self._hidden = hide_source(self._viewer, self._source.layer_id, layer)
+
+    def release(self) -> Any:
+        """Show the source as before the job, and return the layer, or None after the user has deleted it."""
+        self._restore_source()
+        return self.layer
 
     def take_back(self) -> None:
-        """Restore the contents of the layer after a failed job."""
-        layer = self.layer
-        if layer is None:
-            return
-        if self._before is None:
-            self._viewer.layers.remove(layer)
-        else:
-            show_in(layer, self._before.data, self._before.place)
-            layer.name = self._before.name
+        """Remove the layer, and show the source as before."""
+        with suppress(RuntimeError):  # The window is being closed.
+            layer = self.release()
+            if layer is not None:
+                self._viewer.layers.remove(layer)
+
+    def _restore_source(self) -> None:
+        hidden, self._hidden = self._hidden, []
+        for layer in hidden:
+            layer.visible = True
 
 
 def _output(source: Source, part: Source, data: np.ndarray) -> Output:

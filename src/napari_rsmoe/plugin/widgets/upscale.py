@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from magicgui.widgets import ComboBox, FloatSlider, create_widget
-from napari.layers import Shapes
+from magicgui.widgets import ComboBox, FloatSlider
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
@@ -15,10 +14,12 @@ from ...image.planes import Plane, Planes
 from ...ui.jobs import Latest, Outcome
 from ...ui.parameters import SHARPEN, UPSCALE
 from ..actions import PlaneModels, Result
+from ..layers.kernels import TABLE_KEY
 from ..names import METADATA_KEY
 from ..source import Source, plane_in_view
 from ..workers.thread import Task
 from .job_widget import JobWidget
+from .layer_choice import LayerChoice
 from .regions import box_in_view, box_of_shape
 
 WHOLE, VIEW, RECTANGLE = "the whole image", "the current view", "a rectangle of a shapes layer"
@@ -39,7 +40,10 @@ class UpscaleWidget(JobWidget):
         self.region = ComboBox(
             choices=[WHOLE, VIEW, RECTANGLE], label="Region", tooltip="The part of the image to upscale."
         )
-        self.shapes = create_widget(annotation=Shapes, label="Shapes layer")
+        self.shapes = LayerChoice(
+            napari_viewer, "Shapes", label="Shapes layer", accepts=lambda layer: TABLE_KEY not in layer.metadata,
+            tooltip="The shapes layer with the rectangle: the selected one, else the last.",
+        )  # fmt: skip
         self.compare = ComboBox(
             choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip="Add a cubic interpolation for comparison."
         )

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from napari.utils import cancelable_progress
 from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtCore import QTimer
 
 from ...ui.jobs import Job, Outcome, plain_text
 from ..actions import Result
 from ..layers.adding import add_layers
+from .activity import ActivityBar
 from .thread import Task
 
-PARTS = 1000  # Steps of the progress bar.
 INTERVAL = 100  # Milliseconds between two updates of the progress bar.
 
 
@@ -35,20 +34,15 @@ class BackgroundJob:
         self._viewer = viewer
         self.done = False
         self.job = Job(lambda callback: _with_layers(function(callback=callback)), self._finished, Task)
-        self._bar = cancelable_progress(total=PARTS, desc=title, cancel_callback=self.job.cancel)
+        self._bar = ActivityBar(title, self.job.cancel)
         self._timer = QTimer()
         self._timer.setInterval(INTERVAL)
-        self._timer.timeout.connect(self._tick)
+        self._timer.timeout.connect(lambda: self._bar.show(self.job.progress))
 
     def start(self) -> None:
         """Start the job."""
         self._timer.start()
         self.job.start()
-
-    def _tick(self) -> None:
-        progress = self.job.progress
-        if progress is not None:
-            self._bar.update(round(PARTS * progress.fraction) - self._bar.n)
 
     def _finished(self, outcome: Outcome) -> None:
         self.done = True

@@ -1,0 +1,102 @@
+"""What the widgets of this plugin have in common as guests of napari's window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from magicgui.widgets import Container
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QSizePolicy, QWidget
+
+
+class DockedWidget(Container):
+    """A column of fields in a dock of napari's window.
+
+    It scrolls where the window is lower than the column, opens as a tab of another dock of this plugin instead of
+    halving its height, and notices when its dock is closed: napari then keeps the widget, and does not tell it.
+    `superqt` and napari have no such container; magicgui's has a scroll area, which napari leaves out because it takes
+    the `native` widget.
+    """
+
+    def __init__(self, widgets: Any = (), **options: Any) -> None:
+        super().__init__(widgets=list(widgets), labels=False, scrollable=True, **options)
+        self._docked = False
+        area = self.native
+        area._magic_widget = self  # napari finds the widget of a dock by this.
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        column = area.widget()
+        column.layout().addStretch(1)
+        column.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
+        self._watcher = _Watcher(area, self._on_parent, self._fit_width)
+        self._fit_width()
+
+    @property
+    def native(self) -> Any:
+        """The scroll area, which napari puts into the dock."""
+        return self.root_native_widget
+
+    @property
+    def column(self) -> QWidget:
+        """The Qt widget inside of the scroll area."""
+        inner: QWidget = self.native.widget()
+        return inner
+
+    def append_native(self, widget: QWidget) -> None:
+        """Append a plain Qt widget to the column."""
+        layout: Any = self.column.layout()
+        layout.insertWidget(layout.count() - 1, widget)
+
+    def on_close(self) -> None:
+        """Called when the dock of the widget has been closed."""
+
+    def _on_parent(self) -> None:
+        parent = self.native.parent()
+        if parent is None and self._docked:
+            self._docked = False
+            self.on_close()
+        elif parent is not None and not self._docked:
+            self._docked = True
+            QTimer.singleShot(0, self._join_tabs)  # When napari has put the dock into its window.
+
+    def _join_tabs(self) -> None:
+        """Share the area with another dock of this plugin."""
+        dock = self.native.parent() if self._docked else None
+        if not isinstance(dock, QDockWidget) or dock.isFloating():
+            return
+        window = dock.parent()
+        if not isinstance(window, QMainWindow):
+            return
+        for other in window.findChildren(QDockWidget):
+            inner = getattr(other.widget(), "_magic_widget", None)
+            same_area = window.dockWidgetArea(other) == window.dockWidgetArea(dock)
+            if other is not dock and isinstance(inner, DockedWidget) and same_area and not other.isFloating():
+                window.tabifyDockWidget(other, dock)
+                dock.raise_()
+                return
+
+    def _fit_width(self) -> None:
+        """Make the scroll area as wide as the column needs, so that nothing is cut off at its right edge."""
+        area = self.native
+        needed = self.column.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width()
+        if area.minimumWidth() != needed:
+            area.setMinimumWidth(needed)
+
+
+class _Watcher(QObject):
+    """Calls one function when a scroll area gets another parent, and one when its contents are laid out again."""
+
+    def __init__(self, area: QScrollArea, on_parent: Callable[[], None], on_layout: Callable[[], None]) -> None:
+        super().__init__(area)
+        self._area, self._inner, self._on_parent, self._on_layout = area, area.widget(), on_parent, on_layout
+        area.installEventFilter(self)
+        self._inner.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
+        """Look at an event, and let it pass."""
+        if event is not None:
+            if watched is self._area and event.type() == QEvent.Type.ParentChange:
+                self._on_parent()
+            elif watched is self._inner and event.type() == QEvent.Type.LayoutRequest:
+                self._on_layout()
+        return False

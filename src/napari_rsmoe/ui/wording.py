@@ -1,0 +1,39 @@
+"""Messages of the package in the words of a form, whose fields have labels where Python has names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .kinds import Flag, Parameter
+
+FLAG_OF_COMMAND_LINE = re.compile(r"\s*\((?:on the command line )?--[^)]*\)")
+
+
+def in_form_words(text: str, parameters: Sequence[Parameter]) -> str:
+    """Replace the names of keywords in a message by the labels of their fields.
+
+    Parameters
+    ----------
+    text : str
+        A message for users of Python, such as "saturation='x' must be a number."
+    parameters : sequence of Parameter
+        The parameters of the form.
+
+    Examples
+    --------
+    >>> from napari_rsmoe.ui.parameters import DENOISE
+    >>> in_form_words("Use ignore_nan=True (--ignore-nan), or set n_kernels to at least 9.", DENOISE)
+    'Use “Leave out NaN”, or set “Kernels per model” to at least 9.'
+    >>> in_form_words("seed=-1 must not be negative.", DENOISE)
+    '“Seed” -1 must not be negative.'
+    """
+    text = FLAG_OF_COMMAND_LINE.sub("", text)
+    for parameter in parameters:
+        label = f"“{parameter.label}”"
+        if isinstance(parameter, Flag):
+            text = re.sub(rf"\b{parameter.name}=True\b", label, text)
+        text = re.sub(rf"\b{parameter.name}=", f"{label} ", text)
+        if "_" in parameter.name:  # Other names are words of plain English too.
+            text = re.sub(rf"\b{parameter.name}\b", label, text)
+    return text
