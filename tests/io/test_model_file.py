@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from napari_rsmoe import Kernels, Model, ModelFileError
 from napari_rsmoe.image.format import ImageFormat
+from napari_rsmoe.io.rsmoe import load_description
 
 
 def some_model(**options: object) -> Model:
@@ -87,6 +88,7 @@ def save_with(path: Path, **changes: object) -> None:
         {"channel_axis": True}, {"low": math.nan}, {"low": "dark"}, {"low": 2}, {"high": math.inf}, {"limits": [3]},
         {"high": 10**400}, {"low": None}, {"confidence": math.nan}, {"confidence": -1}, {"confidence": "1"},
         {"confidence": None}, {"shape": [64.5, 64]}, {"shape": [0, 3]}, {"shape": 3}, {"shape": [3, 3, 3]},
+        {"shape": [2**40, 3]}, {"shape": None}, {"image": 3}, {"mode": ["smoe"]}, {"confidence": True},
         {"linear": "yes"}, {"linear": 1}, {"metadata": None}, {"metadata": [1]}, {"mode": "other"}, {"image": None},
         {"image": {"extra": 1}}, {"image": {"limits": [2, 1]}},
     ],
@@ -99,6 +101,60 @@ def test_impossible_headers_get_a_clear_error(tmp_path: Path, changes: dict[str,
     save_with(path, **changes)
     with pytest.raises(ModelFileError, match=r"a\.rsmoe"):
         Model.load(path)
+
+
+PLACE = {"scale": [1, 2.5], "translate": [0, -3], "rotate": [[1, 0], [0, 1]], "shear": [0.1],
+         "affine": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "units": ["micrometer", "micrometer"], "axis_labels": ["y", "x"]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"pixel_size": 5}, {"pixel_size": {"Y": 5}}, {"pixel_size": {"Y": [-1, None]}}, {"pixel_size": {"X": [0, "m"]}},
+        {"pixel_size": {"X": [math.nan, "m"]}}, {"pixel_size": {"X": [1, 2]}}, {"pixel_size": {"X": [1, "m", "m"]}},
+        {"pixel_size": {"X": [True, "m"]}}, {"settings": 1}, {"settings": ["a"]}, {"made_by": 3}, {"preset": {}},
+        {"seed": 0.5}, {"steps": "many"}, {"edited": 1}, {"tile_shift": [1]}, {"napari": []}, {"napari": {"source": 1}},
+        {"napari_place": 1}, {"napari_place": {}},
+        *({"napari_place": PLACE | change} for change in (
+            {"scale": [1, 0]}, {"scale": [1]}, {"scale": ["1", "2"]}, {"translate": [math.inf, 0]}, {"rotate": [1, 2]},
+            {"rotate": [[1, 1], [1, 1]]}, {"affine": [[1, 0], [0, 1]]}, {"units": "mm"}, {"units": [1, 2]},
+            {"axis_labels": None}, {"shear": 0},
+        )),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_metadata_of_another_kind_are_neither_read_nor_written(tmp_path: Path, metadata: dict[str, object]) -> None:
+    path = tmp_path / "a.rsmoe"
+    (name,) = metadata
+    save_with(path, metadata=metadata)
+    for read in (Model.load, load_description):
+        with pytest.raises(ModelFileError, match=rf"a\.rsmoe is damaged: .*{name}.* is .*which is not"):
+            read(path)
+    model = some_model(metadata=metadata)
+    with pytest.raises(ValueError, match=name):
+        model.save(tmp_path / "b.rsmoe")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.rsmoe"]
+
+
+def test_sound_metadata_and_those_of_the_user_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.rsmoe"
+    metadata = {
+        "napari_place": PLACE,
+        "pixel_size": {"Y": [0.5, None], "X": [0.5, "micrometer"]},
+        "mine": [{"a": None}],
+    }
+    some_model(metadata=metadata).save(path)
+    assert Model.load(path).metadata == metadata
+
+
+def test_a_file_that_shrinks_is_an_error_not_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "a.rsmoe"
+    some_model().save(path)
+    with path.open("rb+") as file:
+        file.truncate(path.stat().st_size - 5)
+    for read in (Model.load, load_description):
+        with pytest.raises(ModelFileError, match=r"a\.rsmoe"):
+            read(path)
 
 
 def test_headers_are_valid_json_and_keep_infinity(tmp_path: Path) -> None:

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-
-from ..errors import ModelFileError
+from ..errors import DeviceError, ModelFileError
+from ..memory import in_words
 from .atomic import replacing_file
 from .existing import check_replaceable, remember, this_program
+from .model_schema import check_description
+from .sizes import check_memory
 
 if TYPE_CHECKING:
     import torch
@@ -58,11 +61,12 @@ def save(
     ------
     FileNotFoundError, IsADirectoryError, FileExistsError
         If the folder does not exist, `path` is a folder, or a file that may not be replaced.
-    TypeError
-        If the description holds something that JSON cannot.
+    TypeError, ValueError
+        If the description holds something that JSON cannot, or an entry of another kind than `io.model_schema` says.
     """
     path, maker = Path(path), this_program() if maker is None else maker
     check_target(path, overwrite=overwrite, maker=maker)
+    check_description(description)
     text = json.dumps(_encoded(description), allow_nan=False)
     header = {"format": FORMAT, "version": str(VERSION), "model": text}
     from safetensors.torch import save as serialise  # here, as it loads torch, which reading a header does without
@@ -98,17 +102,19 @@ def load(path: str | PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, 
     ModelFileError
         If it is no model file, is damaged, or was written by a newer version; the message says what to do.
     """
+    from safetensors import SafetensorError  # here: it takes time, which a description does without
+    from safetensors.torch import load as deserialise  # here, as it loads torch
+
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    with _opened(path, "pt") as (file, header):
-        names = set(file.keys())
-        tensors = {name: file.get_tensor(name) for name in names & set(TENSORS)}
+    header = _header(path)
+    check_memory((path.stat().st_size,), "uint8")
     with damage_named(path):
-        for name in TENSORS:
-            if str(tensors[name].dtype) != "torch.float32":
-                raise ValueError(f"{name} is {tensors[name].dtype}, not float32")
-        return tensors, _description(header)
+        try:
+            # Read whole, as a memory map would crash the program if the file became shorter meanwhile.
+            tensors = deserialise(path.read_bytes())
+        except SafetensorError as error:
+            raise ValueError(str(error)) from error
+        return {name: tensors[name] for name in TENSORS}, _description(header)
 
 
 def load_description(path: str | PathLike[str]) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
@@ -117,34 +123,53 @@ def load_description(path: str | PathLike[str]) -> tuple[dict[str, tuple[int, ..
     Neither loads torch nor checks the numbers in the tensors; arguments and errors as for `load`.
     """
     path = Path(path)
+    header = _header(path)
+    with damage_named(path):
+        return {name: tuple(header[name]["shape"]) for name in TENSORS}, _description(header)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Read the header of a safetensors file: an entry for each tensor, and the texts of ours as "__metadata__"."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    with _opened(path, "numpy") as (file, header):
-        names = set(file.keys())
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names & set(TENSORS)}
-    with damage_named(path):
-        for name in TENSORS:
-            if len(shapes[name]) != 2:
-                raise ValueError(f"{name} has the shape {shapes[name]}")
-        return shapes, _description(header)
-
-
-@contextmanager
-def _opened(path: Path, framework: str) -> Iterator[tuple[Any, dict[str, str]]]:
-    """An open safetensors file and its header; tensors come as those of the framework."""
     try:
-        with safe_open(path, framework=framework) as file:
-            header = file.metadata() or {}
-            yield file, header
-    except (SafetensorError, OSError, ValueError) as error:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            size = os.fstat(file.fileno()).st_size - 8
+            if length > size:
+                raise ValueError(f"its header is said to have {length} bytes, and the file has {size + 8}")
+            header = json.loads(file.read(length))
+        texts = header.get("__metadata__", {})
+        if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+            raise ValueError("its header is not one of this format")
+    except (OSError, ValueError, struct.error, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged or not a .rsmoe file ({error}).") from error
-    _check_version(path, header)
+    _check_version(path, texts)
+    with damage_named(path):
+        ends = [0]
+        for name in TENSORS:
+            _check_tensor(name, header.get(name))
+            ends.append(header[name]["data_offsets"][1])
+        if max(ends) > size - length:
+            raise ValueError(f"it ends after {in_words(size + 8)}, before the end of its kernels")
+    return dict(header)
 
 
-def _description(header: Mapping[str, str]) -> dict[str, Any]:
-    description: dict[str, Any] = json.loads(header["model"], object_hook=_decoded)
-    if not isinstance(description["metadata"], dict):
-        raise ValueError("the metadata are no JSON object")
+def _check_tensor(name: str, entry: Any) -> None:
+    """Raise a ValueError unless an entry of the header declares a matrix of float32."""
+    if entry is None:
+        raise ValueError(f"the tensor {name} is missing")
+    if entry["dtype"] != "F32":
+        raise ValueError(f"{name} is {entry['dtype']!r}, not float32")
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    whole = all(isinstance(n, int) and n >= 0 for n in (*shape, *offsets))
+    if not whole or len(shape) != 2 or len(offsets) != 2:
+        raise ValueError(f"{name} has the shape {shape!r}")
+
+
+def _description(header: Mapping[str, Any]) -> dict[str, Any]:
+    description: dict[str, Any] = json.loads(header["__metadata__"]["model"], object_hook=_decoded)
+    check_description(description)
     return description
 
 
@@ -153,7 +178,9 @@ def damage_named(path: str | PathLike[str]) -> Iterator[None]:
     """Turn what goes wrong while the content of a file is used into a ModelFileError that names the file."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+    except (ModelFileError, DeviceError):
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise ModelFileError(f"{path} is damaged: {error}.") from error
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ModelFileError
+from ..plain_text import plain_text
 from .editing import EditableKernels
 from .names import METADATA_KEY
 from .preferences import preferences
 from .source import Place
+
+if TYPE_CHECKING:
+    from ..model.model import Model
 
 SUFFIX = ".rsmoe"
 LayerData = tuple[Any, dict[str, Any], str]
@@ -42,12 +46,20 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 def read_model(path: Path) -> list[LayerData]:
     """The image and the kernels of one file."""
     # Imported here to save start-up time: torch takes seconds.
+    from ..io.rsmoe import damage_named
     from ..model.model import Model
-    from .layers.kernels import kernels_output
+
+    with damage_named(path):  # A file may be sound and still hold what cannot be drawn.
+        return _layers(path, Model.load(path))
+
+
+def _layers(path: Path, model: Model) -> list[LayerData]:
+    """The image and the kernels of a model."""
+    from .layers.kernels import kernels_output  # here: torch takes seconds
     from .record import make_record
     from .source import Source
 
-    model = Model.load(path)
+    name = plain_text(path.stem)
     place = _place(model.metadata)
     drawn = model.render(device=preferences().device)
     colour = model.channels == 3 and model.layout.channel_axis == 2
@@ -55,13 +67,13 @@ def read_model(path: Path) -> list[LayerData]:
         drawn = np.moveaxis(drawn, model.layout.channel_axis, 0)
         place = _with_channel_axis(place)
     joined = 0 if drawn.ndim == 3 and not colour else None
-    source = Source(data=drawn, rgb=colour, name=path.stem, place=place, channel_axis=joined, path=str(path))
+    source = Source(data=drawn, rgb=colour, name=name, place=place, channel_axis=joined, path=str(path))
     record = make_record("model", source, model.metadata.get("settings", {}), {"kernels": model.n_kernels})
     image = {
-        "name": path.stem, "rgb": colour, **place.options(), "metadata": {METADATA_KEY: {**record, "role": "image"}}
+        "name": name, "rgb": colour, **place.options(), "metadata": {METADATA_KEY: {**record, "role": "image"}}
     }  # fmt: skip
     table = EditableKernels([model], [(0,) * (len(place.scale) - 2)])
-    kernels = kernels_output(table, place, f"{path.stem} kernels", record, preferences().drawn_kernels)
+    kernels = kernels_output(table, place, f"{name} kernels", record, preferences().drawn_kernels)
     return [(drawn, image, "image"), kernels.as_tuple()]
 
 
@@ -71,7 +83,9 @@ def _place(metadata: Mapping[str, Any]) -> Place:
     kept = metadata.get("napari_place")
     if isinstance(kept, Mapping):
         values = {name: np.array(kept[name], float) for name in ("scale", "translate", "rotate", "shear", "affine")}
-        return Place(**values, units=tuple(kept["units"]), axis_labels=tuple(kept["axis_labels"]))
+        known = all(map(_known_unit, kept["units"]))
+        kept_units = tuple(kept["units"]) if known else ("pixel", "pixel")
+        return Place(**values, units=kept_units, axis_labels=tuple(map(plain_text, kept["axis_labels"])))
     for k, axis in enumerate("YX"):
         if axis in metadata.get("pixel_size", {}):
             size, unit = metadata["pixel_size"][axis]
@@ -82,6 +96,8 @@ def _place(metadata: Mapping[str, Any]) -> Place:
 
 
 def _known_unit(unit: str) -> bool:
+    if not unit.isalpha():  # Pint computes terms such as "m**9**9", which may come from others.
+        return False
     # Imported here to save start-up time.
     import pint
 
