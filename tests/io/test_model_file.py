@@ -104,7 +104,7 @@ def test_impossible_headers_get_a_clear_error(tmp_path: Path, changes: dict[str,
 
 
 PLACE = {"scale": [1, 2.5], "translate": [0, -3], "rotate": [[1, 0], [0, 1]], "shear": [0.1],
-         "affine": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "units": ["micrometer", "micrometer"], "axis_labels": ["y", "x"]}  # fmt: skip
+         "affine": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "units": ["mm", "mm"], "axis_labels": ["y", "x"]}  # fmt: skip
 
 
 @pytest.mark.parametrize(
