@@ -57,6 +57,15 @@ Callback = Callable[[Progress], bool | None]
 that it has so far; after None or False it goes on."""
 
 
+def announce(callback: Callback | None, stage: str, image: np.ndarray) -> None:
+    """Report that a job has begun with a stage of which nothing is known yet; `image` is the preview meanwhile.
+
+    A request to stop is heard at the next report, when there is a result.
+    """
+    if callback is not None:
+        callback(Progress(stage, 0, 1, None, lambda: image))
+
+
 class _Parts:
     """What the callbacks of the equal parts of a job have in common.
 

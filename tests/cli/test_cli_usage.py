@@ -73,7 +73,12 @@ def test_output_must_not_be_the_input(tmp_path, picture):
         (["upscale", "{}/a.png", "{}/b.png", "--scale", "1e9"], "at most 1e+06"),
         (["upscale", "{}/a.png", "{}/b.png", "--scale", "2", "--sharpen", "0"], "--sharpen"),
         (["denoise", "{}/a.png", "{}/b.png", "--average", "-1"], "at least 0"),
-        (["paint"], "paint"),
+        (["paint"], "no verb 'paint'. There are fit, denoise"),
+        (["denois", "{}/a.png", "{}/b.png"], "Did you mean denoise"),
+        (["{}/a.png", "{}/b.png"], "The verb comes first"),
+        (["denoise", "{}/a.png", "{}/b.png", "--presett", "fast"], "Did you mean one of: '--preset'"),
+        (["denoise", "{}/a.png", "{}/b.png", "{}/c.png"], "put them into a folder"),
+        (["info", "{}/a.png", "{}/b.png"], "info takes one FILE"),
         ([], "Usage"),
     ],
 )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -16,6 +20,10 @@ from ..progress import Callback, Progress
 from .files import Pair
 from .options import Common
 from .program import FAILED, describe_error
+
+PACKAGE = __name__.partition(".")[0]
+TICK = 0.5
+"""Time in s between two updates of the clock of the progress bar."""
 
 
 class Report:
@@ -35,19 +43,25 @@ class Report:
         self._file = 0
         self._name = ""
         self._bar = tqdm(
+            desc="starting",
             total=total,
             file=sys.stderr,
             disable=common.silent or not sys.stderr.isatty(),
             leave=False,
             dynamic_ncols=True,
+            smoothing=0,  # The remaining time follows from the mean speed: single steps of a job differ a lot.
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
         )
+        self._said: set[str] = set()
+        self._closed = threading.Event()
+        if not self._bar.disable:
+            threading.Thread(target=self._tick, daemon=True).start()
 
     def begin(self, number: int, name: str) -> None:
         """Show that file `number`, counted from 0, is being processed."""
         self._file = number
         self._name = name if self._total == 1 else f"{number + 1}/{self._total} {name}"
-        self._move(0.0, self._name, None)
+        self._move(0.0, f"{self._name}, starting", None)
 
     def callback(self) -> Callback:
         """Return a callback that shows the progress on the planes of the file."""
@@ -62,15 +76,26 @@ class Report:
         self._bar.set_postfix_str(f"{psnr:.2f} dB" if psnr is not None else "", refresh=False)
         self._bar.update(max(0.0, self._file + fraction - self._bar.n))
 
+    def _tick(self) -> None:
+        """Keep the clock of the bar going while nothing is reported."""
+        while not self._closed.wait(TICK):
+            self._bar.refresh()
+
     def line(self, text: str) -> None:
         """Print a line of the result for the user."""
         if not (self.common.silent or self.common.json):
             tqdm.write(text, file=sys.stdout)
 
     def note(self, text: str) -> None:
-        """Print a note."""
-        if not self.common.silent:
+        """Print a note, once."""
+        if not self.common.silent and text not in self._said:
+            self._said.add(text)
             tqdm.write(f"Note: {text}", file=sys.stderr)
+
+    def detail(self, text: str) -> None:
+        """Print what was found or decided, if that is wanted."""
+        if self.common.level <= logging.INFO:
+            tqdm.write(text, file=sys.stderr)
 
     def error(self, text: str) -> None:
         """Print an error."""
@@ -78,7 +103,47 @@ class Report:
 
     def close(self) -> None:
         """Remove the progress bar."""
+        self._closed.set()
         self._bar.close()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Print the warnings and log messages of the work below as notes and details."""
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, UserWarning | FutureWarning):
+                self.note(str(message))
+            elif self.common.level <= logging.DEBUG:
+                self.detail(f"{category.__name__}: {message}")
+
+        handler = _Handler(self)
+        logger = logging.getLogger(None if self.common.level <= logging.DEBUG else PACKAGE)
+        before = logger.level
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = show
+            logger.addHandler(handler)
+            logger.setLevel(self.common.level)
+            try:
+                yield
+            finally:
+                logger.removeHandler(handler)
+                logger.setLevel(before)
+
+
+class _Handler(logging.Handler):
+    """Passes log messages to a report."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage() if record.name.startswith(PACKAGE) else f"{record.name}: {record.getMessage()}"
+        if record.levelno >= logging.WARNING:
+            self._report.note(text)
+        else:
+            self._report.detail(text)
 
 
 Work = Callable[[Pair, Report], dict[str, Any]]
@@ -107,9 +172,10 @@ def run_batch(verb: str, common: Common, pairs: list[Pair], work: Work) -> int:
     results: list[dict[str, Any]] = []
     report = Report(common, len(pairs))
     try:
-        for number, pair in enumerate(pairs):
-            report.begin(number, pair.source.name)
-            results.append(_do(pair, report, work))
+        with report.listening():
+            for number, pair in enumerate(pairs):
+                report.begin(number, pair.source.name)
+                results.append(_do(pair, report, work))
     finally:
         report.close()
     failed = [result for result in results if not result["ok"]]

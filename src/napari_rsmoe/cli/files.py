@@ -12,6 +12,7 @@ import click
 from ..errors import ImageError
 from ..io.existing import check_replaceable, may_replace
 from ..io.formats import SUFFIXES, is_image_path, is_store
+from .program import SEVERAL
 
 SEPARATORS = ("/", os.sep)
 """A name that ends with one of these is that of a folder."""
@@ -152,9 +153,6 @@ def pair_up(
     for folder in folders:
         folder.path.mkdir(parents=True, exist_ok=True)
     return pairs
-
-
-SEVERAL = " To process several images, put them into a folder, and give the folder as INPUT and another as OUTPUT."
 
 
 def _maker_of(verb: str, source: Path) -> str:

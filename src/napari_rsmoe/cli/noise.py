@@ -67,7 +67,8 @@ def command(path: Path, files: Files, common: Common) -> int:
 
     report.begin(0, path.name)
     try:
-        planes = process_file(path, [], files, report, estimate_plane)
+        with report.listening():
+            planes = process_file(path, [], files, report, estimate_plane)
     finally:
         report.close()
     if common.json:

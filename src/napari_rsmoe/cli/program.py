@@ -8,7 +8,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -36,6 +38,11 @@ EXPECTED = (ValueError, OSError, MemoryError, DeviceError, EngineError)
 """Expected errors, whose message suffices; any other error is a defect of this program, and its traceback is shown."""
 
 
+PROGRAM = "napari-rsmoe"
+NEAR = 0.6
+"""Similarity of two words, from 0 to 1, above which one may have been meant by the other."""
+SEVERAL = " To process several images, put them into a folder, and give the folder as INPUT and another as OUTPUT."
+"""What to do with more than one image."""
 SECTIONS = SETTINGS, ADVANCED, FILES, RUN = "Settings", "Advanced settings", "Files", "Run and report"
 """Headings of the options in the help of a verb, in their order."""
 RENAMED = f"{__name__}.renamed"
@@ -93,7 +100,15 @@ class Verb(click.Command):
             found |= {name: names[name]} if name in names else {}
             words.append(names.get(name, name) + equals + value)
         ctx.meta[RENAMED] = found
-        return super().parse_args(ctx, words + args[len(options) :])
+        ctx.allow_extra_args = True
+        left = super().parse_args(ctx, words + args[len(options) :])
+        if left and not ctx.resilient_parsing:
+            wanted = [each for each in self.params if isinstance(each, click.Argument)]
+            words = [*(str(ctx.params[each.name or ""]) for each in wanted), *left]
+            taken = " and one ".join(each.make_metavar(ctx) for each in wanted) or "no name"
+            advice = SEVERAL if len(wanted) > 1 and not any(name.startswith("-") for name in left) else ""
+            ctx.fail(f"{self.name} takes one {taken}, but these were given: {' '.join(words)}.{advice}")
+        return left
 
     def invoke(self, ctx: click.Context) -> Any:
         """Do the work, after a note on the names that have changed."""
@@ -111,6 +126,24 @@ class Program(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs, in the order of `VERBS`."""
         return list(VERBS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; an error names those that are written alike."""
+        word = args[0]
+        if word not in VERBS and not word.startswith("-"):
+            near = get_close_matches(word.lower(), VERBS, cutoff=NEAR)
+            if near:
+                hint = f"Did you mean {' or '.join(near)}?"
+            elif Path(word).exists():
+                hint = (
+                    f"The verb comes first: napari-rsmoe VERB {word} OUTPUT, where VERB is one of {', '.join(VERBS)}."
+                )
+            else:
+                hint = f"There are {', '.join(VERBS)}."
+            ctx.fail(f"There is no verb {word!r}. {hint}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a verb."""
@@ -134,6 +167,7 @@ class Program(click.Group):
     def _run(self, arguments: list[str], *rest: Any, **options: Any) -> int:
         """Run the program and return its exit code."""
         options["standalone_mode"] = False
+        options.setdefault("prog_name", PROGRAM)
         try:
             with stopped_by_signals():
                 code = super().main(arguments, *rest, **options)

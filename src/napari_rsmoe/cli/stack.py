@@ -150,6 +150,7 @@ def process_file(
         _say_notes(image, source, outputs, report)
         planes = Planes(image.data, image.axes, independent_channels=files.independent_channels)
         opacity = Opacity(planes, present=image.alpha)
+        report.detail(f"{source}: {_described(image, planes)}")
         height, width = planes.plane_shape[:2]
         for output in outputs:
             expected = Raster.plan((height, width), 1, scale=output.scale).shape
@@ -171,6 +172,15 @@ def process_file(
         return each_plane(
             planes, work, opacity=opacity, opaque=opaque, create=create, callback=report.callback()
         ).values
+
+
+def _described(image: ImageFile, planes: Planes) -> str:
+    """What was read, in one line."""
+    sizes = ", ".join(f"{axis} {size.value:.4g} {size.unit or '(no unit)'}" for axis, size in image.pixel_size.items())
+    return (
+        f"{image.kind}, axes {image.axes}, {' x '.join(map(str, image.shape))}, {image.dtype}, "
+        f"{len(planes)} plane{'s' if len(planes) > 1 else ''}, pixel size {sizes or 'unknown'}"
+    )
 
 
 def _say_notes(image: ImageFile, source: Path, outputs: Sequence[Output], report: Report) -> None:

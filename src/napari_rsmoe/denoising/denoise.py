@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from os import PathLike
 from typing import Any
@@ -13,7 +14,7 @@ from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..noise.given import Noise
-from ..progress import Callback
+from ..progress import Callback, announce
 from ..renamed import accept_earlier_keywords
 from .checkpoint import Checkpoint
 from .combine import combine
@@ -24,6 +25,8 @@ from .plans import plan_ensemble
 from .result import Denoised
 from .task import Task
 from .warm_start import WarmStart
+
+LOG = logging.getLogger(__name__)
 
 
 @accept_earlier_keywords
@@ -163,6 +166,8 @@ def denoise(
         device=device,
     )
     inputs = Inputs.of(image, channel_axis, weight, mask=mask, ignore_nan=ignore_nan, saturation=saturation)
+    if isinstance(options.noise, str):
+        announce(callback, "noise", inputs.given)
     plane = Observation.of(inputs, options.noise)
     warm = WarmStart.of(warm_start, plane, options)
     observation = plane.averaged(neighbours)
@@ -171,6 +176,7 @@ def denoise(
     if checkpoint is not None:
         task = task.continued(Checkpoint.job_in(checkpoint))
     task.check_start()
+    LOG.info("%s; %s", observation.described, task.described)
 
     def run(device: torch.device) -> Ensemble:
         kept = None if checkpoint is None else Checkpoint(checkpoint, task.description(device))

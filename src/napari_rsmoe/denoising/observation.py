@@ -46,6 +46,17 @@ class Observation:
         return self.noise.stabilised(neighbour_pixels(image, self.inputs.layout, self.pixels.shape))
 
     @property
+    def described(self) -> str:
+        """What is known of the noise, in a few words."""
+        if self.noise.sigma == 0:
+            return "no noise"
+        model = self.noise.model
+        kinds = ["white" if model.white else "correlated"]
+        if any(channel.gain for channel in model.channels):
+            kinds.append("growing with brightness")
+        return f"noise of standard deviation {self.noise.sigma * self.inputs.layout.span:.4g}, {', '.join(kinds)}"
+
+    @property
     def opponent(self) -> Opponent:
         """The transform from the channels to the planes that are denoised."""
         return self.noise.opponent

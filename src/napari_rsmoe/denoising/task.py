@@ -74,6 +74,15 @@ class Task:
         return settings if self.warm_start is None else self.warm_start.settings(settings)
 
     @property
+    def described(self) -> str:
+        """The models, in a few words."""
+        counts = sorted({plan.n_kernels for plan in self.plans})
+        kernels = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
+        begun = "" if self.warm_start is None else ", begun with the kernels of the plane before"
+        models = f"{len(self.plans)} models" if len(self.plans) > 1 else "1 model"
+        return f"{models} of {kernels} kernels, {self.settings.iterations} steps{begun}"
+
+    @property
     def generation(self) -> int:
         """Number of consecutive warm starts."""
         return 0 if self.warm_start is None else self.warm_start.generation

@@ -41,7 +41,7 @@ def fit(
     *,
     psnr: float | None = None,
     time: float | None = None,
-    preset: str = "default",
+    preset: str = "balanced",
     start: str | None = None,
     threshold: float | None = None,
     allocation: str | None = None,
@@ -74,7 +74,7 @@ def fit(
     time : float, optional
         Instead of `iterations`: take as many steps as fit into this many seconds. The result then depends on the
         machine's speed.
-    preset : {"default", "fast", "best", "upscale", "paper"}
+    preset : {"fast", "balanced", "best", "upscale", "paper"}
         Settings of the fit; "paper" repeats the published experiments.
     start : {"segmentation", "content", "random"}, optional
         Initialisation of the kernels; by default the preset's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from dataclasses import asdict, dataclass
@@ -28,6 +29,9 @@ DENSEST = 2
 """Pixels for each kernel that a fit to a given PSNR leaves at least. With fewer, a model is larger than its image."""
 UNTIMED_STEPS = 2 * CHUNK
 """Steps after which the speed of a fit is known well enough to predict how many more fit into the time."""
+
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,10 @@ class FitJob:
     def run(self, n_kernels: int, callback: Callback | None, limit: TimeLimit | None = None) -> tuple[Model, float]:
         """Fit; returns the model and its mean squared error in the engine's range."""
         fitter = self.fitter(n_kernels, self.settings)
+        start, steps = self.settings.start, "as many steps as the time allows"
+        LOG.info(
+            "%d kernels, started by %s, %s", n_kernels, start, f"{fitter.remaining} steps" if limit is None else steps
+        )
         while (remaining := fitter.remaining if limit is None else limit.steps_left(fitter.step)) > 0:
             fitter.chunk(remaining)
             if not fitter.due():

@@ -70,7 +70,7 @@ class FitSettings:
 
 PRESETS = {
     "fast": FitSettings(iterations=300),
-    "default": FitSettings(),
+    "balanced": FitSettings(),
     "best": FitSettings(iterations=4000),
     # Several models of it make `upscale`. There are about as many parameters as values, so few and large steps do as
     # well as many small ones, and follow noise less; chosen on Kodak 03, 07, 11, 15, 19 and 23.
@@ -112,7 +112,7 @@ PRESETS = {
     ),
 }
 """Named settings; "paper" repeats the experiments of Li et al. (2025)."""
-RENAMED_PRESETS = {"enlarge": "upscale"}
+RENAMED_PRESETS = {"default": "balanced", "enlarge": "upscale"}
 """Presets by their earlier names."""
 
 

@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 from ..door import door
 from ..errors import ImageError, NotEnoughMemoryError
 from ..image.planes import ArraySink, Planes, guess_axes
+from .ambiguous import with_assumptions
 from .atomic import replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
 from .formats import JPEG_QUALITY, SUFFIXES, is_store
@@ -46,7 +47,8 @@ def read_image(
     path : str or Path
         A TIFF, PNG, JPEG or NPY file, a Zarr folder, or an image inside a Zarr folder.
     axes : str, optional
-        One letter for each axis, such as ``"ZYX"``. By default the axes that the file declares.
+        One letter for each axis, such as ``"ZYX"``. By default the axes that the file declares; `ImageFile.notes` says
+        what was assumed where it leaves them open.
     lazy : bool, optional
         Read pixels from the file only when `ImageFile.data` is indexed, if the format allows it. Close the image
         afterwards, or use it in a ``with`` statement.
@@ -104,7 +106,7 @@ def read_image(
         raise NotEnoughMemoryError(f"{path}: {str(error) or 'its pixels do not fit into the memory.'}") from error
     except Exception as error:  # What damaged files raise in the libraries is of many types.
         raise ImageError(f"{path} cannot be read: it is damaged or of an unusual kind ({error!r}).") from error
-    return image
+    return with_assumptions(image, axes)
 
 
 @door

@@ -201,7 +201,7 @@ STACK: tuple[Parameter, ...] = (
 )
 """What `napari_rsmoe.denoise_stack` takes besides `PLANE`: how the planes of a stack help each other."""
 
-STEPS = ", ".join(f"{name} takes {PRESETS[name].iterations} steps" for name in ("fast", "default", "best"))
+STEPS = ", ".join(f"{name} takes {PRESETS[name].iterations} steps" for name in ("fast", "balanced", "best"))
 FIT: tuple[Parameter, ...] = (
     IntParameter(
         name="n_kernels",
@@ -245,7 +245,7 @@ FIT: tuple[Parameter, ...] = (
         label="Quality",
         help=f"How long to fit: {STEPS}. upscale suits drawing at a larger size; paper repeats the published "
         "experiments.",
-        default="default",
+        default="balanced",
         choices=tuple(PRESETS),
         renamed=RENAMED_PRESETS,
     ),

@@ -27,7 +27,7 @@ RELEASED = ", as released"
 MODES: dict[str, Mode] = {"MM-R-SMoE": "smoe", "MM-GaussianImage": "rbf"}
 
 FITS = (
-    FitMethod(OURS, rsmoe.fitting("default"), rsmoe.__name__, ours=True),
+    FitMethod(OURS, rsmoe.fitting("balanced"), rsmoe.__name__, ours=True),
     FitMethod("R-SMoE, paper's settings", rsmoe.fitting("paper"), rsmoe.__name__),
     FitMethod("rasterized RBF, paper's settings", rsmoe.fitting("paper", "rbf"), rsmoe.__name__),
     FitMethod("GaussianImage, its settings", gaussian_image.fit, gaussian_image.__name__),

@@ -36,7 +36,7 @@ class Recipe:
     settings: FitSettings
 
 
-OURS = replace(preset("default"), relocate=0.0)
+OURS = replace(preset("balanced"), relocate=0.0)
 RELEASED = Recipe(1000, replace(preset("paper"), iterations=300))
 TUNED: dict[Mode, Recipe] = {
     "smoe": Recipe(10_000, replace(OURS, iterations=100)),

@@ -1,0 +1,46 @@
+"""Axes that a file does not declare: what was assumed, and the option that changes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .image_file import ImageFile
+
+WITHOUT_AXES = ("npy", "zarr")
+"""Formats that hold no axes, so that a short last axis is guessed to be channels."""
+
+
+def with_assumptions(image: ImageFile, given: str | None) -> ImageFile:
+    """The image as it was read, with a note on axes that the file leaves open.
+
+    Parameters
+    ----------
+    image : ImageFile
+        What a reader has returned.
+    given : str or None
+        Axes that the user gave. The opacity of the file is that of its colour samples, so without an axis S among the
+        given ones nothing is opacity.
+    """
+    if given is not None:
+        return replace(image, alpha=image.alpha and "S" in image.axes)
+    note = _assumption(image)
+    return image if note is None else replace(image, notes=(*image.notes, note))
+
+
+def _assumption(image: ImageFile) -> str | None:
+    axes, sizes = image.axes, image.sizes
+    size = f"{sizes['Y']} x {sizes['X']} pixels"
+    channel = next((axis for axis in "SC" if axis in axes), None)
+    if image.kind == "tiff" and axes.endswith("SYX"):
+        opacity = ", of which the last is opacity" if image.alpha else ""
+        stack = axes.replace("S", "Z" if "Z" not in axes else "T")
+        return (
+            f"read as {axes}: {sizes['S']} channels of {size}{opacity}; if they are the planes of a stack, give --axes "
+            f"{stack} (in Python axes={stack!r})"
+        )
+    if image.kind in WITHOUT_AXES and channel is not None and "C" in axes:
+        return (
+            f"read as {axes}: {size} of {sizes[channel]} channels; otherwise name the axes, such as --axes "
+            f"{'ZYX'[: len(axes)]} (in Python axes='ZYX')"
+        )
+    return None
