@@ -9,8 +9,9 @@ import numpy as np
 
 from ..checks import checked_count
 from ..door import door
-from ..image.format import ChannelAxis, to_type
+from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Numbers, Raster, checked_sharpen, output_size
 from ..progress import Callback, Parts
@@ -154,12 +155,10 @@ def fit_models(
 
 
 @door
-def draw_mean(models: Sequence[Model], *, device: str = "auto", **options: Any) -> np.ndarray:
-    """Draw the mean of models of one image, in its type; `device` and `options` as for `Model.render`."""
-    total = models[0].render(**options, dtype=np.float64, device=device)
-    for model in models[1:]:
-        total += model.render(**options, dtype=np.float64, device=device)
-    return to_type(total / len(models), models[0].layout.dtype)
+def draw_mean(models: Sequence[Model], *, sharpen: float = 1.0, device: str = "auto", **placing: Any) -> np.ndarray:
+    """Draw the mean of models of one image, in its type; `sharpen`, `device` and `placing` as for `Model.render`."""
+    raster = Raster.plan(models[0].shape, models[0].channels, **placing)
+    return draw(models, raster, sharpen=checked_sharpen(sharpen), device=device)
 
 
 def draw_part(

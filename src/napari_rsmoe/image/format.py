@@ -76,9 +76,13 @@ class ImageFormat:
 
         Values are rounded for integer types. By default `dtype` is that of the image.
         """
+        return self.place_channels(self.values(image, dtype))
+
+    def values(self, image: np.ndarray, dtype: Any = None) -> np.ndarray:
+        """Do the same as `restore`, but leave the channels last: (H, W, C)."""
         exact = image.astype(_exact_type(np.dtype(self.dtype)))
         values = np.clip(exact * self.span + self.low, *(self.limits or (self.low, self.high)))
-        return self.place_channels(to_type(values, self.dtype if dtype is None else dtype))
+        return to_type(values, self.dtype if dtype is None else dtype)
 
     def place_channels(self, image: np.ndarray) -> np.ndarray:
         """Move the channels of (H, W, C) to their axis in the image."""

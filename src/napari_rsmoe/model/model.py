@@ -20,9 +20,10 @@ from ..engine.bounds import undrawable
 from ..image import metrics
 from ..image.format import ImageFormat, real_type
 from ..io import rsmoe
+from .drawing import draw
 from .experts import ExpertUnits, Mode
 from .kernels import Kernels
-from .raster import Numbers, Raster, checked_sharpen, to_raster
+from .raster import Numbers, Raster, checked_sharpen
 
 SAMPLE_BLOCK = 4_000_000
 """Gates that `Model.sample` computes at once, of several times 8 bytes each. More need more memory but no less time."""
@@ -308,39 +309,8 @@ class Model:
             of bounds in pixels that small or that far away; before any work.
         """
         sharpen = checked_sharpen(sharpen)
-        kind = real_type(self.layout.dtype if dtype is None else dtype)
         raster = Raster.plan(self.shape, self.channels, scale=scale, shape=shape, region=region)
-        (height, width), (fine_y, fine_x) = raster.shape, raster.fine
-        geometry, experts = to_raster(
-            self.geometry,
-            self.experts,
-            raster.origin,
-            (raster.step[0] / fine_y, raster.step[1] / fine_x),
-            linear=self.linear,
-            sharpen=sharpen,
-            sharpen_logits=self.mode == "smoe",
-        )
-        if reason := undrawable(geometry, experts):
-            raise ValueError(
-                f"At this scale, region and sharpness a kernel is out of bounds: in pixels of the drawing, {reason}. "
-                "Draw at a smaller scale or less sharp, or remove that kernel."
-            )
-
-        def draw(device: torch.device) -> torch.Tensor:
-            return engine.render(
-                geometry.to(device),
-                experts.to(device),
-                height * fine_y,
-                width * fine_x,
-                normalised=self.mode == "smoe",
-                confidence=self.confidence,
-                linear=self.linear,
-            ).cpu()
-
-        image = engine.run_on(device, draw)
-        if fine_y > 1 or fine_x > 1:
-            image = image.reshape(self.channels, height, fine_y, width, fine_x).mean((2, 4))
-        return self.layout.restore(image.permute(1, 2, 0).numpy(), kind)
+        return draw([self], raster, sharpen=sharpen, dtype=dtype, device=device)
 
     @door
     def sample(self, points: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,40 @@ MOST_ZOOM = 1e6
 """Largest number of output pixels along one image pixel. Beyond it neighbouring pixels coincide in float32."""
 MOST_SHARPEN = 1e6
 """Largest factor by which kernels may shrink, and its inverse the smallest. Beyond it float32 overflows."""
+BLOCK_VALUES = 2**22
+"""Samples times channels that are drawn at once. Larger blocks take more memory, smaller ones more time, as every
+block begins with all kernels. A drawing of this size or below is one block."""
+TILE = 16
+"""Side of the engine's tiles in samples, of which the sides of a block are multiples."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a drawing that is drawn at once, or sample by sample where one pixel holds more than a block.
+
+    Attributes
+    ----------
+    rows, columns : slice
+        The pixels of the drawing.
+    samples_y, samples_x : tuple of (int, int)
+        First sample and number of samples of each part along y and x. The parts cover the pixels; there are several
+        only where the block is one pixel wide along that axis.
+    """
+
+    rows: slice
+    columns: slice
+    samples_y: tuple[tuple[int, int], ...]
+    samples_x: tuple[tuple[int, int], ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels of the drawing."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is drawn at once."""
+        return len(self.samples_y) == len(self.samples_x) == 1
 
 
 @dataclass(frozen=True)
@@ -46,6 +80,33 @@ class Raster:
         """Samples along (y, x) that an output pixel averages; fewer than one per image pixel would alias."""
         y, x = (max(1, math.ceil(step - 1e-9)) for step in self.step)
         return y, x
+
+    @property
+    def sample_step(self) -> tuple[float, float]:
+        """Image pixels per sample along (y, x)."""
+        return self.step[0] / self.fine[0], self.step[1] / self.fine[1]
+
+    def blocks(self, channels: int) -> Iterator[Block]:
+        """Cut the drawing into blocks of at most `BLOCK_VALUES` values, but of one tile at least."""
+        tall, wide = self._block_sides(channels)
+        for rows, samples_y in _cuts(self.shape[0], self.fine[0], tall):
+            for columns, samples_x in _cuts(self.shape[1], self.fine[1], wide):
+                yield Block(rows, columns, samples_y, samples_x)
+
+    def largest_block(self, channels: int) -> int:
+        """Number of samples of the largest block."""
+        sides = self._block_sides(channels)
+        counts = (min(side, length * fine) for side, length, fine in zip(sides, self.shape, self.fine, strict=True))
+        return math.prod(counts)
+
+    def _block_sides(self, channels: int) -> tuple[int, int]:
+        """Height and width of a block in samples."""
+        height, width = (length * fine for length, fine in zip(self.shape, self.fine, strict=True))
+        most = BLOCK_VALUES // channels
+        if height * width <= most:
+            return height, width
+        wide = min(width, max(1, most // TILE**2) * TILE)
+        return max(1, most // (wide * TILE)) * TILE, wide
 
     @classmethod
     def plan(
@@ -119,6 +180,16 @@ def to_raster(
         experts[:, channels : 2 * channels] *= step[0]
         experts[:, 2 * channels :] *= step[1]
     return moved.float().contiguous(), experts.contiguous()
+
+
+def _cuts(length: int, fine: int, most: int) -> Iterator[tuple[slice, tuple[tuple[int, int], ...]]]:
+    """Cut an axis of `length` pixels of `fine` samples each into parts of at most `most` samples, or of one pixel."""
+    at_once = max(1, most // fine)
+    for first in range(0, length, at_once):
+        last = min(first + at_once, length)
+        start, stop = first * fine, last * fine
+        step = stop - start if fine <= most else most
+        yield slice(first, last), tuple((at, min(step, stop - at)) for at in range(start, stop, step))
 
 
 def output_size(size: tuple[int, int], scale: float) -> tuple[int, int]:

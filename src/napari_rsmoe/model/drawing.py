@@ -1,0 +1,174 @@
+"""Draw models block by block, so that a drawing takes little more memory than its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .. import engine
+from ..engine.bounds import undrawable
+from ..image.format import real_type, to_type
+from ..memory import Need, require
+from .raster import Block, Raster, to_raster
+
+if TYPE_CHECKING:
+    from .model import Model
+
+BYTES_OF_SAMPLE = 26.0
+"""Memory of a block while it is drawn, converted and rounded, in bytes for each sample and channel."""
+BYTES_OF_MEAN = 24.0
+"""The same besides for the mean of several models, which is taken in double precision."""
+BYTES_OF_KERNEL = 160.0
+"""Memory of a kernel in the pixels of a block, with its place in the lists of the tiles, in bytes."""
+BYTES_OF_EXPERT = 12.0
+"""The same for each column of its expert."""
+
+
+def draw(
+    models: Sequence[Model], raster: Raster, *, sharpen: float = 1.0, dtype: Any = None, device: str = "auto"
+) -> np.ndarray:
+    """Draw the mean of models of one image.
+
+    Blocks have the same size whatever the memory, so results do not depend on it.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        At least one; all have the layout of the first.
+    raster : Raster
+        What to draw.
+    sharpen, dtype, device
+        As for `Model.render`.
+
+    Returns
+    -------
+    numpy.ndarray
+        As `Model.render` returns it.
+
+    Raises
+    ------
+    NotEnoughMemoryError
+        If the drawing takes more memory than it may; before any work.
+    ValueError
+        If a kernel is out of bounds in the samples of the raster; before any work.
+    """
+    layout, channels = models[0].layout, models[0].channels
+    kind = real_type(layout.dtype if dtype is None else dtype)
+    check_memory(models, raster, kind)
+    _check_kernels(models, raster, sharpen)
+    height, width = raster.shape
+    axis = layout.channel_axis
+    shape = [height, width]
+    if axis is not None:
+        shape.insert(axis, channels)
+    drawn = np.empty(shape, kind)
+    pixels = drawn[..., None] if axis is None else np.moveaxis(drawn, axis, -1)
+
+    def work(chosen: torch.device) -> np.ndarray:
+        for block in raster.blocks(channels):
+            # A single model is converted to its type at once, from single precision where that is exact.
+            exact = kind if len(models) == 1 else np.float64
+            parts = (layout.values(_block(model, raster, block, sharpen, chosen), exact) for model in models)
+            values = next(parts)
+            for part in parts:
+                values += part
+            pixels[block.rows, block.columns] = values if len(models) == 1 else to_type(values / len(models), kind)
+        return drawn
+
+    result: np.ndarray = engine.run_on(device, work)
+    return result
+
+
+def _block(model: Model, raster: Raster, block: Block, sharpen: float, device: torch.device) -> np.ndarray:
+    """Draw a block (height, width, C) in the engine's range: each pixel is the mean of its samples."""
+    height, width = block.shape
+    total: torch.Tensor | None = None
+    for y, tall in block.samples_y:
+        for x, wide in block.samples_x:
+            drawn = _samples(model, raster, (y, x), (tall, wide), sharpen, device)
+            if block.whole and raster.fine == (1, 1):
+                return drawn.permute(1, 2, 0).numpy()
+            by_pixel = drawn.reshape(len(drawn), height, tall // height, width, wide // width)
+            if block.whole:
+                return by_pixel.mean((2, 4)).permute(1, 2, 0).numpy()
+            part = by_pixel.sum((2, 4), dtype=torch.float64)
+            total = part if total is None else total + part
+    assert total is not None
+    mean: np.ndarray = (total / (raster.fine[0] * raster.fine[1])).float().permute(1, 2, 0).numpy()
+    return mean
+
+
+def _check_kernels(models: Sequence[Model], raster: Raster, sharpen: float) -> None:
+    """Raise a ValueError if the engine would leave out a kernel that is out of bounds in a block."""
+    # Places are the further away the nearer a block lies to a corner of the drawing.
+    last = [length * fine - 1 for length, fine in zip(raster.shape, raster.fine, strict=True)]
+    for model in models:
+        for corner in ((0, 0), (last[0], last[1])):
+            if reason := undrawable(*_kernels(model, raster, corner, sharpen)):
+                raise ValueError(
+                    f"At this scale, region and sharpness a kernel is out of bounds: in pixels of the drawing, {reason}"
+                    ". Draw at a smaller scale or less sharp, or remove that kernel."
+                )
+
+
+def _kernels(model: Model, raster: Raster, at: tuple[int, int], sharpen: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Geometry and experts in samples of the raster, counted from row and column `at` on."""
+    step = raster.sample_step
+    return to_raster(
+        model.geometry,
+        model.experts,
+        (raster.origin[0] + at[0] * step[0], raster.origin[1] + at[1] * step[1]),
+        step,
+        linear=model.linear,
+        sharpen=sharpen,
+        sharpen_logits=model.mode == "smoe",
+    )
+
+
+def _samples(
+    model: Model, raster: Raster, at: tuple[int, int], shape: tuple[int, int], sharpen: float, device: torch.device
+) -> torch.Tensor:
+    """Draw samples (C, height, width) of a raster from row and column `at` on."""
+    geometry, experts = _kernels(model, raster, at, sharpen)
+    return engine.render(
+        geometry.to(device),
+        experts.to(device),
+        *shape,
+        normalised=model.mode == "smoe",
+        confidence=model.confidence,
+        linear=model.linear,
+    ).cpu()
+
+
+def memory_of_block(channels: int, kernels: int, columns: int, models: int = 1) -> Need:
+    """What drawing a block takes besides the result; its pixels are samples.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the image.
+    kernels, columns : int
+        Kernels of a model, and columns of its experts.
+    models : int
+        Number of models whose mean is drawn.
+    """
+    of_mean = BYTES_OF_MEAN if models > 1 else 0.0
+    return Need((BYTES_OF_SAMPLE + of_mean) * channels, kernels * (BYTES_OF_KERNEL + BYTES_OF_EXPERT * columns))
+
+
+def memory_of_drawing(raster: Raster, channels: int, itemsize: int, of_block: Need) -> int:
+    """Bytes that a drawing takes at its peak, its result included."""
+    height, width = raster.shape
+    return height * width * channels * itemsize + of_block.bytes(raster.largest_block(channels))
+
+
+def check_memory(models: Sequence[Model], raster: Raster, kind: np.dtype[Any]) -> None:
+    """Raise a NotEnoughMemoryError if a drawing takes more memory than it may."""
+    kernels = max(model.n_kernels for model in models)
+    of_block = memory_of_block(models[0].channels, kernels, models[0].experts.shape[1], len(models))
+    needed = memory_of_drawing(raster, models[0].channels, kind.itemsize, of_block)
+    height, width = raster.shape
+    require(needed, f"Drawing {height} x {width} px", "Draw a part with region, or at a smaller scale")
