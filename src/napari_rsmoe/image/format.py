@@ -66,6 +66,11 @@ class ImageFormat:
         """Units of the image per unit of the engine; 1 for a constant image."""
         return self.high - self.low if self.high > self.low else 1.0
 
+    @property
+    def exact_type(self) -> np.dtype[Any]:
+        """The type in which values are converted to the units of the image: float32 if it holds them all."""
+        return np.dtype(_exact_type(np.dtype(self.dtype)))
+
     def unit(self, values: np.ndarray) -> Floats:
         """Convert values of the image (H, W, C) to the engine's range; C-contiguous."""
         exact = values.astype(_exact_type(values.dtype))
@@ -80,8 +85,10 @@ class ImageFormat:
 
     def values(self, image: np.ndarray, dtype: Any = None) -> np.ndarray:
         """Do the same as `restore`, but leave the channels last: (H, W, C)."""
-        exact = image.astype(_exact_type(np.dtype(self.dtype)))
-        values = np.clip(exact * self.span + self.low, *(self.limits or (self.low, self.high)))
+        values = image.astype(_exact_type(np.dtype(self.dtype)))
+        values *= self.span
+        values += self.low
+        np.clip(values, *(self.limits or (self.low, self.high)), out=values)
         return to_type(values, self.dtype if dtype is None else dtype)
 
     def place_channels(self, image: np.ndarray) -> np.ndarray:
@@ -106,7 +113,9 @@ def to_type(values: np.ndarray, dtype: Any) -> np.ndarray:
     values = np.rint(values if values.dtype.itemsize > 2 else values.astype(np.float32))
     # The largest integer of 64 bits becomes one too large when it is converted to a float, and would wrap around.
     over = values >= float(limits.max)
-    converted: np.ndarray = np.where(over, 0, np.maximum(values, float(limits.min))).astype(kind)
+    np.maximum(values, float(limits.min), out=values)
+    values[over] = 0
+    converted: np.ndarray = values.astype(kind)
     converted[over] = limits.max
     return converted
 

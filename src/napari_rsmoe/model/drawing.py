@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,20 +11,16 @@ import torch
 
 from .. import engine
 from ..engine.bounds import undrawable
-from ..image.format import real_type, to_type
+from ..image.format import ImageFormat, real_type, to_type
 from ..memory import Need, require
 from .raster import Block, Raster, to_raster
 
 if TYPE_CHECKING:
     from .model import Model
 
-BYTES_OF_SAMPLE = 26.0
-"""Memory of a block while it is drawn, converted and rounded, in bytes for each sample and channel."""
-BYTES_OF_MEAN = 24.0
-"""The same besides for the mean of several models, which is taken in double precision."""
-BYTES_OF_KERNEL = 160.0
+BYTES_OF_KERNEL = 150.0
 """Memory of a kernel in the pixels of a block, with its place in the lists of the tiles, in bytes."""
-BYTES_OF_EXPERT = 12.0
+BYTES_OF_COLUMN = 8.0
 """The same for each column of its expert."""
 
 
@@ -69,17 +66,23 @@ def draw(
 
     def work(chosen: torch.device) -> np.ndarray:
         for block in raster.blocks(channels):
-            # A single model is converted to its type at once, from single precision where that is exact.
-            exact = kind if len(models) == 1 else np.float64
-            parts = (layout.values(_block(model, raster, block, sharpen, chosen), exact) for model in models)
-            values = next(parts)
-            for part in parts:
-                values += part
-            pixels[block.rows, block.columns] = values if len(models) == 1 else to_type(values / len(models), kind)
+            images = (_block(model, raster, block, sharpen, chosen) for model in models)
+            pixels[block.rows, block.columns] = _mean(images, layout, len(models), kind)
         return drawn
 
     result: np.ndarray = engine.run_on(device, work)
     return result
+
+
+def _mean(images: Iterator[np.ndarray], layout: ImageFormat, count: int, kind: np.dtype[Any]) -> np.ndarray:
+    """The mean of images (H, W, C) of the engine's range in units of the image and of type `kind`."""
+    if count == 1:  # Converted at once, from single precision where that is exact.
+        return layout.values(next(images), kind)
+    total = layout.values(next(images), np.float64)
+    for image in images:
+        total += layout.values(image, np.float64)
+    total /= count
+    return to_type(total, kind)
 
 
 def _block(model: Model, raster: Raster, block: Block, sharpen: float, device: torch.device) -> np.ndarray:
@@ -143,32 +146,41 @@ def _samples(
     ).cpu()
 
 
-def memory_of_block(channels: int, kernels: int, columns: int, models: int = 1) -> Need:
+def memory_of_block(layout: ImageFormat, channels: int, kernels: int, columns: int, kind: Any, models: int = 1) -> Need:
     """What drawing a block takes besides the result; its pixels are samples.
 
     Parameters
     ----------
+    layout : ImageFormat
+        Of the image.
     channels : int
         Channels of the image.
     kernels, columns : int
         Kernels of a model, and columns of its experts.
+    kind : data type
+        Of the drawing.
     models : int
         Number of models whose mean is drawn.
     """
-    of_mean = BYTES_OF_MEAN if models > 1 else 0.0
-    return Need((BYTES_OF_SAMPLE + of_mean) * channels, kernels * (BYTES_OF_KERNEL + BYTES_OF_EXPERT * columns))
+    single, double = np.dtype(np.float32).itemsize, np.dtype(np.float64).itemsize
+    exact, kind = layout.exact_type.itemsize, np.dtype(kind)
+    # The drawn block, the same in units of the image, rounded for integers, in its type, and what exceeds it.
+    of_value = single + exact + kind.itemsize + (exact + 1 if kind.kind in "iu" else 0)
+    if models > 1:  # The sum and the next model, both in double precision, while that is converted.
+        of_value = max(of_value, single + exact + 2 * double)
+    return Need(of_value * channels, kernels * (BYTES_OF_KERNEL + BYTES_OF_COLUMN * columns))
 
 
-def memory_of_drawing(raster: Raster, channels: int, itemsize: int, of_block: Need) -> int:
+def memory_of_drawing(raster: Raster, channels: int, kind: Any, of_block: Need) -> int:
     """Bytes that a drawing takes at its peak, its result included."""
-    height, width = raster.shape
-    return height * width * channels * itemsize + of_block.bytes(raster.largest_block(channels))
+    result = math.prod(raster.shape) * channels * np.dtype(kind).itemsize
+    return result + of_block.bytes(raster.largest_block(channels))
 
 
 def check_memory(models: Sequence[Model], raster: Raster, kind: np.dtype[Any]) -> None:
     """Raise a NotEnoughMemoryError if a drawing takes more memory than it may."""
-    kernels = max(model.n_kernels for model in models)
-    of_block = memory_of_block(models[0].channels, kernels, models[0].experts.shape[1], len(models))
-    needed = memory_of_drawing(raster, models[0].channels, kind.itemsize, of_block)
+    first, kernels = models[0], max(model.n_kernels for model in models)
+    of_block = memory_of_block(first.layout, first.channels, kernels, first.experts.shape[1], kind, len(models))
+    needed = memory_of_drawing(raster, first.channels, kind, of_block)
     height, width = raster.shape
     require(needed, f"Drawing {height} x {width} px", "Draw a part with region, or at a smaller scale")
