@@ -128,6 +128,66 @@ def test_draw_fewer_and_by_the_filter(viewer: Any, fitted: Any) -> None:
     assert 0 < len(kernels.data) <= 30
 
 
+def test_what_is_drawn_follows_undo_and_redo(viewer: Any, fitted: Any) -> None:
+    kernels = viewer.layers[2]
+    table = kernels.metadata[TABLE_KEY]
+    fitted.most.value = 10
+    press(fitted.redraw)
+    kernels.selected_data = set(range(10))
+    press(fitted.delete)  # All that are drawn, while others are not.
+    assert (len(kernels.data), len(kernels.features), table.count(0)) == (0, 0, 20)
+    press(fitted.undo)
+    assert (len(kernels.data), len(kernels.features), table.count(0)) == (10, 10, 30)
+    press(fitted.redo)
+    assert (len(kernels.data), table.count(0)) == (0, 20)
+    kernels.add_ellipses([[10, 10], [10, 20], [20, 20], [20, 10]])
+    assert (len(kernels.data), table.count(0)) == (1, 21)
+    press(fitted.undo)
+    assert (len(kernels.data), table.count(0)) == (0, 20)
+    press(fitted.redo)
+    assert (len(kernels.data), table.count(0)) == (1, 21)
+    assert list(kernels.features["kernel"]) == [30]
+
+
+def test_a_copy_of_a_kernels_layer_has_kernels_of_its_own(viewer: Any, fitted: Any, run_until: Wait) -> None:
+    from napari.layers._layer_actions import _duplicate_layer
+
+    image, kernels = viewer.layers[1], viewer.layers[2]
+    viewer.layers.selection.active = kernels
+    _duplicate_layer(viewer.layers)
+    twin = viewer.layers[3]
+    before = image.data.copy()
+    assert twin.metadata[TABLE_KEY] is not kernels.metadata[TABLE_KEY]
+    fitted.layer.value = twin
+    twin.selected_data = {0, 1}
+    press(fitted.delete)
+    assert (twin.metadata[TABLE_KEY].count(0), kernels.metadata[TABLE_KEY].count(0)) == (28, 30)
+    run_until(lambda: len(viewer.layers) == 5)  # The copy gets an image of its own.
+    np.testing.assert_array_equal(image.data, before)
+    np.testing.assert_array_equal(viewer.layers[4].data, twin.metadata[TABLE_KEY].model(0).render())
+
+
+def test_recolouring_a_sum_of_gaussians(viewer: Any, noisy: np.ndarray, run_until: Wait) -> None:
+    viewer.add_image(100 + noisy // 3, name="cells")
+    widget = open_widget(viewer, "Fit kernels")
+    quick_fit(widget)
+    widget.form.set({"mode": "rbf"})
+    press(widget.run)
+    run_until(lambda: not widget.busy)
+    open_widget(viewer, "Kernels")
+    image, kernels = viewer.layers[1], viewer.layers[2]
+    table = kernels.metadata[TABLE_KEY]
+    before, others = table.model(0), image.data.copy()
+    kernels.selected_data = {4}
+    kernels.current_face_color = "#808080"
+    after = table.model(0)
+    low, high = noisy.min() // 3 + 100, noisy.max() // 3 + 100
+    assert after.kernels().expert[4, 0] == pytest.approx(128 / 255 * (int(high) - int(low)), abs=0.5)
+    np.testing.assert_array_equal(np.delete(after.experts, 4, 0), np.delete(before.experts, 4, 0))
+    run_until(lambda: np.array_equal(image.data, after.render()))
+    assert not np.array_equal(image.data, others)
+
+
 def test_save_from_the_widget(viewer: Any, fitted: Any, tmp_path: Any) -> None:
     from napari_rsmoe import Model
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,16 @@ class _State:
     alive: np.ndarray  # (L,) bool, False for deleted kernels.
 
 
+@dataclass(frozen=True)
+class _Moment:
+    """What undo and redo return to: the kernels of all planes, and which rows the layer showed of them."""
+
+    states: list[_State]
+    drawn: list[np.ndarray]
+
+
 class EditableKernels:
-    """The kernels of one or more planes.
+    """The kernels of one or more planes, and which of them a layer shows.
 
     A kernel keeps its row: deleted kernels stay as dead rows, and new ones are appended. Kernels that are not edited
     keep their values, bit by bit.
@@ -58,11 +67,18 @@ class EditableKernels:
         ]
         self.drawn: list[np.ndarray] = [self.rows(plane) for plane in range(len(self._models))]
         """Rows that the layer shows in each plane."""
-        self._undo: list[list[_State]] = []
-        self._redo: list[list[_State]] = []
+        self._undo: list[_Moment] = []
+        self._redo: list[_Moment] = []
 
     def __len__(self) -> int:
         return len(self._models)
+
+    def copy(self) -> EditableKernels:
+        """The same kernels, to be edited on their own, with the same edits to undo and redo."""
+        other = copy(self)
+        other.errors, other.drawn, other._states = list(self.errors), list(self.drawn), list(self._states)
+        other._undo, other._redo = list(self._undo), list(self._redo)
+        return other
 
     @property
     def can_undo(self) -> bool:
@@ -173,15 +189,19 @@ class EditableKernels:
         return self._swap(self._redo, self._undo)
 
     def _edit(self, plane: int, **fields: np.ndarray) -> None:
-        self._undo = [*self._undo[-MOST_STEPS_BACK + 1 :], list(self._states)]
+        self._undo = [*self._undo[-MOST_STEPS_BACK + 1 :], self._moment()]
         self._redo = []
         self._states[plane] = replace(self._states[plane], **fields)
 
-    def _swap(self, source: list[list[_State]], target: list[list[_State]]) -> bool:
+    def _moment(self) -> _Moment:
+        return _Moment(list(self._states), list(self.drawn))
+
+    def _swap(self, source: list[_Moment], target: list[_Moment]) -> bool:
         if not source:
             return False
-        target.append(list(self._states))
-        self._states = source.pop()
+        target.append(self._moment())
+        moment = source.pop()
+        self._states, self.drawn = list(moment.states), list(moment.drawn)
         return True
 
 

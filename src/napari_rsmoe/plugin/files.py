@@ -149,6 +149,7 @@ def write_kernels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
         )
     kinds = meta["shape_type"]
     kinds = [kinds] * len(data) if isinstance(kinds, str) else list(kinds)
+    table = table.copy()  # Saving changes nothing in the window.
     changes = find_changes(table, data, meta["features"], kinds)
     if changes:  # The shapes were edited while the Kernels widget was closed.
         apply_changes(table, changes, data, kinds, np.asarray(meta["face_color"]))

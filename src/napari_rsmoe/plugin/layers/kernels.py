@@ -6,8 +6,9 @@ which cannot be edited. The features of the shapes hold the rows of their kernel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -39,6 +40,26 @@ def kernel_of_outline(corners: np.ndarray, *, polygon: bool) -> tuple[np.ndarray
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, SMALLEST_SIDE**2)
     return center, vectors * values @ vectors.T
+
+
+def separate_tables(layers: Sequence[Any], owner: Any = None) -> None:
+    """Give every kernels layer kernels of its own, because napari's copy of a layer shares those of the original.
+
+    Parameters
+    ----------
+    layers : sequence of napari.layers.Layer
+        Kernels layers, in the order of the list of layers.
+    owner : napari.layers.Layer, optional
+        The layer that keeps its kernels; by default the first of those that share them. The copies also get an image of
+        their own when they are edited.
+    """
+    taken: set[int] = set()
+    for layer in sorted(layers, key=lambda each: each != owner):
+        table = layer.metadata[TABLE_KEY]
+        if id(table) in taken:
+            record = {**layer.metadata.get(METADATA_KEY, {}), "run": uuid4().hex}
+            layer.metadata = {**layer.metadata, TABLE_KEY: table.copy(), METADATA_KEY: record}
+        taken.add(id(table))
 
 
 def features(table: EditableKernels, chosen: list[np.ndarray]) -> dict[str, np.ndarray]:

@@ -31,6 +31,7 @@ class FollowingImage:
         self._viewer = viewer
         self._image: Any = None
         self._layer: Any = None
+        self._stale: set[int] = set()  # Planes that have changed since they were drawn.
         self._drawing = Latest(self._show, Task)
 
     @property
@@ -40,13 +41,15 @@ class FollowingImage:
 
     def follow(self, layer: Any) -> None:
         """Draw for this kernels layer from now on; None: for none."""
-        if layer is not self._layer:
-            self._layer, self._image = layer, None
+        if layer is None or layer != self._layer:
+            self._layer, self._image, self._stale = layer, None, set()
 
     def draw(self, table: EditableKernels, planes: list[int]) -> None:
         """Draw planes as they are now."""
         if planes:
-            self._drawing.ask(lambda: [_drawn(table, plane) for plane in planes])
+            # A drawing that is replaced by a later one leaves its planes to it.
+            self._stale |= set(planes)
+            self._drawing.ask(partial(_all_drawn, table, sorted(self._stale)))
 
     def draw_trial(self, table: EditableKernels, plane: int, trial: Trial) -> None:
         """Draw a plane as it would be with kernels placed elsewhere."""
@@ -69,6 +72,7 @@ class FollowingImage:
             self._image = self._found(layer) or self._added(layer, table, axes, first)
         for each, plane, drawn in outcome.result:
             store_plane(self._image.data, axes, each.planes[plane], drawn)
+            self._stale.discard(plane)
         self._image.refresh()
 
     def _found(self, layer: Any) -> Any:
@@ -94,6 +98,10 @@ class FollowingImage:
 
 def _drawn(table: EditableKernels, plane: int, trial: Trial | None = None) -> tuple[EditableKernels, int, np.ndarray]:
     return table, plane, table.model(plane, trial).render(device=preferences().device)
+
+
+def _all_drawn(table: EditableKernels, planes: list[int]) -> list[tuple[EditableKernels, int, np.ndarray]]:
+    return [_drawn(table, plane) for plane in planes]
 
 
 def _drawn_alone(table: EditableKernels, plane: int, trial: Trial) -> list[tuple[EditableKernels, int, np.ndarray]]:

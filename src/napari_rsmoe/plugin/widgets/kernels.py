@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, Label, LineEdit, PushButton, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, Label, LineEdit, PushButton, SpinBox
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
@@ -15,18 +15,20 @@ from ..editing import EditableKernels
 from ..files import write_table
 from ..layers.choosing import at_positions, heaviest, in_box, only, passing
 from ..layers.following import apply_changes, find_changes, recoloured, redraw
-from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features
+from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features, separate_tables
 from ..names import METADATA_KEY
 from ..preferences import preferences
+from .docked import DockedWidget
 from .following_image import FollowingImage
 from .form import column_of, row_of
+from .layer_choice import LayerChoice
 from .watching import LayerWatch
 
 HEAVIEST, VIEW, FILTER, SELECTED = "the heaviest", "those in view", "those that pass the filter", "those selected"
 MOST_FEWER = 500  # Largest number of kernels in a layer that is quick to edit.
 
 
-class KernelsWidget(Container):
+class KernelsWidget(DockedWidget):
     """Select, filter, move, rotate, resize, recolour and delete the kernels of a model, with a live image.
 
     Kernels are moved, rotated, resized, deleted and recoloured with napari's own tools in the shapes layer.
@@ -38,7 +40,11 @@ class KernelsWidget(Container):
         self._image = FollowingImage(napari_viewer)
         keys = {"Control-Z": self.step_back, "Control-Shift-Z": self.step_forward}
         self._watch = LayerWatch(self._on_data, self._on_colour, self._on_drag, keys)
-        self.layer = ComboBox(choices=self._layers, label="Layer", tooltip="A kernels layer from a fit or a file.")
+        separate_tables(self._kernel_layers())
+        self.layer = LayerChoice(
+            napari_viewer, "Shapes", label="Layer", tooltip="A kernels layer from a fit or a file.",
+            nothing="no kernels layer", accepts=lambda layer: TABLE_KEY in layer.metadata, ours=True,
+        )  # fmt: skip
         self.info = Label(value=" ")
         self.draw = ComboBox(choices=[HEAVIEST, VIEW, FILTER, SELECTED], label="Draw", tooltip="Which kernels to draw.")
         self.most = SpinBox(
@@ -58,13 +64,12 @@ class KernelsWidget(Container):
         self.follow = CheckBox(value=True, text="The image follows", tooltip="Render the model again after each edit.")
         self.save = PushButton(text="Save model…", tooltip="Write a .rsmoe file.")
         super().__init__(
-            widgets=[
+            [
                 column_of(self.layer), row_of(self.info), column_of(self.draw, self.most), row_of(self.redraw),
                 column_of(self.feature, self.low, self.high), row_of(self.select, self.delete),
                 column_of(self.expert), row_of(self.recolour), row_of(self.undo, self.redo),
                 row_of(self.follow, self.save),
-            ],
-            labels=False,
+            ]
         )  # fmt: skip
         self.layer.changed.connect(self._follow_layer)
         self.redraw.changed.connect(self.draw_again)
@@ -82,6 +87,7 @@ class KernelsWidget(Container):
 
     def reset_choices(self, *_: Any) -> None:
         """Update the list of layers; napari calls this when layers are added or removed."""
+        separate_tables(self._kernel_layers(), self._watch.layer)
         super().reset_choices()
         self._follow_layer()
 
@@ -90,8 +96,8 @@ class KernelsWidget(Container):
         layer = self._layer()
         return None if layer is None else layer.metadata[TABLE_KEY]
 
-    def _layers(self, _widget: Any) -> list[Any]:
-        return [layer for layer in self._viewer.layers if TABLE_KEY in layer.metadata and hasattr(layer, "shape_type")]
+    def _kernel_layers(self) -> list[Any]:
+        return [layer for layer in self._viewer.layers if TABLE_KEY in layer.metadata]
 
     def _columns(self, _widget: Any) -> list[str]:
         layer = self._watch.layer
