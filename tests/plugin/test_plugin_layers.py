@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from driving import LONG, Wait, last_words, names, open_widget, press, quick_fit
 
+from napari_rsmoe.plugin.commands import copy_command_line, copy_python
 from napari_rsmoe.plugin.names import METADATA_KEY
 
 QUICK: dict[str, Any] = {"models": 2, "preset": "fast", "noise": 12.0}
@@ -165,3 +169,49 @@ def test_closing_the_dock_leaves_nothing_behind(viewer: Any, run_until: Wait, no
     assert names(viewer) == ["cells"]
     assert cells.visible
     assert METADATA_KEY not in cells.metadata
+
+
+def test_copied_calls_leave_out_what_was_left_out(
+    viewer: Any, run_until: Wait, noisy: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+    from qtpy.QtWidgets import QApplication
+
+    from napari_rsmoe.cli.program import main
+    from napari_rsmoe.io.files import read_image, write_image
+
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "cells.tif", noisy)
+    viewer.open(tmp_path / "cells.tif", plugin="napari")
+    mask = np.zeros(noisy.shape, np.uint8)
+    mask[5:9, 5:40] = 3
+    labels = viewer.add_labels(mask, name="gap")
+    widget = open_widget(viewer, "Denoise")
+    widget.mask.value = labels
+    labels.name = "dead pixels"  # The choice stays.
+    widget.form.set({**QUICK, "fill": False})
+    done(widget, run_until)
+    clean = viewer.layers.selection.active.data
+    press(widget.copy_python)
+    texts = [QApplication.clipboard().text()]
+    viewer.layers.remove(labels)
+    assert widget.mask.value is None
+    assert copy_python(viewer) == texts[0]  # Of the result, whose mask is no longer in the window.
+    names_: dict[str, Any] = {}
+    exec(texts[0], names_)
+    np.testing.assert_array_equal(names_["result"], clean)
+    shell = copy_command_line(viewer)
+    assert "#" not in shell
+    assert CliRunner().invoke(main, shlex.split(shell)[1:]).exit_code == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "denoise.tif").data, clean)
+    assert len(list(tmp_path.glob("cells.mask-*.tif"))) == 1
+
+    write_image(tmp_path / "mask.tif", mask)  # A mask that has a file is taken from there.
+    viewer.layers.selection.active = viewer.layers["cells"]
+    viewer.open(tmp_path / "mask.tif", plugin="napari", layer_type="labels")
+    widget.mask.value = viewer.layers["mask"]
+    press(widget.copy_command)
+    assert f"--mask {tmp_path / 'mask.tif'}" in QApplication.clipboard().text()
+    viewer.layers["mask"].data[20:30, 20:30] = 1  # Painted since.
+    press(widget.copy_command)
+    assert f"--mask {tmp_path / 'cells.mask-'}" in QApplication.clipboard().text()

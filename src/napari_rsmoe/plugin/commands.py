@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ui.parameters import PARAMETERS
 from .actions import ACTIONS, Result
+from .copying import ready_to_copy
 from .record import as_command_line, as_python, record_of
 from .source import from_layer
 
@@ -123,7 +124,11 @@ def _copy(viewer: Any, write: Callable[[dict[str, Any]], str]) -> str:
     if record is None or record.get("action") not in PARAMETERS:
         show_error("Select a result layer of Denoise, Fit or Super-resolution.")
         return ""
-    text = write(record)
+    try:
+        text = write(ready_to_copy(record))
+    except OSError as error:
+        show_error(str(error))
+        return ""
     QApplication.clipboard().setText(text)
     show_info(f"On the clipboard:\n{text}")
     return text

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from ..renamed import current_keywords
 from ..ui.calls import Subject, command_line, python_call
+from .copying import packed
 from .names import METADATA_KEY
 from .source import Source
 
@@ -48,11 +49,19 @@ def make_record(
             "axes": source.axes,
             "alpha": source.has_alpha,
             "multiscale": source.multiscale,
-            "mask": {"layer": source.mask_name, "part": source.mask_part} if source.mask is not None else None,
+            "mask": _mask(source),
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
         "made": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
+
+
+def _mask(source: Source) -> dict[str, Any] | None:
+    """The excluded pixels: their layer, its file, what was taken of it, and the pixels themselves."""
+    if source.mask is None:
+        return None
+    where = {"layer": source.mask_name, "path": source.mask_path, "part": source.mask_part}
+    return where | packed(source.mask)
 
 
 def record_of(layer: Any) -> dict[str, Any] | None:
@@ -85,7 +94,22 @@ def subject_of(record: Mapping[str, Any]) -> Subject:
         notes=tuple(notes),
     )
     mask = source.get("mask")
-    return subject if mask is None else _with_mask(subject, mask["layer"], mask["part"])
+    if mask is None:
+        return subject
+    if mask.get("own"):
+        return _with_mask_file(subject, mask["path"])
+    return _with_mask(subject, mask["layer"], mask["part"])
+
+
+def _with_mask_file(subject: Subject, path: str) -> Subject:
+    """The image of a job with a file that marks excluded pixels, as `copying` has written or found it."""
+    return replace(
+        subject,
+        modules=tuple({*subject.modules, "read_image"}),
+        lines=(*subject.lines, f"mask = read_image({path!r}).data"),
+        mask="mask",
+        mask_path=path,
+    )
 
 
 def _with_mask(subject: Subject, layer: str, part: str) -> Subject:

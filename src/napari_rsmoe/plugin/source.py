@@ -99,6 +99,8 @@ class Source:
         Whether the layer holds a pyramid, of which `data` is the finest level.
     mask_name, mask_part : str
         The layer that `mask` is of, and what was taken of it, as `part`.
+    mask_path : str
+        The file of that layer; empty if it has none.
     """
 
     data: Any
@@ -114,6 +116,7 @@ class Source:
     multiscale: bool = False
     mask_name: str = ""
     mask_part: str = ""
+    mask_path: str = ""
 
     @property
     def ndim(self) -> int:

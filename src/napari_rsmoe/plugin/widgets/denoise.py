@@ -42,4 +42,5 @@ class DenoiseWidget(JobWidget):
             raise ImageError(
                 f"The labels {layer.name!r} have shape {layer.data.shape}; the image needs {shape} or {shape[-2:]}."
             )
-        return replace(source, mask=layer.data, mask_name=str(layer.name))
+        path = str(layer.source.path or "")
+        return replace(source, mask=layer.data, mask_name=str(layer.name), mask_path=path)

@@ -17,6 +17,7 @@ from ...ui.kinds import Output, Parameter
 from ...ui.parameters import STACK
 from ...ui.wording import in_form_words
 from ..actions import ACTIONS, Result
+from ..copying import ready_to_copy
 from ..layers.adding import add_layers
 from ..names import METADATA_KEY
 from ..notes import notes, summary
@@ -306,7 +307,7 @@ class JobWidget(DockedWidget):
     def _copy(self, write: Callable[[dict[str, Any]], str], what: str) -> None:
         try:
             given = {**self.given(), "device": preferences().device}
-            text = write(make_record(self._action, self.source(), given))
+            text = write(ready_to_copy(make_record(self._action, self.source(), given)))
         except (ValueError, OSError) as error:
             self._refuse(str(error))
             return
