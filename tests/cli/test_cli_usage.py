@@ -227,7 +227,7 @@ def test_earlier_names_of_options_are_accepted_with_a_note(tmp_path, picture):
 
 def test_quiet_and_notes(tmp_path, picture):
     tifffile.imwrite(
-        tmp_path / "a.tif", picture, resolution=(100, 100), resolutionunit="INCH", photometric="miniswhite"
+        tmp_path / "a.tif", picture, resolution=(20_000, 20_000), resolutionunit="CENTIMETER", photometric="miniswhite"
     )
     result = run("fit", tmp_path / "a.tif", tmp_path / "b.png", *FEW)
     assert "0 stands for white" in result.stderr

@@ -15,6 +15,7 @@ from napari_rsmoe.image.planes import Planes
 from napari_rsmoe.io.files import check_output, read_image, write_image
 from napari_rsmoe.io.formats import is_image_path
 from napari_rsmoe.io.image_file import DTYPES, ImageFile
+from napari_rsmoe.io.tiff_writing import ome_letters
 from napari_rsmoe.io.units import PixelSize, canonical_unit, imagej_symbol, is_known_unit, ome_symbol
 
 FILES = ("a.tif", "a.ome.tif", "a.npy", "a.zarr", "a.ome.zarr", "a.png")
@@ -52,7 +53,8 @@ def test_what_is_written_is_read_back(tmp_path, image, name, lazy):
         return
     write_image(path, image)
     with read_image(path, lazy=lazy, axes=image.axes if name == "a.npy" else None) as back:
-        np.testing.assert_array_equal(in_order(back, image.axes), image.data)
+        axes = image.axes.translate(ome_letters(image.axes)) if name == "a.ome.tif" else image.axes
+        np.testing.assert_array_equal(in_order(back, axes), image.data)
         assert back.dtype == image.dtype
         assert back.dtype.isnative
         assert back.notes == ()
@@ -103,7 +105,7 @@ def test_a_dtype_that_the_format_cannot_hold(tmp_path, name, dtype, holds):
         ("a.png", "YXQC", "channels|one plane"),
         ("a.ome.zarr", "QTCYX", "T, Z, Y, X and one more"),
         ("a.ome.zarr", "PQTZYX", "T, Z, Y, X and one more"),
-        ("a.ome.tif", "PQRUYX", "OME-TIFF cannot hold the axes"),
+        ("a.ome.tif", "PQRUVWYX", "OME-TIFF cannot hold the axes"),
     ],
 )
 def test_axes_that_the_format_cannot_hold(tmp_path, name, axes, message):
@@ -151,9 +153,6 @@ def test_damaged_files(tmp_path, name, keep):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
     for lazy in (False, True):
-        if name == "a.ome.tif" and keep == 0.97:  # the pixels come before the description, which is cut
-            assert "invalid value offset" in read_image(path, lazy=lazy).notes[0]
-            continue
         with pytest.raises(ImageError, match=r"damaged|incomplete") as caught, read_image(path, lazy=lazy) as image:
             image.numpy()
         assert path.name in str(caught.value)
@@ -164,10 +163,12 @@ def test_files_with_a_wrong_suffix(tmp_path, name):
     write_image(tmp_path / "real.tif", np.zeros((8, 9), np.uint8))
     write_image(tmp_path / "real.png", np.zeros((8, 9), np.uint8))
     shutil.copy(tmp_path / ("real.png" if name == "a.tif" else "real.tif"), tmp_path / name)
-    with pytest.raises(ImageError) as caught:
+    image = read_image(tmp_path / name)
+    assert image.shape == (8, 9)
+    assert f"really a {'PNG' if name == 'a.tif' else 'TIFF'} file" in image.notes[0]
+    (tmp_path / name).write_bytes(b"GIF89a")
+    with pytest.raises(ImageError, match="a GIF file, which is not read here"):
         read_image(tmp_path / name)
-    if name in ("a.png", "a.jpg"):
-        assert "a TIFF file; give it the suffix" in str(caught.value)
 
 
 def test_damaged_zarr(tmp_path):

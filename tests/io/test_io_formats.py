@@ -59,16 +59,21 @@ def test_names_of_channels_that_become_colours_are_dropped(tmp_path):
     assert ImageFile(np.zeros((3, 8, 9)), "CYX", channel_names=("only one",)).channel_names == ()
 
 
-def test_resolution_tags_are_pixel_sizes(tmp_path):
+def test_resolution_tags_are_print_resolutions_unless_they_are_too_fine(tmp_path):
     path = tmp_path / "a.tif"
-    for unit, name in (("INCH", "inch"), ("CENTIMETER", "centimeter")):
-        tifffile.imwrite(path, np.zeros((8, 9), np.uint8), resolution=(200, 100), resolutionunit=unit)
-        found = read_image(path).pixel_size
-        same_sizes(found, {"X": PixelSize(1 / 200, name), "Y": PixelSize(1 / 100, name)})
-        write_image(path, ImageFile(np.zeros((8, 9), np.float64), "YX", found), overwrite=True)
-        with tifffile.TiffFile(path) as tif:
-            assert tif.pages[0].tags["ResolutionUnit"].value.name == unit
-            assert tif.pages[0].tags["XResolution"].value == (200, 1)
+    for unit, fine in (("INCH", 254_000), ("CENTIMETER", 100_000)):
+        tifffile.imwrite(path, np.zeros((8, 9), np.uint8), resolution=(300, 150), resolutionunit=unit)
+        image = read_image(path)
+        assert image.pixel_size == {}
+        assert image.details.resolution == (300, 150, unit.lower())
+        for name in ("b.tif", "b.ome.tif", "b.png", "b.jpg"):
+            write_image(tmp_path / name, image, overwrite=True)
+            x, y, kept = read_image(tmp_path / name).details.resolution
+            factor = 2.54 if (kept, unit) == ("inch", "CENTIMETER") else 1
+            assert (x / factor, y / factor) == pytest.approx((300, 150), rel=2e-3)
+        tifffile.imwrite(path, np.zeros((8, 9), np.uint8), resolution=(fine, fine / 2), resolutionunit=unit)
+        micron = "micrometer"
+        same_sizes(read_image(path).pixel_size, {"X": PixelSize(0.1, micron), "Y": PixelSize(0.2, micron)})
     tifffile.imwrite(path, np.zeros((8, 9), np.uint8), resolution=(200, 100), resolutionunit="NONE")
     assert read_image(path).pixel_size == {}
 
@@ -115,7 +120,8 @@ def test_notes_on_tiff_files_that_hold_more(tmp_path):
     image = read_image(path)
     assert image.shape == (8, 9)
     assert "2 images" in image.notes[0]
-    tifffile.imwrite(path, np.zeros((8, 9), np.uint8), photometric="palette", colormap=np.zeros((3, 256), np.uint16))
+    table = np.random.default_rng(0).integers(0, 255, (3, 256), np.uint16)
+    tifffile.imwrite(path, np.zeros((8, 9), np.uint8), photometric="palette", colormap=table)
     assert "colour table" in read_image(path).notes[0]
     tifffile.imwrite(path, np.zeros((8, 9), np.uint8), photometric="miniswhite")
     assert "0 stands for white" in read_image(path).notes[0]
@@ -307,6 +313,9 @@ def test_plain_zarr_stays_plain(tmp_path):
 def test_a_collection_of_zarr_images_is_listed(tmp_path):
     zarr.create_group(tmp_path / "plate.zarr")
     write_image(tmp_path / "plate.zarr" / "field.zarr", np.zeros((4, 5), np.uint8))
+    assert read_image(tmp_path / "plate.zarr").shape == (4, 5)
+    write_image(tmp_path / "plate.zarr" / "other.zarr", np.zeros((4, 6), np.uint8))
+    assert read_image(tmp_path / "plate.zarr", series=1).shape == (4, 6)
     with pytest.raises(ImageError, match=r"give the path of one of these: .*field\.zarr"):
         read_image(tmp_path / "plate.zarr")
     assert read_image(tmp_path / "plate.zarr" / "field.zarr" / "0").axes == "YX"  # a level by itself

@@ -11,7 +11,7 @@ import click
 
 from ..errors import ImageError
 from ..io.existing import check_replaceable, may_replace
-from ..io.formats import SUFFIXES, is_image_path, is_store
+from ..io.formats import READ_ONLY, READABLE, is_image_path, is_store
 from .program import SEVERAL
 
 SEPARATORS = ("/", os.sep)
@@ -81,7 +81,7 @@ class Target:
     @property
     def names_file(self) -> bool:
         """Whether the name has the suffix of an image or a model."""
-        return self.path.suffix.lower() in (*SUFFIXES, ".rsmoe")
+        return self.path.suffix.lower() in (*READABLE, ".rsmoe")
 
     @property
     def is_folder(self) -> bool:
@@ -93,6 +93,7 @@ class Target:
     def inside(self, image: Path, suffix: str | None) -> Path:
         """The file for an image in this folder, with the suffix that --format names."""
         stem, own = _split(image)
+        own = ".ome.tif" if own.lower() in READ_ONLY else own
         return self.path / f"{stem}{self.suffix or (own if suffix is None else f'.{suffix}')}"
 
 
@@ -125,9 +126,9 @@ def pair_up(
     """
     if source.is_dir() and not is_store(source):
         _check_distinct(source, {target.option: target.path for target in targets})
-        images = sorted(path for path in source.iterdir() if is_image_path(path))
+        images = _without_parts(sorted(path for path in source.iterdir() if is_image_path(path)))
         if not images:
-            raise ImageError(f"There is no image in the folder {source}; accepted are {', '.join(SUFFIXES)}.")
+            raise ImageError(f"There is no image in the folder {source}; accepted are {', '.join(READABLE)}.")
         for target in targets:
             if target.names_file or (target.path.exists() and not target.path.is_dir()):
                 raise click.UsageError(
@@ -153,6 +154,20 @@ def pair_up(
     for folder in folders:
         folder.path.mkdir(parents=True, exist_ok=True)
     return pairs
+
+
+def _without_parts(images: Sequence[Path]) -> list[Path]:
+    """The images, with only the first file of each multi-file OME-TIFF, from which the whole set is read."""
+    from ..io.tiff_images import files_of_set  # here: tifffile would delay the help of every verb
+
+    kept: list[Path] = []
+    parts: set[Path] = set()
+    for image in images:
+        if image in parts:
+            continue
+        kept.append(image)
+        parts |= files_of_set(image)
+    return kept
 
 
 def _maker_of(verb: str, source: Path) -> str:

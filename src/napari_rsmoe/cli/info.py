@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,19 @@ import numpy as np
 
 from ..image.format import ImageFormat
 from ..image.planes import Planes
-from ..io.files import read_image
+from ..io.details import present
+from ..io.files import list_series, read_image
 from ..io.formats import is_store
 from ..io.rsmoe import damage_named, load_description
+from ..io.units import PixelSize
 from ..plain_text import plain_text
-from .options import PATH, Common, Files, file_options, report_options
+from .options import PATH, READING, Common, Files, file_options, report_options
 from .program import Verb
 
 
 @click.command("info", cls=Verb, options_metavar="[options]")
 @click.argument("path", metavar="FILE", type=PATH)
-@file_options("axes", "allow_outside")
+@file_options(*READING)
 @report_options
 def command(path: Path, files: Files, common: Common) -> int:
     """Describe FILE, an image or a .rsmoe model.
@@ -46,19 +49,29 @@ def command(path: Path, files: Files, common: Common) -> int:
 
 def _image(path: Path, files: Files) -> dict[str, Any]:
     """Return the facts of an image file."""
-    with read_image(path, axes=files.axes, lazy=True, allow_outside=files.allow_outside) as image:
+    with read_image(path, lazy=True, **files.reading()) as image:
+        series = list_series(path)
         return {
             "kind": image.kind,
+            "series": series if len(series) > 1 else [],
             "axes": image.axes,
             "shape": list(image.shape),
             "dtype": image.dtype.name,
             "planes": len(Planes(image.data, image.axes)),
-            "pixel_size": {axis: {"value": size.value, "unit": size.unit} for axis, size in image.pixel_size.items()},
+            "pixel_size": _sizes(image.pixel_size),
+            "position": _sizes(image.details.position),
+            "nodata": image.details.nodata,
             "name": image.name,
             "channel_names": list(image.channel_names),
+            "channel_colours": list(image.details.colours),
             "alpha": image.alpha,
+            "metadata": sorted(present(image).values()),
             "notes": list(image.notes),
         }
+
+
+def _sizes(sizes: Mapping[str, PixelSize]) -> dict[str, dict[str, Any]]:
+    return {axis: {"value": size.value, "unit": size.unit} for axis, size in sizes.items()}
 
 
 def _model(path: Path) -> dict[str, Any]:

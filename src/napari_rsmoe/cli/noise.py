@@ -11,7 +11,7 @@ import click
 
 from .batch import Report
 from .info import plain
-from .options import PATH, Common, Files, file_options, run_options
+from .options import PATH, READING, Common, Files, file_options, run_options
 from .program import Verb
 from .stack import Job, Result, process_file
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("noise", cls=Verb, options_metavar="[options]")
 @click.argument("path", metavar="FILE", type=PATH)
-@file_options("axes", "allow_outside")
+@file_options(*READING)
 @run_options
 def command(path: Path, files: Files, common: Common) -> int:
     """Estimate the noise of FILE, an image, with standard errors.

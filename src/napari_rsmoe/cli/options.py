@@ -203,6 +203,10 @@ class Files:
         Suffix of the files of an output folder, without the dot; None keeps the suffix of each file.
     quality : int
         JPEG quality, 1 to 100.
+    series : str or None
+        Number or title of the image, in files that hold several.
+    allow_incomplete : bool
+        Whether a file in which planes are missing is read as far as it goes.
     allow_outside : bool
         Whether the input may draw in files outside its folder.
     overwrite : bool
@@ -213,8 +217,19 @@ class Files:
     independent_channels: bool = False
     format: str | None = None
     quality: int = JPEG_QUALITY
+    series: str | None = None
+    allow_incomplete: bool = False
     allow_outside: bool = False
     overwrite: bool = False
+
+    def reading(self) -> dict[str, Any]:
+        """The options of `napari_rsmoe.read_image`."""
+        return {
+            "axes": self.axes,
+            "series": self.series,
+            "allow_incomplete": self.allow_incomplete,
+            "allow_outside": self.allow_outside,
+        }
 
 
 def source_and_target(function: Function) -> Function:
@@ -236,6 +251,10 @@ def report_options(function: Function) -> Function:
 def run_options(function: Function) -> Function:
     """Add the options of every verb that computes; they arrive as `common`."""
     return _gathered(function, Common, "common", RUN, (THREADS, *REPORT))
+
+
+READING = ("axes", "series", "allow_incomplete", "allow_outside")
+"""Names of the options about reading files."""
 
 
 def file_options(*names: str) -> Callable[[Function], Function]:

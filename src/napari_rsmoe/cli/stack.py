@@ -15,7 +15,7 @@ from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
 from ..image.planes import Plane, Planes
 from ..io.atomic import together
-from ..io.files import check_output, create_image, read_image
+from ..io.files import check_output, create_image, lost_metadata, read_image
 from ..io.image_file import ImageFile
 from ..model.raster import Raster
 from ..progress import Callback
@@ -41,9 +41,6 @@ def residual(noisy: NDArray[Any], result: NDArray[Any]) -> NDArray[np.float32]:
     return np.subtract(noisy, result, dtype=np.float64).astype(np.float32)
 
 
-WITHOUT_PIXEL_SIZE = (".png", ".jpg", ".jpeg", ".npy")
-
-
 @dataclass(frozen=True)
 class Output:
     """An output file.
@@ -67,6 +64,11 @@ class Output:
     scale: float = 1.0
     opacity: bool = True
     maker: str = ""
+
+    @property
+    def same_quantity(self) -> bool:
+        """Whether its values mean the same as those of the input; those of an uncertainty do not."""
+        return self.opacity
 
 
 @dataclass(frozen=True)
@@ -146,16 +148,19 @@ def process_file(
         The facts of each plane, with its ``"plane"`` label.
     """
     with together(), contextlib.ExitStack() as stack:
-        image = stack.enter_context(read_image(source, axes=files.axes, lazy=True, allow_outside=files.allow_outside))
-        _say_notes(image, source, outputs, report)
+        image = stack.enter_context(read_image(source, lazy=True, **files.reading()))
+        for note in image.notes:
+            report.note(f"{source}: {note}.")
         planes = Planes(image.data, image.axes, independent_channels=files.independent_channels)
         opacity = Opacity(planes, present=image.alpha)
         report.detail(f"{source}: {_described(image, planes)}")
         height, width = planes.plane_shape[:2]
         for output in outputs:
             expected = Raster.plan((height, width), 1, scale=output.scale).shape
-            like = image.like(size=expected, dtype=output.dtype)
+            like = image.like(size=expected, dtype=output.dtype, scale=output.scale, same_quantity=output.same_quantity)
             check_output(output.path, like, overwrite=files.overwrite, maker=output.maker)
+            for line in lost_metadata(output.path, like) if output.same_quantity else ():
+                report.note(f"{line}.")
 
         def work(plane: Plane, callback: Callback) -> Result:
             done = function(Job(plane, planes, opacity, callback, image))
@@ -164,7 +169,7 @@ def process_file(
         def create(number: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
             size = (shape[planes.axes.index("Y")], shape[planes.axes.index("X")])
             output = outputs[number]
-            target = image.like(size=size, dtype=dtype, scale=output.scale)
+            target = image.like(size=size, dtype=dtype, scale=output.scale, same_quantity=output.same_quantity)
             options: dict[str, Any] = {"quality": files.quality, "overwrite": files.overwrite, "maker": output.maker}
             return stack.enter_context(create_image(output.path, target, **options))
 
@@ -181,11 +186,3 @@ def _described(image: ImageFile, planes: Planes) -> str:
         f"{image.kind}, axes {image.axes}, {' x '.join(map(str, image.shape))}, {image.dtype}, "
         f"{len(planes)} plane{'s' if len(planes) > 1 else ''}, pixel size {sizes or 'unknown'}"
     )
-
-
-def _say_notes(image: ImageFile, source: Path, outputs: Sequence[Output], report: Report) -> None:
-    for note in image.notes:
-        report.note(f"{source}: {note}.")
-    losing = [output.path.name for output in outputs if output.path.suffix.lower() in WITHOUT_PIXEL_SIZE]
-    if image.pixel_size and losing:
-        report.note(f"the pixel size of {source} is not kept in {', '.join(losing)}; a .tif or .zarr file keeps it.")

@@ -10,15 +10,19 @@ suffix     kind                    contents
 .zarr      ``ome-zarr``, ``zarr``  every accepted dtype, axes, pixel sizes: OME-Zarr, or a plain array
 ========== ======================= ==========================================================================
 
+Read only are BMP, WebP and TIFF under other names (``.lsm``, ``.stk``, ``.svs``, ``.ndpi``) and, with the extra
+``formats``, CZI, ND2, LIF, MRC, FITS and DICOM (`napari_rsmoe.io.field`).
+
 Files are written under a temporary name and renamed at the end: a crash or Ctrl-C leaves no partial file.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,27 +35,39 @@ from ..image.planes import ArraySink, Planes, guess_axes
 from .ambiguous import with_assumptions
 from .atomic import replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
-from .formats import JPEG_QUALITY, SUFFIXES, is_store
+from .formats import IN_EXTRA, JPEG_QUALITY, READ_ONLY, READABLE, SUFFIXES, is_store, kind_of_content
 from .image_file import ImageFile
+from .reading import Reading
 from .units import PixelSize
 
 
 @door
 def read_image(
-    path: str | Path, *, axes: str | None = None, lazy: bool = False, allow_outside: bool = False
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    lazy: bool = False,
+    series: int | str | None = None,
+    allow_incomplete: bool = False,
+    allow_outside: bool = False,
 ) -> ImageFile:
     """Read an image file.
 
     Parameters
     ----------
     path : str or Path
-        A TIFF, PNG, JPEG or NPY file, a Zarr folder, or an image inside a Zarr folder.
+        An image file of any format in the list of `napari_rsmoe.io.files`, a Zarr folder, or an image inside one. If
+        the content is of another format than the suffix says, the content counts.
     axes : str, optional
         One letter for each axis, such as ``"ZYX"``. By default the axes that the file declares; `ImageFile.notes` says
         what was assumed where it leaves them open.
     lazy : bool, optional
         Read pixels from the file only when `ImageFile.data` is indexed, if the format allows it. Close the image
         afterwards, or use it in a ``with`` statement.
+    series : int or str, optional
+        Number (from 0) or title of the image, in a file that holds several. By default the first that is no thumbnail.
+    allow_incomplete : bool, optional
+        Read a TIFF file in which planes are missing as far as it goes. By default it is refused.
     allow_outside : bool, optional
         Follow file names in the description of a TIFF file that lead out of its folder, and symbolic links that lead
         out of a Zarr store. By default they are refused: in a file from others they could draw in files of yours.
@@ -59,9 +75,9 @@ def read_image(
     Returns
     -------
     ImageFile
-        The pixels in the data type and value range of the file, with axes and metadata. Of a file that holds several
-        images the first one is read, of a multi-resolution pyramid the level of full resolution. Axes of length 1 in
-        TIFF files are dropped, except Y and X.
+        The pixels in the data type and value range of the file, with axes and metadata. Colours are RGB and 0 is
+        black, whatever the file stores (`napari_rsmoe.io.pixel_meaning`). Of a multi-resolution pyramid the level of
+        full resolution is read. Axes of length 1 in TIFF files are dropped, except Y and X.
 
     Raises
     ------
@@ -91,11 +107,10 @@ def read_image(
         raise ImageError(f"there is no file {path}.")
     if path.is_dir() and not is_store(path):
         raise ImageError(
-            f"{path} is a folder, not an image; accepted are files ({', '.join(SUFFIXES)}) and Zarr folders."
+            f"{path} is a folder, not an image; accepted are files ({', '.join(READABLE)}) and Zarr folders."
         )
     try:
-        handler = _handler(path, folder=path.is_dir())
-        image = handler.read(path, axes=axes, lazy=lazy, allow_outside=allow_outside)
+        image = _read(path, Reading(axes, lazy, series, allow_incomplete, allow_outside))
     except ImageError as error:
         if str(path) in str(error):
             raise
@@ -107,6 +122,66 @@ def read_image(
     except Exception as error:  # What damaged files raise in the libraries is of many types.
         raise ImageError(f"{path} cannot be read: it is damaged or of an unusual kind ({error!r}).") from error
     return with_assumptions(image, axes)
+
+
+def _read(path: Path, how: Reading) -> ImageFile:
+    """Read a file by the format of its content."""
+    kind, note = _kind_to_read(path)
+    module = _module(kind)
+    single = not hasattr(module, "list_series")
+    if single and how.series not in (None, 0, "0"):
+        raise ImageError(f"{path} holds one image, so there is no series {how.series!r}.")
+    image: ImageFile = module.read(path, how)
+    return replace(image, notes=(note, *image.notes)) if note else image
+
+
+def list_series(path: str | Path) -> list[str]:
+    """Describe the images of a file that holds several: number, title, axes and size of each.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    list of str
+        Empty if the format holds one image.
+    """
+    path = Path(path)
+    module = _module(_kind_to_read(path)[0])
+    found: list[str] = module.list_series(path) if hasattr(module, "list_series") else []
+    return found
+
+
+def lost_metadata(path: str | Path, image: ImageFile) -> list[str]:
+    """Say which metadata of an image a file cannot hold, or holds in another way.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write; its suffix determines the format.
+    image : ImageFile
+        The image.
+
+    Returns
+    -------
+    list of str
+        One line each; empty if nothing is lost.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import PixelSize
+    >>> from napari_rsmoe.io.files import lost_metadata
+    >>> from napari_rsmoe.io.image_file import ImageFile
+    >>> lost_metadata("a.png", ImageFile(np.zeros((8, 9), np.uint8), "YX", {"X": PixelSize(0.5, "micrometer")}))
+    ['a.png cannot hold pixel size']
+    """
+    path = Path(path)
+    module = _module(_kind_to_write(path))
+    found: list[str] = module.remarks(path, image)
+    return found
 
 
 @door
@@ -173,6 +248,8 @@ def write_image(
         image = ImageFile(array, axes or guess_axes(array.shape), pixel_size or {})
     elif axes is not None or pixel_size is not None:
         raise TypeError("axes and pixel_size are only for arrays; an ImageFile has its own")
+    for line in lost_metadata(path, image):
+        warnings.warn(f"{line}.", stacklevel=3)
     with create_image(path, image, quality=quality, overwrite=overwrite, maker=maker) as sink:
         for plane in Planes(image.data, image.axes, independent_channels="C" in image.axes):
             sink[plane.index] = np.asarray(image.data[plane.index])
@@ -231,13 +308,13 @@ def create_image(
         raise ImageError(f"the JPEG quality must be from 1 to 100, but is {quality}.")
     maker = this_program() if maker is None else maker
     check_output(path, image, overwrite=overwrite, maker=maker)
-    handler = _handler(path)
-    replacing = replacing_folder if handler.folder else replacing_file
-    options = {"quality": quality} if handler.lossy else {}
+    kind = _kind_to_write(path)
+    replacing = replacing_folder if kind == "zarr" else replacing_file
+    options = {"quality": quality} if kind == "jpeg" else {}
     try:
         with (
             replacing(path, lambda: remember(path, maker)) as temporary,
-            handler.create(temporary, path, image, **options) as sink,
+            _module(kind).create(temporary, path, image, **options) as sink,
         ):
             yield sink
     except OSError as error:
@@ -264,40 +341,45 @@ def check_output(path: str | Path, image: ImageFile, *, overwrite: bool = False,
     path = Path(path)
     if not path.resolve().parent.is_dir():
         raise ImageError(f"cannot write {path}: the folder {path.parent} does not exist; create it first.")
-    handler = _handler(path)
-    if path.is_dir() and not handler.folder:
+    kind = _kind_to_write(path)
+    if path.is_dir() and kind != "zarr":
         raise ImageError(f"{path} is a folder; give the name of a file to write.")
-    handler.check(path, image)
+    _module(kind).check(path, image)
     check_replaceable(path, this_program() if maker is None else maker, overwrite=overwrite)
 
 
-@dataclass(frozen=True)
-class _Handler:
-    """The functions of one format, and whether its files are folders and take a JPEG quality."""
+def _kind_to_read(path: Path) -> tuple[str, str]:
+    """The kind of a file by its content, or by its suffix if the content has no mark; a note if they differ."""
+    named = READABLE.get(path.suffix.lower(), "")
+    if path.is_dir():
+        return "zarr", ""
+    real = kind_of_content(path)
+    if real in ("", named):
+        if not named:
+            given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+            raise ImageError(f"{path} has {given}, so its format is unknown; accepted are {', '.join(READABLE)}.")
+        return named, ""
+    if not real.islower():
+        raise ImageError(f"{path} is {'an' if real[0] in 'HX' else 'a'} {real} file, which is not read here.")
+    return real, f"it is really a {real.upper()} file and is read as such" if named else f"it is a {real.upper()} file"
 
-    read: Callable[..., ImageFile]
-    check: Callable[[Path, ImageFile], None]
-    create: Callable[..., AbstractContextManager[ArraySink]]
-    folder: bool
-    lossy: bool
 
-
-def _handler(path: Path, *, folder: bool = False) -> _Handler:
-    """Return the functions for the format of `path`."""
-    kind = "zarr" if folder else SUFFIXES.get(path.suffix.lower())
+def _kind_to_write(path: Path) -> str:
+    """The kind of a file to be written, by its suffix."""
+    kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
         given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise ImageError(f"{path} has {given}, so its format is unknown; accepted are {', '.join(SUFFIXES)}.")
+        reason = "a format that is only read" if path.suffix.lower() in READ_ONLY else "so its format is unknown"
+        raise ImageError(f"{path} has {given}, {reason}; accepted are {', '.join(SUFFIXES)}.")
+    return kind
+
+
+def _module(kind: str) -> Any:
+    """The module of a format, with `read` and, if the format is written, `check`, `remarks` and `create`.
+
+    Modules of formats that hold several images have `list_series`.
+    """
+    names = {"zarr": "ome_zarr", "bmp": "other_bitmaps", "webp": "other_bitmaps"}
+    name = f"field.{kind}" if kind in IN_EXTRA else names.get(kind, kind)
     # Imported here to save start-up time: each format loads a library of its own, such as tifffile or zarr.
-    if kind in ("png", "jpeg"):
-        # Imported here: Pillow.
-        from . import bitmap
-
-        read, check, create = (getattr(bitmap, f"{verb}_{kind}") for verb in ("read", "check", "create"))
-    else:
-        # Imported here: tifffile and zarr.
-        from . import npy, ome_zarr, tiff
-
-        module: Any = {"tiff": tiff, "npy": npy, "zarr": ome_zarr}[kind]
-        read, check, create = module.read, module.check, module.create
-    return _Handler(read, check, create, folder=kind == "zarr", lossy=kind == "jpeg")
+    return import_module(f"{__package__}.{name}")

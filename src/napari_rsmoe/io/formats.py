@@ -13,6 +13,31 @@ SUFFIXES = {
     ".npy": "npy",
     ".zarr": "zarr",
 }
+"""Suffixes of the formats that are read and written, and their kinds."""
+READ_ONLY = {
+    ".bmp": "bmp",
+    ".webp": "webp",
+    ".lsm": "tiff",
+    ".stk": "tiff",
+    ".svs": "tiff",
+    ".ndpi": "tiff",
+    ".czi": "czi",
+    ".nd2": "nd2",
+    ".lif": "lif",
+    ".mrc": "mrc",
+    ".map": "mrc",
+    ".rec": "mrc",
+    ".st": "mrc",
+    ".fits": "fits",
+    ".fit": "fits",
+    ".fts": "fits",
+    ".dcm": "dicom",
+}
+"""Suffixes of the formats that are only read."""
+READABLE = SUFFIXES | READ_ONLY
+IN_EXTRA = ("czi", "nd2", "lif", "mrc", "fits", "dicom")
+"""Kinds whose libraries come with the extra ``formats``."""
+KINDS = ("tiff", "png", "jpeg", "npy", "ome-zarr", "zarr", "bmp", "webp", *IN_EXTRA)
 FORMATS = ("tif", "ome.tif", "png", "jpg", "npy", "zarr", "ome.zarr")
 """Suffixes without the dot, one for each format that can be written."""
 DTYPES = (
@@ -22,7 +47,6 @@ DTYPES = (
 """Data types of pixels."""
 JPEG_QUALITY = 95
 """From 1 (smallest file) to 100 (best quality); at 95, artefacts are hardly visible."""
-KINDS = ("tiff", "png", "jpeg", "npy", "ome-zarr", "zarr")
 ZARR_MARKERS = ("zarr.json", ".zgroup", ".zarray")
 
 
@@ -33,6 +57,38 @@ def is_store(path: Path) -> bool:
 
 def is_image_path(path: Path) -> bool:
     """Whether `path` is an image to read: not hidden, with a supported suffix, and a file or Zarr store."""
-    if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+    if path.name.startswith(".") or path.suffix.lower() not in READABLE:
         return False
     return is_store(path) if path.suffix.lower() == ".zarr" else path.is_file()
+
+
+# First bytes of files, and their kinds; kinds in capitals are those of no format that is read here.
+_SIGNATURES = (
+    (0, b"\x89PNG", "png"),
+    (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"II*\0", "tiff"),
+    (0, b"MM\0*", "tiff"),
+    (0, b"II+\0", "tiff"),
+    (0, b"MM\0+", "tiff"),
+    (0, b"\x93NUMPY", "npy"),
+    (8, b"WEBP", "webp"),
+    (0, b"BM", "bmp"),
+    (0, b"ZISRAWFILE", "czi"),
+    (0, b"\xda\xce\xbe\x0a", "nd2"),
+    (208, b"MAP ", "mrc"),
+    (0, b"SIMPLE  =", "fits"),
+    (128, b"DICM", "dicom"),
+    (0, b"GIF8", "GIF"),
+    (0, b"\x89HDF", "HDF5"),
+    (0, b"%PDF", "PDF"),
+    (0, b"PK\x03\x04", "ZIP"),
+    (0, b"<", "XML or HTML"),
+)
+_LONGEST_SIGNATURE = 256  # Bytes from the start of a file that hold all signatures.
+
+
+def kind_of_content(path: Path) -> str:
+    """The kind of a file by its first bytes, in capitals if it is no kind that is read; empty if they are unknown."""
+    with path.open("rb") as file:
+        start = file.read(_LONGEST_SIGNATURE)
+    return next((kind for at, mark, kind in _SIGNATURES if start[at : at + len(mark)] == mark), "")

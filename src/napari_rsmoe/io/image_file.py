@@ -12,9 +12,10 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import ImageError
 from ..image.planes import ArraySource, check_axes
 from ..plain_text import plain_text
+from .details import Details
 from .formats import DTYPES
 from .sizes import check_memory, selected_shape
-from .units import PixelSize
+from .units import PixelSize, unit_ratio
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class ImageFile:
         Format of the file that was read, one of `napari_rsmoe.io.formats.KINDS`; empty if there is no file.
     notes : tuple of str, optional
         Remarks of the reader, to be shown to the user.
+    details : Details, optional
+        Further metadata, which are copied to each format that can hold them.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class ImageFile:
     icc_profile: bytes | None = None
     kind: str = ""
     notes: tuple[str, ...] = ()
+    details: Details = field(default_factory=Details)
 
     def __post_init__(self) -> None:
         check_dtype(self.data.dtype)
@@ -71,6 +75,19 @@ class ImageFile:
         names = self.channel_names if len(self.channel_names) == self.sizes.get("C") else ()
         object.__setattr__(self, "channel_names", tuple(plain_text(str(name)) for name in names))
         object.__setattr__(self, "name", plain_text(str(self.name)))
+        samples = self.sizes.get("S" if "S" in self.axes else "C")
+        object.__setattr__(self, "alpha", self.alpha and samples is not None and samples > 1)
+        object.__setattr__(self, "details", self._fitting_details())
+
+    def _fitting_details(self) -> Details:
+        """The details, without those for another number of channels or for other axes."""
+        channels, details = self.sizes.get("C", 1), self.details
+        return replace(
+            details,
+            colours=details.colours if len(details.colours) == channels else (),
+            limits=details.limits if len(details.limits) == channels else (),
+            position={axis: place for axis, place in details.position.items() if axis in self.axes},
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,6 +114,7 @@ class ImageFile:
         size: tuple[int, int] | None = None,
         dtype: DTypeLike | None = None,
         scale: float = 1.0,
+        same_quantity: bool = True,
     ) -> ImageFile:
         """Describe a result that is computed from this image, for `create_image`.
 
@@ -108,6 +126,9 @@ class ImageFile:
             Data type of the result; by default that of this image.
         scale : float, optional
             Enlargement of the result along Y and X, by which the pixel size is divided.
+        same_quantity : bool, optional
+            Whether the values mean the same as those of this image. An uncertainty, for example, has no use for its
+            display range and no-data value.
 
         Returns
         -------
@@ -123,7 +144,19 @@ class ImageFile:
             for axis, (value, unit) in self.pixel_size.items()
         }
         blank = np.broadcast_to(zero, tuple(sizes.values()))
-        return replace(self, data=blank, pixel_size=finer, notes=())
+        details = self.details if same_quantity else self.details.of_other_values()
+        details = replace(details.enlarged(scale), position=self._finer_position(scale))
+        return replace(self, data=blank, pixel_size=finer, notes=(), details=details)
+
+    def _finer_position(self, scale: float) -> dict[str, PixelSize]:
+        """Coordinate of the first pixel, whose centre moves towards the corner as pixels become smaller."""
+        places = dict(self.details.position)
+        for axis in "YX":
+            place, size = places.get(axis), self.pixel_size.get(axis)
+            ratio = unit_ratio(size.unit, place.unit) if place is not None and size is not None else None
+            if place is not None and size is not None and ratio is not None:
+                places[axis] = PixelSize(place.value + ratio * size.value * (1 / scale - 1) / 2, place.unit)
+        return places
 
     def close(self) -> None:
         """Close the file of a lazily read image; does nothing for an image in memory."""

@@ -11,9 +11,11 @@ import numpy as np
 
 from ..errors import ImageError
 from ..image.planes import ArraySink, guess_axes
+from .details import lost
 from .image_file import FileArray, ImageFile, check_dtype
 from .raw import RawArray
-from .tiff import reserve
+from .reading import Reading
+from .tiff_writing import reserve
 
 
 class _Header(NamedTuple):
@@ -25,8 +27,8 @@ class _Header(NamedTuple):
     end: int
 
 
-def read(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = False) -> ImageFile:
-    """Read an .npy file. If `axes` is None, the axes of grey and colour images are guessed; others are an error."""
+def read(path: Path, how: Reading) -> ImageFile:
+    """Read an .npy file. If `how.axes` is None, the axes of grey and colour images are guessed; others are an error."""
     header = _header(path)
     if header.dtype.hasobject:
         raise ImageError(
@@ -36,12 +38,12 @@ def read(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = Fals
     pixels = RawArray(path, header.shape, header.dtype, header.end, fortran=header.fortran)
     data = FileArray(pixels, lambda error: ImageError(f"{path} cannot be read: {error}."), pixels.close)
     try:
-        return ImageFile(data if lazy else data[...], axes or guess_axes(header.shape), kind="npy")
+        return ImageFile(data if how.lazy else data[...], how.axes or guess_axes(header.shape), kind="npy")
     except BaseException:
         data.close()
         raise
     finally:
-        if not lazy:
+        if not how.lazy:
             data.close()
 
 
@@ -66,6 +68,12 @@ def _header(path: Path) -> _Header:
 
 def check(path: Path, image: ImageFile) -> None:
     """Do nothing: NPY can hold every accepted image."""
+
+
+def remarks(path: Path, image: ImageFile) -> list[str]:
+    """What of the metadata `path` will not hold: all."""
+    words = lost(image, ())
+    return [f"{path.name} cannot hold {', '.join(words)}"] if words else []
 
 
 @contextlib.contextmanager

@@ -6,9 +6,11 @@ Versions 0.1 to 0.5 of the OME-NGFF metadata are read; version 0.5 is written, w
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
@@ -17,18 +19,22 @@ from zarr.storage import LocalStore
 
 from ..errors import ImageError
 from ..image.planes import ArraySink, guess_axes
+from . import details as of
+from .details import Details
 from .formats import ZARR_MARKERS, is_store
 from .image_file import FileArray, ImageFile
+from .numbers import positive, real
+from .reading import Reading, series_number
 from .reorder import in_stored_order, stored_axes
 from .trust import check_inside
-from .units import PixelSize, canonical_unit, is_known_unit
+from .units import PixelSize, canonical_unit, unit_ratio
 
 _CHUNK = 1024  # Largest height and width of a chunk in pixels, which makes 2 MB of uint16.
 _AXIS_TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _MAX_AXES = 5  # Largest number of axes that OME-NGFF allows for an image.
 
 
-def read(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = False) -> ImageFile:
+def read(path: Path, how: Reading) -> ImageFile:
     """Read the full-resolution image of an OME-Zarr group, or a plain Zarr array.
 
     Raises
@@ -43,8 +49,8 @@ def read(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = Fals
     if not is_store(path):
         raise ImageError(f"{path} is not a Zarr store: it has none of {', '.join(ZARR_MARKERS)}.")
     try:
-        node = zarr.open(LocalStore(path, read_only=True) if allow_outside else _OwnFiles(path), mode="r")
-        image = _array(node, axes) if isinstance(node, zarr.Array) else _multiscale(path, node, axes)
+        node = _open(path, allow_outside=how.allow_outside)
+        image = _array(node, how.axes) if isinstance(node, zarr.Array) else _multiscale(path, node, how)
         array = image.pop("array")
         unit = getattr(array, "shards", None) or array.chunks
         source = FileArray(array, damaged, unit=tuple(unit))
@@ -52,7 +58,18 @@ def read(path: Path, *, axes: str | None, lazy: bool, allow_outside: bool = Fals
         raise
     except Exception as error:  # Invalid metadata cause exceptions of many types.
         raise damaged(error) from error
-    return ImageFile(source if lazy else source[...], **image)
+    return ImageFile(source if how.lazy else source[...], **image)
+
+
+def _open(path: Path, *, allow_outside: bool = False) -> Any:
+    return zarr.open(LocalStore(path, read_only=True) if allow_outside else _OwnFiles(path), mode="r")
+
+
+def list_series(path: Path) -> list[str]:
+    """Describe the images of a store: number and name or path of each."""
+    node = _open(path)
+    found = [] if isinstance(node, zarr.Array) else _images(node)
+    return [f"{number}: {each}" for number, each in enumerate(found)]
 
 
 class _OwnFiles(LocalStore):
@@ -87,48 +104,122 @@ def _array(array: Any, axes: str | None) -> dict[str, Any]:
         axes = "".join(letters)
     sizes = {}
     for axis, entry in dict(array.attrs.get("pixel_size", {})).items():
-        value, unit = entry
-        sizes[axis] = PixelSize(float(value), unit)
+        value, unit = entry if isinstance(entry, list | tuple) and len(entry) == 2 else (None, None)
+        size = positive(value)
+        if size is not None:
+            sizes[axis] = PixelSize(size, unit)
     return {"array": array, "axes": axes or guess_axes(array.shape), "pixel_size": sizes, "kind": "zarr"}
 
 
-def _multiscale(path: Path, group: zarr.Group, axes: str | None) -> dict[str, Any]:
-    """Return the arguments of `ImageFile` for an OME-Zarr image."""
+class _Image(NamedTuple):
+    """An image of a store: the group that describes it, its attributes, and its number among those of the group."""
+
+    group: zarr.Group
+    attributes: Mapping[str, Any]
+    number: int
+    path: str
+
+    def __str__(self) -> str:
+        return self.path or str(self.attributes["multiscales"][self.number].get("name", ""))
+
+
+_DEEPEST = 3  # Levels below which images are looked for: row, column and field of a plate.
+
+
+def _images(group: zarr.Group, path: str = "", depth: int = 0) -> list[_Image]:
+    """The images of a group, and of the groups below it if it has none itself."""
     attributes: Mapping[str, Any] = group.attrs.asdict()
     attributes = attributes.get("ome", attributes)  # Since version 0.5 the metadata are under the key "ome".
-    if not attributes.get("multiscales"):
-        inside = sorted(group.keys())
-        hint = f"; give the path of one of these: {', '.join(str(path / key) for key in inside[:8])}" if inside else ""
-        raise ImageError(f"{path} is a Zarr group without an image{hint}.")
-    image = attributes["multiscales"][0]
+    scales = attributes.get("multiscales")
+    if scales:
+        return [_Image(group, attributes, number, path) for number in range(len(scales))]
+    below = sorted(group.groups(), key=lambda entry: (not entry[0].isdecimal(), len(entry[0]), entry[0]))
+    if depth == _DEEPEST:
+        return []
+    return [image for name, each in below for image in _images(each, f"{path}/{name}".lstrip("/"), depth + 1)]
+
+
+def _chosen(path: Path, group: zarr.Group, how: Reading) -> _Image:
+    """The image that is meant."""
+    found = _images(group)
+    if how.series is not None and found:
+        described = [f"{number}: {each}" for number, each in enumerate(found)]
+        return found[series_number(path, list(map(str, found)), how.series, described)]
+    if not found or (len(found) > 1 and found[0].path):
+        inside = [each.path for each in found] or sorted(group.keys())
+        names = ", ".join(str(path / key) for key in inside[:8])
+        hint = f"; give the path of one of these: {names}" if inside else ""
+        raise ImageError(f"{path} is a Zarr group without an image{hint}{', or --series NUMBER' if found else ''}.")
+    return found[0]
+
+
+def _multiscale(path: Path, whole: zarr.Group, how: Reading) -> dict[str, Any]:
+    """Return the arguments of `ImageFile` for an OME-Zarr image."""
+    chosen = _chosen(path, whole, how)
+    image = chosen.attributes["multiscales"][chosen.number]
     level = image["datasets"][0]
-    array: Any = group[level["path"]]
+    array: Any = chosen.group[level["path"]]
     entries = [{"name": axis} if isinstance(axis, str) else dict(axis) for axis in image.get("axes", [])]
     letters = "".join(map(_letter, entries)) or "TCZYX"[-array.ndim :]
-    scale = np.ones(array.ndim)
-    for transform in (
-        *image.get("coordinateTransformations", []),
-        *level.get("coordinateTransformations", []),
-    ):
-        if transform.get("type") == "scale":
-            scale = scale * np.asarray(transform["scale"], float)
-    sizes = {}
+    notes = ["the store holds more than one image; the first is read"] if len(_images(whole)) > 1 else []
+    steps = (*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", []))
+    scale, offset = _placed(steps, array.ndim, notes)
+    sizes, position = {}, {}
     for k, entry in enumerate(entries):
         unit = canonical_unit(entry.get("unit"))
-        if letters[k] != "C" and scale[k] > 0 and (unit is not None or scale[k] != 1):
+        if letters[k] == "C":
+            continue
+        if scale[k] > 0 and (unit is not None or scale[k] != 1):
             sizes[letters[k]] = PixelSize(float(scale[k]), unit)
-    channels = [str(channel.get("label", "")) for channel in attributes.get("omero", {}).get("channels", [])]
+        if offset[k] != 0:
+            position[letters[k]] = PixelSize(float(offset[k]), unit)
+    names, details = _display(chosen.attributes.get("omero") or {})
     return {
         "array": array,
-        "axes": axes or letters,
+        "axes": how.axes or letters,
         "pixel_size": sizes,
-        "name": str(image.get("name", "")),
-        "channel_names": tuple(channels) if any(channels) else (),
+        "name": str(image.get("name") or ""),
+        "channel_names": names,
         "kind": "ome-zarr",
-        "notes": ("the store holds more than one image; the first is read",)
-        if len(attributes["multiscales"]) > 1
-        else (),
+        "notes": tuple(notes) if how.series is None else (),
+        "details": replace(details, position=position),
     }
+
+
+def _placed(steps: Iterable[Mapping[str, Any]], ndim: int, notes: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Pixel size and coordinate of the first pixel along each axis, from scales and translations one after the other.
+
+    A step that is not understood is left out with a note.
+    """
+    scale, offset = np.ones(ndim), np.zeros(ndim)
+    for step in steps:
+        kind = step.get("type")
+        values = [real(value) for value in step.get(str(kind), ())] if kind in ("scale", "translation") else []
+        if kind == "identity":
+            continue
+        if len(values) != ndim or None in values:
+            notes.append(f"the coordinate transformation {kind!r} is not understood and is left out")
+        elif kind == "scale":
+            scale, offset = scale * np.array(values), offset * np.array(values)
+        else:
+            offset = offset + np.array(values)
+    return scale, offset
+
+
+def _display(omero: Mapping[str, Any]) -> tuple[tuple[str, ...], Details]:
+    """Names, colours and display ranges of the channels."""
+    channels = [channel if isinstance(channel, Mapping) else {} for channel in omero.get("channels", [])]
+    names = [str(channel.get("label") or "") for channel in channels]
+    colours = [str(channel.get("color", "")).upper() for channel in channels]
+    limits = []
+    for channel in channels:
+        window = channel.get("window") or {}
+        low, high = real(window.get("start")), real(window.get("end"))
+        limits += [(low, high)] if low is not None and high is not None else []
+    return tuple(names) if any(names) else (), Details(
+        colours=tuple(colours) if all(re.fullmatch("[0-9A-F]{6}", colour) for colour in colours) else (),
+        limits=tuple(limits) if len(limits) == len(channels) else (),
+    )
 
 
 def _letter(axis: Mapping[str, Any]) -> str:
@@ -152,6 +243,15 @@ def check(path: Path, image: ImageFile) -> None:
         raise ImageError(
             f"OME-Zarr holds the axes T, Z, Y, X and one more, not {image.axes!r}; write a .tif or .npy file."
         )
+
+
+_HOLDS = {of.PIXEL_SIZE, of.CHANNELS, of.POSITION, of.COLOURS, of.LIMITS}
+
+
+def remarks(path: Path, image: ImageFile) -> list[str]:
+    """What of the metadata `path` will not hold."""
+    words = of.lost(image, {of.PIXEL_SIZE} if _is_plain(path, image) else _HOLDS)
+    return [f"{path.name} cannot hold {', '.join(words)}"] if words else []
 
 
 @contextlib.contextmanager
@@ -196,6 +296,7 @@ class _Ranges:
     def __setitem__(self, index: tuple[int | slice, ...], plane: NDArray[Any]) -> None:
         self._array[index] = plane
         if self._axis < 0:
+            self._widen(0, plane)
             return
         entry = index[self._axis]
         if isinstance(entry, slice):
@@ -218,25 +319,42 @@ def _metadata(target: Path, stored: str, image: ImageFile, ranges: _Ranges) -> d
         if axis in _AXIS_TYPES:
             entry["type"] = _AXIS_TYPES[axis]
         unit = image.pixel_size[axis].unit if axis in image.pixel_size else None
-        if unit is not None and is_known_unit(unit):
+        place = image.details.position.get(axis)
+        if unit is None and place is not None:
+            unit = place.unit
+        if unit is not None:
             entry["unit"] = unit
         axes.append(entry)
     scale = [image.pixel_size[axis].value if axis in image.pixel_size else 1.0 for axis in stored]
+    steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    if image.details.position:
+        steps.append({"type": "translation", "translation": [_offset(axis, image) for axis in stored]})
     multiscale = {
         "name": image.name or target.name.split(".")[0],
         "axes": axes,
-        "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}],
+        "datasets": [{"path": "0", "coordinateTransformations": steps}],
     }
     metadata: dict[str, Any] = {"version": "0.5", "multiscales": [multiscale]}
-    if len(image.channel_names) == len(ranges.found) > 0:
-        metadata["omero"] = {
-            "channels": [_channel(name, k, ranges.found[k]) for k, name in enumerate(image.channel_names)]
-        }
+    details, count = image.details, len(ranges.found)
+    named = image.channel_names or ("",) * count
+    if (image.channel_names or details.colours or details.limits) and len(named) == count:
+        metadata["omero"] = {"channels": [_channel(named[k], k, ranges.found[k], details) for k in range(count)]}
     return metadata
 
 
-def _channel(name: str, number: int, extremes: tuple[float, float]) -> dict[str, Any]:
+def _offset(axis: str, image: ImageFile) -> float:
+    """Coordinate of the first pixel along an axis, in the unit of the pixel size."""
+    place, size = image.details.position.get(axis), image.pixel_size.get(axis)
+    if place is None:
+        return 0.0
+    factor = 1.0 if size is None else unit_ratio(place.unit, size.unit)
+    return place.value * (1.0 if factor is None else factor)
+
+
+def _channel(name: str, number: int, extremes: tuple[float, float], details: Details) -> dict[str, Any]:
     """Return the label, display colour and display range of a channel."""
     low, high = extremes
-    colour = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")[number % 6]
-    return {"label": name, "color": colour, "window": {"min": low, "max": high, "start": low, "end": high}}
+    colours = details.colours or ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")
+    start, end = details.limits[number] if details.limits else extremes
+    window = {"min": low, "max": high, "start": start, "end": end}
+    return {"label": name, "color": colours[number % len(colours)], "window": window, "active": True}

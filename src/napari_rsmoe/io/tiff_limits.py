@@ -70,21 +70,22 @@ def _declared_planes(root: ElementTree.Element) -> Iterator[int]:
             raise ImageError(f"the OME-XML description has an impossible {kind} ({error}).") from error
 
 
-def check_series(series: Any, path: Path, *, allow_outside: bool) -> None:
-    """Check that the stored bytes can hold the pixels of a series, and where they come from.
-
-    Raises
-    ------
-    ImageError
-        If the pixels cannot be so many, or lie in a file outside the folder of the image.
-    """
-    page = series.keyframe
-    files = {Path(each.parent.filehandle.path) for each in series.pages if each is not None}
-    for file in files if not allow_outside else ():
+def check_files(series: Any, path: Path, *, allow_outside: bool) -> None:
+    """Raise an ImageError if the pixels of a series lie in a file outside the folder of the image."""
+    for file in _files(series) if not allow_outside else ():
         check_inside(path, file)
+
+
+def check_bytes(series: Any) -> None:
+    """Raise an ImageError if the stored bytes cannot hold the pixels of a series."""
+    page = series.keyframe
     sparse = 0 in page.databytecounts  # GDAL leaves out tiles that are empty.
     if not sparse:
-        check_stored(series.shape, series.dtype, _bytes(files), 1 if page.compression == 1 else _RATIO)
+        check_stored(series.shape, series.dtype, _bytes(_files(series)), 1 if page.compression == 1 else _RATIO)
+
+
+def _files(series: Any) -> set[Path]:
+    return {Path(page.parent.filehandle.path) for page in series.pages if page is not None}
 
 
 def _bytes(files: Iterable[Path]) -> int:

@@ -42,6 +42,8 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "minute": ("min", "mins", "minutes"),
     "hour": ("h", "hr", "hours"),
     "day": ("d", "days"),
+    "foot": ("ft", "feet"),
+    "mile": ("mi.", "mile", "miles"),
 }
 _CANONICAL = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in (name, *spellings)}
 # Words that stand for "no physical unit" in files.
@@ -65,9 +67,14 @@ def is_known_unit(unit: str | None) -> bool:
     return unit in _SPELLINGS
 
 
+def is_ome_unit(unit: str | None) -> bool:
+    """Whether OME-XML has a symbol for the unit."""
+    return unit in _SPELLINGS
+
+
 def ome_symbol(unit: str | None) -> str:
     """Symbol of a unit in OME-XML; ``"reference frame"`` if OME-XML has no symbol for it."""
-    return _SPELLINGS[unit][0] if unit in _SPELLINGS else "reference frame"
+    return _SPELLINGS[unit][0] if unit is not None and is_ome_unit(unit) else "reference frame"
 
 
 def imagej_symbol(unit: str | None) -> str:
@@ -76,3 +83,36 @@ def imagej_symbol(unit: str | None) -> str:
         return "pixel"
     symbol = {"micrometer": "um", "angstrom": "A", "microsecond": "us"}.get(unit)
     return symbol or (_SPELLINGS[unit][0] if unit in _SPELLINGS else unit)
+
+
+# Size of the units that can be converted into each other: lengths in metres, times in seconds.
+_LENGTHS = {
+    "angstrom": 1e-10,
+    "picometer": 1e-12,
+    "nanometer": 1e-9,
+    "micrometer": 1e-6,
+    "millimeter": 1e-3,
+    "centimeter": 1e-2,
+    "meter": 1.0,
+    "kilometer": 1e3,
+    "inch": 0.0254,
+    "foot": 0.3048,
+    "mile": 1609.344,
+}
+_TIMES = {
+    "nanosecond": 1e-9,
+    "microsecond": 1e-6,
+    "millisecond": 1e-3,
+    "second": 1.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86400.0,
+}
+
+
+def unit_ratio(unit: str | None, other: str | None) -> float | None:
+    """How many of the unit `other` one `unit` is; None if they cannot be converted."""
+    for sizes in (_LENGTHS, _TIMES):
+        if unit in sizes and other in sizes:
+            return sizes[unit] / sizes[other]
+    return 1.0 if unit == other else None

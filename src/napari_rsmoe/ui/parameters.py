@@ -442,6 +442,21 @@ AXES = Text(
     automatic=Automatic(None, "those of the file"),
     what="LETTERS",
 )
+SERIES = Text(
+    name="series",
+    label="Series",
+    help="Number or title of the image in a file that holds several, such as positions or scenes; "
+    "`napari-rsmoe info` lists them.",
+    default=None,
+    automatic=Automatic(None, "the first that is no thumbnail"),
+    what="NUMBER|TITLE",
+)
+ALLOW_INCOMPLETE = Flag(
+    name="allow_incomplete",
+    label="Incomplete files",
+    help="Read a TIFF file in which planes are missing as far as it goes. By default it is refused.",
+    default=False,
+)
 ALLOW_OUTSIDE = Flag(
     name="allow_outside",
     label="Files elsewhere",
@@ -484,7 +499,16 @@ THREADS = IntParameter(
     first=4,
 )
 """For every command that computes."""
-FILES: tuple[Parameter, ...] = (AXES, ALLOW_OUTSIDE, INDEPENDENT_CHANNELS, FORMAT, QUALITY, OVERWRITE)
+FILES: tuple[Parameter, ...] = (
+    AXES,
+    SERIES,
+    ALLOW_INCOMPLETE,
+    ALLOW_OUTSIDE,
+    INDEPENDENT_CHANNELS,
+    FORMAT,
+    QUALITY,
+    OVERWRITE,
+)
 """How the command line reads and writes images."""
 LOG_LEVEL = Choice(
     name="log_level",
