@@ -7,6 +7,14 @@ class ImageError(ValueError):
     """An image cannot be used because of its type, shape or values."""
 
 
+class ImageWarning(UserWarning):
+    """What was found in an image and changes the result: missing or defective pixels, rounding, noise in doubt."""
+
+
+class EmptyPlaneError(ImageError):
+    """No pixel of a plane counts, so that there is nothing to work on."""
+
+
 class ModelFileError(ValueError):
     """A file is not a `.rsmoe` model, is damaged, or comes from a newer version."""
 

@@ -58,7 +58,7 @@ def test_psnr_does_not_clip_or_wrap() -> None:
 def test_psnr_agrees_with_scikit_image(height: int, width: int, channels: int, seed: int) -> None:
     image, reference = pair((height, width, channels)[: 2 + (channels > 0)], seed)
     expected = peak_signal_noise_ratio(reference, image, data_range=1)
-    assert psnr(image, reference) == pytest.approx(expected, rel=1e-12)
+    assert psnr(image, reference, data_range=1) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -78,7 +78,9 @@ def test_units_do_not_matter(measure: Callable[..., float]) -> None:
 
 def test_default_range_of_floats() -> None:
     image, reference = pair((8, 9))
-    assert psnr(image, reference * 0.5) == psnr(image, reference * 0.5, data_range=1)
+    assert psnr(image, reference) == psnr(image, reference, data_range=1)
+    dim = reference * 0.3
+    assert psnr(image, dim) == psnr(image, dim, data_range=np.ptp(dim))
     beyond = reference * 7 - 2
     span = beyond.max() - beyond.min()
     assert psnr(image, beyond) == psnr(image, beyond, data_range=span)

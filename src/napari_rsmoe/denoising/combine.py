@@ -28,7 +28,7 @@ def combine(ensemble: Ensemble) -> Estimate:
         refined = refine(noisy, fused.image, variance)
     else:
         refined = refine_scales(noisy, fused.image, variance, noise.spectrum)
-    refined = bound_residual(noisy, refined, variance)
+    refined = bound_residual(noisy, refined, variance, uneven=noise.extreme)
     denoised = opponent.image(refined.image)
     image = noise.restored(denoised)
     if len(ensemble.models) < 2:

@@ -13,6 +13,7 @@ from .. import engine
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.rounding import check_dtype_choice
 from ..noise.given import Noise
 from ..progress import Callback, announce
 from ..renamed import accept_earlier_keywords
@@ -45,7 +46,12 @@ def denoise(
     mask: Any = None,
     ignore_nan: bool = False,
     saturation: float | None = None,
+    below: float | None = None,
+    above: float | None = None,
+    nodata: float | str = "auto",
+    defects: str = "auto",
     fill: bool = True,
+    dtype: str = "same",
     warm_start: Denoised | None = None,
     neighbours: Sequence[Any] = (),
     checkpoint: str | PathLike[str] | None = None,
@@ -68,10 +74,11 @@ def denoise(
     models : int or "auto"
         Number of models, at least 1. More models are better and take longer; with fewer than 4 all models have one
         kernel count. "auto" leaves the number to the preset.
-    noise : float, PoissonGaussian, (float, float, float), NoiseEstimate or "auto"
-        Standard deviation of even noise; or gain, offset and read noise of a camera or photon counter; in units of
-        the image. Or the result of `estimate_noise` for this image or for another one like it. "auto" estimates the
-        noise; an image in which none is found is returned as it is.
+    noise : float, PoissonGaussian, (float, float, float), list of PoissonGaussian, NoiseEstimate or "auto"
+        Standard deviation of even noise; or gain, offset and read noise of a camera or photon counter, for all
+        channels; or a list with the noise of each channel; in units of the image. Or the result of `estimate_noise` for
+        this image or for another one like it. "auto" estimates the noise; an image in which none is found is returned
+        as it is.
     n_kernels : int or "auto"
         Kernels of each model. "auto" fits models of up to 5 counts in turn, by the noise and the size of the image,
         and lets each place of each colour channel take the counts with the lowest estimated risk.
@@ -94,9 +101,21 @@ def denoise(
         Leave out pixels that are NaN or infinite in any channel; otherwise they are an error.
     saturation : float, optional
         Leave out pixels that have at least this value in any channel, in units of the image.
+    below, above : float, optional
+        Leave out pixels that have less, or more, than this value in any channel.
+    nodata : float or "auto"
+        Value of missing pixels, which are left out and keep it. "auto" takes a value that is customary for missing
+        data, such as -32768, -9999 or -3.4e38, if it lies far from all others.
+    defects : {"auto", "keep"}
+        Whether hot and dead pixels, single pixels far from everything around them, are found and left out, or kept as
+        values like others.
     fill : bool
         True: pixels that are left out are filled in from their surroundings. False: they keep their values, and `std`
         is NaN there.
+    dtype : {"same", "auto", "float32"}
+        Data type of the result. "same": that of the image; where rounding to integers costs more than a tenth of the
+        error, a warning says so, and values are rounded up or down at random so that their mean stays. "auto": float32
+        in that case. "float32": in any case.
     warm_start : Denoised, optional
         Result for a neighbouring plane of the same size and number of models. Kernels begin as they ended there, keep
         their order, and take half the steps. Kernels are initialised again where the planes differ; if less than half
@@ -121,6 +140,12 @@ def denoise(
     -------
     Denoised
         The image in the type, range and axis order of the input, its error bar, the noise, and the models.
+
+    Warns
+    -----
+    ImageWarning
+        If missing or defective pixels were found, no noise was found, the given noise is in doubt, or rounding costs
+        much.
 
     Raises
     ------
@@ -165,7 +190,19 @@ def denoise(
         seed=seed,
         device=device,
     )
-    inputs = Inputs.of(image, channel_axis, weight, mask=mask, ignore_nan=ignore_nan, saturation=saturation)
+    check_dtype_choice(dtype)
+    inputs = Inputs.of(
+        image,
+        channel_axis,
+        weight,
+        mask=mask,
+        ignore_nan=ignore_nan,
+        saturation=saturation,
+        below=below,
+        above=above,
+        nodata=nodata,
+        defects=defects,
+    )
     if isinstance(options.noise, str):
         announce(callback, "noise", inputs.given)
     plane = Observation.of(inputs, options.noise)
@@ -183,4 +220,6 @@ def denoise(
         return fit_ensemble(task, device, callback, kept)
 
     ensemble = engine.run_on(options.device, run)
-    return Denoised.of(combine(ensemble), inputs, observation.noise.sigma, ensemble.models, fill=fill)
+    return Denoised.of(
+        combine(ensemble), inputs, observation.noise.sigma, ensemble.models, fill=fill, dtype=dtype, seed=seed
+    )

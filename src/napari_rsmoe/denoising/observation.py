@@ -13,6 +13,7 @@ from ..image.masks import fill_mirrored
 from ..image.opponent import Opponent
 from ..noise.domain import StabilisedDomain
 from ..noise.given import Noise, noise_model
+from ..noise.measure import measured_pixels
 from .neighbours import average, neighbour_pixels
 
 
@@ -37,8 +38,10 @@ class Observation:
     @classmethod
     def of(cls, inputs: Inputs, noise: Noise) -> Observation:
         """Transform an image to the domain of its noise, which is measured if `noise` is "auto"."""
-        filled = fill_mirrored(inputs.pixels, inputs.left_out)
-        domain = StabilisedDomain(noise_model(noise, filled, None, inputs.layout), inputs.pixels)
+        filled, used = fill_mirrored(inputs.pixels, inputs.left_out), None
+        if inputs.extreme:
+            filled, used = measured_pixels(replace(inputs, pixels=filled, weight=None))
+        domain = StabilisedDomain(noise_model(noise, filled, used, inputs.layout), inputs.pixels)
         return cls(inputs, domain, domain.stabilised(inputs.pixels))
 
     def plane(self, image: Any) -> Floats:

@@ -12,10 +12,14 @@ from ..display.pictures import display_range, to_rgb, uncertainty_range, uncerta
 from ..display.summary import bundle, size_row
 from ..door import door
 from ..image.inputs import Inputs
+from ..image.rounding import rounding_costs, typed_result
 from ..model.model import Model
 
 JOB = "denoise"
 """Entry "job" in the metadata of models that were fitted to denoise an image."""
+
+LEFT = 0.3
+"""Error of a result, in standard deviations of the noise, where a single model tells nothing about it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Denoised:
     Attributes
     ----------
     image : ndarray
-        The denoised image: shape, type, range and axis order of the input.
+        The denoised image: shape, range and axis order of the input, and its type unless another was chosen.
     std : ndarray of float32
         Shape of the image, in its units: the estimated standard deviation of the error of `image`; see
         `napari_rsmoe.denoising.uncertainty`. Zero for one model.
@@ -57,7 +61,17 @@ class Denoised:
     models: list[Model]
 
     @classmethod
-    def of(cls, estimate: Estimate, inputs: Inputs, noise: float, models: list[Model], *, fill: bool) -> Denoised:
+    def of(
+        cls,
+        estimate: Estimate,
+        inputs: Inputs,
+        noise: float,
+        models: list[Model],
+        *,
+        fill: bool,
+        dtype: str = "same",
+        seed: int = 0,
+    ) -> Denoised:
         """Convert an estimate to the type, range and axis order of the image.
 
         Parameters
@@ -72,14 +86,21 @@ class Denoised:
             Models of the ensemble.
         fill : bool
             Whether pixels that are left out are filled in; if not, they keep their values, and `std` is NaN there.
+            Pixels without data keep their value in any case.
+        dtype : {"same", "auto", "float32"}
+            Data type of the result, as for `image.rounding.typed_result`.
+        seed : int
+            Seed for rounding at random.
         """
         layout = inputs.layout
-        image = layout.restore(estimate.image)
         std = layout.place_channels(estimate.std * np.float32(layout.span))
+        image = _typed(estimate, inputs, noise, dtype, seed)
         left_out = layout.place_channels(np.broadcast_to(inputs.left_out[..., None], inputs.pixels.shape))
-        if not fill:
-            std[left_out] = np.nan
-        as_given = (left_out & (not fill)) | (~left_out & (noise == 0))
+        kept = left_out & (not fill)
+        if inputs.missing is not None:
+            kept = kept | layout.place_channels(np.broadcast_to(inputs.missing[..., None], inputs.pixels.shape))
+        std[kept] = np.nan
+        as_given = kept | (~left_out & (noise == 0))
         np.copyto(image, inputs.given, where=as_given, casting="unsafe")
         return cls(image, std, noise * layout.span, models)
 
@@ -109,3 +130,16 @@ class Denoised:
 
     def _repr_html_(self) -> str:
         return str(self._repr_mimebundle_()["text/html"])
+
+
+def _typed(estimate: Estimate, inputs: Inputs, noise: float, dtype: str, seed: int) -> np.ndarray:
+    """The image in its format, rounded without bias if it holds integers."""
+    layout = inputs.layout
+    if noise == 0:  # Pixels that count are returned as they were given.
+        return layout.restore(estimate.image, np.float32 if dtype == "float32" else None)
+    counted = estimate.std[~inputs.left_out]
+    error = float(np.sqrt(np.mean(np.square(counted, dtype=np.float64)))) or LEFT * noise
+    if dtype != "float32" and not rounding_costs(error * layout.span, layout.dtype):
+        return layout.restore(estimate.image)
+    kind = np.float32 if np.dtype(layout.dtype).itemsize <= np.dtype(np.float32).itemsize // 2 else np.float64
+    return typed_result(layout.restore(estimate.image, kind), layout.dtype, error * layout.span, dtype, seed)

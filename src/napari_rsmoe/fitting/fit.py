@@ -23,12 +23,13 @@ from .job import FitJob, TimeLimit
 from .settings import RENAMED_PRESETS, FitSettings
 from .settings import preset as named_preset
 from .starts.segmentation import segmentation_options
+from .subject import Subject
 
 MODES = ("smoe", "rbf")
 EXPERTS = ("constant", "linear")
 AUTO_PSNR = 32.0
-"""PSNR in dB, in the image's own range, that ``n_kernels="auto"`` aims at. A higher one takes more kernels and begins
-to fit noise; with a lower one differences can be seen."""
+"""PSNR in dB, in the data range of the image, that ``n_kernels="auto"`` aims at. A higher one takes more
+kernels and begins to fit noise; with a lower one differences can be seen."""
 MOST_PSNR = 300
 """Largest PSNR in dB that may be asked for: the rounding of double precision lies there."""
 
@@ -41,6 +42,7 @@ def fit(
     *,
     psnr: float | None = None,
     time: float | None = None,
+    data_range: float | None = None,
     preset: str = "balanced",
     start: str | None = None,
     threshold: float | None = None,
@@ -50,6 +52,12 @@ def fit(
     experts: Literal["constant", "linear"] = "constant",
     rasterized: bool = True,
     weight: Any = None,
+    ignore_nan: bool = False,
+    saturation: float | None = None,
+    below: float | None = None,
+    above: float | None = None,
+    nodata: float | str = "auto",
+    defects: str = "auto",
     seed: int = 0,
     device: str = "auto",
     channel_axis: ChannelAxis = "auto",
@@ -65,15 +73,20 @@ def fit(
     ----------
     image : array-like
         (Y, X), or (Y, X, C) with colour last; see `channel_axis`. Integers or floats of any size, finite.
+        Channels whose ranges differ widely are each fitted in the unit of their own range.
     n_kernels : int or "auto"
-        How many kernels, at least 1. "auto": as many as a short pilot fit predicts for 32 dB in the image's own
-        range, at least one for every 1000 pixels and at most one for every 20.
+        How many kernels, at least 1. "auto": as many as a short pilot fit predicts for 32 dB in `data_range`, at least
+        one for every 1000 pixels and at most one for every 20.
     psnr : float, optional
-        Instead of `n_kernels`: use as few kernels as reach this PSNR, in dB as `napari_rsmoe.psnr` measures it. Takes
-        several fits; warns if a kernel for every second pixel is not enough.
+        Instead of `n_kernels`: use as few kernels as reach this PSNR, in dB in `data_range`. Takes several fits; warns
+        if a kernel for every second pixel is not enough.
     time : float, optional
         Instead of `iterations`: take as many steps as fit into this many seconds. The result then depends on the
         machine's speed.
+    data_range : float, optional
+        Range of values that a PSNR in dB refers to, in units of the image. By default that of the signal: largest
+        minus smallest value, without a few extreme ones; 255 for 8-bit images whose signal fills at least half of
+        that. ``metadata`` of the model holds it, and the PSNR that was reached.
     preset : {"fast", "balanced", "best", "upscale", "paper"}
         Settings of the fit; "paper" repeats the published experiments.
     start : {"segmentation", "content", "random"}, optional
@@ -97,6 +110,18 @@ def fit(
         slow (global SMoE, global RBF).
     weight : array-like, optional
         (Y, X) non-negative weights of the pixels; 0 ignores a pixel.
+    ignore_nan : bool
+        Leave out pixels that are NaN or infinite in any channel; otherwise they are an error.
+    saturation : float, optional
+        Leave out pixels that have at least this value in any channel, in units of the image.
+    below, above : float, optional
+        Leave out pixels that have less, or more, than this value in any channel.
+    nodata : float or "auto"
+        Value of missing pixels, which are left out. "auto" takes a value that is customary for missing data, such as
+        -32768, -9999 or -3.4e38, if it lies far from all others.
+    defects : {"auto", "keep"}
+        Whether hot and dead pixels, single pixels far from everything around them, are found and left out, or kept as
+        values like others.
     seed : int
         Same seed, same machine: the same model to the bit, for any number of threads.
     device : {"auto", "cpu", "cuda"}
@@ -109,6 +134,11 @@ def fit(
     Returns
     -------
     Model
+
+    Warns
+    -----
+    ImageWarning
+        If missing or defective pixels were found, or the PSNR is not reached.
 
     Raises
     ------
@@ -150,10 +180,21 @@ def fit(
     options = segmentation_options(settings.start, threshold, allocation)
     checked_count(seed, "seed", smallest=0)
     engine.resolve_device(device)  # early: the name may be wrong
-    inputs = Inputs.of(image, channel_axis, weight)
+    inputs = Inputs.of(
+        image,
+        channel_axis,
+        weight,
+        ignore_nan=ignore_nan,
+        saturation=saturation,
+        below=below,
+        above=above,
+        nodata=nodata,
+        defects=defects,
+    )
+    subject = Subject.of(inputs, mode, None if data_range is None else checked_positive(data_range, "data_range"))
 
     def run(chosen: torch.device) -> Model:
-        job = FitJob(inputs, settings, options, mode, seed, preset, chosen)
+        job = FitJob(inputs, subject, settings, options, mode, seed, preset, chosen)
         if target is not None:
             return job.to_quality(target, callback)
         if count is None:

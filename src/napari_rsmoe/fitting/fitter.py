@@ -11,7 +11,6 @@ import torch
 
 from ..arrays import Floats
 from ..image.format import ImageFormat
-from ..image.metrics import default_data_range
 from ..model.experts import Mode
 from ..model.model import Model
 from ..model.raster import to_raster
@@ -116,12 +115,6 @@ class Fitter(Optimiser):
         """Return to the kernels with the smallest error so far, because a kernel may diverge just before the end."""
         self.settle()
         self.state.loss, self.state.geometry, self.state.experts = self.state.best
-
-    def psnr(self, layout: ImageFormat) -> float:
-        """PSNR in dB of the model before the last step, with the data range of `metrics.psnr`."""
-        error = self.mean_squared_error * layout.span**2
-        peak = default_data_range(np.dtype(layout.dtype), layout.low, layout.high)
-        return math.inf if error == 0 or peak == 0 else 10 * math.log10(peak**2 / error)
 
     def model(self, layout: ImageFormat, metadata: dict[str, Any]) -> Model:
         """The current model, in pixels of the image."""

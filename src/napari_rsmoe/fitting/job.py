@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -14,14 +14,15 @@ import numpy as np
 import torch
 
 from ..image.inputs import Inputs
-from ..image.metrics import default_data_range
 from ..model.experts import Mode
 from ..model.model import Model
+from ..notes import note
 from ..progress import Callback, Parts, Progress
 from .fitter import CHUNK, Fitter
 from .kernel_count import MOST_FITS, as_few_as_reach, predict_kernels
 from .settings import FitSettings
 from .starts.methods import make_start
+from .subject import Subject
 
 DENSEST_AUTO = 20
 """Pixels for each kernel that ``n_kernels="auto"`` leaves at least. With fewer, fine noise would count as detail."""
@@ -60,6 +61,8 @@ class FitJob:
     ----------
     inputs : Inputs
         The image.
+    subject : Subject
+        The same in the units of the fit.
     settings : FitSettings
         Settings of the fit.
     start_options : dict
@@ -71,6 +74,7 @@ class FitJob:
     """
 
     inputs: Inputs
+    subject: Subject
     settings: FitSettings
     start_options: dict[str, Any]
     mode: Mode
@@ -81,7 +85,7 @@ class FitJob:
     def fitter(self, n_kernels: int, settings: FitSettings) -> Fitter:
         """A new fit, with the settings of the job or those of a pilot."""
         rng = np.random.default_rng(self.seed)
-        pixels, weight = self.inputs.pixels, self.inputs.weight
+        pixels, weight = self.subject.pixels, self.inputs.weight
         start = make_start(settings.start, pixels, n_kernels, rng, **self.start_options)
         return Fitter(pixels, start, settings, mode=self.mode, weight=weight, rng=rng, device=self.device)
 
@@ -106,7 +110,7 @@ class FitJob:
         """Report the progress to the callback; returns whether the job is cancelled."""
         if callback is None:
             return False
-        psnr = fitter.psnr(self.inputs.layout)
+        psnr = self.subject.psnr(fitter.mean_squared_error)
         return bool(callback(Progress(stage, done, total, psnr, partial(self.preview, fitter))))
 
     def preview(self, fitter: Fitter) -> np.ndarray:
@@ -114,10 +118,9 @@ class FitJob:
         return self.model(fitter).render(device=self.device.type)
 
     def to_quality(self, psnr: float, callback: Callback | None) -> Model:
-        """As few kernels as reach a PSNR in dB, as `napari_rsmoe.psnr` measures it."""
-        layout, (height, width, _) = self.inputs.layout, self.inputs.pixels.shape
-        peak = default_data_range(np.dtype(layout.dtype), layout.low, layout.high) or 1.0
-        target = 10 ** (-psnr / 10) * (peak / layout.span) ** 2
+        """As few kernels as reach a PSNR in dB in the data range of the subject."""
+        height, width, _ = self.inputs.pixels.shape
+        target = self.subject.error(psnr)
         parts = Parts(callback, MOST_FITS)
 
         def attempt(n_kernels: int, index: int) -> tuple[Model, float]:
@@ -129,12 +132,16 @@ class FitJob:
             return self.model(pilot)
         model, error = as_few_as_reach(target, first, most, attempt, lambda: parts.stopped)
         if error > target and not parts.stopped:
-            warnings.warn(f"No {psnr:g} dB with {model.n_kernels} kernels; the best model is returned.", stacklevel=4)
+            note(
+                f"{psnr:g} dB in a range of {self.subject.data_range:g} are not reached with {model.n_kernels} kernels;"
+                " the best model is returned",
+                stacklevel=4,
+            )
         return model
 
     def automatic(self, psnr: float, callback: Callback | None, limit: TimeLimit | None) -> Model:
-        """As many kernels as a pilot fit expects to reach a PSNR in dB, in the image's own range."""
-        count, pilot = self.expected_kernels(10 ** (-psnr / 10), callback, densest=DENSEST_AUTO)
+        """As many kernels as a pilot fit expects to reach a PSNR in dB in the data range of the subject."""
+        count, pilot = self.expected_kernels(self.subject.error(psnr), callback, densest=DENSEST_AUTO)
         return self.run(count, callback, limit)[0] if pilot is None else self.model(pilot)
 
     def expected_kernels(self, target: float, callback: Callback | None, densest: int) -> tuple[int, Fitter | None]:
@@ -159,5 +166,11 @@ class FitJob:
             "seed": self.seed,
             "preset": self.preset,
             "settings": asdict(self.settings),
+            "data_range": self.subject.data_range,
         }
-        return fitter.model(self.inputs.layout, metadata)
+        psnr = self.subject.psnr(fitter.mean_squared_error)
+        if math.isfinite(psnr):
+            metadata["psnr"] = round(psnr, 3)
+        model, linear = fitter.model(self.subject.layout, metadata), self.settings.linear
+        experts = self.subject.experts(model.experts.numpy(), linear=linear)
+        return model.with_tensors(model.geometry, torch.from_numpy(experts))

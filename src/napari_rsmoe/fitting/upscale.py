@@ -34,6 +34,12 @@ def upscale(
     models: int = 4,
     n_kernels: int | None = None,
     iterations: int | None = None,
+    ignore_nan: bool = False,
+    saturation: float | None = None,
+    below: float | None = None,
+    above: float | None = None,
+    nodata: float | str = "auto",
+    defects: str = "auto",
     seed: int = 0,
     device: str = "auto",
     channel_axis: ChannelAxis = "auto",
@@ -58,6 +64,18 @@ def upscale(
         Kernels of each model; by default one for every 3 pixels, which keeps fine detail.
     iterations : int, optional
         Steps of the optimiser for each model; by default 50.
+    ignore_nan : bool
+        Leave out pixels that are NaN or infinite in any channel; otherwise they are an error.
+    saturation : float, optional
+        Leave out pixels that have at least this value in any channel, in units of the image.
+    below, above : float, optional
+        Leave out pixels that have less, or more, than this value in any channel.
+    nodata : float or "auto"
+        Value of missing pixels, which are left out. "auto" takes a value that is customary for missing data, such as
+        -32768, -9999 or -3.4e38, if it lies far from all others.
+    defects : {"auto", "keep"}
+        Whether hot and dead pixels, single pixels far from everything around them, are found and left out, or kept as
+        values like others.
     seed : int
         Same seed, same machine: the same result to the bit, for any number of threads.
     device : {"auto", "cpu", "cuda"}
@@ -104,13 +122,22 @@ def upscale(
     if scale is None:
         raise ValueError("scale=None must be one or two positive numbers.")
     sharpen = checked_sharpen(sharpen)
-    inputs = Inputs.of(image, channel_axis)
+    inputs = Inputs.of(
+        image,
+        channel_axis,
+        ignore_nan=ignore_nan,
+        saturation=saturation,
+        below=below,
+        above=above,
+        nodata=nodata,
+        defects=defects,
+    )
     height, width, channels = inputs.pixels.shape
     Raster.plan((height, width), channels, scale=scale)
     fitted = fit_models(
         inputs, models=models, n_kernels=n_kernels, iterations=iterations, seed=seed, device=device, callback=callback
     )
-    return draw_mean(fitted, scale=scale, sharpen=sharpen, device=device)
+    return inputs.with_missing(draw_mean(fitted, scale=scale, sharpen=sharpen, device=device))
 
 
 @door
@@ -124,12 +151,13 @@ def fit_models(
     device: str = "auto",
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
+    **left_out: Any,
 ) -> list[Model]:
-    """Fit the models that `upscale` averages; arguments as there.
+    """Fit the models that `upscale` averages; arguments as there, also those that leave pixels out.
 
     If the callback asks to stop, the finished models are returned, or the unfinished first one.
     """
-    inputs = Inputs.of(image, channel_axis)
+    inputs = Inputs.of(image, channel_axis, **left_out)
     if n_kernels is None:
         n_kernels = max(1, inputs.pixels[..., 0].size // PIXELS_PER_KERNEL)
     models = checked_count(models, "models")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import EmptyPlaneError, ImageError
+from ..notes import note
 from ..progress import Callback, PlaneParts
+from .format import to_type
 from .opacity import Opacity, resized_opacity
 from .planes import ArraySink, ArraySource, Plane, Planes
 
@@ -47,11 +50,14 @@ class Planewise(Generic[Value]):
         The values of the processed planes, in order.
     stopped : bool
         Whether the callback has asked to stop.
+    empty : list of Plane
+        Planes in which no pixel counts; results have them as they are, or zeros in their place.
     """
 
     images: list[Any]
     values: list[Value]
     stopped: bool
+    empty: Sequence[Plane] = ()
 
 
 def each_plane(
@@ -82,31 +88,78 @@ def each_plane(
         Called with a `PlaneProgress` over all planes; if it returns True, the work ends after the current plane.
     """
     opacity = opacity or Opacity(planes, present=False)
-    create = create or (lambda number, shape, dtype: np.zeros(shape, dtype))
+    results = _Results(planes, opacity, opaque, create or (lambda number, shape, dtype: np.zeros(shape, dtype)))
     parts = PlaneParts(callback, len(planes))
-    sinks: list[ArraySink] = []
-    kinds: list[tuple[tuple[int, int], np.dtype[Any]]] = []
     values: list[Value] = []
+    empty: list[Plane] = []
     for plane in planes:
         if opacity.is_all_of(plane):
-            for number, (size, dtype) in enumerate(kinds):
-                if not opaque or opaque[number]:
-                    planes.store(sinks[number], plane, resized_opacity(plane.image, size, dtype))
-                else:
-                    planes.store(sinks[number], plane, np.zeros(size, dtype))
+            results.keep(plane)
             continue
-        done = work(opacity.removed(plane), parts.part(plane.number, plane.index))
-        for number, image in enumerate(done.images):
-            whole = opacity.restored(image, plane, opaque=not opaque or opaque[number])
-            planes.check_result(whole)
-            if number == len(sinks):
-                kinds.append(((whole.shape[0], whole.shape[1]), whole.dtype))
-                sinks.append(create(number, planes.result_shape(whole.shape[:2]), whole.dtype))
-            planes.store(sinks[number], plane, whole)
+        try:
+            done = work(opacity.removed(plane), parts.part(plane.number, plane.index))
+        except EmptyPlaneError as error:
+            if len(planes) == 1:
+                raise
+            note(f"{plane.label} is kept as it is: {error}", stacklevel=2)
+            results.keep(plane)
+            empty.append(replace(plane, image=plane.image[:0]))
+            continue
+        except ImageError as error:
+            if not plane.label:
+                raise
+            raise type(error)(f"{plane.label}: {error}") from error
+        results.add(plane, done.images)
         values.append(done.value)
         if parts.stopped:
             break
-    return Planewise(sinks, values, parts.stopped)
+    if empty and not values:
+        raise EmptyPlaneError("No pixel of any plane is left to work on.")
+    return Planewise(results.sinks, values, parts.stopped, empty)
+
+
+class _Results:
+    """The sinks of the results, which are made when the first plane is finished.
+
+    Parameters
+    ----------
+    planes, opacity, opaque, create
+        As for `each_plane`.
+    """
+
+    def __init__(self, planes: Planes, opacity: Opacity, opaque: Sequence[bool], create: Create) -> None:
+        self.sinks: list[ArraySink] = []
+        self._planes, self._opacity, self._opaque, self._create = planes, opacity, opaque, create
+        self._kinds: list[tuple[tuple[int, int], np.dtype[Any]]] = []
+        self._waiting: list[Plane] = []
+
+    def add(self, plane: Plane, images: Sequence[NDArray[Any]]) -> None:
+        """Store the results for a plane; integers of another type than those of the first plane are rounded."""
+        for number, image in enumerate(images):
+            whole = self._opacity.restored(image, plane, opaque=self._is_opaque(number))
+            self._planes.check_result(whole)
+            if number == len(self.sinks):
+                self._kinds.append(((whole.shape[0], whole.shape[1]), whole.dtype))
+                self.sinks.append(self._create(number, self._planes.result_shape(whole.shape[:2]), whole.dtype))
+            kind = self._kinds[number][1]
+            self._planes.store(self.sinks[number], plane, whole if whole.dtype == kind else to_type(whole, kind))
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            self.keep(each)
+
+    def keep(self, plane: Plane) -> None:
+        """Store a plane as it is, resized if the others are, or zeros where results have no opacity."""
+        if not self.sinks:
+            self._waiting.append(plane)
+        for number, (size, dtype) in enumerate(self._kinds):
+            if self._is_opaque(number):
+                self._planes.store(self.sinks[number], plane, resized_opacity(plane.image, size, dtype))
+            else:
+                blank = np.zeros((*size, *plane.image.shape[2:]), dtype)
+                self._planes.store(self.sinks[number], plane, blank)
+
+    def _is_opaque(self, number: int) -> bool:
+        return not self._opaque or self._opaque[number]
 
 
 def map_planes(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Floats
 from ..errors import ImageError
+from .value_range import compressed, expanded
 
 ChannelAxis = int | None | str
 
@@ -25,9 +26,12 @@ class ImageFormat:
     channel_axis : int or None
         Axis of the channels, counted from the front; None for an image without a channel axis.
     low, high : float
-        Smallest and largest value. The engine works on (value - low) / (high - low).
+        Smallest and largest value, apart from a few extreme ones. The engine works on (value - low) / (high - low).
     limits : (float, float) or None
         Values to which results are clipped; infinite limits do not clip. None: `low` and `high`.
+    compressed : bool
+        Whether values of the engine beyond [0, 1] are brought close by their logarithm; see
+        `value_range.compressed`.
 
     Raises
     ------
@@ -40,6 +44,7 @@ class ImageFormat:
     low: float
     high: float
     limits: tuple[float, float] | None = None
+    compressed: bool = False
 
     def __post_init__(self) -> None:
         """Check all values, because they may come from a file."""
@@ -60,6 +65,8 @@ class ImageFormat:
             if not limits[0] <= limits[1]:
                 raise ValueError(f"limits={limits} must be two numbers, the smaller one first.")
             object.__setattr__(self, "limits", limits)
+        if not isinstance(self.compressed, bool):
+            raise ValueError(f"compressed={self.compressed!r} must be True or False.")
 
     @property
     def span(self) -> float:
@@ -71,10 +78,24 @@ class ImageFormat:
         """The type in which values are converted to the units of the image: float32 if it holds them all."""
         return np.dtype(_exact_type(np.dtype(self.dtype)))
 
+    def description(self) -> dict[str, Any]:
+        """The attributes, in values that JSON can hold, for files; `compressed` only where it is true."""
+        known = asdict(self)
+        if not self.compressed:
+            del known["compressed"]
+        return known
+
     def unit(self, values: np.ndarray) -> Floats:
         """Convert values of the image (H, W, C) to the engine's range; C-contiguous."""
         exact = values.astype(_exact_type(values.dtype))
-        return np.ascontiguousarray((exact - self.low) / self.span, np.float32)
+        units = np.ascontiguousarray((exact - self.low) / self.span, np.float32)
+        return compressed(units) if self.compressed else units
+
+    def value(self, units: np.ndarray) -> np.ndarray:
+        """Undo `unit`, in the type of the engine's values, without clipping."""
+        linear = expanded(units) if self.compressed else units
+        values: np.ndarray = linear * self.span + self.low
+        return values
 
     def restore(self, image: np.ndarray, dtype: Any = None) -> np.ndarray:
         """Convert engine values (H, W, C) back to image units, clipped to `limits`.
@@ -86,6 +107,8 @@ class ImageFormat:
     def values(self, image: np.ndarray, dtype: Any = None) -> np.ndarray:
         """Do the same as `restore`, but leave the channels last: (H, W, C)."""
         values = image.astype(_exact_type(np.dtype(self.dtype)))
+        if self.compressed:
+            values = expanded(values)
         values *= self.span
         values += self.low
         np.clip(values, *(self.limits or (self.low, self.high)), out=values)

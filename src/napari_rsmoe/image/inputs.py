@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Floats, Mask
 from ..errors import ImageError
+from ..notes import note
+from .defects import find_defects
 from .format import ChannelAxis, ImageFormat, channels_last, check_type, find_channels, refuse_mask
-from .masks import fill_nearest, pixel_weight
+from .masks import Selection, fill_nearest, pixel_weight
+from .value_range import compressed, signal_range
+
+DEFECTS = ("auto", "keep")
+"""What may become of hot and dead pixels: found and replaced, or kept as values like others."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +27,23 @@ class Inputs:
     Attributes
     ----------
     pixels : ndarray of float32, shape (H, W, C)
-        C-contiguous, in [0, 1]. Pixels that are left out have the value of the nearest pixel that counts, so they
-        neither set the range of the image nor attract a kernel.
+        C-contiguous, in [0, 1]; a few extreme pixels may lie far beyond. Pixels that are left out have the value of the
+        nearest pixel that counts, so they neither set the range of the image nor attract a kernel.
     layout : ImageFormat
         Type, range and axis order of the image, to which results are converted back.
     weight : ndarray of float32, shape (H, W), or None
         Weight of each pixel, 0 where it is left out; None where all pixels count the same.
     given : ndarray
         The image as the user gave it; a lazy one has been read.
+    missing : ndarray of bool, shape (H, W), or None
+        Pixels without data, which keep their value in every result; None: there are none.
     """
 
     pixels: Floats
     layout: ImageFormat
     weight: Floats | None
     given: np.ndarray
+    missing: Mask | None = None
 
     @classmethod
     def of(
@@ -45,6 +55,10 @@ class Inputs:
         mask: Any = None,
         ignore_nan: bool = False,
         saturation: float | None = None,
+        below: float | None = None,
+        above: float | None = None,
+        nodata: float | str | None = "auto",
+        defects: str = "auto",
     ) -> Inputs:
         """Check an image and convert it for the engine.
 
@@ -65,13 +79,24 @@ class Inputs:
             Leave out pixels that are NaN or infinite in any channel.
         saturation : float, optional
             Leave out pixels that have at least this value in any channel, in units of the image.
+        below, above : float, optional
+            Leave out pixels that have less, or more, than this value in any channel.
+        nodata : float, "auto" or None
+            Value of missing pixels, as for `masks.Selection`.
+        defects : {"auto", "keep"}
+            Whether hot and dead pixels are found and left out.
 
         Raises
         ------
         ImageError
             If the image or the weights cannot be used, or no pixel is left.
         ValueError
-            If the saturation is no number.
+            If one of the other arguments is not as described.
+
+        Warns
+        -----
+        ImageWarning
+            If missing or defective pixels were found.
 
         Examples
         --------
@@ -81,25 +106,81 @@ class Inputs:
         """
         if isinstance(image, Inputs):
             return image
+        selection = Selection(mask, ignore_nan, saturation, below, above, nodata)
+        if defects not in DEFECTS:
+            raise ValueError(f"defects={defects!r} is not known; use one of {', '.join(DEFECTS)}.")
         refuse_mask(image)
         given = np.asarray(image)
         check_type(given)
         axis = find_channels(given, channel_axis)
         values = channels_last(given, axis)
-        weight = pixel_weight(values, weight, mask=mask, ignore_nan=ignore_nan, saturation=saturation)
+        missing = selection.missing(values)
+        left_out = selection.left_out(values)
+        weight = pixel_weight(values, weight, left_out if missing is None else left_out | missing)
         if weight is not None:
             values = fill_nearest(values, weight == 0)
         _check_finite(values)
-        low, high = float(values.min()), float(values.max())
-        layout = ImageFormat(given.dtype.str, axis, low, high)
-        if not np.isfinite(layout.span):
-            raise ImageError(f"The image's range from {low} to {high} is too wide; divide it by a constant first.")
-        return cls(layout.unit(values), layout, weight, given)
+        if defects == "auto":
+            weight, values = _without_defects(values, weight)
+        layout = _layout(values, axis, given.dtype.str)
+        return cls(layout.unit(values), layout, weight, given, missing)
+
+    @property
+    def extreme(self) -> bool:
+        """Whether a few pixels lie far beyond the range of the others; see `value_range.signal_range`."""
+        return self.layout.limits is not None
+
+    def fitted(self) -> tuple[Floats, ImageFormat]:
+        """Pixels (H, W, C) and their format for a fit, in which extreme pixels are compressed to their logarithm."""
+        if not self.extreme:
+            return self.pixels, self.layout
+        return compressed(self.pixels), replace(self.layout, compressed=True)
+
+    def with_missing(self, result: np.ndarray) -> np.ndarray:
+        """A result in the format of the image, of any size, in which pixels without data have the value for them."""
+        if self.missing is None:
+            return result
+        size = self.layout.channels_last(result).shape[:2]
+        rows, columns = ((np.arange(new) * old // new) for new, old in zip(size, self.missing.shape, strict=True))
+        nearest = np.ix_(rows, columns)
+        where = np.broadcast_to(self.missing[nearest][..., None], (*size, self.pixels.shape[2]))
+        whole = channels_last(self.given, self.layout.channel_axis)[nearest]
+        kept = result.copy()
+        np.copyto(kept, self.layout.place_channels(whole), where=self.layout.place_channels(where), casting="unsafe")
+        return kept
 
     @property
     def left_out(self) -> Mask:
         """Pixels (H, W) that do not count."""
         return np.zeros(self.pixels.shape[:2], bool) if self.weight is None else self.weight == 0
+
+
+def _without_defects(values: NDArray[Any], weight: Floats | None) -> tuple[Floats | None, NDArray[Any]]:
+    """Weights, and values (H, W, C), without hot and dead pixels; warns if there are any."""
+    found = find_defects(values, None if weight is None else weight == 0)
+    if not found.any():
+        return weight, values
+    y, x = np.argwhere(found)[0]
+    count = int(found.sum())
+    pixels = "1 hot or dead pixel is" if count == 1 else f"{count} hot or dead pixels are"
+    note(
+        f"{pixels} left out and replaced by the surroundings, the first at row {y}, column {x}; defects='keep' "
+        "(--defects keep) keeps such pixels",
+        stacklevel=3,
+    )
+    weights = np.where(found, np.float32(0), np.float32(1) if weight is None else weight)
+    return weights, fill_nearest(values, weights == 0)
+
+
+def _layout(values: NDArray[Any], axis: int | None, dtype: str) -> ImageFormat:
+    """The format of an image with these values (H, W, C), of which the range of the signal is the unit."""
+    lowest, highest = float(values.min()), float(values.max())
+    low, high = signal_range(values)
+    limits = None if (low, high) == (lowest, highest) else (lowest, highest)
+    layout = ImageFormat(dtype, axis, low, high, limits)
+    if not np.isfinite([layout.span, (lowest - low) / layout.span, (highest - low) / layout.span]).all():
+        raise ImageError(f"The image's range from {lowest} to {highest} is too wide; divide it by a constant first.")
+    return layout
 
 
 def _check_finite(values: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,59 +11,139 @@ from scipy.ndimage import distance_transform_edt
 
 from ..arrays import Floats, Mask
 from ..checks import is_number
-from ..errors import ImageError
+from ..errors import EmptyPlaneError, ImageError
+from ..notes import note
+
+SENTINELS = (-32768.0, -32767.0, -9999.0, -99999.0, float(-(2**31)), float(np.float32(9.96921e36)), 9.96921e36, 1e20)
+"""Values that are customary for missing pixels: the least of 16 and 32 bits, those of ESRI grids, netCDF and CF."""
+LARGEST_VALUES = (3.4e38, 3.41e38)
+"""Magnitudes between which a value is the largest of single precision, with which GDAL marks missing pixels."""
 
 
-def pixel_weight(
-    values: NDArray[Any],
-    weight: Any,
-    *,
-    mask: Any = None,
-    ignore_nan: bool = False,
-    saturation: float | None = None,
-) -> Floats | None:
-    """Weight of each pixel of an image, 0 where it is left out.
+@dataclass(frozen=True)
+class Selection:
+    """What the user leaves out of an image.
 
-    Parameters
+    Attributes
     ----------
-    values : ndarray, shape (H, W, C)
-        The image, in its own units. A pixel that is left out in one channel is left out in all.
-    weight : array-like or None
-        (H, W) weights that are given already.
     mask : array-like or None
         (H, W) pixels to be left out: those where it is not 0.
     ignore_nan : bool
         Leave out pixels that are not finite.
     saturation : float or None
         Leave out pixels at or above this value.
+    below, above : float or None
+        Leave out pixels below or above this value.
+    nodata : float, "auto" or None
+        Value of missing pixels, possibly NaN. "auto": a value that is customary for them and far from all others.
+        None: no value means that.
+    """
 
-    Returns
-    -------
-    ndarray of float32, shape (H, W), or None
-        None where every pixel counts the same.
+    mask: Any = None
+    ignore_nan: bool = False
+    saturation: float | None = None
+    below: float | None = None
+    above: float | None = None
+    nodata: float | str | None = "auto"
+
+    def __post_init__(self) -> None:
+        """Check the numbers; ValueError if one is none."""
+        for name in ("saturation", "below", "above"):
+            value = getattr(self, name)
+            if value is not None and not is_number(value):
+                raise ValueError(f"{name}={value!r} must be a number in units of the image, or None.")
+        if self.below is not None and self.above is not None and self.below > self.above:
+            raise ValueError(f"below={self.below:g} and above={self.above:g} leave no value; give a smaller one below.")
+        nodata = self.nodata
+        not_a_number = isinstance(nodata, float | np.floating) and np.isnan(nodata)
+        if not (nodata is None or nodata == "auto" or is_number(nodata) or not_a_number):
+            raise ValueError(f"nodata={nodata!r} must be a number in units of the image, 'auto' or None.")
+
+    def missing(self, values: NDArray[Any]) -> Mask | None:
+        """Pixels (H, W) without data in any channel of (H, W, C); None if there are none. Warns of a value found."""
+        nodata = self.nodata
+        if nodata == "auto":
+            nodata = sentinel(values)
+            if nodata is not None:
+                found = int((values == nodata).any(2).sum())
+                note(
+                    f"{found} pixels have the value {nodata:g}, which stands for missing data, and are left out; with "
+                    "nodata (--nodata) give another value for missing data, if it is not that one",
+                    stacklevel=2,
+                )
+        if nodata is None:
+            return None
+        where = np.isnan(values) if np.isnan(nodata) else values == values.dtype.type(0) + nodata
+        missing: Mask = where.any(2)
+        return missing if missing.any() else None
+
+    def left_out(self, values: NDArray[Any]) -> Mask:
+        """Pixels (H, W) of an image (H, W, C) that are left out, apart from missing ones."""
+        left_out = np.zeros(values.shape[:2], bool) if self.mask is None else _checked_mask(self.mask, values.shape[:2])
+        if self.ignore_nan and values.dtype.kind == "f":
+            left_out |= ~np.isfinite(values).all(2)
+        if self.saturation is not None:
+            left_out |= (values >= self.saturation).any(2)
+        if self.below is not None:
+            left_out |= (values < self.below).any(2)
+        if self.above is not None:
+            left_out |= (values > self.above).any(2)
+        return left_out
+
+
+def sentinel(values: NDArray[Any]) -> float | None:
+    """The value that stands for missing data in an image, if it is a customary one and far from all others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe.image.masks import sentinel
+    >>> sentinel(np.array([210, 250, -9999, 300], np.int16))
+    -9999.0
+    >>> sentinel(np.array([210, -32767, -32768, 300], np.int16)) is None
+    True
+    """
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
+    if finite.size == 0:
+        return None
+    for extreme in (finite.min(), finite.max()):
+        value = float(extreme)
+        if value in SENTINELS or LARGEST_VALUES[0] <= abs(value) <= LARGEST_VALUES[1]:
+            others = finite[finite != extreme]
+            if others.size and abs(float(others.max()) - float(others.min())) < min(
+                abs(value - float(others.min())), abs(value - float(others.max()))
+            ):
+                return value
+    return None
+
+
+def pixel_weight(values: NDArray[Any], weight: Any, left_out: Mask) -> Floats | None:
+    """Weight of each pixel of an image (H, W, C), 0 where it is left out; None where every pixel counts the same.
+
+    Parameters
+    ----------
+    values : ndarray, shape (H, W, C)
+        The image.
+    weight : array-like or None
+        (H, W) weights that are given already.
+    left_out : ndarray of bool, shape (H, W)
+        Pixels to be left out. A pixel that is left out in one channel is left out in all.
 
     Raises
     ------
+    EmptyPlaneError
+        If no pixel is left.
     ImageError
-        If the weights cannot be used, or no pixel is left.
-    ValueError
-        If the saturation is no number.
+        If the weights cannot be used.
     """
-    if saturation is not None and not is_number(saturation):
-        raise ValueError(f"saturation={saturation!r} must be a number in units of the image, or None.")
-    left_out = np.zeros(values.shape[:2], bool) if mask is None else _checked_mask(mask, values.shape[:2])
-    if ignore_nan and values.dtype.kind == "f":
-        left_out |= ~np.isfinite(values).all(2)
-    if saturation is not None:
-        left_out |= (values >= saturation).any(2)
     checked = None if weight is None else _checked_weight(weight, values.shape[:2])
     if not left_out.any():
         return checked
     weights = np.where(left_out, np.float32(0), np.float32(1) if checked is None else checked)
     if not weights.any():
-        raise ImageError(
-            "No pixel is left: all have weight 0, are masked, are NaN or infinite, or lie at or above the saturation. "
-            "Give another mask or a higher saturation."
+        raise EmptyPlaneError(
+            "No pixel is left: all have weight 0, are masked or missing, are NaN or infinite, or lie beyond the limits "
+            "(saturation, below, above). Give another mask or other limits."
         )
     return weights
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..door import door
+from .value_range import data_range as signal_data_range
+from .value_range import signal_range
 
 Planes = NDArray[np.float64]
 ChannelAxis = int | Literal["auto"] | None
@@ -31,11 +33,11 @@ def psnr(image: ArrayLike, reference: ArrayLike, data_range: float | None = None
     image, reference : array_like, any shape, the same for both
         Integers or real floats, in the same units.
     data_range : float, optional
-        Range of the values, positive. By default it follows from the reference:
-
-        * integers: the range of the dtype, so 255 for uint8 and 65535 for both uint16 and int16. Both images
-          must have the same dtype.
-        * floats: 1 if all its values lie in [0, 1], else largest minus smallest. Both images must be floats.
+        Range of the values, positive. By default that of the signal of the reference: its largest minus its smallest
+        value, without a few extreme ones such as hot pixels (`napari_rsmoe.image.value_range.signal_range`). The data
+        type does not matter, except that images made for display have the range from black to white, if their signal
+        fills at least half of it: 255 for 8 bits, 1 for floats from 0 to 1. Both images must have the same dtype, or be
+        floats.
 
     Returns
     -------
@@ -46,8 +48,8 @@ def psnr(image: ArrayLike, reference: ArrayLike, data_range: float | None = None
     ------
     ValueError
         If the images differ in shape, are empty, are not numbers or not finite; if the range is not positive;
-        if the range is unclear, from different dtypes (unless both are floats) or a constant float reference
-        outside [0, 1].
+        if the range is unclear, from different dtypes (unless both are floats) or a constant reference
+        that is not one for display.
 
     Examples
     --------
@@ -227,21 +229,10 @@ def _range_of(image: NDArray[Any], reference: NDArray[Any]) -> float:
     both_float = image.dtype.kind == reference.dtype.kind == "f"
     if not both_float and image.dtype.newbyteorder("=") != reference.dtype.newbyteorder("="):
         raise ValueError(f"{image.dtype} and {reference.dtype} may differ in units: give data_range")
-    span = default_data_range(reference.dtype, float(reference.min()), float(reference.max()))
+    span = signal_data_range(reference.dtype, *signal_range(reference))
     if span == 0:
         raise ValueError("the reference is constant: give data_range")
     return span
-
-
-def default_data_range(dtype: np.dtype[Any], low: float, high: float) -> float:
-    """Range of the values of a reference image of type `dtype` that lie between `low` and `high`.
-
-    Integers: the range of the dtype. Floats: 1 if all values lie in [0, 1], else largest minus smallest.
-    """
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        return float(limits.max) - float(limits.min)
-    return 1.0 if 0 <= low <= high <= 1 else high - low
 
 
 def _unit_planes(

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ..image.format import ImageFormat
+from ..image.value_range import compressed, compression_slope, expanded
 
 Mode = Literal["smoe", "rbf"]
 """Soft gates that sum to one (paper eq. 3), or a plain sum of Gaussians (eq. 1)."""
@@ -27,15 +28,18 @@ class ExpertUnits:
         Expert in image units that is 0 in the engine's units.
     span : float
         Image units per unit of the engine, positive.
+    compressed : bool
+        Whether experts beyond [0, 1] are brought close by their logarithm; see `image.value_range`.
     """
 
     offset: float
     span: float
+    compressed: bool = False
 
     @classmethod
     def of(cls, mode: Mode, layout: ImageFormat) -> ExpertUnits:
         """The units of the models of an image."""
-        return cls(layout.low if mode == "smoe" else 0.0, layout.span)
+        return cls(layout.low if mode == "smoe" else 0.0, layout.span, layout.compressed)
 
     def to_image(self, experts: np.ndarray, *, linear: bool) -> tuple[np.ndarray, np.ndarray | None]:
         """Convert experts from the engine's units to image units.
@@ -56,16 +60,21 @@ class ExpertUnits:
         """
         experts = experts.astype(np.float64)
         channels = experts.shape[1] // (3 if linear else 1)
-        value = experts[:, :channels] * self.span + self.offset
+        units = expanded(experts[:, :channels]) if self.compressed else experts[:, :channels]
+        value = units * self.span + self.offset
         if not linear:
             return value, None
-        return value, experts[:, channels:].reshape(-1, 2, channels).swapaxes(1, 2) * self.span
+        slope = experts[:, channels:].reshape(-1, 2, channels).swapaxes(1, 2) * self.span
+        return value, slope / compression_slope(units)[..., None] if self.compressed else slope
 
     def to_engine(self, expert: np.ndarray, slope: np.ndarray | None = None) -> np.ndarray:
         """Undo `to_image`: (L, C) or (L, 3 C) float64."""
-        value: np.ndarray = (expert - self.offset) / self.span
+        units = (expert - self.offset) / self.span
+        value: np.ndarray = compressed(units).astype(np.float64) if self.compressed else units
         if slope is None:
             return value
+        if self.compressed:
+            slope = slope * compression_slope(units)[..., None]
         slopes = slope.swapaxes(1, 2).reshape(len(slope), -1) / self.span
         return np.concatenate([value, slopes], 1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from os import PathLike
 from typing import Any
 
@@ -335,8 +334,7 @@ class Model:
             reference.evaluate(geometry, experts, part, normalised=self.mode == "smoe", linear=self.linear)
             for part in where.split(block)
         ]
-        sampled: np.ndarray = torch.cat(values).numpy() * self.layout.span + self.layout.low
-        return sampled
+        return self.layout.value(torch.cat(values).numpy())
 
     # ------------------------------------------------------------------ figures
 
@@ -377,7 +375,7 @@ class Model:
             "mode": self.mode,
             "linear": self.linear,
             "confidence": self.confidence,
-            "image": asdict(self.layout),
+            "image": self.layout.description(),
             "metadata": self.metadata,
         }
         tensors = {"geometry": self.geometry, "experts": self.experts}

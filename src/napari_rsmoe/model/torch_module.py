@@ -75,6 +75,9 @@ class Mixture(torch.nn.Module):
             confidence=self._model.confidence,
             linear=self._model.linear,
         )
+        if layout.compressed:
+            beyond = torch.relu((drawn - 0.5).abs() - 0.5)
+            drawn = drawn + torch.sign(drawn - 0.5) * (beyond.expm1() - beyond)
         return drawn * layout.span + layout.low
 
     def model(self) -> Model:

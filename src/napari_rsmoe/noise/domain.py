@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from ..arrays import Array, Floats
 from ..image.opponent import Opponent
+from ..image.value_range import beyond_range, compressed, compression_slope, expanded
 from .anscombe import Stabiliser
 from .noise_model import NoiseModel, PoissonGaussian
 from .spectrum import coloured
@@ -26,14 +27,15 @@ class StabilisedDomain:
 
     In this domain noise is, as nearly as possible, equally strong in every channel and at every value: each channel is
     stabilised, and one scale brings all of them to [0, 1]. If all channels have the same even noise, the domain is that
-    of the image itself.
+    of the image itself. A few extreme pixels, which lie beyond, are brought close by their logarithm. Their noise is
+    then weaker in the same proportion, so that they keep their values.
 
     Parameters
     ----------
     model : NoiseModel
         The noise of the image, in the engine's range.
     pixels : ndarray of float32, shape (H, W, C)
-        The image in the engine's range.
+        The image in the engine's range; extreme pixels lie beyond [0, 1].
 
     Attributes
     ----------
@@ -47,6 +49,8 @@ class StabilisedDomain:
         Power of the noise by frequency in each decorrelated plane, with a mean of 1; None: white noise.
     opponent : Opponent
         The transform from the channels to the planes that are denoised, chosen here for all that follows.
+    extreme : bool
+        Whether a few pixels lie beyond the range of the others.
     strength : float
         Standard deviation in the domain of white noise as strong as the strongest frequencies of brightness.
     """
@@ -59,7 +63,10 @@ class StabilisedDomain:
         # A plane without noise keeps a little, so that it stays nearly as it is.
         self.levels = np.maximum(levels, FAINTEST**2 * levels.max()).astype(np.float32)
         self.spectrum = None if model.white else (power - levels + self.levels) / self.levels
-        local = gaussian_filter(pixels, (LOCAL_MEAN, LOCAL_MEAN, 0)).astype(np.float64)
+        self.extreme = bool(beyond_range(pixels).any())
+        # A few extreme pixels say nothing about the noise around them.
+        near = np.clip(pixels, 0, 1) if self.extreme else pixels
+        local = gaussian_filter(near, (LOCAL_MEAN, LOCAL_MEAN, 0)).astype(np.float64)
         strengths = np.array([noise.variance(local[..., c]).mean() for c, noise in enumerate(model.channels)])
         self.sigma = math.sqrt(float(strengths.mean()))
         self._stabilisers: list[Stabiliser] = []
@@ -76,11 +83,13 @@ class StabilisedDomain:
         if len({(each.noise.gain, each.noise.read) for each in self._stabilisers}) == 1 and model.channels[0].gain == 0:
             self._scale = self._stabilisers[0].noise.read
         else:
-            stabilised = self._stabilised(pixels)
+            stabilised = self._stabilised(near)
             self._scale = 1 / float(np.ptp(stabilised))
             self._shift = -float(stabilised.min())
-        means = gaussian_filter(self._stabilised(pixels), (LOCAL_MEAN, LOCAL_MEAN, 0))
+        means = gaussian_filter(self._stabilised(near), (LOCAL_MEAN, LOCAL_MEAN, 0))
         self.variance = self._by_channel("variance", means, self._scale**2)
+        if self.extreme:
+            self.variance *= np.square(compression_slope(self._even(pixels)))
         # The strongest frequencies of correlated noise are what must be distinguished from content; clipping, which
         # makes noise weaker, does not make that easier.
         strongest = 1.0 if self.spectrum is None else float(self.spectrum[0].max())
@@ -95,19 +104,22 @@ class StabilisedDomain:
         """Bring pixels (H, W, C) of the engine's range into the domain."""
         if self.sigma == 0:
             return pixels
-        return (self._scale * (self._stabilised(pixels) + self._shift)).astype(np.float32)
+        even = self._even(pixels)
+        return compressed(even) if self.extreme else even
 
     def restored(self, values: Floats) -> Floats:
         """Bring denoised values (..., C) of the domain back to the engine's range, without bias."""
         if self.sigma == 0:
             return values
-        return self._by_channel("inverse", values / self._scale - self._shift, 1.0)
+        return self._by_channel("inverse", self._linear(values) / self._scale - self._shift, 1.0)
 
     def slopes(self, values: Floats) -> Floats:
         """Slope of `restored` at values (..., C) of the domain."""
         if self.sigma == 0:
             return np.ones_like(values)
-        return self._by_channel("slope", values / self._scale - self._shift, 1 / self._scale)
+        linear = self._linear(values)
+        slopes = self._by_channel("slope", linear / self._scale - self._shift, 1 / self._scale)
+        return slopes / compression_slope(linear) if self.extreme else slopes
 
     def averaged(self, share: Floats) -> StabilisedDomain:
         """The domain of an average of planes that leaves a share (H, W, 1) of the noise variance at each pixel."""
@@ -121,6 +133,14 @@ class StabilisedDomain:
         if self.spectrum is None:
             return signs
         return coloured(signs, self.spectrum).astype(np.float32)
+
+    def _even(self, pixels: Floats) -> Floats:
+        """Stabilised pixels (H, W, C), of which most lie in [0, 1]."""
+        return (self._scale * (self._stabilised(pixels) + self._shift)).astype(np.float32)
+
+    def _linear(self, values: Floats) -> Floats:
+        """Values of the domain without the compression of extreme ones."""
+        return expanded(values).astype(np.float32, copy=False) if self.extreme else values
 
     def _stabilised(self, pixels: Floats) -> Array:
         return np.stack([each.forward(pixels[..., c]) for c, each in enumerate(self._stabilisers)], -1)

@@ -15,7 +15,8 @@ from ..arrays import Array, Mask
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
-from .measure import measure_noise
+from .doubts import doubt_measured
+from .measure import measure_noise, measured_pixels
 from .noise_model import NoiseModel, PoissonGaussian
 
 PARTS = 3
@@ -79,7 +80,18 @@ class NoiseEstimate:
 
 
 @door
-def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: Any = None) -> NoiseEstimate:
+def estimate_noise(
+    image: Any,
+    *,
+    channel_axis: ChannelAxis = "auto",
+    weight: Any = None,
+    ignore_nan: bool = False,
+    saturation: float | None = None,
+    below: float | None = None,
+    above: float | None = None,
+    nodata: float | str = "auto",
+    defects: str = "auto",
+) -> NoiseEstimate:
     """Estimate the noise of one image: its strength, growth with brightness, clipping, and correlation.
 
     White noise is estimated from the small eigenvalues of the covariance of patches [1]_, photon noise by a line
@@ -95,6 +107,18 @@ def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: An
         Which axis holds channels; "auto" takes a last axis of length 3 or 4.
     weight : array-like, optional
         (Y, X) non-negative weights of the pixels; those of weight 0 are left out.
+    ignore_nan : bool
+        Leave out pixels that are NaN or infinite in any channel; otherwise they are an error.
+    saturation : float, optional
+        Leave out pixels that have at least this value in any channel, in units of the image.
+    below, above : float, optional
+        Leave out pixels that have less, or more, than this value in any channel.
+    nodata : float or "auto"
+        Value of missing pixels, which are left out. "auto" takes a value that is customary for missing data, such as
+        -32768, -9999 or -3.4e38, if it lies far from all others.
+    defects : {"auto", "keep"}
+        Whether hot and dead pixels, single pixels far from everything around them, are found and left out, or kept as
+        values like others.
 
     Returns
     -------
@@ -128,9 +152,20 @@ def estimate_noise(image: Any, *, channel_axis: ChannelAxis = "auto", weight: An
         noise = estimate_noise(frames[0])
         clean = [denoise(frame, noise=noise).image for frame in frames]
     """
-    inputs = Inputs.of(image, channel_axis, weight)
-    pixels, layout, used = inputs.pixels, inputs.layout, ~inputs.left_out
+    inputs = Inputs.of(
+        image,
+        channel_axis,
+        weight,
+        ignore_nan=ignore_nan,
+        saturation=saturation,
+        below=below,
+        above=above,
+        nodata=nodata,
+        defects=defects,
+    )
+    layout, (pixels, used) = inputs.layout, measured_pixels(inputs)
     model = measure_noise(pixels, used)
+    doubt_measured(model, pixels, used)
     ways = [measure_noise(pixels, kept, like=model) for kept in _all_but_one(used)]
 
     def figures(model: NoiseModel) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,14 @@ import numpy as np
 from ..arrays import Floats, Mask
 from ..checks import is_number
 from ..image.format import ImageFormat
+from ..notes import note
 from .clipping import clip_limits
+from .doubts import doubt_given, doubt_measured
 from .estimate import NoiseEstimate
 from .measure import measure_noise
 from .noise_model import NoiseModel, PoissonGaussian
 
-Noise = float | str | PoissonGaussian | tuple[float, float, float] | NoiseEstimate
+Noise = float | str | PoissonGaussian | tuple[float, float, float] | Sequence[PoissonGaussian] | NoiseEstimate
 """What `denoise` accepts as `noise`."""
 
 
@@ -40,37 +42,47 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
 
     Warns
     -----
-    UserWarning
-        If noise of one standard deviation is given that exceeds the whole range of the image: its unit is wrong.
+    ImageWarning
+        If no noise is found, if given noise seems to be in another unit, or if three numbers for an image of three
+        channels might mean something else.
     """
     known = _known_noise(noise)
     # A constant image has no noise, whatever is given.
     if known is None or np.ptp(pixels) == 0:
-        return measure_noise(pixels, used)
+        measured = measure_noise(pixels, used)
+        doubt_measured(measured, pixels, used)
+        return measured
     factor = 1 / layout.span
+    channels = pixels.shape[2]
     if isinstance(known, NoiseEstimate):
         estimated = known.model.scaled(factor, -layout.low * factor)
-        if len(estimated.channels) != pixels.shape[2]:
+        if len(estimated.channels) != channels:
             raise ValueError(
-                f"noise was estimated for {len(estimated.channels)} channels, but the image has {pixels.shape[2]}."
+                f"noise was estimated for {len(estimated.channels)} channels, but the image has {channels}."
             )
         return estimated
-    if known.gain == 0 and known.read > layout.span:
-        warnings.warn(
-            f"The given noise of standard deviation {known.read:g} is larger than the range of the image, from "
-            f"{layout.low:g} to {layout.high:g}. It must be in units of the image.",
-            stacklevel=2,
+    if isinstance(noise, tuple | list) and not isinstance(known, tuple) and channels == len(noise):
+        note(
+            f"noise={noise!r} is gain, offset and read noise, the same for all channels; a list of one PoissonGaussian "
+            "for each channel gives each its own",
+            stacklevel=3,
         )
-    model = known.scaled(factor, -layout.low * factor)
-    planes = (pixels[..., c] if used is None else pixels[..., c][used] for c in range(pixels.shape[2]))
-    limits = tuple(clip_limits(plane) for plane in planes)
-    return NoiseModel((model,) * len(limits), limits)
+    each = known if isinstance(known, tuple) else (known,) * channels
+    if len(each) != channels:
+        raise ValueError(f"noise is given for {len(each)} channels, but the image has {channels}.")
+    models = tuple(model.scaled(factor, -layout.low * factor) for model in each)
+    for c, model in enumerate(models if isinstance(known, tuple) else models[:1]):
+        doubt_given(model, pixels[..., c : c + 1] if isinstance(known, tuple) else pixels, used, layout)
+    planes = (pixels[..., c] if used is None else pixels[..., c][used] for c in range(channels))
+    return NoiseModel(models, tuple(map(clip_limits, planes)))
 
 
-def _known_noise(noise: Any) -> PoissonGaussian | NoiseEstimate | None:
-    """What the user gives as noise, checked; None for "auto"."""
+def _known_noise(noise: Any) -> PoissonGaussian | tuple[PoissonGaussian, ...] | NoiseEstimate | None:
+    """What the user gives as noise, checked: one model, or one for each channel; None for "auto"."""
     if isinstance(noise, str) and noise == "auto":
         return None
+    if isinstance(noise, tuple | list) and noise and all(isinstance(each, PoissonGaussian) for each in noise):
+        return tuple(noise)
     if isinstance(noise, NoiseEstimate | PoissonGaussian):
         given = noise
     elif is_number(noise) and noise > 0:
@@ -83,6 +95,6 @@ def _known_noise(noise: Any) -> PoissonGaussian | NoiseEstimate | None:
         raise ValueError(
             f"noise={noise!r} must be 'auto', a positive standard deviation in units of the image, three numbers "
             "(gain, offset, read noise) of which gain and read noise are not negative and not both 0, a "
-            "PoissonGaussian, or what estimate_noise returned."
+            "PoissonGaussian or one for each channel, or what estimate_noise returned."
         )
     return given

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..arrays import Array, Floats, Mask
+from ..image.inputs import Inputs
+from ..image.value_range import beyond_range, compressed
 from .channels import Channels, Models
 from .clipping import two_valued
 from .evidence import Scales, posterior_mean
@@ -35,6 +37,20 @@ PRECISION = 1e-7
 """The same, relative to the range of all pixels: less is lost in single precision."""
 MOST_PIXELS = (0.01, 0.99)
 """Quantiles between which most pixels lie. A few hot pixels, stars or gaps beyond them do not set the scale."""
+
+FAR_BEYOND = 0.5
+"""Distance beyond the range of most pixels, in its width, from which a pixel says nothing about the noise of most."""
+
+
+def measured_pixels(inputs: Inputs) -> tuple[Floats, Mask]:
+    """Pixels (H, W, C) of an image whose noise is to be measured, and which of them (H, W) count.
+
+    Pixels far beyond the range of the others do not count, and the others are compressed to their logarithm.
+    """
+    used = ~inputs.left_out
+    if not inputs.extreme:
+        return inputs.pixels, used
+    return compressed(inputs.pixels), used & ~beyond_range(inputs.pixels, FAR_BEYOND)
 
 
 def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | None = None) -> NoiseModel:

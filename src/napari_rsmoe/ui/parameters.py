@@ -90,6 +90,88 @@ SHARPEN = FloatParameter(
     slider=(0.2, 5.0),
 )
 
+LEFT_OUT: tuple[Parameter, ...] = (
+    Flag(
+        name="ignore_nan",
+        label="Leave out NaN",
+        help="Leave out pixels that are NaN or infinite. By default such pixels are an error.",
+        default=False,
+        advanced=True,
+    ),
+    FloatParameter(
+        name="saturation",
+        label="Saturation",
+        help="Leave out pixels that have at least this value in any channel, in the units of the image.",
+        default=None,
+        automatic=Automatic(None, "off"),
+        decimals=4,
+        first=255,
+        advanced=True,
+    ),
+    FloatParameter(
+        name="below",
+        label="Leave out below",
+        help="Leave out pixels that have less than this value in any channel, in the units of the image.",
+        default=None,
+        automatic=Automatic(None, "off"),
+        decimals=4,
+        first=0,
+        advanced=True,
+    ),
+    FloatParameter(
+        name="above",
+        label="Leave out above",
+        help="Leave out pixels that have more than this value in any channel, in the units of the image.",
+        default=None,
+        automatic=Automatic(None, "off"),
+        decimals=4,
+        first=255,
+        advanced=True,
+    ),
+    FloatParameter(
+        name="nodata",
+        label="Missing data",
+        help="Value of pixels without data, which are left out and keep it. By default the value that the file names, "
+        "or one that is customary, such as -32768, -9999 or -3.4e38, if it lies far from all others.",
+        default="auto",
+        automatic=Automatic("auto", "by the file"),
+        decimals=4,
+        first=-9999,
+        advanced=True,
+    ),
+    Choice(
+        name="defects",
+        label="Hot and dead pixels",
+        help="What becomes of single pixels far from everything around them. auto finds them, reports them, and "
+        "replaces them by their surroundings; keep treats them like all others.",
+        default="auto",
+        choices=("auto", "keep"),
+        advanced=True,
+    ),
+)
+"""Pixels that every job leaves out."""
+DTYPE = Choice(
+    name="dtype",
+    label="Data type",
+    help="Data type of the result. same keeps that of the image, and says so if rounding to integers costs more than a "
+    "tenth of the error; auto then takes float32; float32 never rounds.",
+    default="same",
+    choices=("same", "auto", "float32"),
+    advanced=True,
+)
+DATA_RANGE = FloatParameter(
+    name="data_range",
+    label="Data range",
+    help="Range of values that a PSNR in dB refers to, in the units of the image. By default that of the signal "
+    "without a few extreme pixels; 255 for 8-bit images that fill at least half of it.",
+    default=None,
+    automatic=Automatic(None, "of the signal"),
+    positive=True,
+    decimals=4,
+    first=255,
+    advanced=True,
+)
+
 PLANE: tuple[Parameter, ...] = (
     Choice(
         name="preset",
@@ -139,23 +221,7 @@ PLANE: tuple[Parameter, ...] = (
     ),
     THRESHOLD,
     ALLOCATION,
-    Flag(
-        name="ignore_nan",
-        label="Leave out NaN",
-        help="Leave out pixels that are NaN or infinite. By default such pixels are an error.",
-        default=False,
-        advanced=True,
-    ),
-    FloatParameter(
-        name="saturation",
-        label="Saturation",
-        help="Leave out pixels that have at least this value in any channel, in the units of the image.",
-        default=None,
-        automatic=Automatic(None, "off"),
-        decimals=4,
-        first=255,
-        advanced=True,
-    ),
+    *LEFT_OUT,
     Flag(
         name="fill",
         label="Fill in",
@@ -163,6 +229,7 @@ PLANE: tuple[Parameter, ...] = (
         default=True,
         advanced=True,
     ),
+    DTYPE,
     SEED,
     DEVICE,
 )
@@ -240,6 +307,7 @@ FIT: tuple[Parameter, ...] = (
         first=5,
         excludes=("psnr", "iterations"),
     ),
+    DATA_RANGE,
     Choice(
         name="preset",
         label="Quality",
@@ -296,6 +364,7 @@ FIT: tuple[Parameter, ...] = (
         default=True,
         advanced=True,
     ),
+    *LEFT_OUT,
     SEED,
     DEVICE,
 )
@@ -343,6 +412,7 @@ UPSCALE: tuple[Parameter, ...] = (
         first=50,
         advanced=True,
     ),
+    *LEFT_OUT,
     SEED,
     DEVICE,
 )

@@ -1,0 +1,97 @@
+"""Hot and dead pixels: single pixels far from everything around them, which no lens can draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import Mask
+
+DETAIL = 0.99
+"""Quantile of the differences between a pixel and the mean of its four neighbours, by which the detail is measured."""
+ABOVE_DETAIL = 3.0
+"""Difference of a defect from the mean of its neighbours, relative to the detail, at least: nearly nine standard
+deviations of white noise. Below 2, specks of photographs count as defects."""
+ABOVE_SURROUNDINGS = 5.0
+"""Difference of a defect from the median around it, relative to the range of values there, at least. Below, specks of
+photographs count as defects."""
+LEAK = 0.1
+"""Fraction of the difference that the four neighbours show too, above which the pixel is the image of a small source,
+such as a star, through a lens."""
+FEWEST_STEPS = 12
+"""Difference of a defect in a channel of integers, in steps of their values, at least, so that photons are none."""
+MOST = 0.005
+"""Largest fraction of the pixels that can be defects. If more stand out, they are the noise or the content."""
+AROUND = 5
+"""Side of the square around a pixel, px."""
+
+
+def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
+    """Find hot and dead pixels.
+
+    A defect differs from its surroundings far more than the detail of the image does and than the surroundings vary,
+    and its neighbours show nothing of it. Two defects may touch each other.
+
+    Parameters
+    ----------
+    values : ndarray, shape (H, W, C)
+        The image; finite.
+    left_out : ndarray of bool, shape (H, W), optional
+        Pixels that are no defects whatever their value.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+        Pixels that are defects in any channel; none in an image of less than 5 px a side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe.image.defects import find_defects
+    >>> dark = np.random.default_rng(0).normal(100, 3, (32, 32, 1))
+    >>> dark[7, 9] = 4000
+    >>> np.argwhere(find_defects(dark)).tolist()
+    [[7, 9]]
+    """
+    found = np.zeros(values.shape[:2], bool)
+    if min(values.shape[:2]) >= AROUND:
+        for plane in np.moveaxis(values, -1, 0):
+            found |= _defects_of(plane)
+    if left_out is not None:
+        found &= ~left_out
+    return found if found.mean() <= MOST else np.zeros_like(found)
+
+
+def _defects_of(plane: NDArray[Any]) -> Mask:
+    """Defects of one channel (H, W)."""
+    step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
+    found = np.zeros(plane.shape, bool)
+    padded = np.pad(plane.astype(np.float64), AROUND // 2, mode="reflect")
+    middle = padded[1:-1, 1:-1]
+    nearest = (middle[:-2, 1:-1] + middle[2:, 1:-1] + middle[1:-1, :-2] + middle[1:-1, 2:]) / 4
+    difference = np.abs(middle[1:-1, 1:-1] - nearest)
+    detail = float(np.quantile(difference, DETAIL))
+    # Where nearly all pixels equal their neighbours, as in drawings, a dot is content.
+    if detail == 0:
+        return found
+    y, x = np.nonzero(difference > max(ABOVE_DETAIL * detail, step))
+    if len(y) == 0 or len(y) > 5 * MOST * plane.size + 5:
+        return found
+    around = np.lib.stride_tricks.sliding_window_view(padded, (AROUND, AROUND))[y, x].reshape(len(y), -1)
+    others = np.sort(np.delete(around, AROUND**2 // 2, axis=1), axis=1)
+    excess = plane[y, x].astype(np.float64) - np.median(others, axis=1)
+    # The most extreme of the others may be a defect itself.
+    spread = np.where(excess > 0, others[:, -2] - others[:, 0], others[:, -1] - others[:, 1])
+    leak = (nearest[y, x] - np.median(others, axis=1)) / np.where(excess == 0, 1, excess)
+    isolated = (np.abs(excess) > ABOVE_SURROUNDINGS * spread) & ((leak < LEAK) | _pairs(others, excess))
+    found[y[isolated], x[isolated]] = True
+    return found
+
+
+def _pairs(others: NDArray[np.float64], excess: NDArray[np.float64]) -> Mask:
+    """Whether a single pixel of the surroundings stands out as the defect itself does, which is a second defect."""
+    second = np.where(excess > 0, others[:, -1] - others[:, -2], others[:, 1] - others[:, 0])
+    pairs: Mask = second > np.abs(excess) / 2
+    return pairs

@@ -1,0 +1,97 @@
+"""Rounding of results to integers without bias, and what it costs."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..notes import note
+from .format import to_type
+
+DTYPES = ("same", "auto", "float32")
+"""What may be asked for: the type of the image; that, or float32 where rounding costs much; or float32."""
+COSTLY = 1.1
+"""Error with rounding, relative to the error without, from which rounding costs much: more than a tenth."""
+ROUNDING_VARIANCE = 1 / 12
+"""Variance of what rounding to the nearest integer changes, in squared steps."""
+
+
+def check_dtype_choice(choice: Any) -> None:
+    """Raise a ValueError if `choice` is not one of `DTYPES`."""
+    if choice not in DTYPES:
+        raise ValueError(f"dtype={choice!r} is not known; use one of {', '.join(DTYPES)}.")
+
+
+def rounding_costs(error: float, dtype: Any) -> bool:
+    """Whether rounding to a data type makes a root mean square error worse by more than a tenth."""
+    if np.dtype(dtype).kind == "f":
+        return False
+    return math.sqrt(error**2 + ROUNDING_VARIANCE) > COSTLY * error
+
+
+def typed_result(values: NDArray[Any], dtype: Any, error: float, choice: str, seed: int = 0) -> NDArray[Any]:
+    """Convert a result to the type that the user has chosen, without bias.
+
+    Where rounding costs more than a tenth of the error, values are rounded up or down at random, with the probability
+    that keeps their mean.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        The result, in units of the image.
+    dtype : data type
+        That of the image.
+    error : float
+        Root mean square error of the result, in units of the image.
+    choice : {"same", "auto", "float32"}
+        As `DTYPES` says.
+    seed : int
+        The same values and seed are rounded in the same way.
+
+    Warns
+    -----
+    ImageWarning
+        If rounding costs more than a tenth of the error.
+
+    Examples
+    --------
+    >>> import numpy as np, warnings
+    >>> from napari_rsmoe.image.rounding import typed_result
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     counts = typed_result(np.full((100, 100), 0.25, np.float32), np.uint16, 0.05, "same")
+    >>> counts.dtype.name, bool(abs(counts.mean() - 0.25) < 0.02)
+    ('uint16', True)
+    """
+    kind = np.dtype(dtype)
+    if choice == "float32":
+        return to_type(values, np.float32)
+    if not rounding_costs(error, kind):
+        return to_type(values, kind)
+    if choice == "auto":
+        note(
+            f"the result is float32 instead of {kind.name}, as rounding would cost more than a tenth of its error of "
+            f"{error:.2g}",
+            stacklevel=3,
+        )
+        return to_type(values, np.float32)
+    note(
+        f"rounding to {kind.name} costs more than a tenth of the error of the result, {error:.2g}; values are rounded "
+        "up or down at random, so that their mean stays. dtype='float32' (--dtype float32) keeps fractions",
+        stacklevel=3,
+    )
+    return to_type(rounded_at_random(values, seed), kind)
+
+
+def rounded_at_random(values: NDArray[Any], seed: int = 0) -> NDArray[Any]:
+    """Values rounded up or down at random to whole numbers, in their type, with a mean that stays.
+
+    The draws depend on the seed and on the values, so that those of two planes of a film are independent.
+    """
+    drawn = np.random.default_rng([seed, zlib.crc32(np.ascontiguousarray(values).tobytes())]).random(values.shape)
+    rounded: NDArray[Any] = np.floor(values + drawn.astype(values.dtype))
+    return rounded

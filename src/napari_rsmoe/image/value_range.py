@@ -1,0 +1,123 @@
+"""The range of the signal of an image: the unit of the engine and of PSNR, which a few extreme pixels do not set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import Floats, Limits, Mask
+
+TAILS = (0.0, 0.01, 0.05, 0.25)
+"""Fractions of the values that may be extreme at one end, from none upwards. Only the last is always believed to leave
+nothing but signal."""
+REACH = 10.0
+"""Width of a tail, in widths of the range without the next larger tails, above which the tail is extreme. Even the
+tails of exponential and log-normal values stay below."""
+MARGIN = 0.25
+"""Width that is added where extreme values were left out, in widths of the range, as the noise reaches beyond it."""
+MOST_VALUES = 1_000_000
+"""Values of which quantiles are taken, at most. More take time and hardly change them."""
+DISPLAY = {"u1": 255.0, "f": 1.0}
+"""White of images made for display, by data type: 8 bits, and floats from 0 to 1."""
+FILLED = 0.5
+"""Fraction of the range from black to white that the signal of an image made for display fills at least. The signal of
+an image that fills less is measured by its own range."""
+
+MOST_LOGARITHM = 88.0
+"""Largest logarithm whose exponential float32 holds."""
+
+
+def signal_range(values: NDArray[Any]) -> Limits:
+    """The range of the signal of an image: smallest and largest value, apart from a few extreme ones.
+
+    Hot pixels, stars and gaps may lie far from everything else. A tail of the values is extreme if it is more than ten
+    times as wide as the range of the other values. Values of 8 bits are never extreme, for they cannot hide the others.
+
+    Parameters
+    ----------
+    values : ndarray
+        Finite integers or floats of any shape; at least one.
+
+    Returns
+    -------
+    (float, float)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe.image.value_range import signal_range
+    >>> image = np.arange(1000.0, 2000.0)
+    >>> signal_range(image)
+    (1000.0, 1999.0)
+    >>> image[7] = 60000
+    >>> signal_range(image)[1] < 2500
+    True
+    """
+    lowest, highest = float(values.min()), float(values.max())
+    if values.dtype.itemsize == 1 or lowest == highest:
+        return lowest, highest
+    flat = values.ravel()
+    sample = flat[:: max(1, flat.size // MOST_VALUES) | 1].astype(np.float64)
+    lows = np.quantile(sample, TAILS)
+    highs = np.quantile(sample, [1 - tail for tail in TAILS])
+    lows[0], highs[0] = lowest, highest
+    widths = highs - lows
+    low = _end(lows, widths, lowest)
+    high = -_end(-highs, widths, -highest)
+    return low, high
+
+
+def _end(ends: NDArray[np.float64], widths: NDArray[np.float64], extreme: float) -> float:
+    """The lower end of the range, from the quantiles and the widths of the ranges without larger and larger tails."""
+    number = 0
+    for inner in range(1, len(TAILS)):
+        # Where most values are equal, nothing is known about how far others may lie from them.
+        if widths[inner] <= 0:
+            break
+        if ends[inner] - ends[number] > REACH * widths[inner]:
+            number = inner
+    return extreme if number == 0 else max(extreme, float(ends[number] - MARGIN * widths[number]))
+
+
+def data_range(dtype: Any, low: float, high: float) -> float:
+    """The range by which the PSNR of an image is measured, whose signal lies between `low` and `high`.
+
+    It is the width of the signal's own range. Images made for display, of 8 bits or of floats from 0 to 1, have the
+    range from black to white if the signal fills at least half of it, or has one value.
+    """
+    kind = np.dtype(dtype)
+    white = DISPLAY.get(kind.str[1:], DISPLAY.get(kind.kind, np.inf))
+    displayed = 0 <= low <= high <= white < np.inf
+    return white if displayed and (high - low >= FILLED * white or high == low) else high - low
+
+
+def compressed(units: NDArray[np.floating]) -> Floats:
+    """Values of the engine with those beyond [0, 1] brought close by their logarithm, float32.
+
+    The slope is 1 at 0 and 1, and falls in inverse proportion to the distance from the other end. Values between stay.
+    """
+    beyond = np.abs(units - 0.5) - 0.5  # Distance from the nearer end, negative inside.
+    near = np.copysign(0.5 + np.log1p(np.maximum(beyond, 0)), units - 0.5) + 0.5
+    return np.where(beyond > 0, near, units).astype(np.float32)
+
+
+def expanded(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Undo `compressed`, in the type of the values."""
+    beyond = np.abs(values - 0.5) - 0.5
+    far = np.copysign(0.5 + np.expm1(np.clip(beyond, 0, MOST_LOGARITHM)), values - 0.5) + 0.5
+    restored: NDArray[np.floating] = np.where(beyond > 0, far, values).astype(values.dtype)
+    return restored
+
+
+def compression_slope(units: NDArray[np.floating]) -> Floats:
+    """Slope of `compressed` at values of the engine: 1 inside [0, 1]."""
+    beyond = np.maximum(np.abs(units - 0.5) - 0.5, 0)
+    return (1 / (1 + beyond)).astype(np.float32)
+
+
+def beyond_range(units: NDArray[np.floating], margin: float = 0.0) -> Mask:
+    """Pixels (H, W) whose value lies further than `margin` beyond [0, 1] in a channel of (H, W, C)."""
+    beyond: Mask = (np.abs(units - 0.5) > 0.5 + margin).any(2)
+    return beyond
