@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..image.planes import CHANNEL_AXES
 from ..io.files import read_image
-from ..ui.parameters import CHECKPOINT, MASK, OUTPUTS, PARAMETERS, PLANE, STACK
+from ..ui.parameters import CHECKPOINT, DTYPE, MASK, OUTPUTS, PARAMETERS, PLANE, STACK
 from .batch import Report, planes_text, run_batch
 from .files import Pair, Target, pair_up
 from .options import (
@@ -61,13 +61,13 @@ def command(
       napari-rsmoe denoise large.tif clean.tif --models 64 --checkpoint models/
       napari-rsmoe denoise folder/ cleaned/ --format tif --json
 
-    Data type, value range, axes, pixel size and opacity (alpha) are kept.
+    Data type, value range, axes, pixel size and opacity (alpha) are kept, and pixels without data keep their value.
     """  # noqa: D301
     pairs = pair_up("denoise", source, [Target("OUTPUT", target), *further], files.format, overwrite=files.overwrite)
     common.prepare()
 
     def work(pair: Pair, report: Report) -> dict[str, Any]:
-        outputs = outputs_of(pair, further)
+        outputs = outputs_of(pair, further, dtype=given[DTYPE.name])
         own = {parameter.name: given[parameter.name] for parameter in STACK}
         own[CHECKPOINT.name] = _folder_of(pair, len(pairs), given[CHECKPOINT.name])
         series: list[Series] = []
@@ -77,7 +77,7 @@ def command(
 
             if not series:
                 left_out = None if mask is None else read_mask(Path(mask), job.source.axes, files.allow_outside)
-                each = {parameter.name: given[parameter.name] for parameter in PLANE}
+                each = {parameter.name: given[parameter.name] for parameter in PLANE} | job.left_out(given)
                 series.append(Series(job.stack, each, mask=left_out, opacity=job.opacity, **own))
             done = series[0].denoise(job.plane, job.callback)
             made = {"std": done.std.astype(np.float32, copy=False), "residual": residual(job.pixels, done.image)}

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..image.rounding import rounding_costs, typed_result
 from ..io.atomic import together
-from ..ui.parameters import FIT, OUTPUTS
+from ..ui.parameters import DTYPE, FIT, OUTPUTS
 from .batch import Report, planes_text, run_batch
 from .files import Pair, Target, pair_up
-from .options import Common, Files, file_options, further_outputs, run_options, settings, source_and_target
+from .options import Common, Files, file_options, further_outputs, option_of, run_options, settings, source_and_target
 from .program import Verb
 from .stack import Job, Result, outputs_of, process_file, residual
 
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 @click.command("fit", cls=Verb, options_metavar="[options]")
 @source_and_target
 @settings(FIT)
+@option_of(DTYPE)
 @further_outputs(OUTPUTS["fit"])
 @file_options()
 @run_options
 def command(
-    source: Path, target: str, given: dict[str, Any], further: list[Target], files: Files, common: Common
+    source: Path, target: str, given: dict[str, Any], dtype: str, further: list[Target], files: Files, common: Common
 ) -> int:
     """Fit steered kernels to INPUT, and render the model to OUTPUT.
 
@@ -70,32 +72,35 @@ def command(
                     f"{pair.source} has {job.planes} planes, and a .rsmoe file holds one model. Leave "
                     "--model out, or save the planes as separate files and give their folder."
                 )
-            fitted = fit(job.pixels, **given, channel_axis=job.channel_axis, callback=job.callback)
-            drawn = fitted.render(device=given["device"])
+            inputs = job.inputs(given)
+            fitted = fit(inputs, **given, callback=job.callback)
+            drawn = inputs.with_missing(_drawn(fitted, dtype, given))
             if model_path is not None:
                 fitted.metadata["pixel_size"] = {axis: list(size) for axis, size in job.source.pixel_size.items()}
                 models.append(fitted)
             images = [drawn] if "residual" not in pair.extras else [drawn, residual(job.pixels, drawn)]
-            return Result(images, {"kernels": fitted.n_kernels, "psnr": _psnr(drawn, job.pixels)})
+            facts = {name: fitted.metadata.get(name) for name in ("psnr", "data_range")}
+            return Result(images, {"kernels": fitted.n_kernels, **facts})
 
-        outputs = outputs_of(pair, further)
+        outputs = outputs_of(pair, further, dtype=dtype)
         with together():
             facts = process_file(pair.source, outputs, files, report, fit_plane)
             if model_path is not None:
                 models[0].save(model_path, overwrite=files.overwrite, maker=pair.maker)
         known = [fact["psnr"] for fact in facts if fact["psnr"] is not None]
-        mean = f", {np.mean(known):.2f} dB" if known else ""
+        ranges = sorted({fact["data_range"] for fact in facts if fact["psnr"] is not None})
+        span = "" if not ranges else f"{ranges[0]:.6g}" + (f" to {ranges[-1]:.6g}" if len(ranges) > 1 else "")
+        mean = f", {np.mean(known):.2f} dB in a range of {span}" if known else ""
         return {"summary": f"{planes_text(facts)}{facts[0]['kernels']} kernels{mean}", "planes": facts}
 
     return run_batch("fit", common, pairs, work)
 
 
-def _psnr(drawn: NDArray[Any], pixels: NDArray[Any]) -> float | None:
-    """PSNR in dB, None where it has no finite value: a perfect or a constant image."""
-    from .. import psnr  # here: torch takes seconds to load
-
-    try:
-        value = psnr(drawn, pixels)
-    except ValueError:
-        return None
-    return round(value, 3) if np.isfinite(value) else None
+def _drawn(model: Model, dtype: str, given: dict[str, Any]) -> NDArray[Any]:
+    """The rendered model in the type of the image, or in the chosen one."""
+    layout, psnr = model.layout, model.metadata.get("psnr")
+    error = np.inf if psnr is None else model.metadata["data_range"] * 10 ** (-psnr / 20)
+    if dtype != "float32" and not rounding_costs(error, layout.dtype):
+        return model.render(device=given["device"])
+    kind = np.float32 if np.dtype(layout.dtype).itemsize <= 2 else np.float64
+    return typed_result(model.render(device=given["device"], dtype=kind), layout, error, dtype, given["seed"])

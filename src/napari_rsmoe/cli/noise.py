@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ui.parameters import LEFT_OUT
 from .batch import Report
 from .info import plain
-from .options import PATH, READING, Common, Files, file_options, run_options
+from .options import PATH, READING, Common, Files, file_options, run_options, settings
 from .program import Verb
 from .stack import Job, Result, process_file
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 @click.command("noise", cls=Verb, options_metavar="[options]")
 @click.argument("path", metavar="FILE", type=PATH)
+@settings(LEFT_OUT)
 @file_options(*READING)
 @run_options
-def command(path: Path, files: Files, common: Common) -> int:
+def command(path: Path, given: dict[str, Any], files: Files, common: Common) -> int:
     """Estimate the noise of FILE, an image, with standard errors.
 
     \b
@@ -41,7 +43,7 @@ def command(path: Path, files: Files, common: Common) -> int:
     def estimate_plane(job: Job) -> Result:
         from .. import estimate_noise  # here: torch takes seconds to load
 
-        found = estimate_noise(job.pixels, channel_axis=job.channel_axis)
+        found = estimate_noise(job.inputs(given))
         facts = {
             "sigma": found.sigma,
             "sigma_error": found.sigma_error,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image.each_plane import PlaneResult, each_plane
+from ..image.inputs import Inputs
 from ..image.opacity import Opacity
 from ..image.planes import Plane, Planes
 from ..io.atomic import together
@@ -19,16 +20,21 @@ from ..io.files import check_output, create_image, lost_metadata, read_image
 from ..io.image_file import ImageFile
 from ..model.raster import Raster
 from ..progress import Callback
+from ..ui.parameters import LEFT_OUT
 from .batch import Report
 from .files import Pair, Target
+from .notes import Notes
 from .options import Files
 
 
-def outputs_of(pair: Pair, further: Sequence[Target], scale: float = 1.0) -> list[Output]:
-    """OUTPUT and the further images of a job, in the order of their options; models are saved by the verb itself."""
+def outputs_of(pair: Pair, further: Sequence[Target], scale: float = 1.0, dtype: str = "same") -> list[Output]:
+    """OUTPUT and the further images of a job, in the order of their options; models are saved by the verb itself.
+
+    `dtype` is that of OUTPUT as the user chose it; with "auto" it is known only when the first plane is finished.
+    """
     images = [each for each in further if each.suffix != ".rsmoe"]
     return [
-        Output(pair.target, scale=scale, maker=pair.maker),
+        Output(pair.target, None if dtype in ("same", "auto") else dtype, scale, maker=pair.maker),
         *(
             Output(pair.extras[each.name], each.dtype, scale, opacity=each.dtype is None, maker=pair.maker)
             for each in images
@@ -115,6 +121,22 @@ class Job:
         """The axis of the channels in `pixels`, or None."""
         return 2 if self.pixels.ndim == 3 else None
 
+    def left_out(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The options that leave pixels out; the value of missing ones is that of the file unless it was given."""
+        own = {parameter.name: given[parameter.name] for parameter in LEFT_OUT}
+        declared = nodata_of(self.source)
+        return own | ({"nodata": declared} if own["nodata"] == "auto" and declared is not None else {})
+
+    def inputs(self, given: Mapping[str, Any]) -> Inputs:
+        """The pixels for a fit, without those that are left out."""
+        return Inputs.of(self.pixels, self.channel_axis, **self.left_out(given))
+
+
+def nodata_of(image: ImageFile) -> float | None:
+    """The value of missing pixels that a file declares; None if it declares none."""
+    details = getattr(image, "details", None)
+    return None if details is None else details.nodata
+
 
 Result = PlaneResult[dict[str, Any]]
 """The images of one plane, one for each output, and the facts of the plane for --json."""
@@ -162,8 +184,11 @@ def process_file(
             for line in lost_metadata(output.path, like) if output.same_quantity else ():
                 report.note(f"{line}.")
 
+        notes = Notes()
+
         def work(plane: Plane, callback: Callback) -> Result:
-            done = function(Job(plane, planes, opacity, callback, image))
+            with notes.on(plane.label):
+                done = function(Job(plane, planes, opacity, callback, image))
             return PlaneResult(done.images, {"plane": plane.label, **done.value})
 
         def create(number: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
@@ -174,9 +199,13 @@ def process_file(
             return stack.enter_context(create_image(output.path, target, **options))
 
         opaque = [output.opacity for output in outputs]
-        return each_plane(
-            planes, work, opacity=opacity, opaque=opaque, create=create, callback=report.callback()
-        ).values
+        progress = report.callback()
+        try:
+            with notes.on(""):
+                done = each_plane(planes, work, opacity=opacity, opaque=opaque, create=create, callback=progress)
+        finally:
+            notes.say(report)
+        return done.values
 
 
 def _described(image: ImageFile, planes: Planes) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from ..ui.parameters import OUTPUTS, UPSCALE
+from ..ui.parameters import DTYPE, OUTPUTS, UPSCALE
 from .batch import Report, planes_text, run_batch
 from .files import Pair, Target, pair_up
-from .options import Common, Files, file_options, further_outputs, run_options, settings, source_and_target
+from .options import Common, Files, file_options, further_outputs, option_of, run_options, settings, source_and_target
 from .program import Verb
 from .stack import Job, Result, outputs_of, process_file
 
@@ -18,11 +18,12 @@ from .stack import Job, Result, outputs_of, process_file
 @click.command("upscale", cls=Verb, options_metavar="[options]")
 @source_and_target
 @settings(UPSCALE)
+@option_of(DTYPE)
 @further_outputs(OUTPUTS["upscale"])
 @file_options()
 @run_options
 def command(
-    source: Path, target: str, given: dict[str, Any], further: list[Target], files: Files, common: Common
+    source: Path, target: str, given: dict[str, Any], dtype: str, further: list[Target], files: Files, common: Common
 ) -> int:
     """Upscale INPUT by any factor (super-resolution), and write OUTPUT.
 
@@ -42,7 +43,7 @@ def command(
         def upscale_plane(job: Job) -> Result:
             from .. import upscale  # here: torch takes seconds to load
 
-            large = upscale(job.pixels, **given, channel_axis=job.channel_axis, callback=job.callback)
+            large = upscale(job.inputs(given), **given, dtype=dtype, callback=job.callback)
             images = [large]
             if further:
                 from ..image.resize import cubic  # here: scipy takes a while to load
@@ -50,7 +51,7 @@ def command(
                 images.append(cubic(job.pixels, (large.shape[0], large.shape[1])))
             return Result(images, {"shape": list(large.shape)})
 
-        outputs = outputs_of(pair, further, scale=given["scale"])
+        outputs = outputs_of(pair, further, scale=given["scale"], dtype=dtype)
         facts = process_file(pair.source, outputs, files, report, upscale_plane)
         height, width = facts[0]["shape"][:2]
         return {"summary": f"{planes_text(facts)}{width} x {height} px", "planes": facts}

@@ -142,4 +142,4 @@ def _typed(estimate: Estimate, inputs: Inputs, noise: float, dtype: str, seed: i
     if dtype != "float32" and not rounding_costs(error * layout.span, layout.dtype):
         return layout.restore(estimate.image)
     kind = np.float32 if np.dtype(layout.dtype).itemsize <= np.dtype(np.float32).itemsize // 2 else np.float64
-    return typed_result(layout.restore(estimate.image, kind), layout.dtype, error * layout.span, dtype, seed)
+    return typed_result(layout.restore(estimate.image, kind), layout, error * layout.span, dtype, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -32,7 +33,8 @@ class DenoisedStack:
     image, std : ndarray
         As of `Denoised`, with the axes of the stack.
     noise : list of float
-        Standard deviation of the noise of each plane, in units of the stack.
+        Standard deviation of the noise of each plane, in units of the stack; NaN for planes in which no pixel counts.
+        Such planes are kept as they are, with NaN as error bar.
     """
 
     image: Any
@@ -84,7 +86,7 @@ class Series:
         checkpoint: str | PathLike[str] | None = None,
         opacity: Opacity | None = None,
     ) -> None:
-        self.planes, self.settings = planes, settings
+        self.planes, self.settings = planes, dict(settings)
         self.opacity = opacity or Opacity(planes, present=False)
         self.weight = None if weight is None else np.asarray(weight)
         self.mask = None if mask is None else np.asarray(mask)
@@ -110,6 +112,8 @@ class Series:
         )
         if self.warm_start:
             self._before[key] = result
+        if self.settings.get("dtype") == "auto":  # All planes have the type of the first.
+            self.settings["dtype"] = "same" if result.image.dtype == plane.image.dtype else "float32"
         return result
 
     def _folder(self, plane: Plane) -> Path | None:
@@ -212,10 +216,17 @@ def denoise_stack(
         checkpoint=checkpoint,
     )
 
-    def work(plane: Plane, report: Callback) -> PlaneResult[float]:
+    def work(plane: Plane, report: Callback) -> PlaneResult[tuple[int, float]]:
         result = series.denoise(plane, report)
-        return PlaneResult([result.image, result.std], result.noise)
+        return PlaneResult([result.image, result.std], (plane.number, result.noise))
 
-    done = each_plane(planes, work, create=lambda number, shape, dtype: create(shape, dtype), callback=callback)
+    done = each_plane(
+        planes,
+        work,
+        opaque=(True, False),
+        create=lambda number, shape, dtype: create(shape, dtype),
+        callback=callback,
+    )
     image, std = done.images
-    return DenoisedStack(image, std, done.values)
+    levels = sorted([*done.values, *((plane.number, math.nan) for plane in done.empty)])
+    return DenoisedStack(image, std, [level for _, level in levels])

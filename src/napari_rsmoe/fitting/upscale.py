@@ -11,6 +11,7 @@ from ..checks import checked_count
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.rounding import check_dtype_choice, rounding_costs, typed_result
 from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Numbers, Raster, checked_sharpen, output_size
@@ -20,6 +21,9 @@ from .fit import fit
 PIXELS_PER_KERNEL = 3
 """Pixels for each kernel of a model by default. With fewer pixels a model takes longer and begins to follow noise, with
 more it loses fine detail."""
+
+FEW_LEVELS = 16
+"""Levels of integers between the darkest and the brightest value below which rounding destroys an enlarged image."""
 
 PixelBox = tuple[int, int, int, int]
 """Rows and columns (y0, x0, y1, x1) of an output, as in slices."""
@@ -40,6 +44,7 @@ def upscale(
     above: float | None = None,
     nodata: float | str = "auto",
     defects: str = "auto",
+    dtype: str = "same",
     seed: int = 0,
     device: str = "auto",
     channel_axis: ChannelAxis = "auto",
@@ -76,6 +81,10 @@ def upscale(
     defects : {"auto", "keep"}
         Whether hot and dead pixels, single pixels far from everything around them, are found and left out, or kept as
         values like others.
+    dtype : {"same", "auto", "float32"}
+        Data type of the result. "same": that of the image; integers are rounded up or down at random, so that their
+        mean stays, if the image has a few levels only, and a warning says so. "auto": float32 in that case. "float32":
+        in any case.
     seed : int
         Same seed, same machine: the same result to the bit, for any number of threads.
     device : {"auto", "cpu", "cuda"}
@@ -122,6 +131,7 @@ def upscale(
     if scale is None:
         raise ValueError("scale=None must be one or two positive numbers.")
     sharpen = checked_sharpen(sharpen)
+    check_dtype_choice(dtype)
     inputs = Inputs.of(
         image,
         channel_axis,
@@ -137,7 +147,8 @@ def upscale(
     fitted = fit_models(
         inputs, models=models, n_kernels=n_kernels, iterations=iterations, seed=seed, device=device, callback=callback
     )
-    return inputs.with_missing(draw_mean(fitted, scale=scale, sharpen=sharpen, device=device))
+    large = draw_mean(fitted, scale=scale, sharpen=sharpen, device=device, choice=dtype)
+    return inputs.with_missing(large)
 
 
 @door
@@ -183,10 +194,27 @@ def fit_models(
 
 
 @door
-def draw_mean(models: Sequence[Model], *, sharpen: float = 1.0, device: str = "auto", **placing: Any) -> np.ndarray:
-    """Draw the mean of models of one image, in its type; `sharpen`, `device` and `placing` as for `Model.render`."""
+def draw_mean(
+    models: Sequence[Model], *, sharpen: float = 1.0, device: str = "auto", choice: str = "same", **placing: Any
+) -> np.ndarray:
+    """Draw the mean of models of one image.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        The models.
+    sharpen, device, **placing
+        As for `Model.render`.
+    choice : {"same", "auto", "float32"}
+        Data type of the result, as `dtype` of `upscale`.
+    """
+    layout = models[0].layout
     raster = Raster.plan(models[0].shape, models[0].channels, **placing)
-    return draw(models, raster, sharpen=checked_sharpen(sharpen), device=device)
+    # With few levels the error of the result is below them, as far as anything is known about it.
+    error = 0.0 if layout.high - layout.low < FEW_LEVELS else np.inf
+    exact = choice == "float32" or rounding_costs(error, layout.dtype)
+    drawn = draw(models, raster, sharpen=checked_sharpen(sharpen), device=device, dtype=np.float32 if exact else None)
+    return typed_result(drawn, layout, error, choice) if exact else drawn
 
 
 def draw_part(

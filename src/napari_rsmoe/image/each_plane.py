@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
@@ -102,7 +103,7 @@ def each_plane(
             if len(planes) == 1:
                 raise
             note(f"{plane.label} is kept as it is: {error}", stacklevel=2)
-            results.keep(plane)
+            results.keep(plane, blank=math.nan)
             empty.append(replace(plane, image=plane.image[:0]))
             continue
         except ImageError as error:
@@ -131,7 +132,7 @@ class _Results:
         self.sinks: list[ArraySink] = []
         self._planes, self._opacity, self._opaque, self._create = planes, opacity, opaque, create
         self._kinds: list[tuple[tuple[int, int], np.dtype[Any]]] = []
-        self._waiting: list[Plane] = []
+        self._waiting: list[tuple[Plane, float]] = []
 
     def add(self, plane: Plane, images: Sequence[NDArray[Any]]) -> None:
         """Store the results for a plane; integers of another type than those of the first plane are rounded."""
@@ -145,18 +146,18 @@ class _Results:
             self._planes.store(self.sinks[number], plane, whole if whole.dtype == kind else to_type(whole, kind))
         waiting, self._waiting = self._waiting, []
         for each in waiting:
-            self.keep(each)
+            self.keep(*each)
 
-    def keep(self, plane: Plane) -> None:
-        """Store a plane as it is, resized if the others are, or zeros where results have no opacity."""
+    def keep(self, plane: Plane, blank: float = 0.0) -> None:
+        """Store a plane as it is, resized if the others are; in its place `blank` where results have no opacity."""
         if not self.sinks:
-            self._waiting.append(plane)
+            self._waiting.append((plane, blank))
         for number, (size, dtype) in enumerate(self._kinds):
             if self._is_opaque(number):
                 self._planes.store(self.sinks[number], plane, resized_opacity(plane.image, size, dtype))
             else:
-                blank = np.zeros((*size, *plane.image.shape[2:]), dtype)
-                self._planes.store(self.sinks[number], plane, blank)
+                value = blank if dtype.kind == "f" else 0
+                self._planes.store(self.sinks[number], plane, np.full((*size, *plane.image.shape[2:]), value, dtype))
 
     def _is_opaque(self, number: int) -> bool:
         return not self._opaque or self._opaque[number]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..notes import note
-from .format import to_type
+from .format import ImageFormat, to_type
+from .value_range import for_display
 
 DTYPES = ("same", "auto", "float32")
 """What may be asked for: the type of the image; that, or float32 where rounding costs much; or float32."""
@@ -33,18 +34,18 @@ def rounding_costs(error: float, dtype: Any) -> bool:
     return math.sqrt(error**2 + ROUNDING_VARIANCE) > COSTLY * error
 
 
-def typed_result(values: NDArray[Any], dtype: Any, error: float, choice: str, seed: int = 0) -> NDArray[Any]:
+def typed_result(values: NDArray[Any], layout: ImageFormat, error: float, choice: str, seed: int = 0) -> NDArray[Any]:
     """Convert a result to the type that the user has chosen, without bias.
 
     Where rounding costs more than a tenth of the error, values are rounded up or down at random, with the probability
-    that keeps their mean.
+    that keeps their mean. Images made for display, of 8 bits, are rounded to the nearest integer in any case.
 
     Parameters
     ----------
     values : ndarray of float
         The result, in units of the image.
-    dtype : data type
-        That of the image.
+    layout : ImageFormat
+        Format of the image.
     error : float
         Root mean square error of the result, in units of the image.
     choice : {"same", "auto", "float32"}
@@ -59,15 +60,17 @@ def typed_result(values: NDArray[Any], dtype: Any, error: float, choice: str, se
 
     Examples
     --------
-    >>> import numpy as np, warnings
+    >>> import numpy as np
+    >>> from napari_rsmoe.image.format import ImageFormat
     >>> from napari_rsmoe.image.rounding import typed_result
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("ignore")
-    ...     counts = typed_result(np.full((100, 100), 0.25, np.float32), np.uint16, 0.05, "same")
-    >>> counts.dtype.name, bool(abs(counts.mean() - 0.25) < 0.02)
-    ('uint16', True)
+    >>> from napari_rsmoe.notes import gathered
+    >>> layout = ImageFormat("<u2", None, 0, 3)
+    >>> with gathered() as notes:
+    ...     counts = typed_result(np.full((100, 100), 0.25, np.float32), layout, 0.05, "same")
+    >>> counts.dtype.name, bool(abs(counts.mean() - 0.25) < 0.02), len(notes)
+    ('uint16', True, 1)
     """
-    kind = np.dtype(dtype)
+    kind = np.dtype(layout.dtype)
     if choice == "float32":
         return to_type(values, np.float32)
     if not rounding_costs(error, kind):
@@ -79,12 +82,14 @@ def typed_result(values: NDArray[Any], dtype: Any, error: float, choice: str, se
             stacklevel=3,
         )
         return to_type(values, np.float32)
+    displayed = for_display(kind, layout.low, layout.high)
+    how = "" if displayed else "; values are rounded up or down at random, so that their mean stays"
     note(
-        f"rounding to {kind.name} costs more than a tenth of the error of the result, {error:.2g}; values are rounded "
-        "up or down at random, so that their mean stays. dtype='float32' (--dtype float32) keeps fractions",
+        f"rounding to {kind.name} costs more than a tenth of the error of the result, {error:.2g}{how}. "
+        "dtype='float32' (--dtype float32) keeps fractions",
         stacklevel=3,
     )
-    return to_type(rounded_at_random(values, seed), kind)
+    return to_type(values if displayed else rounded_at_random(values, seed), kind)
 
 
 def rounded_at_random(values: NDArray[Any], seed: int = 0) -> NDArray[Any]:

@@ -84,13 +84,23 @@ def _end(ends: NDArray[np.float64], widths: NDArray[np.float64], extreme: float)
 def data_range(dtype: Any, low: float, high: float) -> float:
     """The range by which the PSNR of an image is measured, whose signal lies between `low` and `high`.
 
-    It is the width of the signal's own range. Images made for display, of 8 bits or of floats from 0 to 1, have the
-    range from black to white if the signal fills at least half of it, or has one value.
+    It is the width of the signal's own range, or from black to white for images made for display.
     """
+    return _white(dtype) if for_display(dtype, low, high) else high - low
+
+
+def for_display(dtype: Any, low: float, high: float) -> bool:
+    """Whether an image is made for display: it has 8 bits, or floats from 0 to 1, and fills at least half of them.
+
+    So has an image of one value, which has no range of its own.
+    """
+    white = _white(dtype)
+    return 0 <= low <= high <= white < np.inf and (high - low >= FILLED * white or high == low)
+
+
+def _white(dtype: Any) -> float:
     kind = np.dtype(dtype)
-    white = DISPLAY.get(kind.str[1:], DISPLAY.get(kind.kind, np.inf))
-    displayed = 0 <= low <= high <= white < np.inf
-    return white if displayed and (high - low >= FILLED * white or high == low) else high - low
+    return DISPLAY.get(kind.str[1:], DISPLAY.get(kind.kind, np.inf))
 
 
 def compressed(units: NDArray[np.floating]) -> Floats:
