@@ -51,7 +51,7 @@ def test_every_keyword_is_described_with_its_default(name: str) -> None:
     signature = inspect.signature(function(name)).parameters
     table = {parameter.name: parameter for parameter in TABLES[name]}
     # The command line asks for the data type where an image is written.
-    asked_apart = {"dtype"} if name in ("render", "upscale") else set()
+    asked_apart = {"dtype"} if name == "upscale" else set()
     assert set(table) == set(signature) - NOT_SHOWN - asked_apart
     for key, parameter in table.items():
         default = signature[key].default
