@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +53,22 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
 
 
 @contextmanager
-def server(folder: Path, application: str = "lab") -> Iterator[str]:
-    """Run Jupyter on the notebooks of a folder, with its own settings, and yield the address."""
+def server(folder: Path) -> Iterator[str]:
+    """Run JupyterLab, Notebook and Voilà on the notebooks of a folder, with their own settings; yield the address."""
     settings = folder / ".jupyter"
     for name, value in SETTINGS.items():
         path = settings / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value))
+    others = {name: True for name in ("notebook", "voila") if find_spec(name) is not None}
+    (settings / "config").mkdir()
+    config = {"ServerApp": {"jpserver_extensions": others}}
+    (settings / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
     # The folder of the widgets' browser code, because Jupyter looks only beside its own Python.
     widgets = next(f for f in distribution("anywidget").files or () if f.match("labextensions/anywidget/package.json"))
     shared = Path(str(distribution("anywidget").locate_file(widgets))).resolve().parents[2]
     environment = os.environ | {
-        "JUPYTER_PATH": str(shared), "IPYTHONDIR": str(settings / "ipython"),
+        "JUPYTER_PATH": str(shared), "JUPYTERLAB_DIR": str(shared / "lab"), "IPYTHONDIR": str(settings / "ipython"),
         "JUPYTER_CONFIG_DIR": str(settings / "config"), "JUPYTER_DATA_DIR": str(settings / "data"),
         "JUPYTER_RUNTIME_DIR": str(settings / "runtime"), "JUPYTERLAB_SETTINGS_DIR": str(settings / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
@@ -72,10 +77,14 @@ def server(folder: Path, application: str = "lab") -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ("--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", f"--ServerApp.root_dir={folder}")
-    quiet = ("--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True")
+    quiet = (
+        "--IdentityProvider.token=",
+        "--ServerApp.password=",
+        "--ServerApp.disable_check_xsrf=True",
+    )
     with (settings / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", application, *options, *quiet], env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "jupyterlab", *options, *quiet], env=environment, stdout=log, stderr=log
         )
         try:
             address = f"http://127.0.0.1:{port}"

@@ -97,7 +97,7 @@ def test_planes_follow_the_slider_at_a_bounded_pace(traffic: Traffic, until: Unt
 
 
 def test_show_results(model: Model, image: np.ndarray, until: Until) -> None:
-    pane = show(model, image)
+    pane = show(model, before=image)
     np.testing.assert_array_equal(picture(pane.before), image)
     np.testing.assert_array_equal(picture(pane.after), model.render())
     assert pane.kernels is not None
@@ -110,11 +110,11 @@ def test_show_results(model: Model, image: np.ndarray, until: Until) -> None:
     pane.show_uncertainty = True
     until(lambda: pane.uncertainty is not None)
     assert len(np.unique(picture(pane.uncertainty))) > 20
-    both = show(image, image[::2, ::2])  # of another resolution
+    both = show(image, before=image[::2, ::2])  # of another resolution
     assert both.size == [32, 40]
     assert both.after["size"] == [64, 80]
     with pytest.raises(ImageError, match="planes"):
-        show([model, model], image)
+        show([model, model], before=image)
 
 
 def test_explore(model: Model, image: np.ndarray, until: Until) -> None:

@@ -107,12 +107,16 @@ class Denoised:
     def __repr__(self) -> str:
         return f"<Denoised image of shape {self.image.shape}: noise {self.noise:.4g}, {len(self.models)} models>"
 
-    @door
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        image, std = self.image, self.std
-        if self.models:
-            layout = self.models[0].layout
-            image, std = layout.channels_last(image), layout.channels_last(std)
+    def _channels_last(self) -> tuple[np.ndarray, np.ndarray]:
+        """The image and the standard deviation as (Y, X) or (Y, X, C)."""
+        if not self.models:
+            return self.image, self.std
+        layout = self.models[0].layout
+        return layout.channels_last(self.image), layout.channels_last(self.std)
+
+    def summary_rows(self) -> dict[str, str]:
+        """What notebooks show beside the pictures: name and value."""
+        image, std = self._channels_last()
         rows = {
             "size": size_row(image.shape[:2], image.shape[2] if image.ndim == 3 else 1, image.dtype),
             "noise": f"{self.noise:.4g} (standard deviation)",
@@ -121,12 +125,18 @@ class Denoised:
         if counts:
             most = f" to {counts[-1]}" if len(counts) > 1 else ""
             rows["models"] = f"{len(self.models)} of {counts[0]}{most} kernels"
-        pictures = {"denoised": to_rgb(image, display_range(image))}
         if len(self.models) > 1:
             high = uncertainty_range(std)
             rows["uncertainty"] = f"mean {std.mean(dtype=np.float64):.4g}, black 0, white {high:.4g} and above"
-            pictures["uncertainty"] = uncertainty_rgb(std, high)
-        return bundle(repr(self), pictures, rows)
+        return rows
+
+    @door
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        image, std = self._channels_last()
+        pictures = {"denoised": to_rgb(image, display_range(image))}
+        if len(self.models) > 1:
+            pictures["uncertainty"] = uncertainty_rgb(std, uncertainty_range(std))
+        return bundle(repr(self), pictures, self.summary_rows())
 
     def _repr_html_(self) -> str:
         return str(self._repr_mimebundle_()["text/html"])

@@ -24,7 +24,7 @@ def size_row(shape: tuple[int, ...], channels: int, dtype: Any) -> str:
     return f"{shape[0]} x {shape[1]} px{colours}, {np.dtype(dtype).name}"
 
 
-def bundle(text: str, pictures: Mapping[str, np.ndarray], rows: Mapping[str, str]) -> dict[str, Any]:
+def bundle(text: str, pictures: Mapping[str, np.ndarray], rows: Mapping[str, str], side: int = SIDE) -> dict[str, Any]:
     """What ``_repr_mimebundle_`` returns.
 
     Parameters
@@ -32,11 +32,13 @@ def bundle(text: str, pictures: Mapping[str, np.ndarray], rows: Mapping[str, str
     text : str
         Text for consoles.
     pictures : mapping
-        Pictures (Y, X, 3) uint8 by caption, which are reduced to `SIDE`.
+        Pictures (Y, X, 3) uint8 by caption, of one size, which are reduced to `side`.
     rows : mapping
         Lines of the table below the pictures: name and value.
+    side : int
+        Largest side of a picture in pixels.
     """
-    small = {name: shrink(rgb, SIDE) for name, rgb in pictures.items()}
+    small = {name: shrink(rgb, side) for name, rgb in pictures.items()}
     cells = [f'<img src="{data_uri(png(rgb))}" alt="{name}"><br>{name}' for name, rgb in small.items()]
     cells.append("<br>".join(f"<b>{name}</b>: {html.escape(value)}" for name, value in rows.items()))
     # Notebooks align table cells to the right; the inner element restores left alignment.

@@ -140,9 +140,8 @@ class Model:
         height, width = self.shape
         return f"<Model of {height} x {width} px, {self.channels} channels: {self.n_kernels} {self.mode} kernels>"
 
-    @door
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        drawn = self.layout.channels_last(self.render())
+    def summary_rows(self) -> dict[str, str]:
+        """What notebooks show below the picture: name and value."""
         rows = {
             "size": size_row(self.shape, self.channels, self.layout.dtype),
             "kernels": f"{self.n_kernels}, one for every {math.prod(self.shape) / self.n_kernels:.3g} px",
@@ -152,7 +151,12 @@ class Model:
         known = [f"{name} {self.metadata[name]}" for name in SUMMARY_FACTS if name in self.metadata]
         if known:
             rows["fit"] = ", ".join(known)
-        return bundle(repr(self), {"model": to_rgb(drawn, display_range(drawn))}, rows)
+        return rows
+
+    @door
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        drawn = self.layout.channels_last(self.render())
+        return bundle(repr(self), {"model": to_rgb(drawn, display_range(drawn))}, self.summary_rows())
 
     def _repr_html_(self) -> str:
         return str(self._repr_mimebundle_()["text/html"])

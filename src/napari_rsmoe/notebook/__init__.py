@@ -21,8 +21,9 @@ except ImportError as error:
     ) from error
 
 from .explorer import KernelExplorer
+from .linked import LinkedPanes
 from .pane import ImagePane
 from .views import show
 from .widgets import DenoiseWidget, FitWidget, SuperResolutionWidget
 
-__all__ = ["DenoiseWidget", "FitWidget", "ImagePane", "KernelExplorer", "SuperResolutionWidget", "show"]
+__all__ = ["DenoiseWidget", "FitWidget", "ImagePane", "KernelExplorer", "LinkedPanes", "SuperResolutionWidget", "show"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
@@ -15,8 +15,9 @@ from ..model.kernels import Kernels
 from ..model.model import Model
 from ..ui.jobs import Latest, Outcome
 from ..ui.parameters import SHARPEN
-from .job_widget import Code
+from .code_box import Code, CodeBox
 from .pane import ImagePane
+from .saved import Saved
 from .source import Source, variable_name
 from .views import view_of
 
@@ -56,7 +57,7 @@ class Choice:
         return inside if self.keep else f"~({inside})"
 
 
-class KernelExplorer(ipywidgets.HBox):
+class KernelExplorer(Saved, ipywidgets.HBox):
     """Draw, remove and sharpen the kernels of a model by their features; hover shows their properties.
 
     Parameters
@@ -109,6 +110,7 @@ class KernelExplorer(ipywidgets.HBox):
         )  # fmt: skip
         self.code_button = ipywidgets.Button(description="Code", tooltip="Python code that does the same")
         self.message = ipywidgets.HTML()
+        self.code_box = CodeBox()
         self._drawing = Latest(self._show_drawn)
         self.feature.observe(lambda _: self._show_range(), "value")
         self.range.observe(lambda _: self._show_choice(), "value")
@@ -120,10 +122,15 @@ class KernelExplorer(ipywidgets.HBox):
         buttons = ipywidgets.HBox([self.remove_button, self.keep_button, self.undo_button, self.code_button])
         controls = ipywidgets.VBox([self.feature, self.range, self.limits, self.sharpen, buttons, self.message])
         controls.add_class("rsmoe-controls")
-        super().__init__([controls, self.pane])
+        super().__init__([controls, self.pane, self.code_box])
         self.add_class("rsmoe-action")
+        self.pane.saved = self.begin_saving()
+        self.pane.changed = self.save_soon
         self.pane.keep = self._drawn
         self._show_range()
+
+    def __repr__(self) -> str:
+        return f"<KernelExplorer of {self.result.n_kernels} of {self._model.n_kernels} kernels>"
 
     def edit(self, choice: Choice) -> None:
         """Keep or remove kernels, unless none would be left."""
@@ -143,6 +150,16 @@ class KernelExplorer(ipywidgets.HBox):
         sharpen = "" if self.sharpen.value == 1 else f"sharpen={self.sharpen.value!r}"
         lines += [f"result = {self._name}.with_kernels(kernels)", f"image = result.render({sharpen})"]
         return Code("\n".join(lines))
+
+    def saved_pictures(self) -> Mapping[str, np.ndarray]:
+        """The pictures of the pane."""
+        return self.pane.saved_pictures()
+
+    def saved_rows(self) -> Mapping[str, str]:
+        """The kernels that are drawn, and the code of the edits."""
+        low, high = self.range.value
+        drawn = f"{self.feature.value} from {low:.4g} to {high:.4g}"
+        return {"drawn": drawn, "code": self.code(), **self.result.summary_rows()}
 
     # ------------------------------------------------------------------ what is shown
 
@@ -187,7 +204,7 @@ class KernelExplorer(ipywidgets.HBox):
         self.pane.redraw_kernels()
 
     def _show_code(self) -> None:
-        self._tell(f'<pre class="rsmoe-code">{html.escape(self.code())}</pre>')
+        self.code_box.text = self.code()
 
     def _tell(self, text: str) -> None:
         self.message.value = text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,30 +13,43 @@ from ..ui.kinds import Choice, Flag, FloatParameter, IntParameter, Parameter
 from ..ui.parameters import values
 
 SHOW, HIDE = "▸ More settings", "▾ More settings"
+VALUE = "value"
+AUTOMATIC = ""
+"""Key of the choice among names that leaves a parameter to the program; no name is empty."""
+LABEL_STYLE = {"description_width": "128px"}
 
 
 class Field(ipywidgets.HBox):
-    """The label and the control of a parameter, with a tick box if it may be left to the program.
+    """The control of a parameter; if it may be left to the program, that is a choice beside "value".
 
     Parameters
     ----------
     parameter : Parameter
         What it is.
+
+    Attributes
+    ----------
+    control : ipywidgets.Widget
+        Holds the value. Its description is the label, so that screen readers name it.
+    automatic : ipywidgets.Dropdown or None
+        Whether the value is left to the program; None if it cannot be, or if `control` offers that itself.
     """
 
     def __init__(self, parameter: Parameter) -> None:
         self._parameter = parameter
-        label = ipywidgets.Label(parameter.caption, tooltip=parameter.help)
         self.control = _control(parameter)
         self.automatic: Any = None
-        children = [label, self.control]
-        if parameter.automatic is not None:
-            self.automatic = ipywidgets.Checkbox(
-                description=parameter.automatic.label, indent=False, tooltip=parameter.help
-            )
+        if parameter.automatic is None or isinstance(parameter, Choice):
+            super().__init__([self.control])
+        else:
+            self.automatic = ipywidgets.Dropdown(
+                options=[(_automatic_text(parameter), True), (VALUE, False)],
+                description=parameter.caption, tooltip=parameter.help, style=LABEL_STYLE,
+            )  # fmt: skip
+            self.control.add_class("rsmoe-unlabelled")
             self.automatic.observe(lambda _: self._show_state(), "value")
-            children.insert(1, self.automatic)
-        super().__init__(children)
+            super().__init__([self.automatic, self.control])
+            self._show_state()
         self.add_class("rsmoe-field")
         self.value = parameter.default
 
@@ -44,9 +57,11 @@ class Field(ipywidgets.HBox):
     def value(self) -> Any:
         """The value, in the terms of the parameter. Raises ValueError if it is not accepted."""
         parameter = self._parameter
-        if parameter.automatic is not None and self.automatic.value:
-            return parameter.automatic.value
+        if self.automatic is not None and self.automatic.value:
+            return parameter.automatic.value if parameter.automatic is not None else None
         shown = self.control.value
+        if isinstance(parameter, Choice):
+            return parameter.automatic.value if parameter.automatic is not None and shown == AUTOMATIC else shown
         try:
             return parameter.parse(shown) if isinstance(shown, str) else parameter.accept(shown)
         except ValueError as error:
@@ -55,15 +70,27 @@ class Field(ipywidgets.HBox):
     @value.setter
     def value(self, value: Any) -> None:
         value = self._parameter.check(value)
+        automatic = self._parameter.is_automatic(value)
         if self.automatic is not None:
-            self.automatic.value = self._parameter.is_automatic(value)
-            self._show_state()
-            if self.automatic.value:
-                return
-        self.control.value = self._parameter.write(value) if isinstance(self.control, ipywidgets.Text) else value
+            self.automatic.value = automatic
+        elif automatic:
+            self.control.value = AUTOMATIC
+        if not automatic:
+            self.control.value = self._parameter.write(value) if isinstance(self.control, ipywidgets.Text) else value
+
+    def leave(self) -> None:
+        """Leave the value to the program."""
+        known = self._parameter.automatic
+        if known is not None:
+            self.value = known.value
+
+    def on_change(self, react: Callable[[bool], None]) -> None:
+        """Call `react` with whether the value is left to the program, whenever the user changes that."""
+        chosen = self.control if self.automatic is None else self.automatic
+        chosen.observe(lambda change: react(change["new"] is True or change["new"] == AUTOMATIC), "value")
 
     def _show_state(self) -> None:
-        self.control.layout.visibility = "hidden" if self.automatic.value else "visible"
+        self.control.layout.display = "none" if self.automatic.value else ""
 
 
 class Form(ipywidgets.VBox):
@@ -89,7 +116,7 @@ class Form(ipywidgets.VBox):
         self.unfold(False)
         for parameter in parameters:
             if parameter.excludes:
-                self.fields[parameter.name].automatic.observe(partial(self._exclude, parameter), "value")
+                self.fields[parameter.name].on_change(partial(self._exclude, parameter))
         self.values = given
         for name, value in given.items():
             if self.fields[name].value != value:
@@ -114,24 +141,35 @@ class Form(ipywidgets.VBox):
         self._advanced.layout.display = "" if open_ else "none"
         self.toggle.description = HIDE if open_ else SHOW
 
-    def _exclude(self, parameter: Parameter, change: Any) -> None:
+    def _exclude(self, parameter: Parameter, automatic: bool) -> None:
         """Leave to the program what cannot be given together with this."""
-        for name in parameter.excludes if not change["new"] else ():
+        for name in parameter.excludes if not automatic else ():
             if name in self.fields:
-                self.fields[name].automatic.value = True
+                self.fields[name].leave()
+
+
+def _automatic_text(parameter: Parameter) -> str:
+    """The choice that leaves a parameter to the program, in words."""
+    known = parameter.automatic
+    assert known is not None
+    return known.label if known.value is None else f"{known.value}: {known.label}"
 
 
 def _control(parameter: Parameter) -> Any:
-    common = {"tooltip": parameter.help}
+    common = {"description": parameter.caption, "tooltip": parameter.help}
+    styled = common | {"style": LABEL_STYLE}
     match parameter:
         case Choice():
-            return ipywidgets.Dropdown(options=parameter.choices, value=parameter.initial, **common)
+            names = [(name, name) for name in parameter.choices]
+            if parameter.automatic is not None:
+                names.insert(0, (_automatic_text(parameter), AUTOMATIC))
+            return ipywidgets.Dropdown(options=names, **styled)
         case Flag():
             return ipywidgets.Checkbox(indent=False, value=parameter.initial, **common)
         case IntParameter() | FloatParameter():
             low, high = parameter.bounds
             kind = ipywidgets.BoundedIntText if isinstance(parameter, IntParameter) else ipywidgets.BoundedFloatText
             step = type(parameter.initial)(parameter.step)
-            return kind(value=parameter.initial, min=low, max=high, step=step, **common)
+            return kind(value=parameter.initial, min=low, max=high, step=step, **styled)
     text = "" if parameter.initial == "" else parameter.write(parameter.initial)
-    return ipywidgets.Text(value=text, continuous_update=False, **common)
+    return ipywidgets.Text(value=text, continuous_update=False, **styled)

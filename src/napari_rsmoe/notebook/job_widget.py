@@ -7,11 +7,12 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
 import ipywidgets
+import numpy as np
 
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.planes import Plane
@@ -20,10 +21,12 @@ from ..ui.calls import Subject, command_line, python_call
 from ..ui.jobs import Job, Outcome, plain_text
 from ..ui.kinds import Parameter
 from ..ui.parameters import PARAMETERS
+from .code_box import Code, CodeBox
 from .curve import curve_svg
 from .form import Form
 from .pace import Pace
 from .pane import ImagePane
+from .saved import Saved
 from .source import Source
 
 STATUS_INTERVAL = 0.2  # Seconds between two updates of the progress.
@@ -31,16 +34,7 @@ PREVIEW_INTERVAL = 0.5
 PREVIEW_SHARE = 0.1  # Largest fraction of the time of a job that previews may take.
 
 
-class Code(str):
-    """Python source code that a notebook displays unchanged."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-class ActionWidget(ipywidgets.HBox):
+class ActionWidget(Saved, ipywidgets.HBox):
     """A job on an image: settings and progress beside a viewer pane. The job runs on a thread.
 
     Parameters
@@ -82,7 +76,8 @@ class ActionWidget(ipywidgets.HBox):
         self.error: BaseException | None = None
         self.form = Form(self.parameters(), given)
         self.pane = ImagePane(
-            self._source, titles={"before": "image", "after": self.title}, labels=self._source.labels
+            self._source, titles={"before": "image", "after": self.title}, labels=self._source.labels,
+            pixel_size=self._source.pixel_size,
         )  # fmt: skip
         self.run_button = ipywidgets.Button(description=self.run_label, button_style="primary")
         self.cancel_button = ipywidgets.Button(
@@ -96,6 +91,9 @@ class ActionWidget(ipywidgets.HBox):
         self.status = ipywidgets.Label("")
         self.curve = ipywidgets.HTML()
         self.message = ipywidgets.HTML()
+        self.code_box = CodeBox()
+        self.pane.saved = self.begin_saving()
+        self.pane.changed = self.save_soon
         self._show_progress = Pace(self._update, STATUS_INTERVAL)
         self._preview_due = 0.0
         self.run_button.on_click(lambda _: self.start())
@@ -104,14 +102,34 @@ class ActionWidget(ipywidgets.HBox):
         self.command_button.on_click(lambda _: self._show_text(self.command_line))
         buttons = ipywidgets.HBox([self.run_button, self.cancel_button])
         texts = ipywidgets.HBox([self.code_button, self.command_button])
-        controls = ipywidgets.VBox([self.form, buttons, self.progress, self.status, self.curve, texts, self.message])
+        controls = ipywidgets.VBox([self.form, buttons, self.progress, self.status, self.curve, self.message, texts])
         controls.add_class("rsmoe-controls")
-        super().__init__([controls, self.pane])
+        super().__init__([controls, self.pane, self.code_box])
         self.add_class("rsmoe-action")
 
     def __repr__(self) -> str:
         result = None if self.result is None else type(self.result).__name__
         return f"<{type(self).__name__} of an image of shape {tuple(self._source.image.shape)}, result: {result}>"
+
+    # ------------------------------------------------------------------ what is saved
+
+    def save_now(self) -> None:
+        """Update the saved picture, but not with previews."""
+        if not self._running:
+            super().save_now()
+
+    def saved_pictures(self) -> Mapping[str, np.ndarray]:
+        """The pictures of the pane."""
+        return self.pane.saved_pictures()
+
+    def saved_rows(self) -> Mapping[str, str]:
+        """What was run and how it ended, and what the result says of itself."""
+        rows = {"run": self.status.value} if self.status.value else {}
+        if self._ran is not None:
+            rows["code"] = self.code()
+        single = self.result[0] if isinstance(self.result, list) and len(self.result) == 1 else self.result
+        facts = getattr(single, "summary_rows", None)
+        return {**rows, **(self.pane.saved_rows() if facts is None else facts())}
 
     # ------------------------------------------------------------------ for the widgets to fill in
 
@@ -259,6 +277,7 @@ class ActionWidget(ipywidgets.HBox):
             self._show_error(error)
         self._running = False
         self._show_running(False)
+        self.save_now()
 
     def _show_end(self, results: list[Any], *, cancelled: bool) -> None:
         seconds, count = time.monotonic() - self._started, len(self._source)
@@ -289,6 +308,6 @@ class ActionWidget(ipywidgets.HBox):
 
     def _show_text(self, write: Callable[[], str]) -> None:
         try:
-            self.message.value = f'<pre class="rsmoe-code">{html.escape(write())}</pre>'
+            self.code_box.text = write()
         except ValueError as error:
             self._show_error(error)

@@ -1,35 +1,42 @@
-"""The Python side of the viewer pane, which decides what is sent to the browser; `viewer.js` draws it."""
+"""The Python side of the viewer pane, which decides what is sent to the browser; the files in `viewer` draw it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import numpy as np
 import traitlets
+from PIL import Image
 
-from ..display.pictures import Limits, display_range, shrink, to_rgb, uncertainty_range, uncertainty_rgb
+from ..display.pictures import Limits, display_range, shrink, uncertainty_range, uncertainty_rgb
 from ..model.kernels import Kernels
 from ..model.model import Model
+from . import measure
+from .contrast import COLORMAPS, GRAY, Contrast, is_gray, table
 from .pace import Pace
+from .saved import SIDE, Saved, with_outlines
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "viewer"
+MODULES = ("page", "pictures", "kernels", "contrast", "measuring", "linking", "keyboard", "life", "viewer")
+"""The JavaScript of the pane, in plain files that are joined."""
 UPDATE_INTERVAL = 0.2  # Seconds between two messages with pictures or kernels.
 # Largest side in pixels of a picture that is sent whole; of larger ones, the part in view follows in full resolution.
 MOST_SIDE = 1024
 MOST_KERNELS = 10_000
 Images = Sequence[Any]  # One array for each plane, or None for a plane without.
 PICTURES = ("before", "after", "uncertainty")
+LOOK = ("contrast", "log", "colormap")
 
 
-class ImagePane(anywidget.AnyWidget):
+class ImagePane(Saved, anywidget.AnyWidget):
     """A viewer for pictures, kernels and uncertainty of an image or of the planes of a stack.
 
-    Drag to pan and turn the wheel to zoom. The divider compares before and after. Hover shows the properties of a
-    kernel.
+    Drag to pan and turn the wheel to zoom. The divider compares before and after. Hover shows the values and the
+    properties of a kernel. Profile and Region draw a line and a rectangle. All of it works with keys too.
 
     Parameters
     ----------
@@ -45,6 +52,8 @@ class ImagePane(anywidget.AnyWidget):
         Labels of the planes.
     height : int
         Largest height of the pane, in screen pixels.
+    pixel_size : dict, optional
+        ``{"value": [y, x], "unit": "µm"}``, for the scale bar and for lengths.
 
     Attributes
     ----------
@@ -54,11 +63,23 @@ class ImagePane(anywidget.AnyWidget):
         Position of the divider, from 0 to 1.
     show_kernels, show_uncertainty : bool
         Whether kernels and uncertainty are drawn. They are sent only if they are drawn.
+    contrast : list of float
+        Values shown as black and as white.
+    auto_contrast : bool
+        Whether `contrast` is chosen by the values of the image.
+    log : bool
+        Whether brightness grows with the logarithm of the value; see `napari_rsmoe.notebook.contrast.Contrast`.
+    colormap : str
+        The colours of an image without colour, one of `napari_rsmoe.notebook.contrast.COLORMAPS`.
+    line : list of float or None
+        Ends y0, x0, y1, x1 of the line whose values are plotted, in pixels as in slices.
+    region : list of int or None
+        Rows and columns y0, x0, y1, x1 of the rectangle that was drawn; `region_slices` cuts it out.
     keep : callable or None
         Takes `Kernels` and returns a mask of those to draw; None draws all. Call `redraw_kernels` after a change.
     """
 
-    _esm = "\n".join((HERE / name).read_text("utf-8") for name in ("pictures.js", "kernels.js", "viewer.js"))
+    _esm = "\n".join((HERE / f"{name}.js").read_text("utf-8") for name in MODULES)
     _css = (HERE / "viewer.css").read_text("utf-8")
 
     size = traitlets.List(traitlets.Int(), [1, 1]).tag(sync=True)
@@ -68,12 +89,26 @@ class ImagePane(anywidget.AnyWidget):
     split = traitlets.Float(0.5).tag(sync=True)
     show_kernels = traitlets.Bool(False).tag(sync=True)
     show_uncertainty = traitlets.Bool(False).tag(sync=True)
+    contrast = traitlets.List(traitlets.Float(), [0.0, 1.0], 2, 2).tag(sync=True)
+    auto_contrast = traitlets.Bool(True).tag(sync=True)
+    log = traitlets.Bool(False).tag(sync=True)
+    colormap = traitlets.Enum(COLORMAPS, GRAY).tag(sync=True)
+    colormaps = traitlets.List(traitlets.Unicode(), []).tag(sync=True)  # Those offered; none for colour images.
+    bars = traitlets.List(traitlets.Dict(), []).tag(sync=True)  # Colour bars: title, ticks, and 256 colours as bytes.
+    pixel_size: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    line: Any = traitlets.List(traitlets.Float(), allow_none=True, default_value=None).tag(sync=True)
+    profile: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    region: Any = traitlets.List(traitlets.Int(), allow_none=True, default_value=None).tag(sync=True)
+    region_text = traitlets.Unicode().tag(sync=True)
+    caption = traitlets.Unicode().tag(sync=True)  # Written above the picture.
+    group = traitlets.Unicode().tag(sync=True)  # Panes of the same group move together; empty: none.
+    saved = traitlets.Unicode().tag(sync=True)  # Class of the saved picture, which is hidden while this is shown.
     texts = traitlets.Dict().tag(sync=True)
-    before = traitlets.Dict(None, allow_none=True).tag(sync=True)
-    after = traitlets.Dict(None, allow_none=True).tag(sync=True)
-    uncertainty = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    before = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    after = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    uncertainty = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     detail = traitlets.Dict().tag(sync=True)
-    kernels = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    kernels = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     view = traitlets.Dict().tag(sync=True)  # Set by the browser: {"box": [y0, x0, y1, x1], "pixels": [height, width]}
 
     def __init__(
@@ -93,20 +128,39 @@ class ImagePane(anywidget.AnyWidget):
         self.titles = {"before": "before", "after": "after"} | (titles or {})
         self._labels = labels
         self.keep: Callable[[Kernels], np.ndarray] | None = None
+        self._reduced: dict[str, tuple[int, np.ndarray]] = {}  # By name: plane, and the image at the size it is sent.
         self._dirty: set[str] = set()
         self._lock = threading.Lock()
         self.send_changes = Pace(self._flush, UPDATE_INTERVAL)
         """Send the changes, at a limited rate."""
         self._fewer = False  # Whether some kernels in view are not drawn.
-        first = next(image for image in (self._image("before", 0), self._image("after", 0)) if image is not None)
-        self.limits = self._find_limits()
+        name = self.begin_saving()
+        self.changed: Callable[[], None] = self.save_soon
+        """Called after a change that a saved picture shows."""
+        self.choose_limits: Callable[[], Limits] = self.own_limits
+        """Finds the limits of automatic contrast."""
         count = max(len(before), len(after))
-        super().__init__(size=list(first.shape[:2]), n_planes=count, **traits)
-        self.observe(lambda _: self._mark(*PICTURES, "kernels", "detail", "texts"), "plane")
+        first = self._first()
+        self.kind = (first.dtype, is_gray(first))
+        """Data type, and whether there is a single channel; panes of one kind can share contrast limits."""
+        super().__init__(size=list(first.shape[:2]), n_planes=count, saved=name, **traits)
+        if is_gray(first):
+            self.colormaps = list(COLORMAPS)
+        if "contrast" in traits:
+            self.auto_contrast = False
+        self.choose_contrast()
+        self._observe()
+        self._mark(*PICTURES, "kernels", "texts", "bars", "measures")
+
+    def _observe(self) -> None:
+        self.observe(lambda _: self._mark(*PICTURES, "kernels", "detail", "texts", "measures"), "plane")
         self.observe(lambda _: self._mark("kernels", "texts"), "show_kernels")
-        self.observe(lambda _: self._mark("uncertainty", "detail"), "show_uncertainty")
+        self.observe(lambda _: self._mark("uncertainty", "detail", "bars"), "show_uncertainty")
         self.observe(lambda _: self._mark("detail", *(["kernels"] if self._fewer else [])), "view")
-        self._mark(*PICTURES, "kernels", "texts")
+        self.observe(lambda _: self._mark("before", "after", "detail", "kernels", "bars"), LOOK)
+        self.observe(lambda _: self.choose_contrast(), "auto_contrast")
+        self.observe(lambda _: self._mark("measures"), ["line", "region"])
+        self.on_msg(self._answer)
 
     def __repr__(self) -> str:
         height, width = self.size
@@ -128,14 +182,121 @@ class ImagePane(anywidget.AnyWidget):
                 value = [*self._content[name], *[None] * (self.n_planes - len(self._content[name]))]
                 value[plane] = given
             self._content[name] = value
+            self._reduced.pop(name, None)
+        if plane is None and "before" in content:
+            self.region = self.line = None
+            self.size = list(self._first().shape[:2])
+            self.choose_contrast()
         if plane is not None and plane != self.plane:
             self.plane = plane
         names = ["kernels" if name == "models" else name for name in content]
-        self._mark(*names, "texts", *([] if set(content) == {"models"} else ["detail"]))
+        self._mark(*names, "texts", *([] if set(content) == {"models"} else ["detail", "bars", "measures"]))
 
     def redraw_kernels(self) -> None:
         """Draw the kernels again, with the current mask of `keep`."""
         self._mark("kernels", "texts")
+
+    @property
+    def region_slices(self) -> tuple[slice, slice] | None:
+        """The region as slices of the rows and columns; None if none was drawn."""
+        if self.region is None:
+            return None
+        y0, x0, y1, x1 = self.region
+        return slice(y0, y1), slice(x0, x1)
+
+    def line_profile(self) -> dict[str, np.ndarray]:
+        """Values along the line, by the title of the picture, one for each pixel of its length."""
+        return {title: values for title, values, _ in self._profiles()}
+
+    # ------------------------------------------------------------------ what is saved
+
+    def saved_pictures(self) -> Mapping[str, np.ndarray]:
+        """The pictures of this plane side by side, with the kernels if they are shown."""
+        shape = _saved_shape(*self.size)
+        pictures = {}
+        for name in PICTURES:
+            image = self._image(name)
+            if image is None:
+                continue
+            title = "uncertainty" if name == "uncertainty" else self._title(name)
+            pictures[title] = _fit_into(self._rgb(name, image, self._reduce(name, image)), shape)
+        model = self._model()
+        if model is not None and self.show_kernels:
+            last = [name for name in ("before", "after") if self._image(name) is not None][-1]
+            kernels = model.kernels()
+            kernels = kernels if self.keep is None else kernels[self.keep(kernels)]
+            title = self._title(last)
+            pictures[title] = with_outlines(pictures[title], kernels, (self.size[0], self.size[1]))
+        return pictures
+
+    def saved_rows(self) -> Mapping[str, str]:
+        """The size, and how values became colours."""
+        rows = {"size": f"{self.size[0]} x {self.size[1]} px"}
+        if self.n_planes > 1:
+            rows["plane"] = self._plane_label()
+        low, high = self.contrast
+        rows["contrast"] = f"black {low:.4g}, white {high:.4g}{', logarithmic' if self.log else ''}"
+        std = self._image("uncertainty")
+        if std is not None:
+            rows["uncertainty"] = f"standard deviation, black 0, white {uncertainty_range(std):.4g} and above"
+        return rows
+
+    def _title(self, name: str) -> str:
+        alone = sum(self._image(each) is not None for each in ("before", "after")) == 1
+        return "image" if alone and self.titles[name] in ("before", "after") else self.titles[name]
+
+    # ------------------------------------------------------------------ what is measured
+
+    def _answer(self, _: Any, content: Any, __: Any) -> None:
+        """Answer the question of the browser for the values at a place."""
+        if content.get("kind") == "values":
+            self.send({"kind": "values", "text": self.values_at(*content["place"])})
+
+    def values_at(self, y: float, x: float) -> str:
+        """The values at a place, in pixels as in slices, with their standard deviation where it is known."""
+        place, size = (y, x), (self.size[0], self.size[1])
+        parts = [f"y {int(y)}, x {int(x)}"]
+        if self.pixel_size is not None:
+            (high, wide), unit = self.pixel_size["value"], self.pixel_size["unit"]
+            parts[0] += f" ({y * high:.4g}, {x * wide:.4g} {unit})"
+        std = self._image("uncertainty")
+        for name in ("before", "after"):
+            image = self._image(name)
+            if image is not None:
+                error = std if name == ("after" if self._image("after") is not None else "before") else None
+                parts.append(f"{self._title(name)} {measure.value_text(image, error, place, size)}")
+        return "   ".join(parts)
+
+    def _profiles(self) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
+        """Title, values and standard deviation of each picture along the line."""
+        if self.line is None:
+            return []
+        y0, x0, y1, x1 = self.line
+        line, size = (y0, x0, y1, x1), (self.size[0], self.size[1])
+        std = self._image("uncertainty")
+        found = []
+        for name in ("before", "after"):
+            image = self._image(name)
+            if image is not None:
+                error = measure.profile(std, line, size) if name == "after" and std is not None else None
+                found.append((self._title(name), measure.profile(image, line, size), error))
+        return found
+
+    def _measures(self) -> dict[str, Any]:
+        """The profile along the line and the text about the region."""
+        curves = [
+            {"title": title, "values": values.astype("<f4").tobytes(),
+             "std": None if std is None else std.astype("<f4").tobytes()}
+            for title, values, std in self._profiles()
+        ]  # fmt: skip
+        length = 0.0 if self.line is None else float(np.hypot(self.line[2] - self.line[0], self.line[3] - self.line[1]))
+        profile = {"curves": curves, "length": measure.physical(length, self.pixel_size)} if curves else None
+        text = ""
+        if self.region is not None:
+            image = next(each for each in map(self._image, ("after", "before")) if each is not None)
+            y0, x0, y1, x1 = self.region
+            text = measure.region_text(image, (y0, x0, y1, x1), (self.size[0], self.size[1]))
+        return {"profile": profile, "region_text": text}
 
     # ------------------------------------------------------------------ what is sent
 
@@ -155,11 +316,21 @@ class ImagePane(anywidget.AnyWidget):
             changes["kernels"] = self._kernel_table()
         if "detail" in names:
             changes["detail"] = self._detail()
+        if "bars" in names:
+            changes["bars"] = self._bars()
+        if "measures" in names:
+            changes |= self._measures()
         if names & {"texts", "uncertainty", "kernels"}:
             changes["texts"] = self._texts()
         with self.hold_sync():
             for name, value in changes.items():
                 setattr(self, name, value)
+        if names - {"detail", "measures"}:
+            self.changed()
+
+    def _first(self) -> np.ndarray:
+        """The image whose pixels are the coordinates."""
+        return next(image for image in (self._image("before", 0), self._image("after", 0)) if image is not None)
 
     def _image(self, name: str, plane: int | None = None) -> np.ndarray | None:
         images = self._content[name]
@@ -174,7 +345,17 @@ class ImagePane(anywidget.AnyWidget):
         hidden = name == "uncertainty" and not self.show_uncertainty
         return None if hidden else self._image(name)
 
-    def _find_limits(self) -> Limits:
+    @property
+    def limits(self) -> Limits:
+        """The values shown as black and as white."""
+        return self.contrast[0], self.contrast[1]
+
+    def choose_contrast(self) -> None:
+        """Choose the limits by the values, unless the user has set them."""
+        if self.auto_contrast:
+            self.contrast = list(self.choose_limits())
+
+    def own_limits(self) -> Limits:
         """Find the display range of all planes, from three of them."""
         images = self._content["before"] if len(self._content["before"]) else self._content["after"]
         ranges = [display_range(images[k]) for k in {0, len(images) // 2, len(images) - 1} if images[k] is not None]
@@ -182,14 +363,39 @@ class ImagePane(anywidget.AnyWidget):
 
     def _rgb(self, name: str, image: np.ndarray, part: np.ndarray) -> np.ndarray:
         if name != "uncertainty":
-            return to_rgb(part, self.limits)
+            return Contrast(self.limits, self.log, self.colormap).rgb(part)
         return uncertainty_rgb(part, uncertainty_range(image))
+
+    def _reduce(self, name: str, image: np.ndarray) -> np.ndarray:
+        """The image at the size at which it is sent whole. It is kept, so that changes of its colours are fast."""
+        if max(image.shape[:2]) <= MOST_SIDE:
+            return image
+        plane, small = self._reduced.get(name, (-1, image))
+        if plane != self.plane:
+            small = reduced(image, MOST_SIDE)
+            self._reduced[name] = (self.plane, small)
+        return small
+
+    def _bars(self) -> list[dict[str, Any]]:
+        """The colour bars of what is shown; colour images need none."""
+        bars = []
+        if self.colormaps:
+            look = Contrast(self.limits, self.log, self.colormap)
+            bars.append({"title": "value", "ticks": look.ticks(), "colours": table(self.colormap).tobytes()})
+        std = self._shown("uncertainty")
+        if std is not None:
+            high = uncertainty_range(std)
+            ramp = np.linspace(0, high, 256, dtype=np.float32)[None]
+            ticks = [f"{value:.4g}" for value in (0.0, high / 2, high)]
+            colours = uncertainty_rgb(ramp, high).tobytes()
+            bars.append({"title": "standard deviation of the error", "ticks": ticks, "colours": colours})
+        return bars
 
     def _picture(self, name: str) -> dict[str, Any] | None:
         image = self._shown(name)
         if image is None:
             return None
-        rgb = shrink(self._rgb(name, image, image), MOST_SIDE)
+        rgb = self._rgb(name, image, self._reduce(name, image))
         return {"data": rgb.tobytes(), "size": list(rgb.shape[:2]), "box": [0, 0, *self.size]}
 
     def _detail(self) -> dict[str, Any]:
@@ -254,6 +460,41 @@ class ImagePane(anywidget.AnyWidget):
                 texts["after"] = f"standard deviation, 0 to {high}"
         if self._model() is not None:
             texts["kernels"] = "Show the kernels as ellipses at one standard deviation"
+        shown = " and ".join(self._title(name) for name in ("before", "after") if self._image(name) is not None)
+        texts["picture"] = f"{shown[:1].upper()}{shown[1:]}, {self.size[0]} by {self.size[1]} pixels"
         texts["note"] = self._note
-        texts["plane"] = self._labels[self.plane] if self.plane < len(self._labels) else f"plane {self.plane}"
+        texts["plane"] = self._plane_label()
         return texts
+
+    def _plane_label(self) -> str:
+        return self._labels[self.plane] if self.plane < len(self._labels) else f"plane {self.plane}"
+
+
+def reduced(image: np.ndarray, most: int) -> np.ndarray:
+    """Reduce an image (Y, X) or (Y, X, C) by averaging its values until no side exceeds `most` pixels.
+
+    8-bit images stay 8-bit, others become float32.
+    """
+    factor = most / max(image.shape[:2])
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    kind = image if image.dtype == np.uint8 else image.astype(np.float32)
+    channels = kind[..., None] if kind.ndim == 2 else kind
+    layers = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(channels[..., c])).resize(size, Image.Resampling.BOX))
+        for c in range(channels.shape[2])
+    ]
+    return layers[0] if image.ndim == 2 else np.stack(layers, 2)
+
+
+def _saved_shape(height: int, width: int) -> tuple[int, int]:
+    """Height and width of a saved picture: small images are enlarged by a whole factor."""
+    side = max(height, width)
+    factor = max(1, SIDE // side) if side <= SIDE else SIDE / side
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def _fit_into(rgb: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The picture at another size: pixels become squares if it grows, and are averaged if it shrinks."""
+    grows = shape[0] >= rgb.shape[0]
+    method = Image.Resampling.NEAREST if grows else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(rgb).resize(shape[::-1], method))

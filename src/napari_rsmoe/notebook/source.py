@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..image.planes import CHANNEL_AXES, Planes, stack_axes
+from ..io.image_file import ImageFile
+from ..io.units import canonical_unit, is_known_unit, ome_symbol
 
 
 class Source(Sequence[np.ndarray]):
@@ -16,8 +18,9 @@ class Source(Sequence[np.ndarray]):
 
     Parameters
     ----------
-    image : array-like
-        (Y, X), (Y, X, C), or a stack; a lazy array stays lazy.
+    image : array-like or ImageFile
+        (Y, X), (Y, X, C), or a stack; a lazy array stays lazy. An `ImageFile` brings its axes and
+        pixel size.
     axes : str, optional
         A letter for each axis, as for `napari_rsmoe.image.planes.Planes`. By default Y and X come last, before colour
         if that has length 3 or 4, and after the axes of a stack.
@@ -26,10 +29,18 @@ class Source(Sequence[np.ndarray]):
     ----------
     single : bool
         Whether the functions of the package take the whole image; otherwise they take its planes.
+    name : str
+        Python that gives the array: the name of its variable, if it has one.
+    pixel_size : dict or None
+        As for `napari_rsmoe.notebook.ImagePane`.
     """
 
     def __init__(self, image: Any, axes: str | None = None) -> None:
         self.name = variable_name(image) or "image"
+        self.pixel_size: dict[str, Any] | None = None
+        if isinstance(image, ImageFile):
+            self.name, axes, self.pixel_size = f"{self.name}.data", axes or image.axes, pixels_of(image.pixel_size)
+            image = image.data
         self.image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
         self.planes = Planes(self.image, stack_axes(self.image.shape) if axes is None else axes)
         self.axes = self.planes.axes
@@ -40,6 +51,17 @@ class Source(Sequence[np.ndarray]):
 
     def __getitem__(self, number: Any) -> Any:
         return self.planes[number].image
+
+    def part(self, rows: slice, columns: slice) -> Source:
+        """The same planes, of which only these rows and columns are kept."""
+        own = {"Y": rows, "X": columns}
+        index = tuple(own.get(letter, slice(None)) for letter in self.axes)
+        texts = [f"{each.start}:{each.stop}" if each.stop is not None else ":" for each in index]
+        while texts[-1] == ":":
+            texts.pop()
+        made = Source(self.image[index], self.axes)
+        made.name, made.pixel_size = f"{self.name}[{', '.join(texts)}]", self.pixel_size
+        return made
 
     @property
     def labels(self) -> list[str]:
@@ -57,6 +79,33 @@ class Source(Sequence[np.ndarray]):
     def plane_of(self, result: np.ndarray) -> np.ndarray:
         """The result of a function for the image or a plane, as (Y, X) or (Y, X, C)."""
         return np.moveaxis(result, self.channels().get("channel_axis", -1), -1) if result.ndim == 3 else result
+
+
+def pixels_of(given: Any, unit: str | None = None) -> dict[str, Any] | None:
+    """Pixel sizes as a pane takes them: ``{"value": [y, x], "unit": "µm"}``; None if they are not known.
+
+    Parameters
+    ----------
+    given : float, (float, float), mapping of str to PixelSize, or None
+        Distance between pixels, along y and x.
+    unit : str, optional
+        Their unit, if `given` are numbers.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive.
+    """
+    if given is None or (isinstance(given, Mapping) and not {"Y", "X"} <= set(given)):
+        return None
+    if isinstance(given, Mapping):
+        values, unit = [float(given[letter].value) for letter in "YX"], given["X"].unit
+    else:
+        values = np.broadcast_to(np.asarray(given, float), 2).tolist()
+    if not all(np.isfinite(value) and value > 0 for value in values):
+        raise ValueError(f"pixel_size={given!r} must be one or two positive numbers.")
+    name = canonical_unit(unit)
+    return {"value": values, "unit": ome_symbol(name) if is_known_unit(name) else name or "px"}
 
 
 def variable_name(value: Any) -> str | None:

@@ -8,8 +8,9 @@ from typing import Any
 from ..denoising.result import Denoised
 from ..errors import ImageError
 from ..model.model import Model
+from .linked import LinkedPanes
 from .pane import ImagePane
-from .source import Source
+from .source import Source, pixels_of, variable_name
 
 SHOWN_KERNELS = 1000
 """The model of a denoised image with the nearest kernel count is shown. Fewer show too little, more clutter it."""
@@ -26,36 +27,73 @@ def view_of(result: Model | Denoised, device: str = "auto") -> dict[str, Any]:
     return {"after": model.layout.channels_last(result.image), "uncertainty": std, "models": model}
 
 
-def show(what: Any, before: Any = None, *, axes: str | None = None, height: int = 480) -> ImagePane:
-    """Show an image, a model or a result in the notebook.
+def show(
+    *what: Any,
+    before: Any = None,
+    axes: str | None = None,
+    height: int = 480,
+    pixel_size: Any = None,
+    unit: str | None = None,
+) -> ImagePane | LinkedPanes:
+    """Show images, models or results in the notebook.
 
     Parameters
     ----------
-    what : array-like, Model, Denoised, or a list of Model or Denoised
-        A list holds one for each plane of a stack.
+    *what : array-like, ImageFile, Model, Denoised, or a list of Model or Denoised
+        A list holds one for each plane of a stack. Several are shown side by side: they cover the same area, at any
+        resolution, and move together.
     before : array-like, optional
         An image of the same area to compare with, at any resolution.
     axes : str, optional
         A letter for each axis of the images; see `ActionWidget`.
     height : int
-        Largest height of the pane, in screen pixels.
+        Largest height of a pane, in screen pixels.
+    pixel_size : float, (float, float), or mapping of str to PixelSize, optional
+        Distance between pixels along y and x, for the scale bar. By default that of an `ImageFile`.
+    unit : str, optional
+        Its unit, such as "µm", if `pixel_size` are numbers.
 
     Returns
     -------
-    ImagePane
-        The pane, which is displayed as the last value of a cell or by ``display``.
+    ImagePane or LinkedPanes
+        The pane, or the panes, which are displayed as the last value of a cell or by ``display``.
 
     Raises
     ------
-    ImageError, TypeError
-        If `what` is neither an image nor a result.
+    ImageError, TypeError, ValueError
+        If `what` is neither an image nor a result, or another argument is not accepted.
+
+    Examples
+    --------
+    >>> from napari_rsmoe.notebook import show
+    >>> show(noisy, result, clean)  # doctest: +SKIP
+    >>> show(model, before=image, pixel_size=0.1, unit="µm")  # doctest: +SKIP
     """
+    if not what:
+        raise TypeError("show() needs an image, a model or a result.")
+    panes = [_pane(each, before, axes, height) for each in what]
+    size = pixels_of(pixel_size, unit)
+    if size is not None:
+        # Results of higher resolution cover the same area with more pixels.
+        rows, columns = panes[0].size
+        for pane in panes:
+            y, x = size["value"]
+            pane.pixel_size = {**size, "value": [y * rows / pane.size[0], x * columns / pane.size[1]]}
+    if len(panes) == 1:
+        return panes[0]
+    names = [variable_name(each) or f"image {number}" for number, each in enumerate(what, 1)]
+    return LinkedPanes(panes, names)
+
+
+def _pane(what: Any, before: Any, axes: str | None, height: int) -> ImagePane:
+    """The pane for one image or result."""
     source = None if before is None else Source(before, axes)
     views = _views(what)
+    pixel_size = None if source is None else source.pixel_size
     if not views:
         image = Source(what, axes)
         if source is None:
-            return ImagePane(image, labels=image.labels, height=height)
+            return ImagePane(image, labels=image.labels, height=height, pixel_size=image.pixel_size)
         after: dict[str, Any] = {"after": image}
     else:
         after = {name: [view.get(name) for view in views] for name in ("after", "uncertainty", "models")}
@@ -64,7 +102,9 @@ def show(what: Any, before: Any = None, *, axes: str | None = None, height: int 
         raise ImageError(f"There are {len(source)} planes before and {count} after; give the same number.")
     labels = source.labels if source is not None else ()
     kernels = bool(views) and isinstance(_list(what)[0], Model)
-    return ImagePane(source or (), labels=labels, show_kernels=kernels, height=height, **after)
+    return ImagePane(
+        source or (), labels=labels, show_kernels=kernels, height=height, pixel_size=pixel_size, **after
+    )  # fmt: skip
 
 
 def _views(what: Any) -> list[dict[str, Any]]:

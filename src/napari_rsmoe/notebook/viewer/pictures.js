@@ -4,6 +4,7 @@
 // world that it covers.
 
 const MOST_ZOOM = 64; // Largest number of screen pixels for an image pixel.
+const LEAST_SIDE = 16; // Screen pixels of the shorter side that are shown at least, even if the longer one is then cut.
 const PLAIN = 3; // Screen pixels for an image pixel from which on pixels are drawn as squares.
 
 /** RGB bytes as a canvas, with the box it covers. */
@@ -29,15 +30,14 @@ class View {
     Object.assign(this, { y: 0, x: 0, scale: 1, fitted: true });
   }
 
+  /** Show all; of a very long and narrow image, its beginning. */
   fit(size, width, height) {
-    this.scale = Math.min(width / size[1], height / size[0]);
-    this.centre(size, width, height);
+    const whole = Math.min(width / size[1], height / size[0]);
+    const side = Math.min(...size, LEAST_SIDE);
+    this.scale = Math.max(whole, Math.min(side / Math.min(...size), MOST_ZOOM));
+    this.y = Math.min(0, (size[0] - height / this.scale) / 2);
+    this.x = Math.min(0, (size[1] - width / this.scale) / 2);
     this.fitted = true;
-  }
-
-  centre(size, width, height) {
-    this.y = (size[0] - height / this.scale) / 2;
-    this.x = (size[1] - width / this.scale) / 2;
   }
 
   move(dx, dy) {
@@ -53,6 +53,12 @@ class View {
     this.scale = scale;
     this.fitted = false;
   }
+}
+
+/** A length on a scale bar: 1, 2 or 5 times a power of ten, at most `most`. */
+function roundLength(most) {
+  const power = 10 ** Math.floor(Math.log10(most));
+  return [5, 2, 1].find((digit) => digit * power <= most) * power;
 }
 
 /** Draw a picture at its place in the world. */

@@ -3,61 +3,58 @@
 // Python sends the contents. The pane reports the part in view, and receives that part at full resolution.
 
 const VEIL = 0.75; // Opacity of the uncertainty over the picture.
-const SETTLED = 150; // Milliseconds without a move after which the view or the plane is sent to Python.
-const BAR = 300; // Smallest width of the row of buttons, in pixels.
+const LEAST = [140, 260]; // Smallest height and width of the stage, in screen pixels.
 const LIVE = 2000; // Kernels outlined anew while the view moves; more are moved as a picture until it rests.
+const SCALE_BAR = 0.25; // Part of the width that a scale bar takes at most.
 
-/** An element with a class, in a parent. */
-function element(parent, tag, name, properties = {}) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.className = name;
-  parent.append(made);
-  return made;
-}
-
-/** A function that runs once there was no further call for some time. */
-function settled(action) {
-  let timer;
-  return () => {
-    clearTimeout(timer);
-    timer = setTimeout(action, SETTLED);
+/** The elements of a pane, in the order in which the Tab key visits them. */
+function build(el) {
+  el.classList.add("rsmoe-pane");
+  el.dataset.lmSuppressShortcuts = "true"; // Keys work here instead of on the selected cell.
+  const caption = element(el, "div", "rsmoe-caption");
+  const bar = element(el, "div", "rsmoe-bar");
+  const look = element(el, "div", "rsmoe-bar");
+  const stage = element(el, "div", "rsmoe-stage");
+  const canvas = element(stage, "canvas", "rsmoe-canvas", { tabIndex: 0 });
+  canvas.setAttribute("role", "application");
+  canvas.setAttribute("aria-roledescription", "image viewer");
+  const divider = element(stage, "div", "rsmoe-divider", { tabIndex: 0, title: "Drag to compare" });
+  const facts = {
+    role: "slider", "aria-label": "Divider between before and after", "aria-valuemin": 0, "aria-valuemax": 100,
+    "aria-valuenow": 50,
+  };
+  for (const [name, value] of Object.entries(facts)) divider.setAttribute(name, value);
+  return {
+    el, caption, bar, look, stage, canvas, divider,
+    leftLabel: element(stage, "span", "rsmoe-label rsmoe-left"),
+    rightLabel: element(stage, "span", "rsmoe-label rsmoe-right"),
+    scaleBar: element(stage, "div", "rsmoe-scale-bar", { hidden: true }),
+    tip: element(stage, "div", "rsmoe-tip", { hidden: true }),
+    planes: element(el, "div", "rsmoe-planes"),
+    legend: element(el, "div", "rsmoe-legend"),
+    below: element(el, "div", "rsmoe-below"),
   };
 }
 
-/** -1 or 1 for the arrow keys, whose default action in notebooks is prevented. */
-function arrow(event) {
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0;
-  if (step) event.preventDefault();
-  return step;
-}
-
 function render({ model, el }) {
-  el.classList.add("rsmoe-pane");
-  el.dataset.lmSuppressShortcuts = "true"; // Arrow keys move the sliders instead of the selected cell.
-  const bar = element(el, "div", "rsmoe-bar");
-  const kernelsButton = element(bar, "button", "rsmoe-kernels", { textContent: "Kernels", title: "Show the kernels" });
-  const uncertaintyButton = element(bar, "button", "rsmoe-uncertainty", {
-    textContent: "Uncertainty", title: "Show the standard deviation of the error",
+  const view = new View();
+  const pane = {
+    ...build(el), model, view, split: model.get("split"), line: null, region: null, point: null, marked: false,
+  };
+  const { bar, stage, canvas, divider, leftLabel, rightLabel, scaleBar, tip, planes } = pane;
+  const kernelsButton = toggleButton(bar, "rsmoe-kernels", "Kernels", "", () => pane.toggle("show_kernels"));
+  const uncertaintyButton = toggleButton(bar, "rsmoe-uncertainty", "Uncertainty", "", () =>
+    pane.toggle("show_uncertainty"));
+  element(bar, "button", "rsmoe-reset", {
+    type: "button", textContent: "Reset view", title: "Show all (double click)", onclick: () => pane.reset(),
   });
-  const resetButton = element(bar, "button", "rsmoe-reset", { textContent: "Reset view", title: "Show all (double click)" });
-  const note = element(bar, "span", "rsmoe-note");
-  const stage = element(el, "div", "rsmoe-stage");
-  const canvas = element(stage, "canvas", "rsmoe-canvas");
-  const leftLabel = element(stage, "span", "rsmoe-label rsmoe-left");
-  const rightLabel = element(stage, "span", "rsmoe-label rsmoe-right");
-  const divider = element(stage, "div", "rsmoe-divider", { tabIndex: 0, title: "Drag to compare" });
-  divider.setAttribute("role", "slider");
-  divider.setAttribute("aria-label", "before and after");
-  const tip = element(stage, "div", "rsmoe-tip", { hidden: true });
-  const planes = element(el, "div", "rsmoe-planes");
   const planeSlider = element(planes, "input", "rsmoe-plane", { type: "range", min: 0 });
+  planeSlider.setAttribute("aria-label", "Plane");
   const planeLabel = element(planes, "span", "rsmoe-plane-label");
 
   const context = canvas.getContext("2d");
   const layer = document.createElement("canvas"); // The kernels, kept while only the divider or the pointer moves.
-  const view = new View();
   const shown = { before: null, after: null, uncertainty: null, detail: {}, kernels: null };
-  let split = model.get("split");
   let hovered = -1;
   let layerView = { ...view };
   let layerIsOld = true;
@@ -66,9 +63,10 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------------ drawing
 
-  const draw = () => {
+  pane.draw = () => {
     frame ||= requestAnimationFrame(drawNow);
   };
+  const { draw } = pane;
 
   const comparing = () => Boolean(shown.before && shown.after);
 
@@ -88,7 +86,7 @@ function render({ model, el }) {
     const ratio = canvas.width / width;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const cut = comparing() ? split * width : shown.after ? 0 : width;
+    const cut = comparing() ? pane.split * width : shown.after ? 0 : width;
     side("before", 0, cut);
     side("after", cut, width);
     if (model.get("show_uncertainty")) {
@@ -97,9 +95,20 @@ function render({ model, el }) {
       context.globalAlpha = 1;
     }
     if (model.get("show_kernels") && shown.kernels) drawKernels(width, height, ratio);
+    pane.drawMarks(context);
+    drawScaleBar(width);
     divider.hidden = !comparing();
-    divider.style.left = `${100 * split}%`;
-    divider.setAttribute("aria-valuenow", Math.round(100 * split));
+    divider.style.left = `${100 * pane.split}%`;
+    divider.setAttribute("aria-valuenow", Math.round(100 * pane.split));
+  }
+
+  function drawScaleBar(width) {
+    const pixel = model.get("pixel_size"); // { value: [y, x], unit }
+    scaleBar.hidden = !pixel?.value;
+    if (scaleBar.hidden) return;
+    const length = roundLength((SCALE_BAR * width * pixel.value[1]) / view.scale);
+    scaleBar.textContent = `${Number(length.toPrecision(2))} ${pixel.unit}`;
+    scaleBar.style.width = `${(length / pixel.value[1]) * view.scale}px`;
   }
 
   function drawKernels(width, height, ratio) {
@@ -143,34 +152,69 @@ function render({ model, el }) {
     model.save_changes();
   });
 
-  function moved() {
+  /** Draw the view after a change; `own` is false if another pane made it. */
+  function moved(own = true) {
     layerIsOld = moving = true;
     hovered = -1;
     tip.hidden = true;
     draw();
     rest();
+    if (own) pane.tell("view");
   }
 
   function resize() {
     const size = model.get("size");
-    const width = Math.round(Math.min(el.clientWidth, (model.get("height") * size[1]) / size[0]));
+    const most = model.get("height");
+    const natural = Math.max((most * size[1]) / size[0], LEAST[1]);
+    const width = Math.round(Math.min(el.clientWidth, natural));
     if (!width) return;
+    const height = Math.max(Math.min((width * size[0]) / size[1], most), Math.min(LEAST[0], most));
     for (const part of [stage, planes]) part.style.width = `${width}px`;
-    bar.style.width = `${Math.max(width, Math.min(el.clientWidth, BAR))}px`;
-    stage.style.height = `${Math.round((width * size[0]) / size[1])}px`;
+    stage.style.height = `${Math.round(height)}px`;
     const ratio = window.devicePixelRatio || 1;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(stage.clientHeight * ratio);
     if (view.fitted) view.fit(size, width, stage.clientHeight);
-    moved();
+    moved(false);
   }
 
   function reset() {
     view.fitted = true;
     resize();
+    pane.tell("view");
   }
 
+  Object.assign(pane, {
+    moved,
+    reset,
+    zoom(factor, x, y) {
+      const size = model.get("size");
+      const least = 0.5 * Math.min(stage.clientWidth / size[1], stage.clientHeight / size[0]);
+      view.zoom(factor, x, y, least);
+      moved();
+    },
+    toggle(name) {
+      model.set(name, !model.get(name));
+      model.save_changes();
+    },
+    cutAt(share) {
+      pane.split = Math.min(1, Math.max(0, share));
+      draw();
+    },
+    keepCut() {
+      model.set("split", pane.split);
+      model.save_changes();
+    },
+    turnTo(plane) {
+      planeSlider.valueAsNumber = plane; // Kept within the range by the slider.
+      planeSlider.oninput();
+    },
+  });
+
   const readers = {
+    ...addLife(pane),
+    ...addContrast(pane, pane.look, pane.legend),
+    ...addMeasuring(pane, bar, pane.below),
     before: () => (shown.before = pictureOf(model.get("before"))),
     after: () => (shown.after = pictureOf(model.get("after"))),
     uncertainty: () => (shown.uncertainty = pictureOf(model.get("uncertainty"))),
@@ -183,13 +227,15 @@ function render({ model, el }) {
       layerIsOld = true;
       hovered = -1;
     },
-    split: () => (split = model.get("split")),
+    split: () => (pane.split = model.get("split")),
     texts: () => {
       const texts = model.get("texts");
       leftLabel.textContent = texts.before ?? "";
       rightLabel.textContent = texts.after ?? "";
       planeLabel.textContent = texts.plane ?? "";
       note.textContent = texts.note ?? "";
+      canvas.setAttribute("aria-label", `${texts.picture ?? "Image"}. ${KEYS}`);
+      planeSlider.setAttribute("aria-valuetext", texts.plane ?? "");
       uncertaintyButton.hidden = !texts.uncertainty;
       uncertaintyButton.title = texts.uncertainty ?? "";
       kernelsButton.hidden = !texts.kernels;
@@ -205,36 +251,36 @@ function render({ model, el }) {
     },
     size: reset,
     height: resize,
+    pixel_size: () => {},
+    caption: () => {
+      pane.caption.textContent = model.get("caption");
+      pane.caption.hidden = !model.get("caption");
+    },
   };
   const listeners = Object.entries(readers).map(([name, read]) => [`change:${name}`, () => (read(), draw())]);
 
   // ------------------------------------------------------------------ user input
 
-  function toggle(name) {
-    model.set(name, !model.get(name));
-    model.save_changes();
-  }
-
-  function cutAt(share) {
-    split = Math.min(1, Math.max(0, share));
-    draw();
-  }
-
-  function keepCut() {
-    model.set("split", split);
-    model.save_changes();
-  }
-
-  kernelsButton.onclick = () => toggle("show_kernels");
-  uncertaintyButton.onclick = () => toggle("show_uncertainty");
-  resetButton.onclick = stage.ondblclick = reset;
+  addLinking(pane);
+  addKeyboard(pane);
+  const note = element(bar, "span", "rsmoe-note");
+  stage.ondblclick = reset;
   planeSlider.oninput = settled(() => {
     model.set("plane", Number(planeSlider.value));
     model.save_changes();
   });
-  canvas.onpointerdown = (event) => canvas.setPointerCapture(event.pointerId);
+  canvas.onpointerdown = (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    pane.press(event);
+  };
+  canvas.onpointerup = (event) => pane.release(event);
   canvas.onpointermove = (event) => {
+    const place = [view.y + event.offsetY / view.scale, view.x + event.offsetX / view.scale];
+    pane.marked = false;
+    pane.readAt(place);
+    pane.tell("point", place);
     if (event.buttons & 1) {
+      if (pane.drag(event)) return;
       view.move(event.movementX, event.movementY);
       moved();
       return;
@@ -254,33 +300,22 @@ function render({ model, el }) {
     }
   };
   canvas.onpointerleave = () => {
+    pane.readAt(null);
+    pane.tell("point", null);
     hovered = -1;
     tip.hidden = true;
     draw();
   };
   const onWheel = (event) => {
     event.preventDefault();
-    const size = model.get("size");
-    const least = 0.5 * Math.min(stage.clientWidth / size[1], stage.clientHeight / size[0]);
-    view.zoom(1.0015 ** -event.deltaY, event.offsetX, event.offsetY, least);
-    moved();
+    pane.zoom(1.0015 ** -event.deltaY, event.offsetX, event.offsetY);
   };
   canvas.addEventListener("wheel", onWheel, { passive: false });
   divider.onpointerdown = (event) => divider.setPointerCapture(event.pointerId);
   divider.onpointermove = (event) => {
-    if (event.buttons & 1) cutAt((event.clientX - stage.getBoundingClientRect().left) / stage.clientWidth);
+    if (event.buttons & 1) pane.cutAt((event.clientX - stage.getBoundingClientRect().left) / stage.clientWidth);
   };
-  divider.onpointerup = keepCut;
-  divider.onkeydown = (event) => {
-    const step = arrow(event);
-    if (!step) return;
-    cutAt(split + 0.02 * step);
-    keepCut();
-  };
-  planeSlider.onkeydown = (event) => {
-    planeSlider.valueAsNumber += arrow(event);
-    planeSlider.oninput();
-  };
+  divider.onpointerup = () => pane.keepCut();
 
   for (const [name, listener] of listeners) model.on(name, listener);
   for (const read of Object.values(readers)) read();
@@ -288,6 +323,9 @@ function render({ model, el }) {
   observer.observe(el);
   return () => {
     observer.disconnect();
+    pane.endLife();
+    pane.endLinking();
+    pane.endMeasuring();
     cancelAnimationFrame(frame);
     for (const [name, listener] of listeners) model.off(name, listener);
   };
