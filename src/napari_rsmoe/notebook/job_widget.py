@@ -126,7 +126,7 @@ class ActionWidget(Saved, ipywidgets.HBox):
         """What was run and how it ended, and what the result says of itself."""
         rows = {"run": self.status.value} if self.status.value else {}
         if self._ran is not None:
-            rows["code"] = self.code()
+            rows["code"] = self.code().splitlines()[-1]
         single = self.result[0] if isinstance(self.result, list) and len(self.result) == 1 else self.result
         facts = getattr(single, "summary_rows", None)
         return {**rows, **(self.pane.saved_rows() if facts is None else facts())}

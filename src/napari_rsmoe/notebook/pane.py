@@ -21,7 +21,7 @@ from .pace import Pace
 from .saved import SIDE, Saved, with_outlines
 
 HERE = Path(__file__).parent / "viewer"
-MODULES = ("page", "pictures", "kernels", "contrast", "measuring", "linking", "keyboard", "life", "viewer")
+MODULES = ("page", "pictures", "kernels", "contrast", "measuring", "linking", "keyboard", "life", "names", "viewer")
 """The JavaScript of the pane, in plain files that are joined."""
 UPDATE_INTERVAL = 0.2  # Seconds between two messages with pictures or kernels.
 # Largest side in pixels of a picture that is sent whole; of larger ones, the part in view follows in full resolution.
@@ -103,6 +103,7 @@ class ImagePane(Saved, anywidget.AnyWidget):
     caption = traitlets.Unicode().tag(sync=True)  # Written above the picture.
     group = traitlets.Unicode().tag(sync=True)  # Panes of the same group move together; empty: none.
     saved = traitlets.Unicode().tag(sync=True)  # Class of the saved picture, which is hidden while this is shown.
+    own_id = traitlets.Unicode().tag(sync=True)  # By which the browser finds out whether the kernel is still there.
     texts = traitlets.Dict().tag(sync=True)
     before = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     after = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
@@ -144,6 +145,7 @@ class ImagePane(Saved, anywidget.AnyWidget):
         self.kind = (first.dtype, is_gray(first))
         """Data type, and whether there is a single channel; panes of one kind can share contrast limits."""
         super().__init__(size=list(first.shape[:2]), n_planes=count, saved=name, **traits)
+        self.own_id = self.model_id
         if is_gray(first):
             self.colormaps = list(COLORMAPS)
         if "contrast" in traits:

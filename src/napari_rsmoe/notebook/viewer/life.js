@@ -9,15 +9,14 @@ function addLife(pane) {
   const message = element(el, "div", "rsmoe-gone", { hidden: true, textContent: GONE });
   message.setAttribute("role", "alert");
   el.prepend(message);
-  const listener = () => {
-    // ipywidgets gives this class to every view of a model whose kernel is gone.
-    const gone = el.classList.contains("jupyter-widgets-disconnected");
-    message.hidden = !gone;
-  };
-  const observer = new MutationObserver(listener);
-  observer.observe(el, { attributes: true, attributeFilter: ["class"] });
-  pane.endLife = () => observer.disconnect();
-  listener();
+  let own = null; // The model of ipywidgets, which knows whether its kernel is there.
+  const listener = () => (message.hidden = own?.comm_live !== false);
+  model.on("comm_live_update", listener);
+  model.widget_manager?.get_model(model.get("own_id"))?.then((found) => {
+    own = found;
+    listener();
+  }, () => {}); // Other programs that show widgets may have no such method.
+  pane.endLife = () => model.off("comm_live_update", listener);
   return {
     saved: () => (style.textContent = model.get("saved") ? `.${model.get("saved")} { display: none !important }` : ""),
   };

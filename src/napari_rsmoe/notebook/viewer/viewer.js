@@ -319,10 +319,15 @@ function render({ model, el }) {
 
   for (const [name, listener] of listeners) model.on(name, listener);
   for (const read of Object.values(readers)) read();
-  const observer = new ResizeObserver(resize);
+  const names = addNames(pane);
+  const observer = new ResizeObserver(() => {
+    resize();
+    names.begin();
+  });
   observer.observe(el);
   return () => {
     observer.disconnect();
+    names.end();
     pane.endLife();
     pane.endLinking();
     pane.endMeasuring();
