@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,6 +119,21 @@ def run_all(page: Page, address: str, name: str) -> None:
     page.get_by_text("| Idle").wait_for()  # The kernel has started.
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A page of a browser, the address of a server, and the folder of its notebooks."""
+
+    page: Page
+    address: str
+    folder: Path
+
+    def run(self, name: str, cells: Sequence[str]) -> Page:
+        """Write a notebook, open it in JupyterLab, run all cells, and return the page."""
+        write_notebook(self.folder / f"{name}.ipynb", cells)
+        run_all(self.page, self.address, f"{name}.ipynb")
+        return self.page
 
 
 def pixels(target: Any) -> Any:

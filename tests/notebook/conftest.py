@@ -33,6 +33,21 @@ def traffic(monkeypatch: pytest.MonkeyPatch) -> Traffic:
 
 
 @pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A running JupyterLab with Notebook and Voila, and a page of a browser, for all tests that need them."""
+    pytest.importorskip("jupyterlab", reason="install the test extra to drive JupyterLab")
+    pytest.importorskip("playwright", reason="install the test extra to drive a browser")
+    from jupyter_page import Lab, browser_page, find_browser, server
+
+    if find_browser() is None:
+        pytest.skip("no Chromium found: apt-get install chromium")
+    folder = tmp_path_factory.mktemp("lab")
+    with server(folder) as address, browser_page(1400, 900) as page:
+        yield Lab(page, address, folder)
+        page.screenshot(path=folder / "end.png")  # for whoever asks why a step was not reached
+
+
+@pytest.fixture(scope="session")
 def image() -> np.ndarray:
     """A small photograph, (64, 80, 3) uint8."""
     photograph: np.ndarray = data.chelsea()[100:164, 120:200]

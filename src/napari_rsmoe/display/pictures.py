@@ -11,6 +11,8 @@ from PIL import Image
 Limits = tuple[float, float]
 PERCENTILES = (0.1, 99.9)  # Percentiles of the values that are shown as black and as white.
 SAMPLES = 1_000_000
+LARGEST_PNG = 40_000  # Bytes of a PNG above which a picture in a page becomes a JPEG, so that notebooks stay small.
+JPEG_QUALITY = 90  # 1 (smallest) to 100 (best); at 90 artefacts are not seen on a screen.
 
 
 def display_range(image: np.ndarray) -> Limits:
@@ -111,6 +113,11 @@ def png(rgb: np.ndarray) -> bytes:
     return content.getvalue()
 
 
-def data_uri(content: bytes) -> str:
-    """A PNG file as a data URI."""
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+def data_uri(rgb: np.ndarray, *, compact: bool = False) -> str:
+    """A picture (Y, X, 3) uint8 as a data URI: PNG, or if it may be compact and its PNG is large, JPEG."""
+    content, kind = png(rgb), "png"
+    if compact and len(content) > LARGEST_PNG:
+        photograph = io.BytesIO()
+        Image.fromarray(rgb).save(photograph, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
+        content, kind = photograph.getvalue(), "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -24,7 +24,9 @@ def size_row(shape: tuple[int, ...], channels: int, dtype: Any) -> str:
     return f"{shape[0]} x {shape[1]} px{colours}, {np.dtype(dtype).name}"
 
 
-def bundle(text: str, pictures: Mapping[str, np.ndarray], rows: Mapping[str, str], side: int = SIDE) -> dict[str, Any]:
+def bundle(
+    text: str, pictures: Mapping[str, np.ndarray], rows: Mapping[str, str], side: int = SIDE, *, compact: bool = False
+) -> dict[str, Any]:
     """What ``_repr_mimebundle_`` returns.
 
     Parameters
@@ -37,9 +39,11 @@ def bundle(text: str, pictures: Mapping[str, np.ndarray], rows: Mapping[str, str
         Lines of the table below the pictures: name and value.
     side : int
         Largest side of a picture in pixels.
+    compact : bool
+        Whether photographs in the HTML are JPEG instead of PNG.
     """
     small = {name: shrink(rgb, side) for name, rgb in pictures.items()}
-    cells = [f'<img src="{data_uri(png(rgb))}" alt="{name}"><br>{name}' for name, rgb in small.items()]
+    cells = [f'<img src="{data_uri(rgb, compact=compact)}" alt="{name}"><br>{name}' for name, rgb in small.items()]
     cells.append("<br>".join(f"<b>{name}</b>: {html.escape(value)}" for name, value in rows.items()))
     # Notebooks align table cells to the right; the inner element restores left alignment.
     columns = "".join(f'<td valign="top"><div align="left">{cell}</div></td>' for cell in cells)

@@ -55,7 +55,7 @@ class Saved:
             _publish(self._saved_bundle(), self._saved_name, update=True)
 
     def _bundle(self) -> dict[str, Any]:
-        return bundle(repr(self), self.saved_pictures(), self.saved_rows(), SIDE)
+        return bundle(repr(self), self.saved_pictures(), self.saved_rows(), SIDE, compact=True)
 
     def _saved_bundle(self) -> dict[str, Any]:
         data = self._bundle()
