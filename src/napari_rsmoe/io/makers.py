@@ -140,9 +140,11 @@ def _geotiff(tif: Any) -> Sizes:
     scale = metadata.get("ModelPixelScale")
     if scale is None:
         return {}
-    if "GEOGRAPHIC" in str(metadata.get("GTModelTypeGeoKey", "")).upper():
+    model, linear = (
+        str(getattr(metadata.get(key), "name", "")).upper() for key in ("GTModelTypeGeoKey", "ProjLinearUnitsGeoKey")
+    )
+    if "GEOGRAPHIC" in model:
         return _sizes("degree", X=scale[0], Y=scale[1])
-    linear = str(metadata.get("ProjLinearUnitsGeoKey", "")).upper()
     unit = "foot" if "FOOT" in linear else "meter" if "METER" in linear or not linear else None
     return _sizes(unit, X=scale[0], Y=scale[1])
 

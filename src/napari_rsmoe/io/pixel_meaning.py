@@ -175,8 +175,13 @@ def _to_rgb(dtype: np.dtype[Any], samples: int | None, meaning: PixelMeaning) ->
     if kind == PALETTE and meaning.colour_table is not None and not is_ramp(meaning.colour_table):
         return _through_table(meaning.colour_table, samples)
     functions = {CMYK: _from_cmyk, CIELAB: _from_cielab, ICCLAB: _from_icclab, YCBCR: _from_ycbcr}
-    if kind not in functions:
+    if kind in (GREY, WHITE_IS_ZERO, RGB, PALETTE):
         return None
+    if kind not in functions:
+        raise ImageError(
+            f"the image is stored as {kind}, which cannot be converted to RGB; convert it to RGB or grey in another "
+            "program."
+        )
     count = 4 if kind == CMYK else 3
     if samples not in (count, count + 1) or dtype.kind not in "uf":
         raise ImageError(

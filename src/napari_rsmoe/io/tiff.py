@@ -59,7 +59,7 @@ def read(path: Path, how: Reading) -> ImageFile:
             path = _of_whole_set(path)
             tif = stack.enter_context(tifffile.TiffFile(path))
             check_description(tif, path, allow_outside=how.allow_outside)
-            images = find_images(tif)
+            tif, images = _images(path, tif, stack, complaints)
             image = choose(path, images, how.series)
             if image.series.kind == "ome":
                 check_files(image.series, path, allow_outside=how.allow_outside)
@@ -125,6 +125,16 @@ def _of_whole_set(path: Path) -> Path:
             f"{path} is a part of an OME-TIFF set that {master.name} describes, which is missing; copy the whole set."
         )
     return master
+
+
+def _images(path: Path, tif: Any, stack: contextlib.ExitStack, complaints: list[str]) -> tuple[Any, list[TiffImage]]:
+    """The images of a file; if its description makes no sense to tifffile, by its pages alone."""
+    try:
+        return tif, find_images(tif)
+    except Exception as error:
+        complaints.append(f"its description cannot be understood, so its pages are read without it ({error})")
+    plain = stack.enter_context(tifffile.TiffFile(path, is_shaped=False, is_imagej=False, is_ome=False))
+    return plain, find_images(plain)
 
 
 def _pixels(series: Any, stack: contextlib.ExitStack, *, lazy: bool) -> tuple[Any, Any]:

@@ -151,7 +151,7 @@ class Missing:
 def find_missing(tif: Any, image: TiffImage, complaints: Sequence[str]) -> Missing | None:
     """Say what an image lacks, also by the complaints of tifffile; None if it is complete."""
     series = image.series
-    pages = list(series.pages)
+    pages = _pages(series)
     declared = max(_declared_planes(tif, series), len(pages))
     absent = [number for number, page in enumerate(pages) if page is None]
     if absent:
@@ -161,7 +161,7 @@ def find_missing(tif: Any, image: TiffImage, complaints: Sequence[str]) -> Missi
     if cut:
         planes = tuple(k for k in range(declared) if k in cut or k >= len(pages) * _planes_per_page(series))
         return Missing(planes, declared, "the file ends before its pixels do")
-    held = _planes_per_page(series) * len(pages)
+    held = max(_planes_per_page(series) * len(pages), _following_planes(series))
     if declared > held:
         reason = f"its description names {declared} planes, of which {held} are in the file"
         return Missing(tuple(range(held, declared)), declared, reason)
@@ -173,10 +173,29 @@ def find_missing(tif: Any, image: TiffImage, complaints: Sequence[str]) -> Missi
     return None
 
 
+def _pages(series: Any) -> list[Any]:
+    """The pages of a series; None for one that is not in the file."""
+    found = []
+    for number in range(len(series.pages)):
+        try:
+            found.append(series.pages[number])
+        except IndexError:
+            found.append(None)
+    return found
+
+
 def _planes_per_page(series: Any) -> int:
     """Planes of one page: more than one where a writer lists the first page of a contiguous stack only."""
     looped = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis not in "YXS"]
     return max(int(np.prod(looped, dtype=np.int64)) // max(len(series.pages), 1), 1)
+
+
+def _following_planes(series: Any) -> int:
+    """Whole planes that follow each other from the first page on, as ImageJ writes them."""
+    page = series.keyframe
+    if len(series.pages) > 1 or series.dataoffset is None or page.compression != 1:
+        return 0
+    return int((page.parent.filehandle.size - series.dataoffset) // max(page.nbytes, 1))
 
 
 def _declared_planes(tif: Any, series: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,9 @@ def check_bytes(series: Any) -> None:
     page = series.keyframe
     sparse = 0 in page.databytecounts  # GDAL leaves out tiles that are empty.
     if not sparse:
-        check_stored(series.shape, series.dtype, _bytes(_files(series)), 1 if page.compression == 1 else _RATIO)
+        packed = math.ceil(8 * series.dtype.itemsize / max(page.bitspersample, 1))  # Samples of 1 or 12 bits, say.
+        ratio = packed if page.compression == 1 else _RATIO
+        check_stored(series.shape, series.dtype, _bytes(_files(series)), ratio)
 
 
 def _files(series: Any) -> set[Path]:

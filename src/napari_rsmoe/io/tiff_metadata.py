@@ -239,6 +239,8 @@ def _imagej(path: Path, tif: Any, image: TiffImage, found: Described) -> None:
 def _imagej_details(metadata: Mapping[str, Any], sizes: Mapping[str, PixelSize], found: Described) -> None:
     """Display, origin and calibration of an ImageJ TIFF."""
     kept = {name: metadata[name] for name in _KEPT_IMAGEJ if name in metadata}
+    if np.ndim(kept.get("LUTs", ())) == 2:  # tifffile gives a single one without a list.
+        kept["LUTs"] = [kept["LUTs"]]
     if found.channel_names:
         kept.pop("Labels", None)
     if found.meaning.offset:
@@ -253,7 +255,7 @@ def _imagej_details(metadata: Mapping[str, Any], sizes: Mapping[str, PixelSize],
         for axis, value in origin.items()
         if value and axis in sizes
     }
-    tables = [np.asarray(table) for table in metadata.get("LUTs", ())]
+    tables = [np.asarray(table) for table in kept.get("LUTs", ())]
     colours = tuple("".join(f"{int(value):02X}" for value in table[:, -1]) for table in tables)
     found.details = replace(
         found.details, limits=limits, position=position, colours=colours, imagej=kept, tags=found.details.tags
