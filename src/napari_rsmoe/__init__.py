@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import engine, plots
-    from .denoising.denoise import denoise
+    from .denoising.any_array import denoise
     from .denoising.result import Denoised
     from .denoising.stack import DenoisedStack, denoise_stack
     from .errors import CheckpointError, ImageError, ModelFileError
@@ -91,7 +91,7 @@ _MODULE_OF = {
     "PoissonGaussian": "noise.noise_model",
     "Progress": "progress",
     "create_image": "io.files",
-    "denoise": "denoising.denoise",
+    "denoise": "denoising.any_array",
     "denoise_stack": "denoising.stack",
     "estimate_noise": "noise.estimate",
     "fit": "fitting.fit",
