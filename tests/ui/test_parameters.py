@@ -39,7 +39,7 @@ from napari_rsmoe.ui.parameters import (
 )
 
 TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE, "render": RENDER}
-NOT_SHOWN = {"self", "image", "weight", "mask", "warm_start", "neighbours", "channel_axis", "callback"}
+NOT_SHOWN = {"self", "image", "weight", "mask", "warm_start", "neighbours", "channel_axis", "callback", "axes", "sigma"}
 
 
 def function(name: str) -> Callable[..., Any]:

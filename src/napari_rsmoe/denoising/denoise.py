@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
+import numpy as np
 import torch
 
 from .. import engine
@@ -14,7 +15,8 @@ from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.rounding import check_dtype_choice
-from ..noise.given import Noise
+from ..noise.given import Noise, is_no_noise
+from ..notes import note
 from ..progress import Callback, announce
 from ..renamed import accept_earlier_keywords
 from .checkpoint import Checkpoint
@@ -23,7 +25,7 @@ from .ensemble import Ensemble, fit_ensemble
 from .observation import Observation
 from .options import Options
 from .plans import plan_ensemble
-from .result import Denoised
+from .result import Denoised, Estimate
 from .task import Task
 from .warm_start import WarmStart
 
@@ -203,6 +205,8 @@ def denoise(
         nodata=nodata,
         defects=defects,
     )
+    if is_no_noise(options.noise) and not inputs.left_out.any():
+        return _as_given(inputs)
     if isinstance(options.noise, str):
         announce(callback, "noise", inputs.given)
     plane = Observation.of(inputs, options.noise)
@@ -223,3 +227,10 @@ def denoise(
     return Denoised.of(
         combine(ensemble), inputs, observation.noise.sigma, ensemble.models, fill=fill, dtype=dtype, seed=seed
     )
+
+
+def _as_given(inputs: Inputs) -> Denoised:
+    """The result for an image whose noise is given as 0."""
+    note("noise=0 says that there is no noise: the image is returned as it is", stacklevel=4)
+    estimate = Estimate(inputs.pixels, np.zeros_like(inputs.pixels))
+    return Denoised.of(estimate, inputs, 0.0, [], fill=True)

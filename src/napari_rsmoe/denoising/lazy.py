@@ -53,7 +53,7 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
     import dask.array as da  # here: the caller has loaded it
 
     axes = check_axes(axes, data.shape)
-    refused = sorted(name for name in WHOLE_ONLY if settings.get(name) not in (None, (), 0, False))
+    refused = sorted(name for name in WHOLE_ONLY if _is_given(settings.get(name)))
     if refused:
         raise ImageError(f"{', '.join(refused)} cannot be given for a dask array; compute it first: image.compute().")
     kept = {name: value for name, value in settings.items() if name not in WHOLE_ONLY}
@@ -71,8 +71,13 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
         dtype=kind, new_axis=0, chunks=((2,), *whole.chunks), meta=np.empty((0,) * (data.ndim + 1), kind),
     )  # fmt: skip
     level: Any = getattr(kept["noise"], "sigma", kept["noise"])
-    noise = float(level) if np.isscalar(level) else float("nan")
-    return Denoised(both[0].astype(data.dtype), both[1].astype(np.float32), noise, [])
+    noise = float(level) if isinstance(level, int | float) else float("nan")
+    image = both[0].astype(data.dtype if kept.get("dtype", "same") == "same" else kind)
+    return Denoised(image, both[1].astype(np.float32), noise, [])
+
+
+def _is_given(value: Any) -> bool:
+    return not (value is None or (isinstance(value, int | tuple | list) and not value))
 
 
 def _chunk(letter: str, chunks: tuple[int, ...]) -> Any:

@@ -47,7 +47,7 @@ class Denoised:
         The denoised image: shape, range and axis order of the input, and its type unless another was chosen.
     std : ndarray of float32
         Shape of the image, in its units: the estimated standard deviation of the error of `image`; see
-        `napari_rsmoe.denoising.uncertainty`. Zero for one model.
+        `napari_rsmoe.denoising.uncertainty`. NaN, as unknown, if there is one model.
     noise : float
         Standard deviation of the noise, in units of the image, as given or estimated; root mean square over the
         image where it depends on the value.
@@ -55,8 +55,8 @@ class Denoised:
         The models, in the order of their plans. They see the noisy image, so each is noisier than `image`.
     """
 
-    image: np.ndarray
-    std: np.ndarray
+    image: Any
+    std: Any
     noise: float
     models: list[Model]
 
@@ -100,17 +100,20 @@ class Denoised:
         if inputs.missing is not None:
             kept = kept | layout.place_channels(np.broadcast_to(inputs.missing[..., None], inputs.pixels.shape))
         std[kept] = np.nan
+        if len(models) == 1 and noise > 0:
+            std[...] = np.nan
         as_given = kept | (~left_out & (noise == 0))
         np.copyto(image, inputs.given, where=as_given, casting="unsafe")
         return cls(image, std, noise * layout.span, models)
 
     def __repr__(self) -> str:
-        return f"<Denoised image of shape {self.image.shape}: noise {self.noise:.4g}, {len(self.models)} models>"
+        models = f"{len(self.models)} model{'s' if len(self.models) != 1 else ''}" if self.models else "no models"
+        return f"<Denoised image of shape {tuple(self.image.shape)}: noise {self.noise:.4g}, {models}>"
 
     def _channels_last(self) -> tuple[np.ndarray, np.ndarray]:
         """The image and the standard deviation as (Y, X) or (Y, X, C)."""
         if not self.models:
-            return self.image, self.std
+            return np.asarray(self.image), np.asarray(self.std)
         layout = self.models[0].layout
         return layout.channels_last(self.image), layout.channels_last(self.std)
 
@@ -132,6 +135,8 @@ class Denoised:
 
     @door
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        if not isinstance(self.image, np.ndarray):  # A lazy array is not computed to be looked at.
+            return {"text/plain": repr(self)}
         image, std = self._channels_last()
         pictures = {"denoised": to_rgb(image, display_range(image))}
         if len(self.models) > 1:
@@ -139,7 +144,7 @@ class Denoised:
         return bundle(repr(self), pictures, self.summary_rows())
 
     def _repr_html_(self) -> str:
-        return str(self._repr_mimebundle_()["text/html"])
+        return str(self._repr_mimebundle_().get("text/html", ""))
 
 
 def _typed(estimate: Estimate, inputs: Inputs, noise: float, dtype: str, seed: int) -> np.ndarray:

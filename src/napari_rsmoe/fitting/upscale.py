@@ -11,6 +11,7 @@ from ..checks import checked_count
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.other_arrays import same_kind_out
 from ..image.rounding import check_dtype_choice, rounding_costs, typed_result
 from ..model.drawing import draw
 from ..model.model import Model
@@ -30,6 +31,7 @@ PixelBox = tuple[int, int, int, int]
 
 
 @door
+@same_kind_out
 def upscale(
     image: Any,
     scale: float | Numbers,

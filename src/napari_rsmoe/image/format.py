@@ -10,8 +10,11 @@ import numpy as np
 
 from ..arrays import Floats
 from ..errors import ImageError
+from ..notes import note
 from .value_range import compressed, expanded
 
+MOST_COLOURS = 4
+"""Length of an axis up to which it may hold channels. Whether it does is ambiguous if another one is as short."""
 ChannelAxis = int | None | str
 
 
@@ -202,11 +205,17 @@ def find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:
         if array.ndim == 2:
             return None
         if array.ndim == 3 and shape[-1] in (3, 4):
+            if min(shape[:2]) <= MOST_COLOURS:
+                note(
+                    f"the image of shape {shape} was read as {shape[0]} x {shape[1]} pixels of {shape[2]} channels; if "
+                    "another axis holds channels, give channel_axis=0 or 1",
+                    stacklevel=4,
+                )
             return 2
         hint = {
-            3: "pass channel_axis=0, 1 or 2 if one axis holds channels; process a stack plane by plane, for example "
-            "[denoise(plane) for plane in stack]",
-        }.get(array.ndim, "process it plane by plane")
+            3: "pass channel_axis=0, 1 or 2 if one axis holds channels; of a stack, name the axes for denoise, such as "
+            "denoise(stack, axes='TYX'), or process each plane with map_planes(function, stack, 'TYX')",
+        }.get(array.ndim, "name the axes, as denoise(image, axes='TZYX') or map_planes(function, image, 'TZYX')")
         raise ImageError(
             f"An image of shape {shape} was given; accepted are (Y, X), and (Y, X, C) with 3 or 4 channels last. "
             f"To go on, {hint}."

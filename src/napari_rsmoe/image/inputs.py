@@ -14,6 +14,7 @@ from ..notes import note
 from .defects import find_defects
 from .format import ChannelAxis, ImageFormat, channels_last, check_type, find_channels, refuse_mask
 from .masks import Selection, fill_nearest, pixel_weight
+from .other_arrays import plain
 from .value_range import compressed, signal_range
 
 DEFECTS = ("auto", "keep")
@@ -109,6 +110,7 @@ class Inputs:
         selection = Selection(mask, ignore_nan, saturation, below, above, nodata)
         if defects not in DEFECTS:
             raise ValueError(f"defects={defects!r} is not known; use one of {', '.join(DEFECTS)}.")
+        image = plain(image)
         refuse_mask(image)
         given = np.asarray(image)
         check_type(given)

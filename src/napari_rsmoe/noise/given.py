@@ -21,6 +21,11 @@ Noise = float | str | PoissonGaussian | tuple[float, float, float] | Sequence[Po
 """What `denoise` accepts as `noise`."""
 
 
+def is_no_noise(noise: Any) -> bool:
+    """Whether the user says that there is no noise to be removed."""
+    return is_number(noise) and noise == 0
+
+
 def check_noise(noise: Any) -> None:
     """Raise a ValueError if `noise` is none of what `denoise` accepts."""
     _known_noise(noise)
@@ -85,15 +90,15 @@ def _known_noise(noise: Any) -> PoissonGaussian | tuple[PoissonGaussian, ...] | 
         return tuple(noise)
     if isinstance(noise, NoiseEstimate | PoissonGaussian):
         given = noise
-    elif is_number(noise) and noise > 0:
+    elif is_number(noise) and noise >= 0:
         given = PoissonGaussian(0.0, 0.0, float(noise))
     elif isinstance(noise, tuple | list) and len(noise) == 3 and all(map(is_number, noise)) and min(noise[::2]) >= 0:
         given = PoissonGaussian(*map(float, noise))
     else:
         given = PoissonGaussian(0.0)
-    if isinstance(given, PoissonGaussian) and given.gain + given.read == 0:
+    if isinstance(given, PoissonGaussian) and given.gain + given.read == 0 and not is_no_noise(noise):
         raise ValueError(
-            f"noise={noise!r} must be 'auto', a positive standard deviation in units of the image, three numbers "
+            f"noise={noise!r} must be 'auto', a standard deviation in units of the image, three numbers "
             "(gain, offset, read noise) of which gain and read noise are not negative and not both 0, a "
             "PoissonGaussian or one for each channel, or what estimate_noise returned."
         )

@@ -368,10 +368,11 @@ class NoiseParameter(Parameter):
     def _accept_own(self, value: Any) -> float | tuple[float, ...]:
         given = value if isinstance(value, list | tuple) else (value,)
         numbers = [number for number in map(_finite, given) if number is not None]
-        alone = len(given) == 1 and numbers and numbers[0] > 0
+        alone = len(given) == 1 and numbers and numbers[0] >= 0
         if not alone and not (len(numbers) == 3 == len(given) and min(numbers[::2]) >= 0 and any(numbers[::2])):
             raise self._refusal(
-                value, "a positive number or GAIN,OFFSET,READ, of which GAIN and READ are not negative and not both 0"
+                value,
+                "a number of at least 0 or GAIN,OFFSET,READ, of which GAIN and READ are not negative and not both 0",
             )
         return numbers[0] if alone else tuple(numbers)
 

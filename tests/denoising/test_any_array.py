@@ -1,0 +1,151 @@
+"""Stacks and arrays of other libraries go into `denoise`, and results of the same kind come out."""
+
+import inspect
+import logging
+import pydoc
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from napari_rsmoe import ImageError, denoise, denoise_stack, fit, psnr, upscale
+from napari_rsmoe.denoising import lazy
+from napari_rsmoe.denoising.denoise import denoise as denoise_plane
+
+FAST = {"preset": "fast", "models": 1, "n_kernels": 40, "noise": 10.0}
+
+
+@pytest.fixture(scope="module")
+def film():
+    """(T, Y, X) float32, noise 10."""
+    y, x = np.mgrid[:40, :48]
+    clean = 100 + 50 * np.sin(x / 9) * np.cos(y / 11)
+    return (clean + np.random.default_rng(0).normal(0, 10, (3, 40, 48))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def stack_result(film):
+    return denoise_stack(film, "TYX", average=1, **FAST)
+
+
+def test_a_stack_is_denoised_as_denoise_stack_does_it(film, stack_result):
+    result = denoise(film, axes="TYX", average=1, **FAST)
+    assert isinstance(result.image, np.ndarray)
+    np.testing.assert_array_equal(result.image, stack_result.image)
+    assert len(result.noise) == 3
+
+
+def test_axes_of_one_plane(film):
+    plain = denoise(film[0], **FAST)
+    np.testing.assert_array_equal(denoise(film[0], axes="YX", **FAST).image, plain.image)
+    np.testing.assert_array_equal(denoise(film, axes="CYX", **FAST).image, denoise(film, channel_axis=0, **FAST).image)
+    with pytest.raises(ImageError, match="give one of them"):
+        denoise(film, axes="CYX", channel_axis=0, **FAST)
+    with pytest.raises(ImageError, match="axes='TYX'"):
+        denoise(film)
+
+
+def test_sigma_is_noise(film):
+    given = {name: value for name, value in FAST.items() if name != "noise"}
+    np.testing.assert_array_equal(denoise(film[0], sigma=10, **given).image, denoise(film[0], **FAST).image)
+    with pytest.raises(TypeError, match="another name of noise"):
+        denoise(film[0], sigma=10, **FAST)
+
+
+def test_no_noise_is_a_no_op_with_a_word(film):
+    with pytest.warns(UserWarning, match="returned as it is"):
+        result = denoise(film[0], noise=0)
+    np.testing.assert_array_equal(result.image, film[0])
+    assert (result.noise, result.models, result.std.max()) == (0, [], 0)
+    hole = np.zeros(film[0].shape)
+    hole[5, 5] = 1
+    assert denoise(film[0], **FAST | {"noise": 0}, mask=hole).image[5, 5] != film[0][5, 5]
+
+
+def test_one_model_has_no_error_bar(film):
+    assert np.isnan(denoise(film[0], **FAST).std).all()
+    assert np.isfinite(denoise(film[0], **FAST | {"models": 2}).std).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.uint8])
+def test_tensors(film, dtype):
+    tensor = torch.from_numpy(film[0]).to(dtype)
+    expected = denoise(tensor.float().numpy() if dtype == torch.bfloat16 else tensor.numpy(), **FAST).image
+    if dtype.is_floating_point:
+        tensor.requires_grad_()
+    result = denoise(tensor, **FAST)
+    assert (result.image.dtype, result.image.device, result.image.requires_grad) == (dtype, tensor.device, False)
+    np.testing.assert_array_equal(result.image.float(), torch.from_numpy(expected).to(dtype).float())
+    assert upscale(tensor, 2, models=1, n_kernels=20, iterations=3).shape == (80, 96)
+    assert fit(tensor, 5, iterations=1).shape == (40, 48)
+
+
+def test_xarray_keeps_coordinates_and_attributes(film, stack_result):
+    image = xr.DataArray(
+        film, dims=("time", "y", "x"), coords={"time": [0.0, 1.5, 3.0], "x": np.arange(48) / 2},
+        attrs={"units": "counts"}, name="flux",
+    )  # fmt: skip
+    result = denoise(image, average=1, **FAST)
+    np.testing.assert_array_equal(result.image.values, stack_result.image)
+    assert (result.image.dims, result.image.attrs, result.image.name) == (image.dims, image.attrs, "flux")
+    assert result.std.coords.equals(image.coords)
+    large = upscale(image[0], 2, models=1, n_kernels=20, iterations=3)
+    assert (large.dims, large.shape, large.attrs) == (("y", "x"), (80, 96), image.attrs)
+    assert "time" in large.coords
+    lazy_one = denoise(image.chunk({"time": 1}), **FAST)
+    assert isinstance(lazy_one.image.data, da.Array)
+    assert lazy_one.image.attrs == image.attrs
+
+
+def test_dask_stays_lazy_and_has_one_noise_model(film, monkeypatch, caplog):
+    monkeypatch.setattr(lazy, "OVERLAP", 8)
+    monkeypatch.setattr(lazy, "SMALLEST", 20)
+    read = []
+
+    def plane(block_info=None):
+        read.append(block_info[None]["chunk-location"])
+        return film[tuple(slice(*ends) for ends in block_info[None]["array-location"])]
+
+    image = da.map_blocks(plane, chunks=((1, 1, 1), (20, 20), (48,)), dtype=np.float32, meta=film[:0])
+    settings = {name: value for name, value in FAST.items() if name != "noise"} | {"models": 2}
+    with caplog.at_level(logging.INFO, "napari_rsmoe"):
+        result = denoise(image, axes="TYX", **settings)
+    assert isinstance(result.image, da.Array)
+    assert set(read) == {(1, 0, 0), (1, 1, 0)}  # the sample: the middle plane alone
+    assert "Noise of the middle 40 x 48 px" in caplog.text
+    assert result.noise == pytest.approx(10, rel=0.15)
+    assert "image of shape (3, 40, 48)" in repr(result)
+    done, std = dask.compute(result.image, result.std)
+    assert (done.dtype, std.dtype, done.shape) == (np.float32, np.float32, film.shape)
+    clean = film.mean(0)
+    assert psnr(done[0], clean) > psnr(film[0], clean) + 3
+    assert np.isfinite(std).all()
+    with pytest.raises(ImageError, match="mask cannot be given"):
+        denoise(image, axes="TYX", mask=film[0] > 3)
+    with pytest.raises(ImageError, match="axes"):
+        denoise(image)
+
+
+def test_a_path_is_answered_by_what_to_do(tmp_path):
+    for function in (denoise, lambda path: denoise(path, axes="TYX"), fit, lambda path: upscale(path, 2)):
+        for path in ("a.tif", tmp_path / "a.tif"):
+            with pytest.raises(ImageError, match="read_image"):
+                function(path)
+
+
+def test_an_ambiguous_channel_axis_says_what_was_assumed():
+    image = np.random.default_rng(0).normal(100, 9, (3, 30, 4))
+    with pytest.warns(UserWarning, match="read as 3 x 30 pixels of 4 channels"):
+        fit(image, 3, iterations=1)
+
+
+def test_help_fits_on_two_screens():
+    text = pydoc.render_doc(denoise, renderer=pydoc.plaintext)
+    before = text[: text.index("Notes\n")].splitlines()
+    assert len(before) <= 80
+    assert "Further keywords" in text
+    keywords = set(inspect.signature(denoise).parameters)
+    assert keywords - {"axes", "sigma"} == set(inspect.signature(denoise_plane).parameters)
