@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <new>
 
+#include "guards.h"
+
 namespace rsmoe::cpu {
 
 class AlignedFloats {
@@ -14,9 +16,9 @@ class AlignedFloats {
   ~AlignedFloats() { release(); }
 
   void reserve(int64_t floats) {
-    if (floats <= capacity_) return;
+    if (floats <= capacity_ && !kWatched) return;
     release();
-    const int64_t capacity = floats + floats / 4;
+    const int64_t capacity = kWatched ? floats : floats + floats / 4;
     data_ = static_cast<float*>(::operator new(static_cast<size_t>(capacity) * sizeof(float), kAlignment));
     capacity_ = capacity;
   }

@@ -137,13 +137,19 @@ class Worker {
     stride_ = (window + 47) / 48 * 48;  // whole blocks of vectors
     const int64_t rows = window + kSearchRows;
     const int64_t patches = (int64_t{f.most} + kProductRows) * kPatchPixels;
-    memory_.reserve(rows * stride_ + 2 * patches + kPatchPixels + group_scratch(f.most));
-    distances_ = memory_.data();
-    pilot_ = distances_ + rows * stride_;
-    noisy_ = pilot_ + patches;
-    deviation_ = noisy_ + patches;
-    scratch_ = deviation_ + kPatchPixels;
-    std::fill_n(pilot_, 2 * patches, 0.0f);  // also what fills blocks up
+    const auto lay_out = [&](float* memory) {
+      Arrays arrays(memory);
+      distances_ = arrays.take(rows * stride_);
+      pilot_ = arrays.take(patches);
+      noisy_ = arrays.take(patches);
+      deviation_ = arrays.take(kPatchPixels);
+      scratch_ = arrays.take(group_scratch(f.most));
+      return arrays.taken();
+    };
+    memory_.reserve(lay_out(nullptr));
+    lay_out(memory_.data());
+    std::fill_n(pilot_, patches, 0.0f);  // also what fills blocks up
+    std::fill_n(noisy_, patches, 0.0f);
     chosen_.resize(static_cast<size_t>(rows * stride_ + kSpare));
   }
 

@@ -1,5 +1,6 @@
 // Scratch memory of one tile; part of tile_simd.cpp, compiled per instruction set.
 #pragma once
+#include "guards.h"
 #include "simd.h"
 #include "tile.h"
 
@@ -59,12 +60,8 @@ constexpr int64_t round_up(int64_t n) { return (n + 15) / 16 * 16; }
 int64_t lay_out(float* memory, const TileJob& job, Workspace* w) {
   const int64_t capacity = round_up(job.count > 0 ? job.count : 1);
   const int32_t channels = job.channels;
-  int64_t floats = 0;
-  auto take = [&](int64_t n) {
-    float* here = memory ? memory + floats : nullptr;
-    floats += round_up(n);
-    return here;
-  };
+  Arrays arrays(memory);
+  auto take = [&](int64_t n) { return arrays.take(n); };
   w->capacity = capacity;
   w->channels = channels;
   w->expert_columns = job.expert_columns();
@@ -88,7 +85,7 @@ int64_t lay_out(float* memory, const TileJob& job, Workspace* w) {
   w->inverse = take(kTilePixels);
   w->value = take(static_cast<int64_t>(channels) * kTilePixels);
   w->residual = take(static_cast<int64_t>(channels) * kTilePixels);
-  return floats;
+  return arrays.taken();
 }
 
 int64_t workspace_floats(const TileJob& job) {
