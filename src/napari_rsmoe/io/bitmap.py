@@ -60,7 +60,7 @@ def plane_of(path: Path, how: Reading, pixels: Decoded, meaning: PixelMeaning, *
     letters = "YX" if len(pixels.shape) == 2 else "YXS"
     converted = shown(pixels, letters, meaning)
     kind = str(facts["kind"]).upper()
-    data = FileArray(converted.data, lambda error: damaged(path, kind, error), unit=pixels.shape)
+    data = FileArray(converted.data, lambda error: damaged(path, kind, error), unit=pixels.shape, path=path)
     samples = data.shape[2] if len(data.shape) == 3 else 1
     if meaning.photometric == CMYK:
         facts["icc_profile"] = None  # It describes inks.

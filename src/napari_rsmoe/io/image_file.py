@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -183,6 +184,8 @@ class FileArray:
         Closes the file.
     unit : tuple of int, optional
         Shape of what is decoded at once to read one pixel, for example a tile; by default no more than is chosen.
+    path : Path, optional
+        The file, to be named in errors.
     """
 
     def __init__(
@@ -191,9 +194,11 @@ class FileArray:
         damaged: Callable[[Exception], ImageError],
         close: Callable[[], None] = lambda: None,
         unit: tuple[int, ...] = (),
+        path: Path | None = None,
     ) -> None:
         self._array = array
         self._unit = unit
+        self._path = path
         self._damaged = damaged
         self._close = close
         self.shape = tuple(int(n) for n in array.shape)
@@ -201,7 +206,7 @@ class FileArray:
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         for shape in (self._unit, selected_shape(self.shape, index)):
-            check_memory(shape, self.dtype)
+            check_memory(self._path, shape, self.dtype)
         try:
             return np.asarray(self._array[index])
         except (ImageError, MemoryError, IndexError):

@@ -36,7 +36,7 @@ def read(path: Path, how: Reading) -> ImageFile:
         )
     check_dtype(header.dtype)
     pixels = RawArray(path, header.shape, header.dtype, header.end, fortran=header.fortran)
-    data = FileArray(pixels, lambda error: ImageError(f"{path} cannot be read: {error}."), pixels.close)
+    data = FileArray(pixels, lambda error: ImageError(f"{path} cannot be read: {error}."), pixels.close, path=path)
     try:
         return ImageFile(data if how.lazy else data[...], how.axes or guess_axes(header.shape), kind="npy")
     except BaseException:

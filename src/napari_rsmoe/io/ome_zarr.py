@@ -53,7 +53,7 @@ def read(path: Path, how: Reading) -> ImageFile:
         image = _array(node, how.axes) if isinstance(node, zarr.Array) else _multiscale(path, node, how)
         array = image.pop("array")
         unit = getattr(array, "shards", None) or array.chunks
-        source = FileArray(array, damaged, unit=tuple(unit))
+        source = FileArray(array, damaged, unit=tuple(unit), path=path)
     except (ImageError, OSError, MemoryError):
         raise
     except Exception as error:  # Invalid metadata cause exceptions of many types.

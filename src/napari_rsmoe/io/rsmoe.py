@@ -107,7 +107,7 @@ def load(path: str | PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, 
 
     path = Path(path)
     header = _header(path)
-    check_memory((path.stat().st_size,), "uint8")
+    check_memory(path, (path.stat().st_size,), "uint8")
     with damage_named(path):
         try:
             # Read whole, as a memory map would crash the program if the file became shorter meanwhile.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,11 @@ def check_stored(shape: Sequence[int], dtype: DTypeLike, stored: int, ratio: int
         )
 
 
-def check_memory(shape: Sequence[int], dtype: DTypeLike) -> None:
-    """Raise a NotEnoughMemoryError if an array exceeds the memory budget (`napari_rsmoe.memory`)."""
+def check_memory(path: Path | None, shape: Sequence[int], dtype: DTypeLike) -> None:
+    """Raise a NotEnoughMemoryError if an array of a file exceeds the memory budget (`napari_rsmoe.memory`)."""
     needed = array_bytes(shape, dtype)
     if needed > LEAST:  # No budget is smaller.
-        what = f"Reading pixels of shape {tuple(shape)} and type {np.dtype(dtype).name}"
+        what = f"Reading {path or 'the file'} with pixels of shape {tuple(shape)} and type {np.dtype(dtype).name}"
         require(needed, what, "Save a part of the image as a file of its own")
 
 

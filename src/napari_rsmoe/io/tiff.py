@@ -86,7 +86,7 @@ def read(path: Path, how: Reading) -> ImageFile:
             raise
         except Exception as error:  # tifffile and its decoders raise exceptions of many types.
             raise damaged(error) from error
-        pixels: Any = FileArray(converted.data, damaged, close, unit) if close else converted.data[...]
+        pixels: Any = FileArray(converted.data, damaged, close, unit, path) if close else converted.data[...]
         return _image(pixels, converted, described, how.axes, (*notes, *converted.notes, *described.notes, *complaints))
 
 
@@ -141,7 +141,7 @@ def _pixels(series: Any, stack: contextlib.ExitStack, *, lazy: bool) -> tuple[An
     """Return an array of the stored samples; if it reads from the file, also the function that closes it."""
     if not lazy:
         for shape in (series.keyframe.chunks, series.shape):
-            check_memory(shape, series.dtype)
+            check_memory(Path(series.keyframe.parent.filehandle.path), shape, series.dtype)
     raw = _raw_pixels(series)
     if raw is not None and lazy:
         return raw, raw.close

@@ -31,6 +31,7 @@ def check_description(tif: Any, path: Path, *, allow_outside: bool) -> None:
     ImageError
         If there cannot be so many planes, or a file lies outside the folder of the image.
     """
+    len(tif.pages)  # Follows the chain of pages once; without it tifffile may not find the end of a damaged one.
     if tif.is_ndtiff and not allow_outside:
         index = path.with_name("NDTiff.index")
         for name in {entry[1] for entry in tifffile.read_ndtiff_index(index)} if index.is_file() else ():
