@@ -3,6 +3,7 @@
 # make check      for work in between: linter, type checker, the fast tests, in under 90 seconds on 2 cores
 # make test       linters, type checker, all tests
 # make format     rewrite the sources in the project's style
+# make fuzz       damaged files and odd command lines, FUZZ of each kind
 # make bench      speed and quality on standard images
 # make notebooks  run the tutorials and keep their outputs
 # make clean      remove what was built or written, except .venv
@@ -22,6 +23,10 @@ BUILD_TOOLS := scikit-build-core cmake ninja
 # Folder of photographs for the benchmarks.
 KODAK ?= $(or $(RSMOE_DATA),../shared/data)/kodak
 
+# Inputs of each kind that `make fuzz` tries, and where they begin: by default elsewhere every day.
+FUZZ ?= 5000
+SEED ?= $(shell date +%Y%m%d)
+
 # Folders too: their time changes when a file is removed.
 NATIVE := CMakeLists.txt napari.yaml $(shell find csrc)
 CXX_FILES := $(shell find csrc tests -type f \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
@@ -36,7 +41,7 @@ PYTEST := $(BIN)/python -m pytest -n $(CORES) --dist loadfile
 FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tests/ui tests/engine/test_engine.py \
   tests/fitting/test_starts.py tests/denoising/test_checkpoint.py tests/plugin/test_plugin_kernels.py
 
-.PHONY: setup demo check test lint format bench notebooks clean
+.PHONY: setup demo check test lint format fuzz bench notebooks clean
 
 setup: $(VENV)/.built
 
@@ -76,6 +81,9 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CXX_FILES)
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --count $(FUZZ) --seed $(SEED)
 
 bench: setup
 	$(BIN)/python -m benchmarks.speed

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 VALUES = st.sampled_from(
     ["0", "1", "2", "-1", "1e9", "1e300", "nan", "inf", "", "auto", "fast", "cpu", "uint8", "float64", "1,2", "1,2,3",
-     "0,0,5,5", "YX", "XY", "ZYX", "YXS", "\x1b[2J", "\ud800", "9" * 30, "--", "-", "a.png", "nowhere/b.png", "1M", "2.5"]
+     "0,0,5,5", "YX", "XY", "ZYX", "YXS", "\x1b[2J", "\ud800", "9" * 30, "--", "-",
+     "a.png", "nowhere/b.png", "1M", "tif", "2.5"]
 )  # fmt: skip
 INPUTS = ["a.png", "a.npy", "a.ome.tif", "a.jpg", "a.zarr", "folder"]
 OUTPUTS = ["out.png", "out.tif", "out.npy", "out.ome.zarr", "out.jpg"]

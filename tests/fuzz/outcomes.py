@@ -85,8 +85,7 @@ def load(path: Path) -> str:
             raise WrongError("napari reads what Python refuses")
     except ModelFileError as error:
         _check_message(str(error), path)
-        # napari draws the whole image, which may be larger than may be drawn.
-        if model is not None and np.prod(model.shape, dtype=float) < 1e6:
+        if model is not None and _in_user_terms(model):
             raise WrongError(f"napari refuses what Python loads: {error}") from error
     except NotEnoughMemoryError:
         pass
@@ -94,6 +93,15 @@ def load(path: Path) -> str:
     if model is not None and code:
         raise WrongError(f"info refuses what can be loaded: {out}")
     return REFUSED if model is None else RIGHT
+
+
+def _in_user_terms(model: Any) -> bool:
+    """Whether napari can show a model: not one whose weights overflow, nor an image larger than may be drawn."""
+    try:
+        model.kernels()
+    except ValueError:
+        return False
+    return float(np.prod(model.shape, dtype=float)) < 1e6
 
 
 def run(line: list[str], folder: Path) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from .__main__ import KINDS, fuzz
 
-COUNT = 250
+COUNT = 200
 """Inputs of each kind; a few seconds in all."""
 
 
