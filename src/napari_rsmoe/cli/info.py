@@ -50,7 +50,7 @@ def command(path: Path, files: Files, common: Common) -> int:
 def _image(path: Path, files: Files) -> dict[str, Any]:
     """Return the facts of an image file."""
     with read_image(path, lazy=True, **files.reading()) as image:
-        series = list_series(path)
+        series = list_series(path, allow_outside=files.allow_outside)
         return {
             "kind": image.kind,
             "series": series if len(series) > 1 else [],

@@ -135,13 +135,15 @@ def _read(path: Path, how: Reading) -> ImageFile:
     return replace(image, notes=(note, *image.notes)) if note else image
 
 
-def list_series(path: str | Path) -> list[str]:
+def list_series(path: str | Path, *, allow_outside: bool = False) -> list[str]:
     """Describe the images of a file that holds several: number, title, axes and size of each.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    allow_outside : bool, optional
+        As for `read_image`.
 
     Returns
     -------
@@ -150,7 +152,7 @@ def list_series(path: str | Path) -> list[str]:
     """
     path = Path(path)
     module = _module(_kind_to_read(path)[0])
-    found: list[str] = module.list_series(path) if hasattr(module, "list_series") else []
+    found: list[str] = module.list_series(path, allow_outside=allow_outside) if hasattr(module, "list_series") else []
     return found
 
 

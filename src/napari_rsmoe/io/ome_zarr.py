@@ -65,9 +65,9 @@ def _open(path: Path, *, allow_outside: bool = False) -> Any:
     return zarr.open(LocalStore(path, read_only=True) if allow_outside else _OwnFiles(path), mode="r")
 
 
-def list_series(path: Path) -> list[str]:
+def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
     """Describe the images of a store: number and name or path of each."""
-    node = _open(path)
+    node = _open(path, allow_outside=allow_outside)
     found = [] if isinstance(node, zarr.Array) else _images(node)
     return [f"{number}: {each}" for number, each in enumerate(found)]
 

@@ -25,6 +25,7 @@ from .tiff_images import TiffImage, choose, description_head, find_images, find_
 from .tiff_limits import check_bytes, check_description, check_files
 from .tiff_metadata import Described, describe
 from .tiff_writing import check, create, remarks
+from .trust import check_inside
 
 __all__ = ["check", "create", "list_series", "read", "remarks"]
 
@@ -56,7 +57,7 @@ def read(path: Path, how: Reading) -> ImageFile:
     close: Any = None
     with contextlib.ExitStack() as stack, _complaints() as complaints:
         try:
-            path = _of_whole_set(path)
+            path = _of_whole_set(path, allow_outside=how.allow_outside)
             tif = stack.enter_context(tifffile.TiffFile(path))
             check_description(tif, path, allow_outside=how.allow_outside)
             tif, images = _images(path, tif, stack, complaints)
@@ -109,13 +110,16 @@ def _image(pixels: Any, converted: Shown, described: Described, axes: str | None
     )
 
 
-def list_series(path: Path) -> list[str]:
+def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
     """Describe each image of a file: its number, title, axes and size."""
-    with _complaints(), tifffile.TiffFile(_of_whole_set(path)) as tif:
-        return [str(image) for image in find_images(tif)]
+    path = _of_whole_set(path, allow_outside=allow_outside)
+    with contextlib.ExitStack() as stack, _complaints() as complaints:
+        tif = stack.enter_context(tifffile.TiffFile(path))
+        check_description(tif, path, allow_outside=allow_outside)
+        return [str(image) for image in _images(path, tif, stack, complaints)[1]]
 
 
-def _of_whole_set(path: Path) -> Path:
+def _of_whole_set(path: Path, *, allow_outside: bool) -> Path:
     """The file that describes the set to which `path` belongs, if it says so; otherwise `path`."""
     master = master_of(path, description_head(path))
     if master is None:
@@ -124,6 +128,8 @@ def _of_whole_set(path: Path) -> Path:
         raise ImageError(
             f"{path} is a part of an OME-TIFF set that {master.name} describes, which is missing; copy the whole set."
         )
+    if not allow_outside:
+        check_inside(path, master.name)
     return master
 
 
