@@ -124,18 +124,12 @@ class Job:
     def left_out(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The options that leave pixels out; the value of missing ones is that of the file unless it was given."""
         own = {parameter.name: given[parameter.name] for parameter in LEFT_OUT}
-        declared = nodata_of(self.source)
+        declared = self.source.details.nodata
         return own | ({"nodata": declared} if own["nodata"] == "auto" and declared is not None else {})
 
     def inputs(self, given: Mapping[str, Any]) -> Inputs:
         """The pixels for a fit, without those that are left out."""
         return Inputs.of(self.pixels, self.channel_axis, **self.left_out(given))
-
-
-def nodata_of(image: ImageFile) -> float | None:
-    """The value of missing pixels that a file declares; None if it declares none."""
-    details = getattr(image, "details", None)
-    return None if details is None else details.nodata
 
 
 Result = PlaneResult[dict[str, Any]]

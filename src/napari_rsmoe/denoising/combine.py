@@ -30,7 +30,7 @@ def combine(ensemble: Ensemble) -> Estimate:
         refined = refine_scales(noisy, fused.image, variance, noise.spectrum)
     refined = bound_residual(noisy, refined, variance, uneven=noise.extreme)
     denoised = opponent.image(refined.image)
-    image = noise.restored(denoised)
+    image = noise.with_light(noise.restored(denoised), observation.inputs.pixels, used)
     if len(ensemble.models) < 2:
         return Estimate(image, np.zeros_like(image))
     white = noise.spectrum is None

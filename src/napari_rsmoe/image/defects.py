@@ -14,9 +14,11 @@ DETAIL = 0.99
 ABOVE_DETAIL = 3.0
 """Difference of a defect from the mean of its neighbours, relative to the detail, at least: nearly nine standard
 deviations of white noise. Below 2, specks of photographs count as defects."""
-ABOVE_SURROUNDINGS = 5.0
-"""Difference of a defect from the median around it, relative to the range of values there, at least. Below, specks of
-photographs count as defects."""
+ABOVE_SURROUNDINGS = 8.0
+"""Difference of a defect from the median around it, relative to the range of values there without their slope, at
+least. Below, specks of photographs count as defects."""
+BEYOND_SURROUNDINGS = 4.0
+"""The same for a pixel that lies beyond all other values of the channel, further than the detail."""
 LEAK = 0.1
 """Fraction of the difference that the four neighbours show too, above which the pixel is the image of a small source,
 such as a star, through a lens."""
@@ -80,18 +82,26 @@ def _defects_of(plane: NDArray[Any]) -> Mask:
     if len(y) == 0 or len(y) > 5 * MOST * plane.size + 5:
         return found
     around = np.lib.stride_tricks.sliding_window_view(padded, (AROUND, AROUND))[y, x].reshape(len(y), -1)
-    others = np.sort(np.delete(around, AROUND**2 // 2, axis=1), axis=1)
-    excess = plane[y, x].astype(np.float64) - np.median(others, axis=1)
-    # The most extreme of the others may be a defect itself.
-    spread = np.where(excess > 0, others[:, -2] - others[:, 0], others[:, -1] - others[:, 1])
-    leak = (nearest[y, x] - np.median(others, axis=1)) / np.where(excess == 0, 1, excess)
-    isolated = (np.abs(excess) > ABOVE_SURROUNDINGS * spread) & ((leak < LEAK) | _pairs(others, excess))
+    # Means of opposite pixels do not change on a slope.
+    half = AROUND**2 // 2
+    means = np.sort((around[:, :half] + around[:, :half:-1]) / 2, axis=1)
+    excess = plane[y, x].astype(np.float64) - np.median(means, axis=1)
+    # The most extreme mean may hold another defect.
+    spread = np.where(excess > 0, means[:, -2] - means[:, 0], means[:, -1] - means[:, 1])
+    leak = (nearest[y, x] - np.median(means, axis=1)) / np.where(excess == 0, 1, excess)
+    usual = np.ones(plane.shape, bool)
+    usual[y, x] = False
+    lowest, highest = float(plane[usual].min()), float(plane[usual].max())
+    values, margin = plane[y, x].astype(np.float64), ABOVE_DETAIL * detail
+    beyond = (values > highest + margin) | (values < lowest - margin)
+    factor = np.where(beyond, BEYOND_SURROUNDINGS, ABOVE_SURROUNDINGS)
+    isolated = (np.abs(excess) > factor * spread) & ((leak < LEAK) | _pairs(means, excess))
     found[y[isolated], x[isolated]] = True
     return found
 
 
-def _pairs(others: NDArray[np.float64], excess: NDArray[np.float64]) -> Mask:
+def _pairs(means: NDArray[np.float64], excess: NDArray[np.float64]) -> Mask:
     """Whether a single pixel of the surroundings stands out as the defect itself does, which is a second defect."""
-    second = np.where(excess > 0, others[:, -1] - others[:, -2], others[:, 1] - others[:, 0])
-    pairs: Mask = second > np.abs(excess) / 2
+    second = np.where(excess > 0, means[:, -1] - means[:, -2], means[:, 1] - means[:, 0])
+    pairs: Mask = second > np.abs(excess) / 4
     return pairs

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..arrays import Array, Limits, Mask
 from ..image.opponent import Opponent
 from .clipping import clip_limits
+from .counts import count_noise
 from .noise_model import BLOCK, PoissonGaussian, channel_correlation, rounded
 from .photons import GROWTH, photon_noise, variance_line
 from .pyramid import pyramid_powers, steady_power
@@ -77,6 +78,8 @@ class Channels:
                 found = photon_noise(plane, self.used, model.read, limit, apart, growth)
             elif photons:
                 found = variance_line(plane, self.used, limit, apart)
+            if photons is not False and apart == 1:
+                found = found or count_noise(plane, self.used, model.read)
             found = found or model
             models.append(PoissonGaussian(*map(rounded, (found.gain, found.offset, found.read))))
         return models

@@ -16,13 +16,28 @@ CLIPPED_SHARE = 0.002
 """Share of the pixels of a channel at one end of its range above which values were clipped there."""
 
 
+FEW_VALUES = 32
+"""Number of different values up to which an image may consist of counts, in which the lowest value is frequent because
+few photons came, and not because values were cut off."""
+MOST_COUNTED = 100_000
+"""Values among which different ones are counted, at most."""
+
+
 def clip_limits(values: NDArray[np.floating]) -> Limits:
     """The smallest and the largest value, each if it is so frequent that values were clipped there; else infinite."""
     low, high = float(values.min()), float(values.max())
-    return (
-        low if np.mean(values <= low) > CLIPPED_SHARE else -math.inf,
-        high if np.mean(values >= high) > CLIPPED_SHARE else math.inf,
-    )
+    below, above = np.mean(values <= low) > CLIPPED_SHARE, np.mean(values >= high) > CLIPPED_SHARE
+    if below and (counts := few_values(values)) is not None:
+        # Counts end at 0, and large ones are rare.
+        return -math.inf, high if above and counts[1][-1] > counts[1][-2] else math.inf
+    return low if below else -math.inf, high if above else math.inf
+
+
+def few_values(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.intp]] | None:
+    """The different values of an image in ascending order and how often each occurs, if there are few but several."""
+    flat = values.ravel()
+    found, often = np.unique(flat[:: max(1, flat.size // MOST_COUNTED)], return_counts=True)
+    return (found, often) if 2 <= len(found) <= FEW_VALUES else None
 
 
 def two_valued(values: NDArray[np.floating]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ..arrays import Array, Floats
+from ..arrays import Array, Floats, Mask
 from ..image.opponent import Opponent
 from ..image.value_range import beyond_range, compressed, compression_slope, expanded
 from .anscombe import Stabiliser
@@ -18,6 +18,8 @@ from .spectrum import coloured
 
 FAINTEST = 1 / 16
 """Least standard deviation that the noise of a channel is counted with, relative to the channel with the most."""
+DARK = 3.0
+"""Mean number of photons for each pixel below which the light of an estimate is corrected. Above, it needs no care."""
 LOCAL_MEAN = 2.0
 """Standard deviation of the blur that estimates the brightness at a pixel, px."""
 
@@ -112,6 +114,22 @@ class StabilisedDomain:
         if self.sigma == 0:
             return values
         return self._by_channel("inverse", self._linear(values) / self._scale - self._shift, 1.0)
+
+    def with_light(self, image: Floats, noisy: Floats, used: Mask) -> Floats:
+        """An estimate (H, W, C) in the engine's range with as much light in all as the noisy image where it is dark.
+
+        The inverse transform is exact for the mean of noise, but where a filter leaves some noise in the dark, less
+        than a photon for each pixel, it takes light away.
+        """
+        result = image
+        for c, model in enumerate(self.model.channels):
+            if model.gain == 0 or any(map(math.isfinite, self.model.limits[c])):
+                continue
+            seen, left = (float(each[..., c][used].mean(dtype=np.float64)) - model.offset for each in (noisy, image))
+            if 0 < seen < DARK * model.gain and left > 0:
+                result = result.copy() if result is image else result
+                result[..., c] = (image[..., c] - model.offset) * np.float32(seen / left) + model.offset
+        return result
 
     def slopes(self, values: Floats) -> Floats:
         """Slope of `restored` at values (..., C) of the domain."""

@@ -12,6 +12,7 @@ from ..image.inputs import Inputs
 from ..image.value_range import beyond_range, compressed
 from .channels import Channels, Models
 from .clipping import two_valued
+from .counts import count_noise, single_photons
 from .evidence import Scales, posterior_mean
 from .noise_model import BLOCK, SILENCE, NoiseModel, PoissonGaussian, rounded
 from .quiet import FAITHFUL
@@ -80,6 +81,11 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | N
     channels = Channels(pixels, used, None if like is None else like.limits)
     small = min(pixels.shape[:2]) < LEAST_SIDE
     even = _common_level([_even_model(plane, used, small) for plane in channels.planes])
+    # The quietest places of an image of few single photons hold nothing at all, and tell nothing.
+    small = small or all(single_photons(plane, used) for plane in channels.planes)
+    if small and like is None:
+        counted = [count_noise(plane, used, model.read) for plane, model in zip(channels.planes, even, strict=True)]
+        even = [found or model for found, model in zip(counted, even, strict=True)]
     if small or all(model == SILENCE for model in even):
         return NoiseModel(tuple(even), channels.limits, _flat_spectra(_plane_levels(channels, even, like)))
     kinds = [None if like is None else model.gain > 0 for model in (like.channels if like else even)]
@@ -155,6 +161,8 @@ def _believed(
 def _even_model(plane: Array, used: Mask | None, small: bool) -> PoissonGaussian:
     """Noise of a channel as if it were white and even; interpolation may have left none at the finest scale."""
     values = plane if used is None else plane[used]
+    if single_photons(plane, used):
+        return PoissonGaussian(0, 0, rounded(float(values.std())))
     if two_valued(values):
         return SILENCE
     sigma = math.sqrt(white_variance(plane, used))
