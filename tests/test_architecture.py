@@ -18,7 +18,7 @@ NAME = "napari_rsmoe"
 COMPILED = "_C"
 
 FLOORS = (
-    ("errors", "arrays", "checks", "door", "memory", "notes", "plain_text", "progress", "preload", "renamed"),
+    ("errors", "arrays", "checks", "door", "memory", "notes", "plain_text", "progress", "preload", "ranges", "renamed"),
     ("engine", "display"),
     ("image",),
     ("io",),

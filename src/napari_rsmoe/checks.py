@@ -1,8 +1,10 @@
-"""Checks of numbers that users give, with errors that say what was given and what is accepted."""
+"""Checks of values that users give, with errors that say what was given and what is accepted."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,19 +12,91 @@ import numpy as np
 
 def is_number(value: Any) -> bool:
     """Whether a value is one finite real number; True and False are not."""
-    kinds = (int, float, np.integer, np.floating)
-    return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | np.integer) or (isinstance(value, float | np.floating) and math.isfinite(value))
 
 
-def checked_count(value: Any, name: str, smallest: int = 1) -> int:
-    """The value as a whole number of at least `smallest`; a ValueError if it is none."""
-    if not is_number(value) or int(value) != value or value < smallest:
-        raise ValueError(f"{name}={value!r} must be a whole number of at least {smallest}.")
-    return int(value)
+@dataclass(frozen=True)
+class Range:
+    """The numbers that a parameter accepts, both ends included.
+
+    Attributes
+    ----------
+    low, high : float
+        The ends; infinite where there is no bound.
+    whole : bool
+        Whether only whole numbers are accepted.
+    positive : bool
+        Whether the number must be above 0; `low` is then of no account.
+
+    Examples
+    --------
+    >>> Range(1, 10, whole=True).check(3.0, "models")
+    3
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    whole: bool = False
+    positive: bool = False
+
+    def number(self, value: Any) -> float | int | None:
+        """The value as a number of this range, whole ones as int; None if it is none of them."""
+        if not is_number(value) or (self.whole and value != int(value)):
+            return None
+        try:
+            number = int(value) if self.whole else float(value)
+        except OverflowError:  # a whole number beyond what a float holds
+            return None
+        return number if self.low <= number <= self.high and not (self.positive and number <= 0) else None
+
+    def check(self, value: Any, name: str, *, also: str = "") -> Any:
+        """Return the value as a number of this range.
+
+        Parameters
+        ----------
+        value : Any
+            What the user gave.
+        name : str
+            Keyword that it was given for.
+        also : str
+            What else is accepted there, for the error.
+
+        Raises
+        ------
+        ValueError
+            If it is not in this range.
+        """
+        number = self.number(value)
+        if number is None:
+            raise ValueError(f"{name}={value!r} must be {self.text}{f', or {also}' if also else ''}.")
+        return number
+
+    @property
+    def text(self) -> str:
+        """The numbers that are accepted, in words."""
+        kind = "a whole number" if self.whole else "a positive number" if self.positive else "a number"
+        low, high = (f"{end}" if self.whole else f"{end:g}" for end in (self.low, self.high))
+        if math.isinf(self.high):
+            return kind if self.positive or math.isinf(self.low) else f"{kind} of at least {low}"
+        return f"{kind} of at most {high}" if self.positive or math.isinf(self.low) else f"{kind} from {low} to {high}"
+
+    @property
+    def ends(self) -> dict[str, Any]:
+        """The ends as keywords of the parameters in `ui.kinds`."""
+        return {"high": self.high} | ({"positive": True} if self.positive else {"low": self.low})
 
 
-def checked_positive(value: Any, name: str) -> float:
-    """The value as a positive finite number; a ValueError if it is none."""
-    if not is_number(value) or value <= 0:
-        raise ValueError(f"{name}={value!r} must be a positive number.")
-    return float(value)
+def checked_choice(value: Any, name: str, choices: Collection[str]) -> str:
+    """Return one of several names; a ValueError that lists them if it is none of them."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}={value!r} is not known; use one of {', '.join(choices)}.")
+    return value
+
+
+def checked_flag(value: Any, name: str) -> bool:
+    """Return True or False; a ValueError if it is neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}={value!r} must be True or False.")
+    return bool(value)

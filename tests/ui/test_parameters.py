@@ -19,7 +19,6 @@ from napari_rsmoe.ui.kinds import (
     Automatic,
     Choice,
     Flag,
-    FloatParameter,
     IntParameter,
     NoiseParameter,
     Number,
@@ -92,8 +91,8 @@ def drawing() -> napari_rsmoe.Model:
     return napari_rsmoe.fit(TINY, 1, iterations=0)
 
 
-def refused(drawing: napari_rsmoe.Model, name: str, key: str, value: Any) -> bool:
-    """Whether a function refuses a value, given a tiny image and stopped at its first report."""
+def refusal(drawing: napari_rsmoe.Model, name: str, key: str, value: Any) -> str:
+    """What a function says against a value, given a tiny image and stopped at its first report; empty: nothing."""
     table = {parameter.name: parameter for parameter in TABLES[name]}
     given = {key: value}
     if table[key].only_with is not None:
@@ -105,46 +104,77 @@ def refused(drawing: napari_rsmoe.Model, name: str, key: str, value: Any) -> boo
             drawing.render(**given)
         else:
             function(name)(TINY, **given, callback=lambda _: True)
-    except (ValueError, DeviceError):
-        return True
-    return False
+    except (ValueError, DeviceError) as error:
+        return str(error)
+    return ""
+
+
+NO_NUMBERS = (math.nan, math.inf, -math.inf, True, np.True_, "5", b"5", [1], {}, 10**400, 1j)
+"""What no parameter that takes one number accepts."""
+NO_NAMES = ("no such name", ["fast"], 3, True, b"auto")
+"""What no parameter that takes a name accepts."""
 
 
 def edges() -> Iterator[tuple[str, str, Any]]:
-    """Values at the ends of each range, and just outside of them."""
+    """Values at the ends of each range, just outside of them, and of other kinds."""
     for name, table in TABLES.items():
         for parameter in table:
-            if isinstance(parameter, FloatParameter) and parameter.positive:
-                yield from ((name, parameter.name, value) for value in (0.0, -1.0, math.nan, math.inf))
+            values: list[Any] = []
             if isinstance(parameter, Number):
-                low, high = parameter.bounds
-                if math.isfinite(parameter.low):
-                    yield name, parameter.name, low
-                if math.isfinite(parameter.low):
-                    yield name, parameter.name, parameter.low - (1 if isinstance(parameter, IntParameter) else 1e-9)
-                if parameter.high == 300:
-                    yield from ((name, parameter.name, value) for value in (high, np.nextafter(high, math.inf)))
-            if isinstance(parameter, IntParameter):
-                yield name, parameter.name, low + 0.5
-            if isinstance(parameter, Choice):
-                yield from ((name, parameter.name, value) for value in (*parameter.choices, "no such name"))
-            if isinstance(parameter, NoiseParameter):
-                given = (1e-9, 0, -1, (1, 0, 0), (0, 5, 1), (0, 5, 0), (-1, 0, 1), (1, 2), "auto", "loud", math.inf)
-                yield from ((name, parameter.name, value) for value in given)
+                accepted = parameter.range
+                values += [value for value in NO_NUMBERS if parameter.name != "scale" or value != [1]]  # also a pair
+                if accepted.positive:
+                    values += [0, 0.0, -1.0]
+                elif math.isfinite(accepted.low):
+                    values += [accepted.low, accepted.low - (1 if accepted.whole else 1e-9)]
+                if math.isfinite(accepted.high):
+                    above = accepted.high + 1 if accepted.whole else np.nextafter(accepted.high, math.inf)
+                    # The number of kernels and the size of a drawing have other limits besides.
+                    values += [above, *([] if parameter.name in ("n_kernels", "scale") else [accepted.high])]
+                if accepted.whole:
+                    values += [accepted.low + 0.5, np.int16(3), np.float32(3)]
+            elif isinstance(parameter, Choice):
+                values += [*parameter.choices, *NO_NAMES]
+            elif isinstance(parameter, Flag):
+                values += [True, False, 1, "yes", None]
+            elif isinstance(parameter, NoiseParameter):
+                values += [1e-9, 0, -1, (1, 0, 0), (0, 5, 1), (0, 5, 0), (-1, 0, 1), (1, 2), "auto", "loud", math.inf]
+            yield from ((name, parameter.name, value) for value in values)
 
 
-@pytest.mark.parametrize(("name", "key", "value"), [case for case in edges() if case[2] != "cuda"])
-def test_ranges_and_choices_are_those_of_the_function(
-    drawing: napari_rsmoe.Model, name: str, key: str, value: Any
-) -> None:
-    parameter = next(p for p in TABLES[name] if p.name == key)
-    try:
+@pytest.mark.parametrize("name", TABLES)
+def test_ranges_and_choices_are_those_of_the_function(drawing: napari_rsmoe.Model, name: str) -> None:
+    table = {parameter.name: parameter for parameter in TABLES[name]}
+    for _, key, value in (case for case in edges() if case[0] == name and case[2] != "cuda"):
+        parameter, said, own = table[key], refusal(drawing, name, key, value), ""
+        try:
+            parameter.check(value)
+        except ValueError as error:
+            own = str(error)
+        assert bool(own) == bool(said), (key, value, own, said)
+        if isinstance(parameter, Number) and said and key != "scale":  # a scale may also be two numbers
+            assert parameter.range.text in said, (key, value, said)
+            assert parameter.range.text in own
+
+
+@pytest.mark.parametrize("name", ["denoise", "fit", "upscale"])
+def test_kernels_are_limited_by_the_pixels(name: str) -> None:
+    given = {"scale": 1} if name == "upscale" else {}
+    with pytest.raises(
+        ValueError, match=r"n_kernels=65 must be at most 64, the number of pixels of the image \(8 x 8\)"
+    ):
+        function(name)(TINY, **given, n_kernels=65)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("average", 101), ("average", 0.5), ("warm_start", 1), ("along", "nowhere")]
+)
+def test_options_of_stacks_have_ranges_too(key: str, value: Any) -> None:
+    parameter = next(parameter for parameter in STACK if parameter.name == key)
+    with pytest.raises(ValueError, match=str(parameter.label)):
         parameter.check(value)
-    except ValueError:
-        accepted = False
-    else:
-        accepted = True
-    assert accepted != refused(drawing, name, key, value)
+    with pytest.raises(ValueError, match=re.escape(str(value))):
+        napari_rsmoe.denoise_stack(np.stack([TINY, TINY]), "TYX", **{key: value})
 
 
 # ------------------------------------------------------------------ values, one by one and together

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .. import engine
+from ..checks import checked_flag
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
@@ -18,6 +19,7 @@ from ..image.rounding import check_dtype_choice
 from ..noise.given import Noise, is_no_noise
 from ..notes import note
 from ..progress import Callback, announce
+from ..ranges import check_kernels
 from ..renamed import accept_earlier_keywords
 from .checkpoint import Checkpoint
 from .combine import combine
@@ -192,6 +194,7 @@ def denoise(
         seed=seed,
         device=device,
     )
+    checked_flag(fill, "fill")
     check_dtype_choice(dtype)
     inputs = Inputs.of(
         image,
@@ -205,6 +208,8 @@ def denoise(
         nodata=nodata,
         defects=defects,
     )
+    if options.n_kernels is not None:
+        check_kernels(options.n_kernels, *inputs.pixels.shape[:2])
     if is_no_noise(options.noise) and not inputs.left_out.any():
         return _as_given(inputs)
     if isinstance(options.noise, str):

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import engine
+from .. import engine, ranges
 from ..arrays import Floats
-from ..checks import checked_count
+from ..checks import checked_choice
 from ..fitting.settings import FitSettings
 from ..fitting.starts.methods import START_METHODS, make_start
 from ..fitting.starts.segmentation import segmentation_options
 from ..fitting.starts.start import Start
 from ..noise.given import Noise, check_noise
+from ..ranges import number_or_auto
 
 ITERATIONS = {"fast": 40, "balanced": 55, "best": 100}
 """Optimiser steps of each model, by preset. With more the models follow the image more closely, and the noise too."""
@@ -76,15 +77,13 @@ class Options:
         device: Any,
     ) -> Options:
         """Check the keywords of `napari_rsmoe.denoise` of these names; ValueError if one is out of range."""
-        if preset not in ITERATIONS:
-            raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(ITERATIONS)}.")
-        count = _auto_or_count(models, "models")
-        kernels = _auto_or_count(n_kernels, "n_kernels")
+        checked_choice(preset, "preset", ITERATIONS)
+        count = number_or_auto(models, "models", ranges.MODELS)
+        kernels = number_or_auto(n_kernels, "n_kernels", ranges.KERNELS)
         check_noise(noise)
-        if start not in START_METHODS:
-            raise ValueError(f"start={start!r} is not known; use one of {', '.join(START_METHODS)}.")
+        checked_choice(start, "start", START_METHODS)
         start_options = segmentation_options(start, threshold, allocation)
-        seed = checked_count(seed, "seed", smallest=0)
+        seed = ranges.SEED.check(seed, "seed")
         engine.resolve_device(device)
         settings = replace(SETTINGS, start=start, iterations=ITERATIONS[preset])
         return cls(MODELS[preset] if count is None else count, kernels, noise, settings, start_options, seed, device)
@@ -92,12 +91,3 @@ class Options:
     def start(self, pixels: Floats, n_kernels: int, rng: np.random.Generator) -> Start:
         """The initial kernels of a fit of `pixels` (H, W, C)."""
         return make_start(self.settings.start, pixels, n_kernels, rng, **self.start_options)
-
-
-def _auto_or_count(value: Any, name: str) -> int | None:
-    """A whole number of at least 1, or None for "auto"; any other value is a ValueError."""
-    if not isinstance(value, str):
-        return checked_count(value, name)
-    if value != "auto":
-        raise ValueError(f"{name}={value!r} must be 'auto' or a whole number of at least 1.")
-    return None

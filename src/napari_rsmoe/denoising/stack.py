@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import checked_count
+from ..checks import checked_flag
 from ..door import door
 from ..errors import ImageError
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
 from ..image.planes import CHANNEL_AXES, ArraySource, Plane, Planes
 from ..progress import Callback
+from ..ranges import AVERAGE
 from ..renamed import accept_earlier_keywords
 from .denoise import denoise
 from .result import Denoised
@@ -91,8 +92,8 @@ class Series:
         self.weight = None if weight is None else np.asarray(weight)
         self.mask = None if mask is None else np.asarray(mask)
         self.axis = planes.neighbour_axis(along)
-        self.warm_start = warm_start
-        self.average = checked_count(average, "average", smallest=0)
+        self.warm_start = checked_flag(warm_start, "warm_start")
+        self.average = AVERAGE.check(average, "average")
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self._before: dict[tuple[int, ...], Denoised] = {}  # by the place along the other axes
 

@@ -10,18 +10,20 @@ from typing import Any, Literal
 import torch
 
 from .. import engine
-from ..checks import checked_count, checked_positive
+from ..checks import checked_choice, checked_flag
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..model.experts import Mode
 from ..model.model import Model
 from ..progress import Callback
+from ..ranges import DATA_RANGE, ITERATIONS, KERNELS, PSNR, SEED, TIME, check_kernels, number_or_auto
 from ..renamed import accept_earlier_keywords, current_value
 from .fitter import CHUNK
 from .job import FitJob, TimeLimit
 from .settings import RENAMED_PRESETS, FitSettings
 from .settings import preset as named_preset
+from .starts.methods import START_METHODS
 from .starts.segmentation import segmentation_options
 from .subject import Subject
 
@@ -30,8 +32,6 @@ EXPERTS = ("constant", "linear")
 AUTO_PSNR = 32.0
 """PSNR in dB, in the data range of the image, that ``n_kernels="auto"`` aims at. A higher one takes more
 kernels and begins to fit noise; with a lower one differences can be seen."""
-MOST_PSNR = 300
-"""Largest PSNR in dB that may be asked for: the rounding of double precision lies there."""
 
 
 @accept_earlier_keywords
@@ -174,11 +174,10 @@ def fit(
     """
     preset = current_value(preset, RENAMED_PRESETS)
     settings = _settings(preset, start, iterations, rasterized, linear=_is_linear(experts))
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is not known; use {_choices(MODES)}.")
+    checked_choice(mode, "mode", MODES)
     count, target, limit = _goal(n_kernels, psnr, time, iterations is not None, settings)
     options = segmentation_options(settings.start, threshold, allocation)
-    checked_count(seed, "seed", smallest=0)
+    seed = SEED.check(seed, "seed")
     engine.resolve_device(device)  # early: the name may be wrong
     inputs = Inputs.of(
         image,
@@ -191,7 +190,9 @@ def fit(
         nodata=nodata,
         defects=defects,
     )
-    subject = Subject.of(inputs, mode, None if data_range is None else checked_positive(data_range, "data_range"))
+    subject = Subject.of(inputs, mode, None if data_range is None else DATA_RANGE.check(data_range, "data_range"))
+    if count is not None:
+        check_kernels(count, *inputs.pixels.shape[:2])
 
     def run(chosen: torch.device) -> Model:
         job = FitJob(inputs, subject, settings, options, mode, seed, preset, chosen)
@@ -207,18 +208,18 @@ def fit(
 def _settings(preset: str, start: str | None, iterations: int | None, rasterized: bool, *, linear: bool) -> FitSettings:
     """The settings of a preset, with what was given instead."""
     settings = named_preset(preset)
-    settings = replace(settings, start=start or settings.start, linear=linear)
+    if start is not None:
+        settings = replace(settings, start=checked_choice(start, "start", START_METHODS))
+    settings = replace(settings, linear=linear)
     if iterations is not None:
-        settings = replace(settings, iterations=checked_count(iterations, "iterations", smallest=0))
-    if not rasterized:
+        settings = replace(settings, iterations=ITERATIONS.check(iterations, "iterations"))
+    if not checked_flag(rasterized, "rasterized"):
         settings = replace(settings, tau=math.inf, confidence=0.0, list_interval=CHUNK)
     return settings
 
 
 def _is_linear(experts: str) -> bool:
-    if experts not in EXPERTS:
-        raise ValueError(f"experts={experts!r} is not known; use {_choices(EXPERTS)}.")
-    return experts == "linear"
+    return checked_choice(experts, "experts", EXPERTS) == "linear"
 
 
 def _goal(
@@ -229,16 +230,12 @@ def _goal(
     settings: FitSettings,
 ) -> tuple[int | None, float | None, TimeLimit | None]:
     """The number of kernels, the PSNR to reach and the time, each None if it is left open; checked."""
-    count = None if n_kernels == "auto" else checked_count(n_kernels, "n_kernels")
+    count = number_or_auto(n_kernels, "n_kernels", KERNELS)
     if count is not None and psnr is not None:
         raise ValueError("Give n_kernels or psnr, not both.")
     if time is not None and (has_iterations or psnr is not None):
         raise ValueError("Give time alone, without iterations and psnr.")
-    limit = None if time is None else TimeLimit(clock.perf_counter(), checked_positive(time, "time"))
-    if psnr is not None and (checked_positive(psnr, "psnr") > MOST_PSNR or settings.iterations < 1):
-        raise ValueError(f"psnr={psnr!r} must be at most {MOST_PSNR}, and takes at least one iteration.")
+    limit = None if time is None else TimeLimit(clock.perf_counter(), TIME.check(time, "time"))
+    if psnr is not None and (psnr := PSNR.check(psnr, "psnr")) and settings.iterations < 1:
+        raise ValueError(f"psnr={psnr!r} takes at least one iteration, not {settings.iterations}.")
     return count, psnr, limit
-
-
-def _choices(names: tuple[str, ...]) -> str:
-    return " or ".join(repr(name) for name in names)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ..checks import checked_choice
+
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -118,6 +120,4 @@ RENAMED_PRESETS = {"default": "balanced", "enlarge": "upscale"}
 
 def preset(name: str) -> FitSettings:
     """The settings of that name. Raises ValueError that lists the names."""
-    if name not in PRESETS:
-        raise ValueError(f"preset={name!r} is not known; use one of {', '.join(PRESETS)}.")
-    return PRESETS[name]
+    return PRESETS[checked_choice(name, "preset", PRESETS)]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import checked_count
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
@@ -17,6 +16,7 @@ from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Numbers, Raster, checked_sharpen, output_size
 from ..progress import Callback, Parts
+from ..ranges import MODELS, SEED
 from .fit import fit
 
 PIXELS_PER_KERNEL = 3
@@ -173,8 +173,8 @@ def fit_models(
     inputs = Inputs.of(image, channel_axis, **left_out)
     if n_kernels is None:
         n_kernels = max(1, inputs.pixels[..., 0].size // PIXELS_PER_KERNEL)
-    models = checked_count(models, "models")
-    checked_count(seed, "seed", smallest=0)  # a fraction times the number of models may be whole
+    models = MODELS.check(models, "models")
+    seed = SEED.check(seed, "seed")  # a fraction times the number of models may be whole
     parts = Parts(callback, models)
     fitted: list[Model] = []
     for index in range(models):
@@ -183,7 +183,7 @@ def fit_models(
             n_kernels,
             preset="upscale",
             iterations=iterations,
-            seed=models * seed + index,
+            seed=(models * seed + index) % (SEED.high + 1),
             device=device,
             callback=parts.part(index, f"model {index + 1} of {models}"),
         )

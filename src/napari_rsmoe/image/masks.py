@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from ..arrays import Floats, Mask
-from ..checks import is_number
+from ..checks import checked_flag
 from ..errors import EmptyPlaneError, ImageError
 from ..notes import note
+from ..ranges import VALUE
 
 SENTINELS = (-32768.0, -32767.0, -9999.0, -99999.0, float(-(2**31)), float(np.float32(9.96921e36)), 9.96921e36, 1e20)
 """Values that are customary for missing pixels: the least of 16 and 32 bits, those of ESRI grids, netCDF and CF."""
@@ -50,14 +51,15 @@ class Selection:
         """Check the numbers; ValueError if one is none."""
         for name in ("saturation", "below", "above"):
             value = getattr(self, name)
-            if value is not None and not is_number(value):
-                raise ValueError(f"{name}={value!r} must be a number in units of the image, or None.")
+            if value is not None:
+                VALUE.check(value, name, also="None")
+        checked_flag(self.ignore_nan, "ignore_nan")
         if self.below is not None and self.above is not None and self.below > self.above:
             raise ValueError(f"below={self.below:g} and above={self.above:g} leave no value; give a smaller one below.")
         nodata = self.nodata
         not_a_number = isinstance(nodata, float | np.floating) and np.isnan(nodata)
-        if not (nodata is None or nodata == "auto" or is_number(nodata) or not_a_number):
-            raise ValueError(f"nodata={nodata!r} must be a number in units of the image, 'auto' or None.")
+        if not (nodata is None or not_a_number or (isinstance(nodata, str) and nodata == "auto")):
+            VALUE.check(nodata, "nodata", also="'auto' or None")
 
     def missing(self, values: NDArray[Any]) -> Mask | None:
         """Pixels (H, W) without data in any channel of (H, W, C); None if there are none. Warns of a value found."""

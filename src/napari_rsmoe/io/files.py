@@ -32,6 +32,7 @@ from numpy.typing import ArrayLike
 from ..door import door
 from ..errors import ImageError, NotEnoughMemoryError
 from ..image.planes import ArraySink, Planes, guess_axes
+from ..ranges import QUALITY
 from .ambiguous import with_assumptions
 from .atomic import replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
@@ -306,8 +307,7 @@ def create_image(
     2
     """
     path = Path(path)
-    if not 1 <= quality <= 100:
-        raise ImageError(f"the JPEG quality must be from 1 to 100, but is {quality}.")
+    quality = QUALITY.check(quality, "quality")
     maker = this_program() if maker is None else maker
     check_output(path, image, overwrite=overwrite, maker=maker)
     kind = _kind_to_write(path)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..ranges import SCALE, SHARPEN
+
 if TYPE_CHECKING:
     import torch
 
@@ -17,10 +19,6 @@ Numbers = Sequence[float] | np.ndarray
 
 MOST_VALUES = 2**31
 """Largest number of values (pixels times channels) of one rendering. A larger one is rejected before any work."""
-MOST_ZOOM = 1e6
-"""Largest number of output pixels along one image pixel. Beyond it neighbouring pixels coincide in float32."""
-MOST_SHARPEN = 1e6
-"""Largest factor by which kernels may shrink, and its inverse the smallest. Beyond it float32 overflows."""
 BLOCK_VALUES = 2**22
 """Samples times channels that are drawn at once. Larger blocks take more memory, smaller ones more time, as every
 block begins with all kernels. A drawing of this size or below is one block."""
@@ -126,10 +124,10 @@ class Raster:
         height, width = _scaled(size, scale) if shape is None else _checked_shape(shape)
         _check_size(height, width, channels)
         raster = cls((y0, x0), (size[0] / height, size[1] / width), (height, width))
-        if min(raster.step) * MOST_ZOOM < 1 - 1e-9:
+        if min(raster.step) * SCALE.high < 1 - 1e-9:
             raise ValueError(
                 f"{height} x {width} pixels for a part of {size[0]:g} x {size[1]:g} image pixels is too fine; scale "
-                f"must be at most {MOST_ZOOM:g}."
+                f"must be at most {SCALE.high:g}."
             )
         fine_y, fine_x = raster.fine
         _check_size(height * fine_y, width * fine_x, channels, " before averaging")
@@ -198,12 +196,8 @@ def output_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def checked_sharpen(sharpen: float) -> float:
-    """Check a sharpening factor: a positive number that float32 can represent. Raises ValueError otherwise."""
-    if not (_is_number(sharpen) and 1 / MOST_SHARPEN <= sharpen <= MOST_SHARPEN):
-        raise ValueError(
-            f"sharpen={sharpen!r} must be a positive number, at most {MOST_SHARPEN:g}; 1 leaves the image as it is."
-        )
-    return float(sharpen)
+    """Check a sharpening factor; 1 leaves the image as it is. Raises ValueError if float32 cannot represent it."""
+    return float(SHARPEN.check(sharpen, "sharpen"))
 
 
 def _is_number(value: Any) -> bool:
@@ -236,8 +230,8 @@ def _checked_shape(shape: Numbers) -> tuple[int, int]:
 
 def _scaled(size: tuple[float, float], scale: float | Numbers | None) -> tuple[int, int]:
     factors = (1.0,) if scale is None else (float(np.asarray(scale)),) if _is_number(scale) else _numbers(scale)
-    if len(factors) not in (1, 2) or not all(math.isfinite(factor) and factor > 0 for factor in factors):
-        raise ValueError(f"scale={scale!r} must be one or two positive numbers.")
+    if len(factors) not in (1, 2) or None in map(SCALE.number, factors):
+        raise ValueError(f"scale={scale!r} must be one or two positive numbers of at most {SCALE.high:g}.")
     height, width = size[0] * factors[0], size[1] * factors[-1]
     _check_size(height, width, 1)  # Checked before rounding, because it may be infinite.
     return max(1, round(height)), max(1, round(width))

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import Any
 
+from ..checks import Range
+
 MAX_INT = 2**31 - 1
 """Largest whole number that the fields of all front ends hold."""
 FIELD_LIMIT = 1e12
@@ -188,11 +190,19 @@ class Number(Parameter):
         return self.accept(self.low if self.first is None else self.first)
 
     @property
-    def range_text(self) -> str:
-        """The numbers that are accepted, in words."""
-        if math.isinf(self.high) or self.high == MAX_INT:
-            return "" if math.isinf(self.low) else f" of at least {self.low:g}"
-        return f" of at most {self.high:g}" if math.isinf(self.low) else f" from {self.low:g} to {self.high:g}"
+    @abstractmethod
+    def range(self) -> Range:
+        """The numbers that are accepted."""
+
+    def _accept_own(self, value: Any) -> Any:
+        number = self.range.number(value)
+        if number is None:
+            raise self._refusal(value, self.range.text)
+        return number
+
+    def _read(self, text: str) -> Any:
+        number = _number_in(text)
+        return text if number is None else number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,22 +210,17 @@ class IntParameter(Number):
     """A whole number."""
 
     low: float = 0
-    high: float = MAX_INT
+    high: float = math.inf
 
     @property
     def bounds(self) -> tuple[int, int]:
         """The smallest and the largest number that a field offers."""
-        return int(self.low), int(self.high)
+        return int(self.low), int(min(self.high, MAX_INT))
 
-    def _accept_own(self, value: Any) -> int:
-        number = _finite(value)
-        if number is None or number != int(number) or not self.low <= number <= self.high:
-            raise self._refusal(value, f"a whole number{self.range_text}")
-        return int(number)
-
-    def _read(self, text: str) -> Any:
-        number = _number_in(text)
-        return text if number is None else number
+    @property
+    def range(self) -> Range:
+        """The numbers that are accepted."""
+        return Range(self.low, self.high, whole=True)
 
     def _placeholder(self) -> str:
         return "N"
@@ -247,16 +252,10 @@ class FloatParameter(Number):
         low = max(self.low, -FIELD_LIMIT)
         return max(low, 10.0**-self.decimals) if self.positive else low, min(self.high, FIELD_LIMIT)
 
-    def _accept_own(self, value: Any) -> float:
-        number = _finite(value)
-        if number is None or not self.low <= number <= self.high or (self.positive and number <= 0):
-            limit = "" if math.isinf(self.high) else f" of at most {self.high:g}"
-            raise self._refusal(value, f"a positive number{limit}" if self.positive else f"a number{self.range_text}")
-        return number
-
-    def _read(self, text: str) -> Any:
-        number = _number_in(text)
-        return text if number is None else number
+    @property
+    def range(self) -> Range:
+        """The numbers that are accepted."""
+        return Range(self.low, self.high, positive=self.positive)
 
     def write(self, value: Any) -> str:
         """Return the shortest text that gives the same number."""
@@ -458,13 +457,7 @@ class Output(Parameter):
 
 def _finite(value: Any) -> float | None:
     """`value` as a finite number; None if it is none. True, false and texts are no numbers."""
-    if isinstance(value, bool | str | bytes):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+    return Range().number(value)
 
 
 def _number_in(text: str) -> float | int | None:

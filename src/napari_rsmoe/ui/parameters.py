@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .. import ranges
 from ..fitting.settings import PRESETS, RENAMED_PRESETS
 from ..io.formats import DTYPES, FORMATS, JPEG_QUALITY
 from ..renamed import current_keywords
@@ -33,6 +34,7 @@ SEED = IntParameter(
     help="The same seed gives the same result, whatever the number of threads.",
     default=0,
     advanced=True,
+    **ranges.SEED.ends,
 )
 DEVICE = Choice(
     name="device",
@@ -51,7 +53,7 @@ THRESHOLD = FloatParameter(
     "into one segment, above it they stay apart. For the start by segmentation.",
     default=None,
     automatic=Automatic(None, "20"),
-    positive=True,
+    **ranges.THRESHOLD.ends,
     decimals=1,
     first=20,
     advanced=True,
@@ -84,8 +86,7 @@ SHARPEN = FloatParameter(
     label="Sharpen",
     help="Factor by which kernels shrink before they are drawn. Above 1 edges get sharper, below 1 softer.",
     default=1.0,
-    low=1e-6,
-    high=1e6,
+    **ranges.SHARPEN.ends,
     step=0.05,
     slider=(0.2, 5.0),
 )
@@ -104,6 +105,7 @@ LEFT_OUT: tuple[Parameter, ...] = (
         help="Leave out pixels that have at least this value in any channel, in the units of the image.",
         default=None,
         automatic=Automatic(None, "off"),
+        **ranges.VALUE.ends,
         decimals=4,
         first=255,
         advanced=True,
@@ -114,6 +116,7 @@ LEFT_OUT: tuple[Parameter, ...] = (
         help="Leave out pixels that have less than this value in any channel, in the units of the image.",
         default=None,
         automatic=Automatic(None, "off"),
+        **ranges.VALUE.ends,
         decimals=4,
         first=0,
         advanced=True,
@@ -124,6 +127,7 @@ LEFT_OUT: tuple[Parameter, ...] = (
         help="Leave out pixels that have more than this value in any channel, in the units of the image.",
         default=None,
         automatic=Automatic(None, "off"),
+        **ranges.VALUE.ends,
         decimals=4,
         first=255,
         advanced=True,
@@ -135,6 +139,7 @@ LEFT_OUT: tuple[Parameter, ...] = (
         "or one that is customary, such as -32768, -9999 or -3.4e38, if it lies far from all others.",
         default="auto",
         automatic=Automatic("auto", "by the file"),
+        **ranges.VALUE.ends,
         decimals=4,
         first=-9999,
         advanced=True,
@@ -166,7 +171,7 @@ DATA_RANGE = FloatParameter(
     "without a few extreme pixels; 255 for 8-bit images that fill at least half of it.",
     default=None,
     automatic=Automatic(None, "of the signal"),
-    positive=True,
+    **ranges.DATA_RANGE.ends,
     decimals=4,
     first=255,
     advanced=True,
@@ -195,7 +200,7 @@ PLANE: tuple[Parameter, ...] = (
         "no uncertainty. By default the preset decides.",
         default="auto",
         automatic=Automatic("auto", "by the preset"),
-        low=1,
+        **ranges.MODELS.ends,
         first=20,
     ),
     IntParameter(
@@ -205,7 +210,7 @@ PLANE: tuple[Parameter, ...] = (
         "image takes the counts with the lowest expected error.",
         default="auto",
         automatic=Automatic("auto", "several counts"),
-        low=1,
+        **ranges.KERNELS.ends,
         step=100,
         first=1000,
         advanced=True,
@@ -263,6 +268,7 @@ STACK: tuple[Parameter, ...] = (
         label="Average planes",
         help="How many planes before and after each plane are averaged with it, where they show the same.",
         default=0,
+        **ranges.AVERAGE.ends,
     ),
     CHECKPOINT,
 )
@@ -277,7 +283,7 @@ FIT: tuple[Parameter, ...] = (
         "expected to reach 32 dB.",
         default="auto",
         automatic=Automatic("auto", "for 32 dB"),
-        low=1,
+        **ranges.KERNELS.ends,
         step=100,
         first=2000,
         excludes=("psnr",),
@@ -289,8 +295,7 @@ FIT: tuple[Parameter, ...] = (
         help="Use as few kernels as reach this peak signal-to-noise ratio, in dB. This takes several fits.",
         default=None,
         automatic=Automatic(None, "off"),
-        positive=True,
-        high=300,
+        **ranges.PSNR.ends,
         unit="dB",
         first=32,
         excludes=("n_kernels", "time"),
@@ -302,7 +307,7 @@ FIT: tuple[Parameter, ...] = (
         "of the machine.",
         default=None,
         automatic=Automatic(None, "off"),
-        positive=True,
+        **ranges.TIME.ends,
         unit="s",
         first=5,
         excludes=("psnr", "iterations"),
@@ -343,6 +348,7 @@ FIT: tuple[Parameter, ...] = (
         help="How many steps the optimiser takes.",
         default=None,
         automatic=Automatic(None, "by the preset"),
+        **ranges.ITERATIONS.ends,
         step=100,
         first=1000,
         advanced=True,
@@ -377,8 +383,7 @@ UPSCALE: tuple[Parameter, ...] = (
         help="Output pixels for each pixel of the image, along both Y and X; any positive number.",
         default=2.0,
         required=True,
-        positive=True,
-        high=1e6,
+        **ranges.SCALE.ends,
         step=0.5,
         decimals=3,
     ),
@@ -388,7 +393,7 @@ UPSCALE: tuple[Parameter, ...] = (
         label="Models",
         help="How many models are fitted and averaged. More give a smoother result and take longer.",
         default=4,
-        low=1,
+        **ranges.MODELS.ends,
     ),
     IntParameter(
         name="n_kernels",
@@ -396,7 +401,7 @@ UPSCALE: tuple[Parameter, ...] = (
         help="How many kernels each model has. By default one for every 3 pixels, which keeps fine detail.",
         default=None,
         automatic=Automatic(None, "one for every 3 pixels"),
-        low=1,
+        **ranges.KERNELS.ends,
         step=1000,
         first=5000,
         advanced=True,
@@ -408,6 +413,7 @@ UPSCALE: tuple[Parameter, ...] = (
         help="How many steps the optimiser takes for each model.",
         default=None,
         automatic=Automatic(None, "50"),
+        **ranges.ITERATIONS.ends,
         step=100,
         first=50,
         advanced=True,
@@ -425,8 +431,7 @@ RENDER: tuple[Parameter, ...] = (
         help="Output pixels for each pixel of the model, along both Y and X; any positive number.",
         default=None,
         automatic=Automatic(None, "1"),
-        positive=True,
-        high=1e6,
+        **ranges.SCALE.ends,
         step=0.5,
         decimals=3,
         first=2,
@@ -549,7 +554,7 @@ FORMAT = Choice(
     what="SUFFIX",
 )
 QUALITY = IntParameter(
-    name="quality", label="JPEG quality", help="Quality of JPEG files.", default=JPEG_QUALITY, low=1, high=100
+    name="quality", label="JPEG quality", help="Quality of JPEG files.", default=JPEG_QUALITY, **ranges.QUALITY.ends
 )
 OVERWRITE = Flag(
     name="overwrite",
@@ -565,7 +570,7 @@ THREADS = IntParameter(
     help="How many processor threads to use. The result does not depend on it.",
     default=None,
     automatic=Automatic(None, "all cores"),
-    low=1,
+    **ranges.THREADS.ends,
     first=4,
 )
 """For every command that computes."""

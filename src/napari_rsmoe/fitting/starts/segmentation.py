@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ...arrays import Floats
-from ...checks import checked_positive
+from ...checks import checked_choice
+from ...ranges import THRESHOLD
 from .cells import Labels, Weights, cut_cells
 from .content import gradient_density
 from .start import SIGMA_RANGE, Start, check_request, jitter
@@ -78,15 +79,14 @@ def segmentation_options(start: str, threshold: float | None, allocation: str | 
         if start != "segmentation":
             raise ValueError(f"{name} is for start='segmentation', not {start!r}.")
     if threshold is not None:
-        given["threshold"] = checked_positive(threshold, "threshold")
+        given["threshold"] = THRESHOLD.check(threshold, "threshold")
     if allocation is not None:
         _check_allocation(allocation)
     return given
 
 
 def _check_allocation(allocation: str) -> None:
-    if allocation not in ALLOCATIONS:
-        raise ValueError(f"allocation={allocation!r} is not known; use one of {', '.join(ALLOCATIONS)}.")
+    checked_choice(allocation, "allocation", ALLOCATIONS)
 
 
 def _start_in_cells(
