@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from napari_rsmoe import memory
+from napari_rsmoe.door import door
 from napari_rsmoe.errors import NotEnoughMemoryError
 from napari_rsmoe.memory import Need, available, budget, checked_memory, in_words, limited, require
 
@@ -103,3 +106,32 @@ def test_own_limit_of_the_process_counts(monkeypatch: pytest.MonkeyPatch) -> Non
     assert before > 0
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (10**6, 10**6))
     assert available() == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+        RuntimeError("std::bad_alloc"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+)
+def test_out_of_memory_is_one_clear_error(error: Exception) -> None:
+    @door
+    def job(*, memory: str | None = None) -> int:
+        if memory is None:
+            raise error
+        return budget()
+
+    with pytest.raises(NotEnoughMemoryError, match=r"There is not enough memory.*Process a part of the image") as told:
+        job()
+    assert told.value.__cause__ is error
+    assert job(memory="3M") == 3 * 2**20
+    assert memory.memory_error(ValueError("odd")) is None
+
+
+def test_memory_that_torch_and_numpy_cannot_get_is_named() -> None:
+    for greedy in (lambda: np.ones(2**55), lambda: torch.zeros(2**50, dtype=torch.float64, device="cpu")):
+        with pytest.raises(NotEnoughMemoryError), memory.out_of_memory_named():
+            greedy()

@@ -160,7 +160,7 @@ def memory_error(error: BaseException) -> NotEnoughMemoryError | None:
         return None
     reason = f" ({error})".replace("\n", " ") if str(error) else ""
     return NotEnoughMemoryError(
-        f"The memory of the machine did not suffice{reason}. Process a part of the image or fewer planes, take fewer "
+        f"There is not enough memory{reason}. Process a part of the image or fewer planes, take fewer "
         "models or kernels, or close other programs."
     )
 

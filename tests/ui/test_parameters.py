@@ -122,7 +122,9 @@ def edges() -> Iterator[tuple[str, str, Any]]:
             values: list[Any] = []
             if isinstance(parameter, Number):
                 accepted = parameter.range
-                values += [value for value in NO_NUMBERS if parameter.name != "scale" or value != [1]]  # also a pair
+                # A scale may also be a pair, and the number of kernels is limited by the pixels alone.
+                fine = {"scale": list, "n_kernels": int}.get(parameter.name)
+                values += [value for value in NO_NUMBERS if type(value) is not fine and parameter.name != "nodata"]
                 if accepted.positive:
                     values += [0, 0.0, -1.0]
                 elif math.isfinite(accepted.low):

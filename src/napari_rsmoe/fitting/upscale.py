@@ -183,7 +183,7 @@ def fit_models(
             n_kernels,
             preset="upscale",
             iterations=iterations,
-            seed=(models * seed + index) % (SEED.high + 1),
+            seed=(models * seed + index) % 2**63,
             device=device,
             callback=parts.part(index, f"model {index + 1} of {models}"),
         )

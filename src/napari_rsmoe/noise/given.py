@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,11 @@ from .noise_model import NoiseModel, PoissonGaussian
 
 Noise = float | str | PoissonGaussian | tuple[float, float, float] | Sequence[PoissonGaussian] | NoiseEstimate
 """What `denoise` accepts as `noise`."""
+
+
+STRENGTHS = (1e-12, 1e6)
+"""Standard deviations of given noise at the brightest pixel, as fractions of the range of the image, that are taken.
+Weaker noise is far below the rounding of single precision, stronger noise would have made the range larger."""
 
 
 def is_no_noise(noise: Any) -> bool:
@@ -76,10 +82,25 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
     if len(each) != channels:
         raise ValueError(f"noise is given for {len(each)} channels, but the image has {channels}.")
     models = tuple(model.scaled(factor, -layout.low * factor) for model in each)
+    for given, model in zip(each, models, strict=True):
+        _refuse_impossible(given, model, float(pixels.max()), layout)
     for c, model in enumerate(models if isinstance(known, tuple) else models[:1]):
         doubt_given(model, pixels[..., c : c + 1] if isinstance(known, tuple) else pixels, used, layout)
     planes = (pixels[..., c] if used is None else pixels[..., c][used] for c in range(channels))
     return NoiseModel(models, tuple(map(clip_limits, planes)))
+
+
+def _refuse_impossible(given: PoissonGaussian, scaled: PoissonGaussian, highest: float, layout: ImageFormat) -> None:
+    """Raise a ValueError for noise, in units of the image and of the engine, that no image like this one can have."""
+    light = max(highest - scaled.offset, 0.0)
+    strength = math.hypot(math.sqrt(scaled.gain) * math.sqrt(light), scaled.read)
+    if strength > 0 and not STRENGTHS[0] <= strength <= STRENGTHS[1]:  # It is 0 where all is darker than the offset.
+        size = f"{strength * layout.span:.4g}"
+        raise ValueError(
+            f"noise is given as {given}, a standard deviation of {size} at the brightest pixel of an image from "
+            f"{layout.low:.6g} to {layout.high:.6g}: {'more' if strength > 1 else 'less'} than it can have. Give it in "
+            "units of the image, or leave it to the program with 'auto'."
+        )
 
 
 def _known_noise(noise: Any) -> PoissonGaussian | tuple[PoissonGaussian, ...] | NoiseEstimate | None:
