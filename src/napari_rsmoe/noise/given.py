@@ -20,8 +20,6 @@ from .noise_model import NoiseModel, PoissonGaussian
 
 Noise = float | str | PoissonGaussian | tuple[float, float, float] | Sequence[PoissonGaussian] | NoiseEstimate
 """What `denoise` accepts as `noise`."""
-
-
 STRENGTHS = (1e-12, 1e6)
 """Standard deviations of given noise at the brightest pixel, as fractions of the range of the image, that are taken.
 Weaker noise is far below the rounding of single precision, stronger noise would have made the range larger."""
