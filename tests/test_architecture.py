@@ -26,7 +26,7 @@ FLOORS = (
     ("fitting",),
     ("denoising",),
     ("ui", "bench"),
-    ("", "plots"),
+    ("", "plots", "compat"),
     ("cli", "plugin", "notebook"),
     ("__main__",),
 )
@@ -35,7 +35,7 @@ FLOORS = (
 A module imports from its own package and from lower floors only. Neighbours on one floor do not know each other, but
 for the modules of the ground. `bench` lies below the front ends, as the command line starts it."""
 GROUND = FLOORS[0]
-FACES = ("", "engine", "notebook")
+FACES = ("", "engine", "io", "notebook")
 """Packages whose `__init__` gives names to users; that of every other package holds a docstring only."""
 MARK = re.compile(r"#.*\bhere\b", re.IGNORECASE)
 """A comment such as "Imported here to save start-up time" marks an import inside a function, and those that follow."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import engine, plots
+    from . import compat, engine, io, notebook, plots
     from .denoising.any_array import denoise
     from .denoising.result import Denoised
     from .denoising.stack import DenoisedStack, denoise_stack
@@ -115,7 +115,7 @@ def __getattr__(name: str) -> object:
     value: object
     if name in _MODULE_OF:
         value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    elif name in ("engine", "plots"):
+    elif name in ("compat", "engine", "io", "notebook", "plots"):
         value = import_module(f"{__name__}.{name}")
     elif name == "__version__":
         # Imported here to save start-up time.
