@@ -20,7 +20,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import compat, engine, io, notebook, plots
+    from . import compat, engine, io, plots
+    from . import notebook as notebook
     from .denoising.any_array import denoise
     from .denoising.result import Denoised
     from .denoising.stack import DenoisedStack, denoise_stack
@@ -58,12 +59,14 @@ __all__ = [
     "PoissonGaussian",
     "Progress",
     "__version__",
+    "compat",
     "create_image",
     "denoise",
     "denoise_stack",
     "engine",
     "estimate_noise",
     "fit",
+    "io",
     "map_planes",
     "plots",
     "psnr",

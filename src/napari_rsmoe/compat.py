@@ -143,4 +143,5 @@ class RsmoeAccessor:
 with suppress(ImportError):
     import xarray
 
-    xarray.register_dataarray_accessor("rsmoe")(RsmoeAccessor)
+    register: Any = xarray.register_dataarray_accessor
+    register("rsmoe")(RsmoeAccessor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,9 +15,6 @@ from .info import plain
 from .options import PATH, READING, Common, Files, file_options, run_options, settings
 from .program import Verb
 from .stack import Job, Result, process_file
-
-if TYPE_CHECKING:
-    from ..noise.estimate import ChannelNoise
 
 
 @click.command("noise", cls=Verb, options_metavar="[options]")
@@ -55,16 +52,7 @@ def command(path: Path, given: dict[str, Any], files: Files, common: Common) -> 
             "channels": [asdict(channel) for channel in found.channels],
         }
         if not common.json:
-            report.line(f"{job.label or path}: standard deviation {_with_error(found.sigma, found.sigma_error)}")
-            for number, channel in enumerate(found.channels):
-                report.line(f"  {f'channel {number}: ' if len(found.channels) > 1 else ''}{_described(channel)}")
-            neighbours = ", ".join(
-                f"{_with_error(*pair)} along {axis}"
-                for axis, *pair in zip("yx", found.correlation, found.correlation_error, strict=True)
-            )
-            report.line(f"  {'white' if facts['white'] else 'correlated'}; correlation of neighbours {neighbours}")
-            if found.shared:
-                report.line(f"  correlation of channels {_with_error(found.shared, found.shared_error)}")
+            report.line(f"{job.label or path}: {found}")
         return Result([], facts)
 
     report.begin(0, path.name)
@@ -76,22 +64,3 @@ def command(path: Path, given: dict[str, Any], files: Files, common: Common) -> 
     if common.json:
         click.echo(json.dumps(plain({"verb": "noise", "ok": True, "file": str(path), "planes": planes})))
     return 0
-
-
-def _described(channel: ChannelNoise) -> str:
-    """One line that describes a channel."""
-    if channel.sigma == 0:
-        return "no noise found"
-    if channel.gain == 0:
-        parts = [f"the same at all values, {_with_error(channel.sigma, channel.sigma_error)}"]
-    else:
-        numbers = ("gain", channel.gain, channel.gain_error), ("offset", channel.offset, channel.offset_error)
-        read = ("read noise", channel.read, channel.read_error)
-        parts = [f"{name} {_with_error(value, error)}" for name, value, error in (*numbers, read)]
-    ends = zip(("lower", "upper"), channel.clipped, strict=True)
-    return ", ".join(parts + [f"{share:.1%} of the pixels cut off at the {end} end" for end, share in ends if share])
-
-
-def _with_error(value: float, error: float) -> str:
-    # Only one of offset and read noise follows from the variances.
-    return f"{value:.4g} +- {error:.2g}" if error else f"{value:.4g} (assumed)"

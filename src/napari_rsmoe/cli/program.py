@@ -214,7 +214,7 @@ def _say_error(message: str, as_json: bool) -> None:
     subcommand_metavar="VERB INPUT OUTPUT [options]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 all done; 1 something failed, or some of the files of a folder did; 2 wrong usage; "
-    "130 stopped with Ctrl-C.",
+    "130 stopped with Ctrl-C. Shell completion: docs/guide/command-line.md.",
 )
 @click.version_option(package_name="napari-rsmoe")
 def main() -> None:

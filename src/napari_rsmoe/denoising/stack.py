@@ -25,7 +25,7 @@ from .denoise import denoise
 from .result import Denoised
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DenoisedStack:
     """What `denoise_stack` returns.
 
@@ -41,6 +41,10 @@ class DenoisedStack:
     image: Any
     std: Any
     noise: list[float]
+
+    def __repr__(self) -> str:
+        ends = sorted({f"{min(self.noise):.4g}", f"{max(self.noise):.4g}"}, key=float) if self.noise else ["unknown"]
+        return f"<Denoised stack of shape {tuple(self.image.shape)}: noise {' to '.join(ends)}>"
 
 
 class Series:

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -123,8 +123,12 @@ def same_kind_out(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **keywords: P.kwargs) -> R:
-        image, *rest = args
-        given = unwrapped(image)
-        return given.restore(function(given.array, *rest, **keywords))  # type: ignore[arg-type]
+        named = "image" in keywords
+        given = unwrapped(keywords["image"] if named else args[0] if args else None)
+        if named:
+            keywords["image"] = given.array
+        else:
+            args = (given.array, *args[1:])  # type: ignore[assignment]
+        return cast("R", given.restore(function(*args, **keywords)))
 
     return wrapper

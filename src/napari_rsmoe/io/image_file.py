@@ -19,7 +19,7 @@ from .sizes import check_memory, selected_shape
 from .units import PixelSize, unit_ratio
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImageFile:
     """An image with its axes and metadata.
 
@@ -89,6 +89,14 @@ class ImageFile:
             limits=details.limits if len(details.limits) == channels else (),
             position={axis: place for axis, place in details.position.items() if axis in self.axes},
         )
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(
+            f"{axis} {size.value:.4g} {size.unit or '(no unit)'}" for axis, size in self.pixel_size.items()
+        )
+        more = [f"pixel size {sizes}"] if sizes else []
+        more += [repr(self.name)] if self.name else []
+        return f"<ImageFile {', '.join([f'{self.axes} {self.shape} {self.dtype}', *more])}>"
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..door import door
 from .raster import checked_sharpen
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+TABLE_COLUMNS = ("y", "x", "long", "short", "angle", "weight")
+"""Columns of a data frame, before those of the experts."""
 CORNERS = 16
 """Corners of the polygon that approximates an ellipse. Fewer look angular, more take longer to draw."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Kernels:
     """A table of L steered Gaussian kernels.
 
@@ -90,6 +97,68 @@ class Kernels:
         return Kernels(**{name: getattr(self, name)[which] for name in self._columns()})
 
     @door
+    def __repr__(self) -> str:
+        channels = self.expert.shape[1]
+        kind = "linear" if self.slope is not None else "constant"
+        return (
+            f"<{len(self)} kernels of {channels} channel{'s' if channels > 1 else ''}, {kind} experts, standard "
+            f"deviations {self.axes.min():.3g} to {self.axes.max():.3g} px>"
+        )
+
+    def to_dataframe(self) -> DataFrame:
+        """The table for pandas, one row for each kernel; pandas is needed (the extra ``arrays``).
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``y``, ``x``, ``long``, ``short`` (standard deviations in pixels), ``angle``, ``weight``,
+            ``expert_0``, ``expert_1``, ... and for linear experts ``slope_0_y``, ``slope_0_x``, ...
+
+        Examples
+        --------
+        >>> from napari_rsmoe import Kernels
+        >>> kernels = Kernels([[8, 10]], axes=[[4, 2]], angle=[0.0], weight=[1.0], expert=[[200.0]])
+        >>> table = kernels.to_dataframe()
+        >>> table["long"] *= 1.5
+        >>> Kernels.from_dataframe(table).axes.tolist()
+        [[6.0, 2.0]]
+        """
+        import pandas  # here: it is optional, and slow to load
+
+        named = [self.center, self.axes, self.angle[:, None], self.weight[:, None], self.expert]
+        names = [*TABLE_COLUMNS, *(f"expert_{c}" for c in range(self.expert.shape[1]))]
+        if self.slope is not None:
+            named.append(self.slope.reshape(len(self), -1))
+            names += [f"slope_{c}_{axis}" for c in range(self.expert.shape[1]) for axis in "yx"]
+        return pandas.DataFrame(np.hstack(named), columns=names)
+
+    @classmethod
+    def from_dataframe(cls, table: DataFrame) -> Kernels:
+        """The kernels of a table as `to_dataframe` makes it; other columns are ignored.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, or the values make no kernels.
+        """
+        missing = [name for name in (*TABLE_COLUMNS, "expert_0") if name not in table]
+        if missing:
+            raise ValueError(f"The table has no column {', '.join(missing)}; see Kernels.to_dataframe.")
+        channels = next(c for c in itertools.count() if f"expert_{c}" not in table)
+        values = {name: np.asarray(table[name], np.float64) for name in TABLE_COLUMNS}
+        slopes = [f"slope_{c}_{axis}" for c in range(channels) for axis in "yx"]
+        slope = None
+        if all(name in table for name in slopes):
+            slope = np.stack([table[name] for name in slopes], 1).reshape(len(table), channels, 2)
+        return cls(
+            np.stack([values["y"], values["x"]], 1),
+            np.stack([values["long"], values["short"]], 1),
+            values["angle"],
+            values["weight"],
+            np.stack([table[f"expert_{c}"] for c in range(channels)], 1),
+            slope,
+        )
+
     def mass(self) -> np.ndarray:
         """Weight times area of each kernel (L,) in pixels squared, a measure of its visibility."""
         mass: np.ndarray = self.weight * self.axes.prod(1)

@@ -23,7 +23,7 @@ PARTS = 3
 """Parts of the image along each axis. The estimate is repeated without each of the PARTS^2 parts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ChannelNoise:
     """Noise of one channel, in units of the image, with standard errors.
 
@@ -49,8 +49,29 @@ class ChannelNoise:
     read: float
     read_error: float
 
+    def __str__(self) -> str:
+        """The noise in one line, as ``napari-rsmoe noise`` prints it."""
+        if self.sigma == 0:
+            return "no noise found"
+        if self.gain == 0:
+            parts = [f"the same at all values, {_with_error(self.sigma, self.sigma_error)}"]
+        else:
+            numbers = (
+                ("gain", self.gain, self.gain_error),
+                ("offset", self.offset, self.offset_error),
+                ("read noise", self.read, self.read_error),
+            )
+            parts = [f"{name} {_with_error(value, error)}" for name, value, error in numbers]
+        ends = zip(("lower", "upper"), self.clipped, strict=True)
+        return ", ".join(
+            parts + [f"{share:.1%} of the pixels cut off at the {end} end" for end, share in ends if share]
+        )
 
-@dataclass(frozen=True)
+    def __repr__(self) -> str:
+        return f"<ChannelNoise: {self}>"
+
+
+@dataclass(frozen=True, repr=False)
 class NoiseEstimate:
     """What `estimate_noise` returns; `denoise` takes it as `noise`.
 
@@ -77,6 +98,34 @@ class NoiseEstimate:
     shared: float
     shared_error: float
     model: NoiseModel
+
+    def __str__(self) -> str:
+        """The noise with its standard errors in a few lines, as ``napari-rsmoe noise`` prints it."""
+        lines = [f"standard deviation {_with_error(self.sigma, self.sigma_error)}"]
+        for number, channel in enumerate(self.channels):
+            lines.append(f"  {f'channel {number}: ' if len(self.channels) > 1 else ''}{channel}")
+        neighbours = ", ".join(
+            f"{_with_error(*pair)} along {axis}"
+            for axis, *pair in zip("yx", self.correlation, self.correlation_error, strict=True)
+        )
+        lines.append(f"  {self._colour}; correlation of neighbours {neighbours}")
+        if self.shared:
+            lines.append(f"  correlation of channels {_with_error(self.shared, self.shared_error)}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        kind = "growing with brightness" if any(channel.gain for channel in self.channels) else "even"
+        found = f"standard deviation {_with_error(self.sigma, self.sigma_error)}, {kind}, {self._colour}"
+        return f"<NoiseEstimate: {found if self.sigma else 'no noise found'}>"
+
+    @property
+    def _colour(self) -> str:
+        return "white" if self.model.white else "correlated"
+
+
+def _with_error(value: float, error: float) -> str:
+    # Only one of offset and read noise follows from the variances.
+    return f"{value:.4g} +- {error:.2g}" if error else f"{value:.4g} (assumed)"
 
 
 @door

@@ -77,7 +77,7 @@ SILENCE = PoissonGaussian(0, 0, 0)
 """The model of a channel without noise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NoiseModel:
     """Noise model of an image (H, W, C), in the units of its values.
 
@@ -98,6 +98,10 @@ class NoiseModel:
     limits: tuple[Limits, ...]
     spectrum: Array | None = None
     correlation: tuple[float, float] = (0.0, 0.0)
+
+    def __repr__(self) -> str:
+        shared = f", channels correlated by {self.shared:.3g}" if self.shared else ""
+        return f"<NoiseModel: {list(self.channels)}, {'white' if self.white else 'correlated'}{shared}>"
 
     @property
     def white(self) -> bool:
