@@ -363,7 +363,7 @@ class Converted:
         self.dtype = step.dtype
 
     def __getitem__(self, index: Any) -> Pixels:
-        entries = _expanded(index, len(self.shape))
+        entries = expanded(index, len(self.shape))
         of_loop = dict(zip(self._loops, entries, strict=False))
         block = np.asarray(self._source[tuple(of_loop.get(axis, slice(None)) for axis in self._stored)])
         left = [axis for axis in self._stored if not isinstance(of_loop.get(axis), int | np.integer)]
@@ -379,7 +379,7 @@ class Converted:
             close()
 
 
-def _expanded(index: Any, ndim: int) -> list[Any]:
+def expanded(index: Any, ndim: int) -> list[Any]:
     """An index with one entry for each axis."""
     entries = list(index) if isinstance(index, tuple) else [index]
     if any(entry is Ellipsis for entry in entries):

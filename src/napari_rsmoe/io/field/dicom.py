@@ -1,0 +1,85 @@
+"""DICOM images of medicine, by pydicom: single images and multi-frame files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from ..image_file import ImageFile
+from ..numbers import positive, real
+from ..pixel_meaning import GREY, RGB, WHITE_IS_ZERO, YCBCR, PixelMeaning, shown
+from ..reading import Reading
+from ..sizes import check_memory
+from ..units import PixelSize
+from .frames import image_of, library, opened
+
+_MEANINGS = {
+    "MONOCHROME1": WHITE_IS_ZERO,
+    "MONOCHROME2": GREY,
+    "RGB": RGB,
+    "YBR_FULL": YCBCR,
+    "PALETTE COLOR": RGB,
+}
+
+
+def read(path: Path, how: Reading) -> ImageFile:
+    """Read a DICOM file, in the values that its modality gives (rescale slope and intercept are applied)."""
+    pydicom = library("pydicom", "DICOM")
+    with opened(path, "DICOM", lambda: pydicom.dcmread(path)) as data:
+        if "PixelData" not in data and "FloatPixelData" not in data:
+            raise ImageError(f"{path} is a DICOM file without an image.")
+        kind = _MEANINGS.get(str(data.get("PhotometricInterpretation", "MONOCHROME2")))
+        if kind is None:
+            raise ImageError(
+                f"{path} is stored as {data.PhotometricInterpretation}, which cannot be converted; convert it to RGB "
+                "or MONOCHROME2 in another program."
+            )
+        frames, samples = int(data.get("NumberOfFrames", 1) or 1), int(data.get("SamplesPerPixel", 1))
+        check_memory((frames, int(data.Rows), int(data.Columns), samples), np.uint16)
+        pixels: NDArray[Any] = np.asarray(data.pixel_array)
+        if data.get("PhotometricInterpretation") == "PALETTE COLOR":
+            pixels = np.asarray(library("pydicom.pixels", "DICOM").apply_color_lut(pixels, data))
+        samples = pixels.shape[-1] if pixels.ndim > 2 and pixels.shape[-1] in (3, 4) else 1
+        axes = ("" if frames == 1 else "T" if "FrameTime" in data else "Z") + "YX" + ("S" if samples > 1 else "")
+    meaning = PixelMeaning(kind, bits=int(data.get("BitsStored", 8 * pixels.dtype.itemsize)))
+    converted = shown(pixels, axes, meaning)
+    values, note = _rescaled(np.asarray(converted.data[...]), data)
+    notes = (*converted.notes, *note, "data on patient and examination are not copied to other files")
+    return image_of(path, how, values, converted.axes, lambda: None, kind="dicom", pixel_size=_sizes(data), notes=notes)
+
+
+def _rescaled(pixels: NDArray[Any], data: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Values as the modality means them, such as Hounsfield units: integers if slope and intercept are."""
+    slope, intercept = real(data.get("RescaleSlope", 1)), real(data.get("RescaleIntercept", 0))
+    if slope is None or intercept is None or (slope, intercept) == (1, 0):
+        return pixels, ()
+    values = pixels * slope + intercept
+    unit = f" ({data.RescaleType})" if data.get("RescaleType") else ""
+    note = f"values are {slope:g} times the stored ones plus {intercept:g}{unit}, as the file says"
+    if float(slope).is_integer() and float(intercept).is_integer():
+        fits = np.iinfo(np.int16).min <= values.min() and values.max() <= np.iinfo(np.int16).max
+        return values.astype(np.int16 if fits else np.int32), (note,)
+    return values.astype(np.float32), (note,)
+
+
+def _sizes(data: Any) -> dict[str, PixelSize]:
+    """Distances between rows, columns and slices in millimetres, and between frames in milliseconds."""
+    found = {}
+    spacing = data.get("PixelSpacing") or data.get("ImagerPixelSpacing") or ()
+    for axis, value in zip("YX", spacing, strict=False):
+        size = positive(value)
+        if size is not None:
+            found[axis] = PixelSize(size, "millimeter")
+    for axis, keyword, unit in (
+        ("Z", "SliceThickness", "millimeter"),
+        ("Z", "SpacingBetweenSlices", "millimeter"),
+        ("T", "FrameTime", "millisecond"),
+    ):
+        size = positive(data.get(keyword))
+        if size is not None:
+            found[axis] = PixelSize(size, unit)
+    return found
