@@ -12,7 +12,7 @@ import torch
 from ..fitting.optimiser import Optimiser
 from ..model.model import Model
 from ..progress import Callback, Progress
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, Kernels
 from .fusion import Group
 from .members import Batch, Members
 from .observation import Observation
@@ -69,7 +69,7 @@ def fit_ensemble(
     schedule = _Schedule(task, callback)
     for numbers in batches(task.plans, (height, width), 0 if device.type == "cpu" else BATCH_TILES):
         batch = members.batch(numbers)
-        kernels, steps = None if checkpoint is None else checkpoint.load(numbers), task.settings.iterations
+        kernels, steps = _kept(checkpoint, batch, observation), task.settings.iterations
         if kernels is None:
             fitter = members.fitter(batch)
             schedule.advance(fitter, batch, len(members.models), partial(members.preview, fitter, batch))
@@ -84,6 +84,13 @@ def fit_ensemble(
             break
     members.models.sort(key=lambda model: int(model.metadata["model"]))  # Batches change the order.
     return Ensemble(observation, members.models, members.groups)
+
+
+def _kept(checkpoint: Checkpoint | None, batch: Batch, observation: Observation) -> Kernels | None:
+    """The kernels of a batch that was finished before; None if there are none."""
+    if checkpoint is None:
+        return None
+    return checkpoint.load(batch.numbers, batch.plans[0].n_kernels, observation.pixels.shape[2])
 
 
 @dataclass

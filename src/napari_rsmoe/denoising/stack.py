@@ -21,6 +21,7 @@ from ..image.planes import CHANNEL_AXES, ArraySource, Plane, Planes
 from ..progress import Callback
 from ..ranges import AVERAGE
 from ..renamed import accept_earlier_keywords
+from .checkpoint import folder_of_checkpoints
 from .denoise import denoise
 from .result import Denoised
 
@@ -125,8 +126,7 @@ class Series:
         """Where the models of a plane are kept."""
         if self.checkpoint is None or len(self.planes) == 1:
             return self.checkpoint
-        self.checkpoint.mkdir(exist_ok=True)
-        return self.checkpoint / f"plane_{plane.number:04d}"
+        return folder_of_checkpoints(self.checkpoint, r"plane_\d{4,}") / f"plane_{plane.number:04d}"
 
     def _neighbours(self, plane: Plane) -> Iterator[NDArray[Any]]:
         """Pixels of the planes that are averaged with a plane, the nearest first."""

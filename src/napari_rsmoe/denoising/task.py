@@ -53,9 +53,11 @@ class Task:
             return self
         try:
             kept = job["settings"]
-            settings = FitSettings(**{f.name: _tuple(kept[f.name]) for f in fields(FitSettings) if f.name in kept})
-            plans = [Plan(plan["n_kernels"], _tuple(plan["shift"])) for plan in job["models"]]
-        except (KeyError, TypeError):
+            settings = replace(
+                FitSettings(), **{f.name: _like(f.default, kept[f.name]) for f in fields(FitSettings) if f.name in kept}
+            )
+            plans = [Plan(_like(1, plan["n_kernels"]), _like((0, 0), plan["shift"])) for plan in job["models"]]
+        except (KeyError, TypeError, AttributeError):
             return self
         chosen = self.options.n_kernels
         if (
@@ -111,6 +113,11 @@ class Task:
         }
 
 
-def _tuple(value: Any) -> Any:
-    """JSON holds tuples as lists."""
-    return tuple(value) if isinstance(value, list) else value
+def _like(example: Any, value: Any) -> Any:
+    """A value from a file, of the kind of an example; a TypeError if it is of another. JSON holds tuples as lists."""
+    if isinstance(example, tuple) and isinstance(value, list) and len(value) == len(example):
+        return tuple(map(_like, example, value))
+    kinds = (int, float) if type(example) is float else (type(example),)
+    if type(value) not in kinds:
+        raise TypeError(f"{value!r} should be like {example!r}")
+    return value
