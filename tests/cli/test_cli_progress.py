@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from cli_helpers import FEW, run
 
+from napari_rsmoe import estimate_noise
 from napari_rsmoe.io.files import write_image
 
 pytest_plugins = ("cli_fixtures",)
@@ -63,6 +64,20 @@ def test_a_terminal_shows_files_planes_and_the_remaining_time(tmp_path, picture)
     assert any(re.search(r"\d\d:\d\d<\d\d:\d\d", line) for line in shown)
     # The clock goes on while nothing is reported.
     assert len({re.search(r"(\d\d:\d\d)<", line)[1] for line in shown if re.search(r"(\d\d:\d\d)<", line)}) > 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals")
+def test_the_noise_estimate_is_not_silent(tmp_path, picture):
+    write_image(tmp_path / "a.tif", np.stack([picture, picture]), axes="TYX")
+    code, seen = seen_in_terminal("noise", tmp_path / "a.tif")
+    text = "".join(part for _, part in seen)
+    assert code == 0, text
+    assert "a.tif, starting" in text
+    assert "standard deviation" in text
+    reports = []
+    estimate_noise(picture, callback=reports.append)
+    assert [report.stage for report in reports] == ["noise", *["standard errors"] * 9]
+    assert estimate_noise(picture, callback=lambda _: True).sigma == estimate_noise(picture).sigma
 
 
 def test_verbose_says_what_was_found_and_decided(tmp_path, picture):

@@ -28,6 +28,20 @@ def test_planar_samples(planar):
     assert not read_image(planar, axes="CYX").alpha
 
 
+def test_axes_without_a_name(tmp_path):
+    tifffile.imwrite(tmp_path / "five.tif", np.zeros((5, 20, 24), np.uint16), photometric="minisblack")
+    with tifffile.TiffWriter(tmp_path / "pages.tif") as tif:
+        for page in STACK:
+            tif.write(page, contiguous=False, metadata=None)
+    for name, count in (("five.tif", 5), ("pages.tif", 4)):
+        (note,) = read_image(tmp_path / name).notes
+        assert note.startswith(f"read as QYX: {count} planes, one after the other")
+        assert note.endswith("TYX, ZYX, CYX")
+        assert read_image(tmp_path / name, axes="TYX").notes == ()
+    write_image(tmp_path / "named.tif", STACK, axes="QYX")
+    assert read_image(tmp_path / "named.tif").notes == ()
+
+
 def test_arrays_without_axes(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((20, 24, 3), np.uint8))
     (note,) = read_image(tmp_path / "a.npy").notes

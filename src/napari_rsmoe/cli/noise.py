@@ -40,7 +40,7 @@ def command(path: Path, given: dict[str, Any], files: Files, common: Common) -> 
     def estimate_plane(job: Job) -> Result:
         from .. import estimate_noise  # here: torch takes seconds to load
 
-        found = estimate_noise(job.inputs(given))
+        found = estimate_noise(job.inputs(given), callback=job.callback)
         facts = {
             "sigma": found.sigma,
             "sigma_error": found.sigma_error,

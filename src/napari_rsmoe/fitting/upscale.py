@@ -26,6 +26,9 @@ more it loses fine detail."""
 FEW_LEVELS = 16
 """Levels of integers between the darkest and the brightest value below which rounding destroys an enlarged image."""
 
+PRESET_MODELS = {"fast": 2, "balanced": 4, "best": 8}
+"""Number of models, by preset. More average out more of what each model does wrong; time grows with their number."""
+
 PixelBox = tuple[int, int, int, int]
 """Rows and columns (y0, x0, y1, x1) of an output, as in slices."""
 
@@ -37,7 +40,8 @@ def upscale(
     scale: float | Numbers,
     sharpen: float = 1.0,
     *,
-    models: int = 4,
+    preset: str = "balanced",
+    models: int | str = "auto",
     n_kernels: int | None = None,
     iterations: int | None = None,
     ignore_nan: bool = False,
@@ -65,8 +69,11 @@ def upscale(
         Output pixels for each image pixel (along y and x), positive; the output shape is rounded.
     sharpen : float
         Above 1 edges get sharper still: kernels shrink by this factor before they are drawn (kernel editing).
-    models : int
-        Number of models that are averaged, each from its own start. More models are smoother and take longer.
+    preset : {"fast", "balanced", "best"}
+        Number of models: 2, 4 or 8.
+    models : int or "auto"
+        Number of models that are averaged, each from its own start. More models are smoother and take longer. "auto"
+        leaves it to the preset.
     n_kernels : int, optional
         Kernels of each model; by default one for every 3 pixels, which keeps fine detail.
     iterations : int, optional
@@ -147,7 +154,14 @@ def upscale(
     height, width, channels = inputs.pixels.shape
     Raster.plan((height, width), channels, scale=scale)
     fitted = fit_models(
-        inputs, models=models, n_kernels=n_kernels, iterations=iterations, seed=seed, device=device, callback=callback
+        inputs,
+        preset=preset,
+        models=models,
+        n_kernels=n_kernels,
+        iterations=iterations,
+        seed=seed,
+        device=device,
+        callback=callback,
     )
     large = draw_mean(fitted, scale=scale, sharpen=sharpen, device=device, choice=dtype)
     return inputs.with_missing(large)
@@ -157,7 +171,8 @@ def upscale(
 def fit_models(
     image: Any,
     *,
-    models: int,
+    preset: str = "balanced",
+    models: int | str = "auto",
     n_kernels: int | None = None,
     iterations: int | None = None,
     seed: int = 0,
@@ -173,19 +188,21 @@ def fit_models(
     inputs = Inputs.of(image, channel_axis, **left_out)
     if n_kernels is None:
         n_kernels = max(1, inputs.pixels[..., 0].size // PIXELS_PER_KERNEL)
-    models = MODELS.check(models, "models")
+    if preset not in tuple(PRESET_MODELS):
+        raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(PRESET_MODELS)}.")
+    count = PRESET_MODELS[preset] if isinstance(models, str) and models == "auto" else MODELS.check(models, "models")
     seed = SEED.check(seed, "seed")  # a fraction times the number of models may be whole
-    parts = Parts(callback, models)
+    parts = Parts(callback, count)
     fitted: list[Model] = []
-    for index in range(models):
+    for index in range(count):
         model = fit(
             inputs,
             n_kernels,
             preset="upscale",
             iterations=iterations,
-            seed=(models * seed + index) % 2**63,
+            seed=(count * seed + index) % 2**63,
             device=device,
-            callback=parts.part(index, f"model {index + 1} of {models}"),
+            callback=parts.part(index, f"model {index + 1} of {count}"),
         )
         if parts.stopped and fitted:
             break  # it is unfinished, others are not

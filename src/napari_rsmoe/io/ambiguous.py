@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from .image_file import ImageFile
 
+UNNAMED = "QI"
+"""Letters of tifffile for pages of no known meaning."""
 WITHOUT_AXES = ("npy", "zarr")
 """Formats that hold no axes, so that a short last axis is guessed to be channels."""
 
@@ -25,6 +28,26 @@ def with_assumptions(image: ImageFile, given: str | None) -> ImageFile:
         return replace(image, alpha=image.alpha and "S" in image.axes)
     note = _assumption(image)
     return image if note is None else replace(image, notes=(*image.notes, note))
+
+
+def unnamed_axis(axes: str, shape: Sequence[int]) -> str | None:
+    """The note on an axis of a TIFF file that nothing names, which is iterated over; None if there is none.
+
+    Parameters
+    ----------
+    axes : str
+        As the file leaves them, with ``Q`` or ``I`` for pages of no known meaning.
+    shape : sequence of int
+        Length of each axis.
+    """
+    letter = next((each for each in UNNAMED if each in axes), None)
+    if letter is None or shape[axes.index(letter)] == 1:
+        return None
+    names = ", ".join(axes.replace(letter, each) for each in "TZC" if each not in axes)
+    return (
+        f"read as {axes.replace(letter, 'Q')}: {shape[axes.index(letter)]} planes, one after the other, as the file "
+        f"does not say what they are; to name them, give --axes (in Python axes=) {names}"
+    )
 
 
 def _assumption(image: ImageFile) -> str | None:

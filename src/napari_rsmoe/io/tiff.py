@@ -16,6 +16,7 @@ from typing import Any
 import tifffile
 
 from ..errors import ImageError
+from .ambiguous import unnamed_axis
 from .image_file import FileArray, ImageFile
 from .pixel_meaning import GREY, RGB, WHITE_IS_ZERO, YCBCR, Shown, shown
 from .raw import RawArray
@@ -79,6 +80,8 @@ def read(path: Path, how: Reading) -> ImageFile:
             else:
                 check_bytes(image.series)
                 data, close = _pixels(image.series, stack, lazy=how.lazy)
+            if how.axes is None and not _names_axes(tif):
+                notes.extend(filter(None, [unnamed_axis(axes, data.shape)]))
             described = describe(path, tif, image)
             letters = _unique(axes)
             converted = shown(data, letters, described.meaning)
@@ -89,6 +92,11 @@ def read(path: Path, how: Reading) -> ImageFile:
             raise damaged(error) from error
         pixels: Any = FileArray(converted.data, damaged, close, unit, path) if close else converted.data[...]
         return _image(pixels, converted, described, how.axes, (*notes, *converted.notes, *described.notes, *complaints))
+
+
+def _names_axes(tif: Any) -> bool:
+    """Whether the description of a file, as tifffile and this package write it, names the axes."""
+    return bool(tif.is_shaped and tif.shaped_metadata and "axes" in tif.shaped_metadata[0])
 
 
 def _image(pixels: Any, converted: Shown, described: Described, axes: str | None, notes: tuple[str, ...]) -> ImageFile:

@@ -15,6 +15,7 @@ from ..arrays import Array, Mask
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..progress import Callback, Progress, announce
 from .doubts import doubt_measured
 from .measure import measure_noise, measured_pixels
 from .noise_model import NoiseModel, PoissonGaussian
@@ -140,6 +141,7 @@ def estimate_noise(
     above: float | None = None,
     nodata: float | str = "auto",
     defects: str = "auto",
+    callback: Callback | None = None,
 ) -> NoiseEstimate:
     """Estimate the noise of one image: its strength, growth with brightness, clipping, and correlation.
 
@@ -168,6 +170,9 @@ def estimate_noise(
     defects : {"auto", "keep"}
         Whether hot and dead pixels, single pixels far from everything around them, are found and left out, or kept as
         values like others.
+    callback : callable, optional
+        Called with a `Progress` after each part of the work. If it returns True, the standard errors are those of the
+        parts that are done.
 
     Returns
     -------
@@ -213,9 +218,15 @@ def estimate_noise(
         defects=defects,
     )
     layout, (pixels, used) = inputs.layout, measured_pixels(inputs)
+    announce(callback, "noise", inputs.given)
     model = measure_noise(pixels, used)
     doubt_measured(model, pixels, used)
-    ways = [measure_noise(pixels, kept, like=model) for kept in _all_but_one(used)]
+    ways: list[NoiseModel] = []
+    for kept in _all_but_one(used):
+        done = Progress("standard errors", 1 + len(ways), 1 + PARTS**2, None, lambda: inputs.given)
+        if callback is not None and callback(done):
+            break
+        ways.append(measure_noise(pixels, kept, like=model))
 
     def figures(model: NoiseModel) -> Array:
         """Strength of the whole, correlations along y and x and of channels, and four numbers for each channel."""

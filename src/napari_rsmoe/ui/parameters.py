@@ -388,12 +388,22 @@ UPSCALE: tuple[Parameter, ...] = (
         decimals=3,
     ),
     SHARPEN,
+    Choice(
+        name="preset",
+        label="Quality",
+        help="How many models are fitted and averaged: 2, 4 or 8.",
+        default="balanced",
+        choices=("fast", "balanced", "best"),
+    ),
     IntParameter(
         name="models",
         label="Models",
-        help="How many models are fitted and averaged. More give a smoother result and take longer.",
-        default=4,
+        help="How many models are fitted and averaged. More give a smoother result and take longer. By default the "
+        "preset decides.",
+        default="auto",
+        automatic=Automatic("auto", "by the preset"),
         **ranges.MODELS.ends,
+        first=4,
     ),
     IntParameter(
         name="n_kernels",
