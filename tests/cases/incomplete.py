@@ -90,6 +90,24 @@ def _set(files: int, written: int, *, only: bool = False) -> Callable[[Path], No
     return make
 
 
+def _companion(folder: Path) -> None:
+    """A set that a file of its own describes, as Bio-Formats writes it."""
+    _set(3, 3)(folder)
+    with tifffile.TiffFile(folder / "t0.ome.tif") as tif:
+        xml = tif.ome_metadata
+    (folder / "all.companion.ome").write_text(xml.replace(UUID.format(0) + '"><Image', UUID.format(9) + '"><Image'))
+    for k in range(3):
+        part = xml[: xml.index("<Image")].replace(UUID.format(0), UUID.format(k))
+        part += f'<BinaryOnly MetadataFile="all.companion.ome" UUID="{UUID.format(9)}"/></OME>'
+        tifffile.imwrite(folder / f"t{k}.ome.tif", NOISY[k], description=part.encode(), metadata=None)
+
+
+def _whole_companion(ran: Ran) -> Found:
+    ran.ended_well()
+    np.testing.assert_array_equal(ran.pixels("o.tif"), ran.pixels("p.tif"))
+    return ran.denoised(NOISY[:3], "o.tif", STACK[:3], kept="the whole set, from each of its files")
+
+
 def _in_folder(make: Callable[[Path], None]) -> Callable[[Path], None]:
     def inside(folder: Path) -> None:
         (folder / "set").mkdir()
@@ -181,6 +199,8 @@ CASES = [
     Case("ome set in a folder", _in_folder(_set(4, 4)), ("denoise set out fast",), _once, "counted once", quick=True),
     Case("ome set with one description", _in_folder(_set(4, 4, only=True)), ("denoise set out fast",), _once,
          "counted once"),
+    Case("ome set with a companion", _companion, ("denoise t1.ome.tif o.tif fast",
+         "denoise all.companion.ome p.tif fast"), _whole_companion, "read as a whole", quick=True),
     Case("several positions", _positions, ("info a.ome.tif --json", "denoise a.ome.tif o.ome.tif --series 1 fast",
          'denoise a.ome.tif p.ome.tif --series "well A2" fast', "denoise a.ome.tif q.ome.tif --series stack fast"),
          _second, "each can be chosen, and info lists them", quick=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def _zeiss() -> dict[str, object]:
 def _micro_manager() -> dict[str, object]:
     page = json.dumps({"PixelSizeUm": 0.325, "Channel": "GFP", "FrameIndex": 0})
     return {"extratags": [(51123, "s", 0, page, True)]}
+
+
+def _sis(folder: Path) -> None:
+    """Olympus SIS: a structure in a tag, which points to another at the end of the file."""
+    name = b"SIS0" + bytes(6) + struct.pack("<5h", 1, 2, 3, 4, 120) + bytes(6) + b"image".ljust(32, b"\0")
+    head = name + struct.pack("<H", 1) + struct.pack("<hhI", 1, 1, 0)
+    tifffile.imwrite(folder / "a.tif", NOISY, metadata=None, extratags=[(33560, "B", len(head), head, True)])
+    with tifffile.TiffFile(folder / "a.tif") as tif:
+        at = tif.pages[0].tags[33560].valueoffset
+    content = bytearray((folder / "a.tif").read_bytes())
+    content[at + len(head) - 4 : at + len(head)] = struct.pack("<I", len(content))
+    calibration = bytes(10) + struct.pack("<hdd", -6, 0.0645, 0.0645) + bytes(8) + struct.pack("<d", 100.0)
+    content += (calibration + bytes(2) + b"camera".ljust(34, b"\0")).ljust(120, b"\0")
+    (folder / "a.tif").write_bytes(content)
 
 
 def _earth(model: int) -> dict[str, object]:
@@ -140,6 +155,7 @@ CASES = [
          _size(0.065, "micrometer"), "a pixel size", quick=True),
     Case("zeiss scanning microscope", _write(**_zeiss()), BOTH, _size(12.5, "nanometer"), "12.5 nm", quick=True),
     Case("micro-manager", _write(**_micro_manager()), BOTH, _size(0.325, "micrometer"), "0.325 um", quick=True),
+    Case("olympus sis", _sis, BOTH, _size(64.5, "nanometer"), "64.5 nm", quick=True),
     Case("slide scanner", _write(**_aperio()), BOTH, _size(0.2498, "micrometer"), "0.2498 um"),
     Case("projected map", _write(**_earth(1)), (*BOTH, "denoise a.tif o.tif fast", "upscale a.tif u.tif --scale 2 "
          "--models 1 --iterations 2"), _earth_again, "30 m, and the place on the earth"),

@@ -36,7 +36,7 @@ from ..ranges import QUALITY
 from .ambiguous import with_assumptions
 from .atomic import replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
-from .formats import IN_EXTRA, JPEG_QUALITY, READ_ONLY, READABLE, SUFFIXES, is_store, kind_of_content
+from .formats import COMPANION, IN_EXTRA, JPEG_QUALITY, READ_ONLY, READABLE, SUFFIXES, is_store, kind_of_content
 from .image_file import ImageFile
 from .reading import Reading
 from .units import PixelSize
@@ -355,7 +355,7 @@ def _kind_to_read(path: Path) -> tuple[str, str]:
     named = READABLE.get(path.suffix.lower(), "")
     if path.is_dir():
         return "zarr", ""
-    real = kind_of_content(path)
+    real = "tiff" if path.name.lower().endswith(COMPANION) else kind_of_content(path)
     if real in ("", named):
         if not named:
             given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"

@@ -35,6 +35,8 @@ READ_ONLY = {
 }
 """Suffixes of the formats that are only read."""
 READABLE = SUFFIXES | READ_ONLY
+COMPANION = ".companion.ome"
+"""End of the names of files that describe an OME-TIFF set."""
 IN_EXTRA = ("czi", "nd2", "lif", "mrc", "fits", "dicom")
 """Kinds whose libraries come with the extra ``formats``."""
 KINDS = ("tiff", "png", "jpeg", "npy", "ome-zarr", "zarr", "bmp", "webp", *IN_EXTRA)

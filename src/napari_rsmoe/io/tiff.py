@@ -22,11 +22,11 @@ from .pixel_meaning import GREY, RGB, WHITE_IS_ZERO, YCBCR, Shown, shown
 from .raw import RawArray
 from .reading import Reading
 from .sizes import check_memory
-from .tiff_images import TiffImage, choose, description_head, find_images, find_missing, master_of, read_incomplete
+from .tiff_images import TiffImage, choose, find_images, find_missing, read_incomplete
 from .tiff_limits import check_bytes, check_description, check_files
 from .tiff_metadata import Described, describe
+from .tiff_sets import whole_of
 from .tiff_writing import check, create, remarks
-from .trust import check_inside
 
 __all__ = ["check", "create", "list_series", "read", "remarks"]
 
@@ -58,8 +58,8 @@ def read(path: Path, how: Reading) -> ImageFile:
     close: Any = None
     with contextlib.ExitStack() as stack, _complaints() as complaints:
         try:
-            path = _of_whole_set(path, allow_outside=how.allow_outside)
-            tif = stack.enter_context(tifffile.TiffFile(path))
+            whole = whole_of(path, allow_outside=how.allow_outside)
+            path, tif = whole.path, stack.enter_context(whole.open())
             check_description(tif, path, allow_outside=how.allow_outside)
             tif, images = _images(path, tif, stack, complaints)
             image = choose(path, images, how.series)
@@ -120,25 +120,12 @@ def _image(pixels: Any, converted: Shown, described: Described, axes: str | None
 
 def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
     """Describe each image of a file: its number, title, axes and size."""
-    path = _of_whole_set(path, allow_outside=allow_outside)
+    whole = whole_of(path, allow_outside=allow_outside)
+    path = whole.path
     with contextlib.ExitStack() as stack, _complaints() as complaints:
-        tif = stack.enter_context(tifffile.TiffFile(path))
+        tif = stack.enter_context(whole.open())
         check_description(tif, path, allow_outside=allow_outside)
         return [str(image) for image in _images(path, tif, stack, complaints)[1]]
-
-
-def _of_whole_set(path: Path, *, allow_outside: bool) -> Path:
-    """The file that describes the set to which `path` belongs, if it says so; otherwise `path`."""
-    master = master_of(path, description_head(path))
-    if master is None:
-        return path
-    if not master.is_file():
-        raise ImageError(
-            f"{path} is a part of an OME-TIFF set that {master.name} describes, which is missing; copy the whole set."
-        )
-    if not allow_outside:
-        check_inside(path, master.name)
-    return master
 
 
 def _images(path: Path, tif: Any, stack: contextlib.ExitStack, complaints: list[str]) -> tuple[Any, list[TiffImage]]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -303,37 +302,3 @@ def _plane(series: Any, number: int, samples: int) -> NDArray[Any]:
     order = page.parent.byteorder
     page.parent.filehandle.seek(offset)
     return page.parent.filehandle.read_array(np.dtype(series.dtype).newbyteorder(order), samples)
-
-
-# ---------------------------------------------------------------------------------------------- sets of files
-
-
-def description_head(path: Path) -> str:
-    """The first image description of a TIFF file; empty if it has none or cannot be read."""
-    try:
-        with tifffile.TiffFile(path, _multifile=False) as tif:
-            return str(tif.pages.first.description)
-    except Exception:  # What is wrong with the file is said when it is read.
-        return ""
-
-
-def files_of_set(path: Path) -> set[Path]:
-    """All files of the multi-file OME-TIFF that `path` belongs to, itself included; only `path` for other files."""
-    text = description_head(path) if re.search(r"\.tiff?$", path.name, re.IGNORECASE) else ""
-    if "OME" not in text[-10:]:
-        return {path}
-    names = set(re.findall(r"FileName=\"([^\"]+)\"", text))
-    members = {path.parent / Path(name).name for name in names}
-    return members | {path} if path in members else {path}
-
-
-def master_of(path: Path, description: str) -> Path | None:
-    """The file that describes the set to which this one belongs by ``BinaryOnly``; None for any other file."""
-    if "BinaryOnly" not in description:
-        return None
-    try:
-        element = ElementTree.fromstring(description).find("{*}BinaryOnly")
-    except ElementTree.ParseError:
-        return None
-    name = element.get("MetadataFile") if element is not None else None
-    return path.parent / Path(name).name if name else None

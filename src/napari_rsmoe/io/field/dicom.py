@@ -39,7 +39,7 @@ def read(path: Path, how: Reading) -> ImageFile:
                 "or MONOCHROME2 in another program."
             )
         frames, samples = int(data.get("NumberOfFrames", 1) or 1), int(data.get("SamplesPerPixel", 1))
-        check_memory((frames, int(data.Rows), int(data.Columns), samples), np.uint16)
+        check_memory(path, (frames, int(data.Rows), int(data.Columns), samples), np.uint16)
         pixels: NDArray[Any] = np.asarray(data.pixel_array)
         if data.get("PhotometricInterpretation") == "PALETTE COLOR":
             pixels = np.asarray(library("pydicom.pixels", "DICOM").apply_color_lut(pixels, data))
