@@ -120,6 +120,12 @@ def _float_inverse(ran: Ran) -> Found:
     return ran.denoised("a.tif", "o.tif", GREY, kept="values, and 0 = white")
 
 
+def _shown_inverted(ran: Ran) -> Found:
+    found = _float_inverse(ran)
+    np.testing.assert_array_equal(ran.pixels("o.png"), 255 - ran.pixels("o.tif"))
+    return Found(found.outcome, found.before, found.after, "values; looks of o.png")
+
+
 def _orientations(folder: Path) -> None:
     for code in range(1, 9):
         tifffile.imwrite(
@@ -322,6 +328,8 @@ CASES = [
     Case("imagej density", _imagej(cf=0, c0=0.0, c1=0.01, vunit="Density"), (*FAST, "denoise a.tif o.ome.tif fast"),
          _density, "calibration is kept, or named"),
     Case("imagej colours", _imagej_luts, FAST, _luts_again, "display colours are kept", quick=True),
+    Case("imagej shown inverted", _write("a.tif", NOISY_GREY, photometric="miniswhite", imagej=True,
+         metadata={"axes": "YX"}), (*FAST, "denoise a.tif o.png fast"), _shown_inverted, "values and mark are kept"),
     Case("mask before the image", _mask_page, FAST, _one_picture("mask and a thumbnail"), "the image is read",
          quick=True),
     Case("thumbnail before the image", _thumbnail(True), FAST, _one_picture("a thumbnail"), "the image is read",

@@ -26,7 +26,7 @@ ORIENTATION = 0x0112  # The EXIF tag of the orientation.
 _CAMERA, _SIZES = 0x8769, (0xA002, 0xA003)  # The EXIF tag of the camera's tags, and those of width and height.
 _PER_INCH = 0.0254  # Metres.
 _WHOLE_DPI = 0.02  # Largest distance from a whole number of dots per inch that the rounding of a format explains.
-HOLDS = {of.PROFILE, of.RESOLUTION, of.EXIF}
+HOLDS = {of.PROFILE, of.RESOLUTION, of.EXIF, of.WHITE}
 """The metadata that PNG and JPEG hold."""
 
 
@@ -146,4 +146,9 @@ def collected(image: ImageFile) -> Iterator[tuple[ArraySink, Callable[[], NDArra
     array = np.zeros([sizes[axis] for axis in stored], image.dtype)
     count = array.size // (sizes["Y"] * sizes["X"])
     shape = (sizes["Y"], sizes["X"]) if count == 1 else (sizes["Y"], sizes["X"], count)
-    yield in_stored_order(array, stored, image.axes), lambda: array.reshape(shape)
+    white = np.iinfo(image.dtype).max if image.details.white_is_zero else None  # These formats have no such mark.
+
+    def plane() -> NDArray[Any]:
+        return array.reshape(shape) if white is None else white - array.reshape(shape)
+
+    yield in_stored_order(array, stored, image.axes), plane

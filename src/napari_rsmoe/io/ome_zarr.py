@@ -6,8 +6,9 @@ Versions 0.1 to 0.5 of the OME-NGFF metadata are read; version 0.5 is written, w
 from __future__ import annotations
 
 import contextlib
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,7 +158,7 @@ def _multiscale(path: Path, whole: zarr.Group, how: Reading) -> dict[str, Any]:
     """Return the arguments of `ImageFile` for an OME-Zarr image."""
     chosen = _chosen(path, whole, how)
     image = chosen.attributes["multiscales"][chosen.number]
-    level = image["datasets"][0]
+    level = _full_resolution(chosen.group, image["datasets"])
     array: Any = chosen.group[level["path"]]
     entries = [{"name": axis} if isinstance(axis, str) else dict(axis) for axis in image.get("axes", [])]
     letters = "".join(map(_letter, entries)) or "TCZYX"[-array.ndim :]
@@ -184,6 +185,12 @@ def _multiscale(path: Path, whole: zarr.Group, how: Reading) -> dict[str, Any]:
         "notes": tuple(notes) if how.series is None else (),
         "details": replace(details, position=position),
     }
+
+
+def _full_resolution(group: zarr.Group, levels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The level with the most pixels, which should be the first; the first of levels as large."""
+    there = [level for level in levels if level["path"] in group] or levels
+    return max(there, key=lambda level: math.prod(getattr(group[level["path"]], "shape", ())))
 
 
 def _placed(steps: Iterable[Mapping[str, Any]], ndim: int, notes: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:

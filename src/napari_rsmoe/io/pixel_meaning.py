@@ -19,6 +19,7 @@ from ..errors import ImageError
 from ..image.planes import ArraySource
 
 GREY, WHITE_IS_ZERO, RGB, PALETTE = "grey", "grey with 0 for white", "RGB", "colour table"
+SHOWN_INVERTED = "grey that is displayed inverted"
 CMYK, CIELAB, ICCLAB, YCBCR = "CMYK", "CIELab", "ICC CIELab", "YCbCr"
 Pixels = NDArray[Any]
 
@@ -71,7 +72,8 @@ class Shown:
     colour_table : ndarray or None
         The colour table of grey values that stayed as they are.
     white_is_zero : bool
-        Whether low values are shown bright: of signed and float values, which have no white to invert them at.
+        Whether low values are shown bright: of signed and float values, which have no white to invert them at, and of
+        values that are only displayed so.
     """
 
     data: ArraySource
@@ -105,7 +107,8 @@ def shown(data: ArraySource, axes: str, meaning: PixelMeaning) -> Shown:
     """
     notes: list[str] = []
     kept: NDArray[Any] | None = None
-    inverse = meaning.photometric == WHITE_IS_ZERO and np.dtype(data.dtype).kind in "if"
+    signed = np.dtype(data.dtype).kind in "if"
+    inverse = meaning.photometric == SHOWN_INVERTED or (meaning.photometric == WHITE_IS_ZERO and signed)
     for step in _steps(np.dtype(data.dtype), axes, dict(zip(axes, data.shape, strict=True)), meaning):
         data = Converted(data, axes, step)
         axes = data.axes
@@ -175,7 +178,7 @@ def _to_rgb(dtype: np.dtype[Any], samples: int | None, meaning: PixelMeaning) ->
     if kind == PALETTE and meaning.colour_table is not None and not is_ramp(meaning.colour_table):
         return _through_table(meaning.colour_table, samples)
     functions = {CMYK: _from_cmyk, CIELAB: _from_cielab, ICCLAB: _from_icclab, YCBCR: _from_ycbcr}
-    if kind in (GREY, WHITE_IS_ZERO, RGB, PALETTE):
+    if kind in (GREY, WHITE_IS_ZERO, SHOWN_INVERTED, RGB, PALETTE):
         return None
     if kind not in functions:
         raise ImageError(

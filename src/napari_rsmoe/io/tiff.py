@@ -18,7 +18,7 @@ import tifffile
 from ..errors import ImageError
 from .ambiguous import unnamed_axis
 from .image_file import FileArray, ImageFile
-from .pixel_meaning import GREY, RGB, WHITE_IS_ZERO, YCBCR, Shown, shown
+from .pixel_meaning import CIELAB, CMYK, ICCLAB, PALETTE, Shown, shown
 from .raw import RawArray
 from .reading import Reading
 from .sizes import check_memory
@@ -111,7 +111,7 @@ def _image(pixels: Any, converted: Shown, described: Described, axes: str | None
         described.name,
         described.channel_names,
         described.alpha,
-        described.icc_profile if described.meaning.photometric in (GREY, RGB, WHITE_IS_ZERO, YCBCR) else None,
+        described.icc_profile if described.meaning.photometric not in (CMYK, CIELAB, ICCLAB, PALETTE) else None,
         "tiff",
         tuple(dict.fromkeys(notes)),
         replace(details, colour_table=converted.colour_table, white_is_zero=converted.white_is_zero),

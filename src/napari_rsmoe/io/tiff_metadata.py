@@ -19,7 +19,7 @@ from . import ome_xml
 from .details import GEO_SCALE, GEO_TIEPOINTS, GEO_TRANSFORMATION, Details, Resolution
 from .makers import maker_sizes
 from .numbers import positive, real
-from .pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, RGB, WHITE_IS_ZERO, YCBCR, PixelMeaning
+from .pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, RGB, SHOWN_INVERTED, WHITE_IS_ZERO, YCBCR, PixelMeaning
 from .tiff_images import TiffImage
 from .units import PixelSize, canonical_unit
 
@@ -107,8 +107,8 @@ def _meaning(tif: Any, page: Any) -> PixelMeaning:
     kind = kinds.get(page.photometric, GREY)
     if kind == YCBCR and page.compression in _DECODED_TO_RGB:
         kind = RGB
-    if kind == PALETTE and tif.is_imagej:  # ImageJ's colour table only displays the values.
-        kind = GREY
+    if tif.is_imagej:  # ImageJ's colour tables only display the values.
+        kind = {PALETTE: GREY, WHITE_IS_ZERO: SHOWN_INVERTED}.get(kind, kind)
     if kind == CMYK and page.tags.valueof(332, 1) != 1:
         kind = "inks other than CMYK"
     extra = page.extrasamples
