@@ -213,7 +213,7 @@ def test_jpeg(tmp_path):
         write_image(path, noise, quality=quality)
         sizes.append(path.stat().st_size)
     assert sizes == sorted(sizes)
-    with pytest.raises(ImageError, match="1 to 100"):
+    with pytest.raises(ValueError, match="1 to 100"):
         write_image(path, noise, quality=0)
     with pytest.raises(ImageError, match="opacity"):
         write_image(path, ImageFile(np.zeros((8, 9, 4), np.uint8), "YXS", alpha=True))
