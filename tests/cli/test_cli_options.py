@@ -1,10 +1,12 @@
 """Every option comes from the tables of parameters, and the further outputs are written."""
 
+import json
 import re
 from pathlib import Path
 
 import click
 import numpy as np
+import tifffile
 from cli_helpers import FEW, run
 
 import napari_rsmoe.cli
@@ -50,6 +52,25 @@ def test_residual_and_bicubic(tmp_path, picture):
     result = run("upscale", tmp_path / "a.png", tmp_path / "large.png", *options)
     assert result.exit_code == 0, result.stderr
     assert read_image(tmp_path / "compare" / "a.tif").shape == (64, 80)
+
+
+def test_a_stack_that_is_tagged_as_colour_and_opacity(tmp_path, stack):
+    frames = np.concatenate([stack, stack[:1]])
+    tifffile.imwrite(
+        tmp_path / "a.tif", frames, photometric="rgb", planarconfig="separate", extrasamples=["unassalpha"]
+    )
+    few = ("--preset", "fast", "--models", 1, "--n-kernels", 9, "--noise", 500, "--json")
+    result = run("denoise", tmp_path / "a.tif", tmp_path / "b.tif", "--axes", "ZYX", *few)
+    assert result.exit_code == 0, result.stderr
+    assert len(json.loads(result.stdout)["files"][0]["planes"]) == 4
+    assert "read as" not in result.stderr
+    clean = read_image(tmp_path / "b.tif")
+    assert (clean.axes, clean.alpha, clean.shape) == ("ZYX", False, frames.shape)
+    assert all((clean.numpy()[k] != frames[k]).any() for k in range(4))  # none was taken for opacity
+    result = run("denoise", tmp_path / "a.tif", tmp_path / "c.tif", *few)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("read as SYX: 4 channels") == 1
+    assert "--axes ZYX" in result.stderr
 
 
 def test_levels_of_messages(tmp_path, picture):

@@ -59,6 +59,10 @@ def test_no_noise_is_a_no_op_with_a_word(film):
     with pytest.warns(UserWarning, match="returned as it is"):
         result = denoise(film[0], noise=0)
     np.testing.assert_array_equal(result.image, film[0])
+    hot = film[0].copy()
+    hot[20, 20] = 9e4
+    with pytest.warns(UserWarning, match="returned as it is"):
+        np.testing.assert_array_equal(denoise(hot, noise=0).image, hot)
     assert (result.noise, result.models, result.std.max()) == (0, [], 0)
     hole = np.zeros(film[0].shape)
     hole[5, 5] = 1

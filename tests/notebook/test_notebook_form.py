@@ -59,5 +59,5 @@ def test_a_text_that_is_not_accepted_is_refused_in_words() -> None:
     form.fields["blur"].control.value = "2, 100, 1.5"
     assert form.values["blur"] == (2.0, 100.0, 1.5)
     form.fields["blur"].control.value = "loud"
-    with pytest.raises(ValueError, match="Blur: 'loud' is not a positive number or GAIN,OFFSET,READ"):
+    with pytest.raises(ValueError, match="Blur: 'loud' is not a number of at least 0 or GAIN,OFFSET,READ"):
         print(form.values)

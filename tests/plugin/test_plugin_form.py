@@ -52,7 +52,7 @@ def test_a_text_that_is_not_accepted_is_refused_in_words(form: Any) -> None:
     field.own.value = "2, 100, 1.5"
     assert form.get()["blur"] == (2.0, 100.0, 1.5)
     field.own.value = "loud"
-    with pytest.raises(ValueError, match="Blur: 'loud' is not a positive number or GAIN,OFFSET,READ"):
+    with pytest.raises(ValueError, match="Blur: 'loud' is not a number of at least 0 or GAIN,OFFSET,READ"):
         form.get()
 
 

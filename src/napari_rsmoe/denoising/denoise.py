@@ -206,7 +206,7 @@ def denoise(
         below=below,
         above=above,
         nodata=nodata,
-        defects=defects,
+        defects="keep" if is_no_noise(options.noise) else defects,
     )
     if options.n_kernels is not None:
         check_kernels(options.n_kernels, *inputs.pixels.shape[:2])

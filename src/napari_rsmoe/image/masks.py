@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from ..arrays import Floats, Mask
 from ..checks import checked_flag
@@ -177,7 +176,7 @@ def fill_nearest(values: NDArray[Any], left_out: Mask) -> NDArray[Any]:
     """Give pixels (H, W, C) that are left out, (H, W), the value of the nearest pixel that counts."""
     if not left_out.any():
         return values
-    nearest = distance_transform_edt(left_out, return_distances=False, return_indices=True)
+    nearest = _nearest_used(left_out)
     filled: NDArray[Any] = values[tuple(nearest)]
     return filled
 
@@ -198,7 +197,15 @@ def fill_mirrored(pixels: Floats, left_out: Mask) -> Floats:
     if not left_out.any():
         return pixels
     size = np.array(left_out.shape)[:, None, None]
-    nearest = distance_transform_edt(left_out, return_distances=False, return_indices=True)
+    nearest = _nearest_used(left_out)
     beyond = np.clip(2 * nearest - np.indices(left_out.shape), 0, size - 1)
     filled: Floats = pixels[tuple(np.where(left_out[tuple(beyond)], nearest, beyond))]
     return filled
+
+
+def _nearest_used(left_out: Mask) -> NDArray[Any]:
+    """Row and column (2, H, W) of the nearest pixel that counts, for each pixel."""
+    from scipy.ndimage import distance_transform_edt  # here: it would delay the help of every verb
+
+    nearest: NDArray[Any] = distance_transform_edt(left_out, return_distances=False, return_indices=True)
+    return nearest

@@ -83,7 +83,8 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
     for given, model in zip(each, models, strict=True):
         _refuse_impossible(given, model, float(pixels.max()), layout)
     for c, model in enumerate(models if isinstance(known, tuple) else models[:1]):
-        doubt_given(model, pixels[..., c : c + 1] if isinstance(known, tuple) else pixels, used, layout)
+        if model.gain + model.read > 0:
+            doubt_given(model, pixels[..., c : c + 1] if isinstance(known, tuple) else pixels, used, layout)
     planes = (pixels[..., c] if used is None else pixels[..., c][used] for c in range(channels))
     return NoiseModel(models, tuple(map(clip_limits, planes)))
 
