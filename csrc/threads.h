@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <stdexcept>
 #include <type_traits>
 
 namespace rsmoe {
@@ -26,17 +27,46 @@ bool leave_torch_alone(bool alone);
 // from several threads at once, from within a job (then the calling thread works alone), and after fork.
 void run_workers(int64_t workers, void (*work)(void* context, int64_t worker), void* context);
 
+// What a thread that waits for the engine tells it and hears from it, while another thread looks on: three numbers in
+// memory of the caller. The work of for_each_task ends early, by throwing Stopped, when `stop` is no longer 0; of the
+// tasks that it was given, `done` are finished so far, out of `all`.
+struct Watch {
+  std::atomic<int64_t> stop, done, all;
+};
+static_assert(sizeof(Watch) == 3 * sizeof(int64_t));
+
+struct Stopped : std::runtime_error {
+  Stopped() : std::runtime_error("The work was stopped.") {}
+};
+
+// Sets the watch of what the calling thread does from now on, by its address, or none by 0; returns the one before.
+int64_t watch(int64_t address);
+
+// The watch of the calling thread, or null.
+Watch* current_watch();
+
+// For long work in one thread: throws Stopped if the watch of the calling thread asks for it.
+inline void stop_if_asked() {
+  if (const Watch* own = current_watch(); own && own->stop.load(std::memory_order_relaxed)) throw Stopped();
+}
+
 // Calls body(task, worker) once for every task in [0, tasks), each as soon as a worker is free. Workers count from 0 to
 // workers - 1; a worker runs one task at a time, so it may own scratch memory. Who has such memory says for how many.
 template <class Body> void for_each_task(int64_t tasks, Body&& body, int64_t workers = worker_count()) {
   struct Shared {
     std::remove_reference_t<Body>& body;
     int64_t tasks;
+    Watch* watch;
     alignas(64) std::atomic<int64_t> next{0};
-  } shared{body, tasks};
+  } shared{body, tasks, current_watch()};
+  if (shared.watch) shared.watch->all.fetch_add(tasks, std::memory_order_relaxed);
   const auto work = [](void* context, int64_t worker) {
     auto& s = *static_cast<Shared*>(context);
-    for (int64_t task; (task = s.next.fetch_add(1, std::memory_order_relaxed)) < s.tasks;) s.body(task, worker);
+    for (int64_t task; (task = s.next.fetch_add(1, std::memory_order_relaxed)) < s.tasks;) {
+      if (s.watch && s.watch->stop.load(std::memory_order_relaxed)) throw Stopped();
+      s.body(task, worker);
+      if (s.watch) s.watch->done.fetch_add(1, std::memory_order_relaxed);
+    }
   };
   run_workers(std::min(workers, tasks), work, &shared);
 }

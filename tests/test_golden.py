@@ -44,7 +44,7 @@ def test_an_old_checkpoint_is_taken_up(tmp_path: Path) -> None:
     seen: list[Progress] = []
     noisy = np.load(GOLDEN / "checkpoint_image.npy")
     result = denoise(noisy, models=2, noise=15.0, n_kernels=20, checkpoint=folder, device="cpu", callback=seen.append)
-    assert not seen
+    assert not [progress for progress in seen if progress.stage.startswith("model")]
     assert [model.n_kernels for model in result.models] == [20, 20]
     assert result.noise == pytest.approx(15)
 

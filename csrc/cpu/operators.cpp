@@ -136,7 +136,8 @@ void register_operators() {
   library.impl<&segment>("segment").impl<&filter_patches>("filter_patches");
   Library::implement("rsmoe", "CompositeExplicitAutograd")
       .impl<&simd_level>("simd_level")
-      .impl<&leave_torch_alone>("leave_torch_alone");
+      .impl<&leave_torch_alone>("leave_torch_alone")
+      .impl<&watch>("watch");
 }
 
 }  // namespace

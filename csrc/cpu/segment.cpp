@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "../threads.h"
+
 namespace rsmoe::cpu {
 namespace {
 
@@ -15,6 +17,7 @@ constexpr double kCentroidWeight = 2.0;   // squared pixels against squared colo
 constexpr std::int32_t kMinSegment = 50;  // px; smaller segments are merged
 constexpr std::int32_t kMinIsland = 30;   // px; smaller 4-connected parts join a neighbouring segment
 constexpr std::int32_t kNone = -1;
+constexpr std::int32_t kPixelsUnasked = 1 << 16;  // px, or segments, worked on between two looks for a wish to stop
 
 struct Image {
   const float* values;
@@ -61,7 +64,7 @@ std::int32_t grow_regions(const Image& image, Joins joins, std::int32_t* labels)
   std::fill(labels, labels + image.pixels(), kNone);
   // A stack suffices, because the region does not depend on the order in which members are visited.
   std::vector<std::int32_t> front;
-  std::int32_t count = 0;
+  std::int32_t count = 0, visited = 0;
   for (std::int32_t seed = 0; seed < image.pixels(); ++seed) {
     if (labels[seed] != kNone) continue;
     labels[seed] = count;
@@ -69,6 +72,7 @@ std::int32_t grow_regions(const Image& image, Joins joins, std::int32_t* labels)
     while (!front.empty()) {
       const std::int32_t from = front.back();
       front.pop_back();
+      if (++visited % kPixelsUnasked == 0) stop_if_asked();
       image.for_neighbours<false>(from, [&](std::int32_t p) {
         if (labels[p] == kNone && joins(p, from, seed)) {
           labels[p] = count;
@@ -194,6 +198,7 @@ struct Best {
 void merge_small_segments(const Image& image, std::int32_t count, std::int32_t* labels) {
   Regions regions(image, labels, count);
   for (std::int32_t r = 0; r < count; ++r) {
+    if (r % kPixelsUnasked == 0) stop_if_asked();
     if (regions.size(r) >= kMinSegment) continue;
     Best best;
     regions.for_border<true>(r, [&](std::int32_t, std::int32_t other) {

@@ -31,6 +31,9 @@ constexpr std::chrono::microseconds kAwake{30};
 // Whether this thread is at work for a job.
 thread_local bool at_work = false;
 
+// The watch of this thread; see threads.h.
+thread_local Watch* the_watch = nullptr;
+
 // Threads that torch had in this thread before it was left alone; 0: it was not.
 thread_local int64_t torch_alone = 0;
 
@@ -222,6 +225,14 @@ bool leave_torch_alone(bool alone) {
 #endif
   return before;
 }
+
+int64_t watch(int64_t address) {
+  const auto before = reinterpret_cast<int64_t>(the_watch);
+  the_watch = reinterpret_cast<Watch*>(address);
+  return before;
+}
+
+Watch* current_watch() { return the_watch; }
 
 void run_workers(int64_t workers, void (*work)(void*, int64_t), void* context) {
   const FlushDenormals flush;

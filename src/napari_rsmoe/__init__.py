@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .denoising.any_array import denoise
     from .denoising.result import Denoised
     from .denoising.stack import DenoisedStack, denoise_stack
-    from .errors import CheckpointError, ImageError, ModelFileError
+    from .errors import CheckpointError, ImageError, ModelFileError, StoppedError
     from .fitting.fit import fit
     from .fitting.upscale import upscale
     from .image.each_plane import map_planes
@@ -58,6 +58,7 @@ __all__ = [
     "Planes",
     "PoissonGaussian",
     "Progress",
+    "StoppedError",
     "__version__",
     "compat",
     "create_image",
@@ -93,6 +94,7 @@ _MODULE_OF = {
     "Planes": "image.planes",
     "PoissonGaussian": "noise.noise_model",
     "Progress": "progress",
+    "StoppedError": "errors",
     "create_image": "io.files",
     "denoise": "denoising.any_array",
     "denoise_stack": "denoising.stack",

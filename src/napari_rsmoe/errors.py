@@ -15,6 +15,13 @@ class EmptyPlaneError(ImageError):
     """No pixel of a plane counts, so that there is nothing to work on."""
 
 
+class StoppedError(RuntimeError):
+    """A job was stopped before there was a result to keep."""
+
+    def __init__(self) -> None:
+        super().__init__("Stopped before there was a result to keep.")
+
+
 class ModelFileError(ValueError):
     """A file is not a `.rsmoe` model, is damaged, or comes from a newer version."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +24,9 @@ class Progress:
         PSNR in dB of the model that is being fitted, against the image that it is fitted to; None if it is not known.
     preview : callable
         Draws the result so far, at the size of the input. It costs one render, so call it only to show it.
+    seconds : float or None
+        Time that the whole job is expected to take on an idle machine, from measured costs of its stages; None if that
+        is not known.
     """
 
     stage: str
@@ -29,6 +34,7 @@ class Progress:
     total: int
     psnr: float | None
     preview: Callable[[], np.ndarray]
+    seconds: float | None = None
 
     @property
     def fraction(self) -> float:
@@ -54,7 +60,7 @@ class PlaneProgress(Progress):
 
 Callback = Callable[[Progress], bool | None]
 """Called now and then on the thread that runs the job. If it returns True, the job stops and returns the best result
-that it has so far; after None or False it goes on."""
+that it has so far; before there is one, `StoppedError` is raised. After None or False it goes on."""
 
 
 def announce(callback: Callback | None, stage: str, image: np.ndarray) -> None:
@@ -64,6 +70,88 @@ def announce(callback: Callback | None, stage: str, image: np.ndarray) -> None:
     """
     if callback is not None:
         callback(Progress(stage, 0, 1, None, lambda: image))
+
+
+class Timetable:
+    """The stages of a job with the times that they are expected to take, reported to a callback as one progress.
+
+    Parameters
+    ----------
+    callback : callable or None
+        The callback of the job.
+    stages : mapping of str to float
+        Expected seconds of each stage, in the order in which they follow each other.
+    image : ndarray
+        What previews show as long as there is nothing better.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether the callback has asked to stop.
+    preview : callable
+        What previews show now.
+    words : str
+        What was reported last, for people to read.
+    """
+
+    def __init__(self, callback: Callback | None, stages: Mapping[str, float], image: np.ndarray) -> None:
+        self._callback, self._stages = callback, dict(stages)
+        self._reached = 0.0
+        self.words = next(iter(stages), "")
+        self._total = max(sum(self._stages.values()), 1e-3)
+        self.stopped = False
+        self.preview: Callable[[], np.ndarray] = lambda: image
+
+    def expected(self, stage: str) -> float:
+        """Expected seconds of a stage."""
+        return self._stages[stage]
+
+    def remaining(self, stage: str) -> float:
+        """Expected seconds of a stage and those after it."""
+        names = list(self._stages)
+        return sum(self._stages[name] for name in names[names.index(stage) :])
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody listens."""
+        return self._callback is not None
+
+    def replan(self, stages: Mapping[str, float]) -> None:
+        """Take other expectations, when more is known; stages keep their names."""
+        self._stages = dict(stages)
+        self._total = max(sum(self._stages.values()), 1e-3)
+
+    def during(self, stage: str, words: str = "") -> Callable[[float | None], bool] | None:
+        """Begin a stage: returns what it reports its share to, 0 to 1, or None if nobody listens.
+
+        A share of None stands for the one that the expected time of the stage suggests, which is approached more slowly
+        the longer the stage takes.
+        """
+        if self._callback is None:
+            return None
+        began = time.monotonic()
+
+        def report(share: float | None) -> bool:
+            expected = max(self._stages.get(stage, 0.0), 1e-3)
+            reached = 1 - math.exp(-(time.monotonic() - began) / expected) if share is None else share
+            return self.report(stage, reached, words or stage)
+
+        return report
+
+    def report(self, stage: str, share: float, words: str = "") -> bool:
+        """Report a share of a stage, 0 to 1; returns whether the callback asks to stop."""
+        if self._callback is None:
+            return False
+        names = list(self._stages)
+        before = sum(self._stages[name] for name in names[: names.index(stage)])
+        done = before + min(max(share, 0.0), 1.0) * self._stages[stage]
+        self._reached = max(self._reached, min(done / self._total, 1.0))  # It does not fall when expectations change.
+        total = max(round(1000 * self._total), 1)
+        step = math.ceil(self._reached * total)
+        self.words = words or stage
+        progress = Progress(self.words, step, total, None, self.preview, seconds=self._total)
+        self.stopped = bool(self._callback(progress)) or self.stopped
+        return self.stopped
 
 
 class _Parts:
@@ -97,8 +185,9 @@ class Parts(_Parts):
             return None
 
         def report(progress: Progress) -> bool:
-            step = index * progress.total + progress.step
-            self.stopped = bool(callback(replace(progress, stage=stage, step=step, total=self.count * progress.total)))
+            step, total = index * progress.total + progress.step, self.count * progress.total
+            seconds = None if progress.seconds is None else self.count * progress.seconds
+            self.stopped = bool(callback(replace(progress, stage=stage, step=step, total=total, seconds=seconds)))
             return self.stopped
 
         return report
@@ -118,6 +207,7 @@ class PlaneParts(_Parts):
             stage = f"plane {number + 1} of {self.count}, {progress.stage}" if many else progress.stage
             moved = PlaneProgress(
                 stage, number * total + progress.step, self.count * total, progress.psnr, progress.preview,
+                seconds=None if progress.seconds is None else self.count * progress.seconds,
                 number=number, plane=plane,
             )  # fmt: skip
             self.stopped = bool(self.callback(moved))

@@ -126,13 +126,16 @@ def test_progress_grows_to_the_end_and_previews(noisy: np.ndarray) -> None:
 
 
 def test_cancel_returns_what_the_finished_models_give(noisy: np.ndarray) -> None:
-    def stop_at(fraction: float) -> int:
-        result = denoise(noisy, models=6, n_kernels=100, preset="fast", callback=lambda p: p.fraction > fraction)
+    def stop_at(stage: str) -> int:
+        def stop(progress: Progress) -> bool:
+            return progress.stage.startswith(stage)
+
+        result = denoise(noisy, models=6, n_kernels=100, preset="fast", callback=stop)
         assert psnr(result.image, scene()) > psnr(noisy, scene())
         return len(result.models)
 
-    assert stop_at(0.55) == 3
-    assert stop_at(0.05) == 1
+    assert stop_at("model 4") == 3
+    assert stop_at("model 1") == 1
 
 
 def test_pixels_without_weight_are_filled_in(noisy: np.ndarray) -> None:

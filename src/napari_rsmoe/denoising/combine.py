@@ -2,37 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
+from .. import engine
+from ..errors import StoppedError
+from ..progress import Timetable
 from .ensemble import Ensemble
 from .fusion import fuse
 from .members import DISTURBANCE
 from .multiscale import refine_scales
-from .nonlocal_bayes import refine
+from .nonlocal_bayes import filter_tasks, refine
 from .residual import bound_residual
 from .result import Estimate
 from .uncertainty import error_variance
 
+Value = TypeVar("Value")
+MOMENT = 1.0
+"""Expected seconds up to which a job that was stopped is brought to its usual end. More make the reaction to a stop
+slower, fewer give noisier results of small images that were stopped."""
 
-def combine(ensemble: Ensemble) -> Estimate:
-    """Fuse the models, restore texture with similar patches, and estimate the error of the result."""
+
+def combine(ensemble: Ensemble, times: Timetable) -> Estimate:
+    """Fuse the models, restore texture with similar patches, and estimate the error of the result.
+
+    If the job is stopped, its models are fused and filtered only if that takes a moment; else the result is their mean,
+    whose error is not known.
+    """
+    moment = times.remaining("fusion") <= MOMENT
+    if times.stopped and not moment:
+        return _mean(ensemble)
+    try:
+        return _combined(ensemble, None if times.stopped else times)
+    except StoppedError:
+        return _mean(ensemble)
+
+
+def _combined(ensemble: Ensemble, times: Timetable | None) -> Estimate:
+    """The combination of all stages, each of which reports to the timetable and may raise StoppedError."""
+
+    def stage(name: str, work: Callable[[], Value], tasks: int | None = None) -> Value:
+        return engine.attended(work, None if times is None else times.during(name), tasks)
+
     observation = ensemble.observation
     noise, opponent, planes = observation.noise, observation.opponent, observation.planes
     variance, used = noise.plane_variance, ~observation.inputs.left_out
     groups = [ensemble.groups[count] for count in sorted(ensemble.groups)]
-    fused = fuse(groups, planes, variance, DISTURBANCE, None if used.all() else used.astype(np.float32))
+    counted = None if used.all() else used.astype(np.float32)
+    fused = stage("fusion", lambda: fuse(groups, planes, variance, DISTURBANCE, counted))
     if noise.sigma == 0:
         return Estimate(opponent.image(fused.image), np.sqrt(opponent.image_variance(fused.spread * ~used)))
     noisy = np.where(used, planes, fused.image)
-    if noise.spectrum is None:
-        refined = refine(noisy, fused.image, variance)
+    spectrum = noise.spectrum
+    if spectrum is None:
+        tasks = filter_tasks(noisy.shape)
+        refined = stage("filter", lambda: refine(noisy, fused.image, variance), tasks)
     else:
-        refined = refine_scales(noisy, fused.image, variance, noise.spectrum)
-    refined = bound_residual(noisy, refined, variance, uneven=noise.extreme)
-    denoised = opponent.image(refined.image)
-    image = noise.with_light(noise.restored(denoised), observation.inputs.pixels, used)
-    if len(ensemble.models) < 2:
-        return Estimate(image, np.zeros_like(image))
-    white = noise.spectrum is None
-    error = error_variance(refined.image, noisy, variance, fused.spread, refined.leverage, opponent, white=white)
-    return Estimate(image, np.sqrt(opponent.image_variance(error)) * noise.slopes(denoised))
+        refined = stage("filter", lambda: refine_scales(noisy, fused.image, variance, spectrum))
+
+    def finish() -> Estimate:
+        bounded = bound_residual(noisy, refined, variance, uneven=noise.extreme)
+        denoised = opponent.image(bounded.image)
+        engine.pause()
+        image = noise.with_light(noise.restored(denoised), observation.inputs.pixels, used)
+        if len(ensemble.models) < 2:
+            return Estimate(image, np.zeros_like(image))
+        engine.pause()
+        white = spectrum is None
+        error = error_variance(bounded.image, noisy, variance, fused.spread, bounded.leverage, opponent, white=white)
+        return Estimate(image, np.sqrt(opponent.image_variance(error)) * noise.slopes(denoised))
+
+    estimate = stage("error bar", finish)
+    if times is not None:
+        times.report("error bar", 1.0)
+    return estimate
+
+
+def _mean(ensemble: Ensemble) -> Estimate:
+    """The mean of the models, whose error is not known."""
+    observation = ensemble.observation
+    groups = ensemble.groups.values()
+    models = sum(group.count for group in groups)
+    mean = sum(np.float32(group.count / models) * group.mean for group in groups)
+    image = observation.noise.restored(observation.opponent.image(np.asarray(mean, np.float32)))
+    return Estimate(image, np.full_like(image, np.nan))

@@ -18,15 +18,16 @@ from ..image.inputs import Inputs
 from ..image.rounding import check_dtype_choice
 from ..noise.given import Noise, is_no_noise
 from ..notes import note
-from ..progress import Callback, announce
+from ..progress import Callback, Timetable
 from ..ranges import check_kernels
 from ..renamed import accept_earlier_keywords
 from .checkpoint import Checkpoint
 from .combine import combine
+from .costs import expected_seconds
 from .ensemble import Ensemble, fit_ensemble
 from .observation import Observation
 from .options import Options
-from .plans import plan_ensemble
+from .plans import REFERENCE_NOISE, plan_ensemble
 from .result import Denoised, Estimate
 from .task import Task
 from .warm_start import WarmStart
@@ -212,25 +213,35 @@ def denoise(
         check_kernels(options.n_kernels, *inputs.pixels.shape[:2])
     if is_no_noise(options.noise) and not inputs.left_out.any():
         return _as_given(inputs)
-    if isinstance(options.noise, str):
-        announce(callback, "noise", inputs.given)
-    plane = Observation.of(inputs, options.noise)
-    warm = WarmStart.of(warm_start, plane, options)
-    observation = plane.averaged(neighbours)
-    plans = plan_ensemble(inputs.pixels.shape, options.models, options.n_kernels, observation.noise.strength)
+    shape, measured = inputs.pixels.shape, isinstance(options.noise, str)
+    expected = plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
+    stages = expected_seconds(shape, expected, options.settings.iterations, measured=measured)
+    times = Timetable(callback, stages, inputs.given)
+    if measured:
+        times.report("noise", 0.0)
+        times.stopped = False  # There is no result yet.
+
+    def observe() -> tuple[WarmStart | None, Observation]:
+        plane = Observation.of(inputs, options.noise)
+        return WarmStart.of(warm_start, plane, options), plane.averaged(neighbours)
+
+    warm, observation = engine.attended(observe, times.during("noise"))
+    plans = plan_ensemble(shape, options.models, options.n_kernels, observation.noise.strength)
     task = Task(observation, options, plans if warm is None else warm.plans(plans), warm)
     if checkpoint is not None:
         task = task.continued(Checkpoint.job_in(checkpoint))
     task.check_start()
     LOG.info("%s; %s", observation.described, task.described)
+    noisy = observation.noise.sigma > 0
+    times.replan(expected_seconds(shape, task.plans, task.settings.iterations, measured=measured, noisy=noisy))
 
     def run(device: torch.device) -> Ensemble:
         kept = None if checkpoint is None else Checkpoint(checkpoint, task.description(device))
-        return fit_ensemble(task, device, callback, kept)
+        return fit_ensemble(task, device, times, kept)
 
     ensemble = engine.run_on(options.device, run)
     return Denoised.of(
-        combine(ensemble), inputs, observation.noise.sigma, ensemble.models, fill=fill, dtype=dtype, seed=seed
+        combine(ensemble, times), inputs, observation.noise.sigma, ensemble.models, fill=fill, dtype=dtype, seed=seed
     )
 
 

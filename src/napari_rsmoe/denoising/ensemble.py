@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
+from .. import engine
+from ..errors import StoppedError
 from ..fitting.optimiser import Optimiser
 from ..model.model import Model
-from ..progress import Callback, Progress
+from ..progress import Timetable
 from .checkpoint import Checkpoint, Kernels
+from .costs import model_stage
 from .fusion import Group
 from .members import Batch, Members
 from .observation import Observation
 from .plans import batches
 from .task import Task
 
+Value = TypeVar("Value")
 REPORT_EVERY = 20
 """Steps between two reports. Fewer make a cancellation take effect sooner but cost time."""
 BATCH_TILES = 8192
@@ -44,9 +49,7 @@ class Ensemble:
     groups: Mapping[int, Group]
 
 
-def fit_ensemble(
-    task: Task, device: torch.device, callback: Callback | None = None, checkpoint: Checkpoint | None = None
-) -> Ensemble:
+def fit_ensemble(task: Task, device: torch.device, times: Timetable, checkpoint: Checkpoint | None = None) -> Ensemble:
     """Fit the models of an ensemble.
 
     The CPU fits one after the other, as it gains nothing by batches; a device fits models of one kernel count at once.
@@ -57,30 +60,34 @@ def fit_ensemble(
         The image and the models.
     device : torch.device
         Where models are fitted.
-    callback : callable, optional
-        As for `napari_rsmoe.denoise`. If it returns True, the ensemble consists of the finished models, or of the
-        unfinished first one.
+    times : Timetable
+        Reports the progress. If it is stopped, the ensemble consists of the finished models, or of the unfinished first
+        one.
     checkpoint : Checkpoint, optional
         Models in the checkpoint are loaded; others are added to it when they are finished.
     """
     observation = task.observation
     height, width, _ = observation.pixels.shape
     members = Members(task, device)
-    schedule = _Schedule(task, callback)
+    schedule = _Schedule(task, times)
     for numbers in batches(task.plans, (height, width), 0 if device.type == "cpu" else BATCH_TILES):
-        batch = members.batch(numbers)
+        batch = schedule.batch(members, numbers)
         kernels, steps = _kept(checkpoint, batch, observation), task.settings.iterations
         if kernels is None:
-            fitter = members.fitter(batch)
-            schedule.advance(fitter, batch, len(members.models), partial(members.preview, fitter, batch))
+            try:
+                fitter = schedule.begin(members, batch)
+            except StoppedError:
+                if members.models:
+                    break  # There are models to keep.
+                raise
+            schedule.advance(fitter, members, batch)
             if members.models and fitter.remaining:
                 break
             kernels, steps = members.kernels(fitter, batch), fitter.step
             if checkpoint is not None and not fitter.remaining:
                 checkpoint.save(numbers, kernels)
-        members.add(batch, kernels, steps)
-        schedule.finish(batch)
-        if schedule.stopped:
+        schedule.add(members, batch, kernels, steps)
+        if times.stopped:
             break
     members.models.sort(key=lambda model: int(model.metadata["model"]))  # Batches change the order.
     return Ensemble(observation, members.models, members.groups)
@@ -95,34 +102,69 @@ def _kept(checkpoint: Checkpoint | None, batch: Batch, observation: Observation)
 
 @dataclass
 class _Schedule:
-    """The progress of the work, reported to the callback in steps of one model times their cost.
-
-    The cost of a step falls with the kernel count, down to the cost of rendering the pixels.
-    """
+    """Fits models, and reports the progress in their stages of the timetable."""
 
     task: Task
-    callback: Callback | None
-    done: int = 0
-    stopped: bool = False
+    times: Timetable
 
-    def cost(self, numbers: list[int]) -> int:
-        """The cost of a step of these models."""
-        size = self.task.observation.pixels[..., 0].size
-        return sum(self.task.plans[number].n_kernels + size // 100 + 1 for number in numbers)
+    def batch(self, members: Members, numbers: list[int]) -> Batch:
+        """The random numbers of a batch. A stop is heard afterwards."""
+        return self._unstopped(lambda: members.batch(numbers), numbers)
 
-    def advance(self, fitter: Optimiser, batch: Batch, finished: int, preview: Any) -> None:
+    def add(self, members: Members, batch: Batch, kernels: Kernels, steps: int) -> None:
+        """Draw finished models and add them. A stop is heard afterwards, as they are worth keeping."""
+        self._unstopped(lambda: members.add(batch, kernels, steps), batch.numbers)
+
+    def _unstopped(self, work: Callable[[], Value], numbers: list[int]) -> Value:
+        """Do short work to its end, and report meanwhile that nothing has moved."""
+        stage, words = model_stage(numbers[-1]), self.times.words
+
+        def report(share: float | None) -> bool:
+            self.times.report(stage, 0.0, words)
+            return False
+
+        return engine.attended(work, report if self.times.watched else None)
+
+    def begin(self, members: Members, batch: Batch) -> Optimiser:
+        """The fit of a batch, initialised. Raises StoppedError if that was stopped."""
+        words = f"start of {self._words(batch, len(members.models))}"
+        report = self.times.during(self._stage(batch), words)
+        return engine.attended(lambda: members.fitter(batch), None if report is None else lambda share: report(0.0))
+
+    def advance(self, fitter: Optimiser, members: Members, batch: Batch) -> None:
         """Take the steps of a fit, until it is finished or the callback asks to stop."""
-        count, cost = len(self.task.plans), self.cost(batch.numbers)
-        total = self.cost(list(range(count))) * self.task.settings.iterations
-        first, last = finished + 1, finished + len(batch.numbers)
-        stage = f"model {first} of {count}" if first == last else f"models {first} to {last} of {count}"
-        while fitter.remaining and not self.stopped:
-            fitter.advance(REPORT_EVERY)
-            if fitter.due() and self.callback is not None:
-                step = self.done + cost * fitter.step
-                self.stopped = bool(self.callback(Progress(stage, step, total, None, preview)))
+        steps, finished = max(1, self.task.settings.iterations), len(members.models)
+        words = self._words(batch, finished)
+        stage = self._stage(batch)
+        took = self.times.expected(stage) * REPORT_EVERY / steps  # Seconds of so many steps.
+        while fitter.remaining and not self.times.stopped:
+            began, before, more = time.monotonic(), fitter.step, min(REPORT_EVERY, fitter.remaining)
+            report = self._reporter(batch, finished, partial(_reached, began, took, before / steps, more / steps))
+            try:
+                engine.attended(lambda: fitter.advance(REPORT_EVERY), report)
+            except StoppedError:
+                break
+            took = time.monotonic() - began
+            if fitter.due():
+                # The kernels as they are now, as previews are drawn while others go on being fitted.
+                now = members.kernels(fitter, batch) if self.times.watched and not members.groups else None
+                self.times.preview = partial(members.preview, now)
+                self.times.report(stage, fitter.step / steps, words)
         fitter.settle()
 
-    def finish(self, batch: Batch) -> None:
-        """Count a batch as finished, whether it was fitted or loaded from a checkpoint."""
-        self.done += self.cost(batch.numbers) * self.task.settings.iterations
+    def _reporter(self, batch: Batch, finished: int, reached: Callable[[float | None], float]) -> Any:
+        """What `attended` reports to, in the stage of the last model of a batch."""
+        report = self.times.during(self._stage(batch), self._words(batch, finished))
+        return None if report is None else lambda share: report(reached(share))
+
+    def _stage(self, batch: Batch) -> str:
+        return model_stage(batch.numbers[-1])
+
+    def _words(self, batch: Batch, finished: int) -> str:
+        first, last, count = finished + 1, finished + len(batch.numbers), len(self.task.plans)
+        return f"model {first} of {count}" if first == last else f"models {first} to {last} of {count}"
+
+
+def _reached(began: float, took: float, before: float, more: float, _share: float | None) -> float:
+    """Share of a fit that is done while the next steps are taken, which are expected to take as long as the last."""
+    return before + more * min(0.95, (time.monotonic() - began) / max(took, 1e-3))

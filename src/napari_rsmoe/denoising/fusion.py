@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import engine
 from ..arrays import Floats
 from ..image.blur import blurred
 
@@ -114,14 +115,17 @@ def fuse(groups: list[Group], noisy: Floats, variance: Floats, strength: float, 
     least: Floats = np.maximum(variance, LEAST_VARIANCE * np.float32(noise)).astype(np.float32)
     risks = np.empty((len(groups), *noisy.shape), np.float32)
     for risk, group, mean in zip(risks, groups, means, strict=True):
+        engine.pause()
         # The covariance as a fraction of the noise variance varies less from place to place.
         relative = np.divide(group.response, least * strength, dtype=np.float32)
         share = np.clip(blurred(relative, used, LEVERAGE_BLUR), 0, 1)
         risk[:] = blurred(np.square(noisy - mean), used, RISK_BLUR) + 2 * share * variance
+    engine.pause()
     weights = np.exp((risks.min(0) - risks) * (np.float32(SELECTIVITY) / least))
     weights /= weights.sum(0)
     image = np.zeros(noisy.shape, np.float32)
     for weight, mean in zip(weights, means, strict=True):
+        engine.pause()
         image += weight * mean
     return Fused(image, _spread(groups, means, weights, image))
 
@@ -129,5 +133,6 @@ def fuse(groups: list[Group], noisy: Floats, variance: Floats, strength: float, 
 def _spread(groups: list[Group], means: list[Floats], weights: NDArray[np.floating], image: Floats) -> Floats:
     spread = np.zeros_like(image)
     for weight, mean, group in zip(weights, means, groups, strict=True):
+        engine.pause()
         spread += weight * (group.variance + np.square(mean - image))
     return spread

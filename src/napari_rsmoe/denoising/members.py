@@ -117,7 +117,7 @@ class Members:
         """Geometry (models, L, 6) in the pixels of the image, and experts in scaled planes."""
         geometry = fitter.geometry.clone()
         geometry[..., :2] -= geometry.new_tensor([plan.shift for plan in batch.plans])[:, None]
-        return geometry, fitter.experts
+        return geometry, fitter.experts.clone()
 
     def add(self, batch: Batch, kernels: Kernels, steps: int) -> None:
         """Add finished models."""
@@ -161,10 +161,10 @@ class Members:
             for geometry, colours, more in zip(kernels[0].cpu(), experts, own, strict=True)
         ]
 
-    def preview(self, fitter: Optimiser, batch: Batch) -> np.ndarray:
-        """The average of the finished models, or else the current first model."""
+    def preview(self, kernels: Kernels | None) -> np.ndarray:
+        """The average of the finished models, or else the model of these kernels, as `kernels` returns them."""
         if not self.groups:
-            return self._restored(self._drawn(self.kernels(fitter, batch))[0])
+            return self._observation.inputs.given if kernels is None else self._restored(self._drawn(kernels)[0])
         groups = list(self.groups.values())
         counts = np.array([group.count for group in groups], np.float32)
         shares = counts / counts.sum()

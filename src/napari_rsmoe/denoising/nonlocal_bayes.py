@@ -67,6 +67,16 @@ class Refined:
     leverage: Floats
 
 
+def filter_tasks(shape: tuple[int, ...], passes: tuple[Pass, ...] = PASSES) -> int:
+    """Number of tasks of the engine in `refine` for planes (C, H, W): squares of reference patches, and channels."""
+    tasks = 0
+    for each in passes:
+        square = (2 * REACH + engine.PATCH_SIDE + each.stride - 1) // each.stride
+        down, across = (-(-(length - engine.PATCH_SIDE) // each.stride) + 1 for length in shape[1:])
+        tasks += -(-down // square) * -(-across // square) + shape[0]
+    return max(tasks, 1)
+
+
 def refine(
     noisy: Floats,
     pilot: Floats,

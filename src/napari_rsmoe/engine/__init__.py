@@ -1,5 +1,6 @@
 """The compiled engine: torch operators `torch.ops.rsmoe.*` with typed wrappers, autograd and fake kernels."""
 
+from .attention import attended, pause
 from .devices import resolve_device, run_on
 from .operators import (
     DEFAULT_TAU,
@@ -16,9 +17,11 @@ from .operators import (
 __all__ = [
     "DEFAULT_TAU",
     "PATCH_SIDE",
+    "attended",
     "filter_patches",
     "fit_steps",
     "gate_sums",
+    "pause",
     "render",
     "resolve_device",
     "run_on",

@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import engine
+from ..errors import StoppedError
 from ..image.inputs import Inputs
 from ..model.experts import Mode
 from ..model.model import Model
 from ..notes import note
 from ..progress import Callback, Parts, Progress
+from .costs import expected_seconds
 from .fitter import CHUNK, Fitter
 from .kernel_count import MOST_FITS, as_few_as_reach, predict_kernels
 from .settings import FitSettings
@@ -28,6 +31,9 @@ DENSEST_AUTO = 20
 """Pixels for each kernel that ``n_kernels="auto"`` leaves at least. With fewer, fine noise would count as detail."""
 DENSEST = 2
 """Pixels for each kernel that a fit to a given PSNR leaves at least. With fewer, a model is larger than its image."""
+SLOW_PIXELS = 1 << 20
+"""Pixels from which a few steps take so long that a stop has to end them midway. A thread for the steps of a smaller
+image would cost more than it gains."""
 UNTIMED_STEPS = 2 * CHUNK
 """Steps after which the speed of a fit is known well enough to predict how many more fit into the time."""
 
@@ -91,27 +97,63 @@ class FitJob:
 
     def run(self, n_kernels: int, callback: Callback | None, limit: TimeLimit | None = None) -> tuple[Model, float]:
         """Fit; returns the model and its mean squared error in the engine's range."""
-        fitter = self.fitter(n_kernels, self.settings)
+        fitter = self.begun(n_kernels, self.settings, callback)
         start, steps = self.settings.start, "as many steps as the time allows"
         LOG.info(
             "%d kernels, started by %s, %s", n_kernels, start, f"{fitter.remaining} steps" if limit is None else steps
         )
+        preview = self.untouched
         while (remaining := fitter.remaining if limit is None else limit.steps_left(fitter.step)) > 0:
-            fitter.chunk(remaining)
+            done, total = (fitter.step, self.settings.iterations) if limit is None else limit.progress()
+            seconds = limit.seconds if limit is not None else self.expected(n_kernels, total)
+            try:
+                self.step(fitter, remaining, callback, Progress("fit", done, total, None, preview, seconds))
+            except StoppedError:
+                break
             if not fitter.due():
                 continue
+            if callback is not None and self.slow:
+                preview = partial(self.model(fitter).render, device=self.device.type)
             done, total = (fitter.step, self.settings.iterations) if limit is None else limit.progress()
             if self.report(callback, fitter, "fit", done, total):
                 break
         fitter.keep_best()
         return self.model(fitter), fitter.mean_squared_error
 
+    def begun(self, n_kernels: int, settings: FitSettings, callback: Callback | None) -> Fitter:
+        """`fitter`, with reports to the callback. Raises StoppedError if it asks to stop."""
+        seconds = self.expected(n_kernels, settings.iterations)
+        progress = Progress("start", 0, max(1, settings.iterations), None, self.untouched, seconds)
+        report = None if callback is None else lambda share: bool(callback(progress))
+        return engine.attended(lambda: self.fitter(n_kernels, settings), report)
+
+    def step(self, fitter: Fitter, remaining: int | None, callback: Callback | None, progress: Progress) -> None:
+        """Take the next few steps. Raises StoppedError if the callback asks to stop in the midst of slow ones."""
+        if callback is None or not self.slow:
+            fitter.chunk(remaining)
+        else:
+            engine.attended(lambda: fitter.chunk(remaining), lambda share: bool(callback(progress)))
+
+    @property
+    def slow(self) -> bool:
+        """Whether a few steps take long."""
+        return self.inputs.pixels[..., 0].size >= SLOW_PIXELS
+
+    def expected(self, n_kernels: int, steps: int) -> float:
+        """Seconds that a fit is expected to take on an idle machine."""
+        return expected_seconds(self.inputs.pixels.shape, n_kernels, steps)
+
+    def untouched(self) -> np.ndarray:
+        """The preview before there is a model: the image itself."""
+        return self.inputs.given
+
     def report(self, callback: Callback | None, fitter: Fitter, stage: str, done: int, total: int) -> bool:
         """Report the progress to the callback; returns whether the job is cancelled."""
         if callback is None:
             return False
         psnr = self.subject.psnr(fitter.mean_squared_error)
-        return bool(callback(Progress(stage, done, total, psnr, partial(self.preview, fitter))))
+        seconds = self.expected(len(fitter.geometry), total)
+        return bool(callback(Progress(stage, done, total, psnr, partial(self.preview, fitter), seconds)))
 
     def preview(self, fitter: Fitter) -> np.ndarray:
         """The rendering of the current model."""
@@ -156,7 +198,14 @@ class FitJob:
                 stopped.append(pilot)
             return bool(stopped)
 
-        count = predict_kernels(self.inputs.pixels.shape, target, densest, self.fitter, self.settings, stop)
+        def begin(n_kernels: int, settings: FitSettings) -> Fitter:
+            return self.begun(n_kernels, settings, callback)
+
+        def step(pilot: Fitter) -> None:
+            total = max(1, self.settings.iterations)
+            self.step(pilot, None, callback, Progress("find the number of kernels", 0, total, None, self.untouched))
+
+        count = predict_kernels(self.inputs.pixels.shape, target, densest, begin, self.settings, step, stop)
         return count, stopped[0] if stopped else None
 
     def model(self, fitter: Fitter) -> Model:

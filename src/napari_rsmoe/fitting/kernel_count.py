@@ -28,6 +28,7 @@ def predict_kernels(
     densest: int,
     fitter: Callable[[int, FitSettings], Fitter],
     settings: FitSettings,
+    step: Callable[[Fitter], None],
     stop: Callable[[Fitter], bool],
 ) -> int:
     """The number of kernels expected to reach a mean squared error, from a short fit with few kernels.
@@ -44,13 +45,15 @@ def predict_kernels(
         Makes a fit from a number of kernels and settings.
     settings : FitSettings
         Settings of the planned fit.
+    step : callable
+        Takes the next few steps of the pilot.
     stop : callable
         Called with the pilot at intervals; returning True ends it early.
     """
     pixels = shape[0] * shape[1]
     pilot = fitter(max(1, pixels // PILOT_PIXELS_PER_KERNEL), replace(settings, iterations=PILOT_STEPS))
     while pilot.remaining:
-        pilot.chunk()
+        step(pilot)
         if pilot.due() and stop(pilot):
             break
     most, least = max(1, pixels // densest), max(1, pixels // SPARSEST)

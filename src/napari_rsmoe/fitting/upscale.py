@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..door import door
+from ..errors import StoppedError
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.other_arrays import same_kind_out
@@ -195,15 +196,20 @@ def fit_models(
     parts = Parts(callback, count)
     fitted: list[Model] = []
     for index in range(count):
-        model = fit(
-            inputs,
-            n_kernels,
-            preset="upscale",
-            iterations=iterations,
-            seed=(count * seed + index) % 2**63,
-            device=device,
-            callback=parts.part(index, f"model {index + 1} of {count}"),
-        )
+        try:
+            model = fit(
+                inputs,
+                n_kernels,
+                preset="upscale",
+                iterations=iterations,
+                seed=(count * seed + index) % 2**63,
+                device=device,
+                callback=parts.part(index, f"model {index + 1} of {count}"),
+            )
+        except StoppedError:
+            if fitted:
+                break  # There are finished models to keep.
+            raise
         if parts.stopped and fitted:
             break  # it is unfinished, others are not
         fitted.append(model)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EmptyPlaneError, ImageError
+from ..errors import EmptyPlaneError, ImageError, StoppedError
 from ..notes import note
 from ..progress import Callback, PlaneParts
 from .format import to_type
@@ -110,6 +110,11 @@ def each_plane(
             if not plane.label:
                 raise
             raise type(error)(f"{plane.label}: {error}") from error
+        except StoppedError:
+            if not values:
+                raise  # There is nothing to keep.
+            parts.stopped = True
+            break
         results.add(plane, done.images)
         values.append(done.value)
         if parts.stopped:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import engine
 from ..arrays import Array, Floats, Mask
 from ..image.inputs import Inputs
 from ..image.value_range import beyond_range, compressed
@@ -89,11 +90,14 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | N
     if small or all(model == SILENCE for model in even):
         return NoiseModel(tuple(even), channels.limits, _flat_spectra(_plane_levels(channels, even, like)))
     kinds = [None if like is None else model.gain > 0 for model in (like.channels if like else even)]
+    engine.pause()
     models = channels.with_photons(even, kinds)
+    engine.pause()
     scales = _scales(channels, models, like)
     if models != even and scales.finest < FAITHFUL:
         models = _believed(models, even, [scales.finest] * len(models), like)
         scales = _scales(channels, models, like)
+    engine.pause()
     along_y, along_x = map(rounded, neighbour_correlation(scales.spectrum))
     interpolated = scales.spectrum.mean() > EMPTY * scales.finest and not scales.correlated
     if interpolated and not (like and like.white):
@@ -160,6 +164,7 @@ def _believed(
 
 def _even_model(plane: Array, used: Mask | None, small: bool) -> PoissonGaussian:
     """Noise of a channel as if it were white and even; interpolation may have left none at the finest scale."""
+    engine.pause()
     values = plane if used is None else plane[used]
     if single_photons(plane, used):
         return PoissonGaussian(0, 0, rounded(float(values.std())))

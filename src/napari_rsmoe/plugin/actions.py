@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from ..errors import StoppedError
 from ..image.each_plane import PlaneResult, Planewise, each_plane, map_planes
 from ..image.opacity import Opacity
 from ..image.planes import Plane
-from ..progress import Callback
+from ..progress import Callback, Progress
 from ..ui.parameters import FIT, PARAMETERS, PLANE, STACK, UPSCALE, values
 from .layers.outputs import Output, image_output, residual_output, uncertainty_output
 from .preferences import preferences, use_threads
@@ -88,7 +90,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
 
     def work(plane: Plane, report: Callback) -> PlaneResult[float]:
         done = series.denoise(plane, report)
-        known = done.noise == 0 or len(done.models) > 1  # The spread of a single model is not an error of 0.
+        known = done.noise > 0 and len(done.models) > 1  # Where nothing is known, an error of 0 would claim certainty.
         return PlaneResult([done.image, done.std if known else np.full_like(done.std, np.nan)], done.noise)
 
     planes, metrics, finished = _run(source, work, callback, unknown=(1,))
@@ -108,6 +110,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     # Imported here to save start-up time: torch takes seconds.
     from .. import fit as fit_image
     from .. import psnr, ssim
+    from ..engine.attention import pause
     from ..model.quality import kernel_errors
     from .editing import EditableKernels
     from .layers.kernels import kernels_output
@@ -117,13 +120,26 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     figures: dict[str, list[float]] = {"psnr": [], "ssim": []}
 
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
-        model = fit_image(plane.image, **settings, channel_axis=_channels(plane), callback=report)
-        drawn = model.render(device=settings["device"])
-        if np.ptp(plane.image) > 0:
-            figures["psnr"].append(psnr(drawn, plane.image))
-            if min(plane.image.shape[:2]) >= 11:
-                figures["ssim"].append(ssim(drawn, plane.image, channel_axis=_channels(plane)))
-        errors.append(kernel_errors(model, plane.image, device=settings["device"]))
+        last = _Last(report)
+        model = fit_image(plane.image, **settings, channel_axis=_channels(plane), callback=last)
+
+        def measure() -> np.ndarray:
+            drawn = model.render(device=settings["device"])
+            pause()
+            if np.ptp(plane.image) > 0:
+                figures["psnr"].append(psnr(drawn, plane.image))
+                pause()
+                if min(plane.image.shape[:2]) >= 11:
+                    figures["ssim"].append(ssim(drawn, plane.image, channel_axis=_channels(plane)))
+            pause()
+            errors.append(kernel_errors(model, plane.image, device=settings["device"]))
+            return drawn
+
+        try:
+            drawn = last.attend(measure)
+        except StoppedError:
+            drawn = model.render(device=settings["device"])
+            errors.append(np.full(model.n_kernels, np.nan))
         return PlaneResult([drawn], PlaneModels(plane.index, [model]))
 
     planes, metrics, finished = _run(source, work, callback)
@@ -156,9 +172,10 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
     fitting = {name: value for name, value in settings.items() if name not in ("scale", "sharpen")}
 
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
-        models = fit_models(plane.image, **fitting, channel_axis=_channels(plane), callback=report)
-        large = draw_part(models, settings["scale"], settings["sharpen"], device=settings["device"])
-        return PlaneResult([large], PlaneModels(plane.index, models))
+        last = _Last(report)
+        models = fit_models(plane.image, **fitting, channel_axis=_channels(plane), callback=last)
+        draw = partial(draw_part, models, settings["scale"], settings["sharpen"], device=settings["device"])
+        return PlaneResult([draw() if last.stopped else last.attend(draw)], PlaneModels(plane.index, models))
 
     planes, metrics, _ = _run(source, work, callback)
     (image,) = planes.images
@@ -192,6 +209,35 @@ def _channels(plane: Plane) -> int | None:
 
 def _opacity(source: Source) -> Opacity:
     return Opacity(source.planes(), present=source.has_alpha)
+
+
+class _Last:
+    """A callback that goes on reporting its last progress while what follows is computed.
+
+    Parameters
+    ----------
+    report : callable
+        The callback of the plane.
+    """
+
+    def __init__(self, report: Callback) -> None:
+        self._report = report
+        self._progress: Progress | None = None
+        self.stopped = False
+
+    def __call__(self, progress: Progress) -> bool:
+        self._progress = progress
+        self.stopped = bool(self._report(progress))
+        return self.stopped
+
+    def attend(self, work: Callable[[], Value]) -> Value:
+        """Do further work. Raises StoppedError if the job has been stopped, or is stopped meanwhile."""
+        from ..engine.attention import attended  # here, as it loads torch
+
+        progress = self._progress
+        if self.stopped:
+            raise StoppedError()
+        return attended(work, None if progress is None else lambda share: self(progress))
 
 
 def _noise_of(source: Source) -> dict[str, float]:

@@ -19,13 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DeviceError, EngineError
+from ..errors import DeviceError, EngineError, StoppedError
 from ..memory import memory_error
 from ..progress import Callback, Progress
 
 NICENESS = 5
-PATIENCE = 20  # Seconds to wait for a thread when the program ends.
-PLAIN_ERRORS = (ValueError, TypeError, DeviceError, EngineError, MemoryError, OSError)
+SLOWEST_FASTEST = (10.0, 0.2)  # Bounds of the pace that is kept for later jobs, as a factor of the expected time.
+PATIENCE = 2.0  # Seconds to wait for all threads together when the program ends.
+UNSURE = 1.0
+"""Seconds of expected work by which the pace of the jobs before is trusted. After that its own pace counts more."""
+PLAIN_ERRORS = (ValueError, TypeError, DeviceError, EngineError, StoppedError, MemoryError, OSError)
 """Errors caused by the image, the settings or the machine, whose message suffices for the user."""
 
 
@@ -86,6 +89,20 @@ class Preview:
     image: np.ndarray
 
 
+class _Pace:
+    """How long jobs take on this machine, now, relative to what is expected of an idle one that was measured."""
+
+    def __init__(self) -> None:
+        self.value = 1.0
+
+    def learn(self, pace: float) -> None:
+        """Take what the last job showed, within bounds that one odd job cannot leave."""
+        self.value = min(max(pace, SLOWEST_FASTEST[1]), SLOWEST_FASTEST[0])
+
+
+_pace = _Pace()
+
+
 class Job:
     """Runs ``function(callback)`` on a thread.
 
@@ -108,6 +125,7 @@ class Job:
         self._preview_wanted = threading.Event()
         self._preview: Preview | None = None
         self._started = time.monotonic()
+        self._first = (0.0, 0.0)  # Time and fraction of the first report.
         self.progress: Progress | None = None
         self.done = False
         self.history: list[tuple[float, float]] = []  # (fraction, PSNR)
@@ -134,11 +152,22 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """The remaining time, estimated from the speed so far; None at the beginning."""
-        progress = self.progress
-        if progress is None or progress.fraction <= 0:
+        """The remaining time; None before the first report.
+
+        It is the expected time of the stages that are left, corrected by the pace of the stages so far and of earlier
+        jobs. Where no times are expected it follows from the progress since the first report.
+        """
+        progress, now = self.progress, time.monotonic()
+        if progress is None:
             return None
-        return (time.monotonic() - self._started) * (1 - progress.fraction) / progress.fraction
+        if progress.seconds is not None:
+            done = progress.fraction * progress.seconds
+            pace = (now - self._started + UNSURE * _pace.value) / (done + UNSURE)
+            return (progress.seconds - done) * pace
+        moved = progress.fraction - self._first[1]
+        if moved <= 0:
+            return None
+        return (now - self._first[0]) * (1 - progress.fraction) / moved
 
     @property
     def status(self) -> str:
@@ -160,16 +189,26 @@ class Job:
         return preview
 
     def _report(self, progress: Progress) -> bool:
+        if self.progress is None:
+            self._first = (time.monotonic(), progress.fraction)
         self.progress = progress
         if progress.psnr is not None and np.isfinite(progress.psnr):
             self.history.append((progress.fraction, progress.psnr))
         if self._preview_wanted.is_set() and not self.cancelled:
             self._preview_wanted.clear()
-            self._preview = Preview(progress, progress.preview())
+            # Imported here to save start-up time: torch takes seconds.
+            from ..engine.attention import attended
+
+            with suppress(StoppedError):  # Drawing is left too when the job is cancelled.
+                image = attended(progress.preview, lambda share: self.cancelled)
+                self._preview = Preview(progress, image)
         return self.cancelled
 
     def _end(self, outcome: Outcome) -> None:
         self.done = True
+        progress = self.progress
+        if outcome.error is None and not self.cancelled and progress is not None and progress.seconds:
+            _pace.learn((time.monotonic() - self._started) / progress.seconds)
         self._finished(outcome)
 
 
@@ -253,5 +292,6 @@ def end_all() -> None:
     tasks = list(_running)
     for task in tasks:
         task.stop.set()
+    end = time.monotonic() + PATIENCE
     for task in tasks:
-        task.wait()
+        task.wait(max(0.0, end - time.monotonic()))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ... import engine
 from ...arrays import Floats
 from .start import SIGMA_RANGE, Start, check_request, draw_pixels, jitter
 
@@ -32,10 +33,12 @@ def gradient_density(image: Floats, mix: float = 0.9) -> NDArray[np.float64]:
     """
     energy = np.zeros(image.shape[:2])
     for c in range(image.shape[2]):
+        engine.pause()
         soft = gaussian_filter(image[..., c], PRESMOOTHING, output=np.float64)
         for axis in (0, 1):
             if soft.shape[axis] > 1:  # An axis of length one has no gradient.
                 energy += np.gradient(soft, axis=axis) ** 2
+    engine.pause()
     magnitude = gaussian_filter(np.sqrt(energy), DENSITY_SMOOTHING)
     total = magnitude.sum()
     # Smaller gradients are rounding errors of the blur.

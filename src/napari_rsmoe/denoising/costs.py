@@ -1,0 +1,49 @@
+"""How long the stages of denoising take, for progress and remaining time from the first second on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ..fitting.costs import expected_seconds as fit_seconds
+from .plans import Plan
+
+NOISE, STABILISE, ADD, FUSE, FILTER, BOUND = 0.45, 0.09, 0.03, 0.105, 1.0, 0.15
+"""Processor seconds for a million pixels and each channel, measured as `fitting.costs`; `FUSE` per kernel count."""
+
+
+def model_stage(number: int) -> str:
+    """Name of the stage in which a model is fitted, counted from 0."""
+    return f"model {number + 1}"
+
+
+def expected_seconds(
+    shape: tuple[int, ...], plans: Sequence[Plan], iterations: int, *, measured: bool, noisy: bool = True
+) -> dict[str, float]:
+    """Seconds of each stage on an idle machine, in the order in which they follow each other.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (H, W, C) of the image.
+    plans : sequence of Plan
+        The models.
+    iterations : int
+        Steps of each model.
+    measured : bool
+        Whether the noise is measured in the image.
+    noisy : bool
+        Whether there is noise; without it nothing is filtered.
+    """
+    height, width, channels = shape
+    pixels = height * width / 1e6
+    values, threads = pixels * channels, max(1, torch.get_num_threads())
+    stages = {"noise": (NOISE * measured + STABILISE) * values}
+    for number, plan in enumerate(plans):
+        stages[model_stage(number)] = fit_seconds(shape, plan.n_kernels, iterations) + ADD * values
+    counts = len({plan.n_kernels for plan in plans})
+    stages["fusion"] = FUSE * counts * values
+    stages["filter"] = FILTER * values / threads if noisy else 0.0
+    stages["error bar"] = BOUND * values
+    return stages
