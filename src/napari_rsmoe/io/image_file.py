@@ -212,6 +212,11 @@ class FileArray:
         self.shape = tuple(int(n) for n in array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
 
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
     def __getitem__(self, index: Any) -> NDArray[Any]:
         for shape in (self._unit, selected_shape(self.shape, index)):
             check_memory(self._path, shape, self.dtype)

@@ -83,19 +83,20 @@ def _place(metadata: Mapping[str, Any]) -> Place:
     kept = metadata.get("napari_place")
     if isinstance(kept, Mapping):
         values = {name: np.array(kept[name], float) for name in ("scale", "translate", "rotate", "shear", "affine")}
-        known = all(map(_known_unit, kept["units"]))
+        known = all(map(known_unit, kept["units"]))
         kept_units = tuple(kept["units"]) if known else ("pixel", "pixel")
         return Place(**values, units=kept_units, axis_labels=tuple(map(plain_text, kept["axis_labels"])))
     for k, axis in enumerate("YX"):
         if axis in metadata.get("pixel_size", {}):
             size, unit = metadata["pixel_size"][axis]
             scale[k], units[k] = float(size), str(unit or "pixel")
-    if units[0] != units[1] or not _known_unit(units[0]):
+    if units[0] != units[1] or not known_unit(units[0]):
         units = ["pixel", "pixel"]
     return Place(scale, np.zeros(2), np.eye(2), np.zeros(1), np.eye(3), (units[0], units[1]), ("y", "x"))
 
 
-def _known_unit(unit: str) -> bool:
+def known_unit(unit: str) -> bool:
+    """Whether napari can use a unit."""
     if not unit.isalpha():  # Pint computes terms such as "m**9**9", which may come from others.
         return False
     # Imported here to save start-up time.
