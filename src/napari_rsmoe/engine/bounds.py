@@ -26,8 +26,8 @@ MOST_EXPERT = 2.0**50
 
 _PARTS = ((slice(0, 2), MOST_CENTER), (slice(2, 5), MOST_STEERING), (slice(5, 6), MOST_LOGIT))
 _NAMES: tuple[str, ...] = ("y", "x", "r11", "r12", "r22", "logit")
-_SURELY_DRAWN = 2.0**20
-"""If all numbers are below this one, all kernels are within the bounds, with up to 2^30 columns of an expert."""
+_SURELY_DRAWN = int(np.float32(2.0**20).view(np.uint32))
+"""Bits of a number; if all are below it, all kernels are within the bounds, with up to 2^30 columns of an expert."""
 
 
 def undrawable(geometry: torch.Tensor, experts: torch.Tensor | None = None) -> str:
@@ -50,8 +50,10 @@ def undrawable(geometry: torch.Tensor, experts: torch.Tensor | None = None) -> s
     'kernel 1 has r11 = 3e+38; the absolute values of its r11, r12, r22 may add up to at most 3.36e+07'
     """
     # In NumPy, because a few torch operators on many kernels would wake torch's threads, which takes longer.
-    arrays = [each.detach().cpu().numpy() for each in (geometry, experts) if each is not None]
-    if all(each.size and each.min() > -_SURELY_DRAWN and each.max() < _SURELY_DRAWN for each in arrays):
+    with np.errstate(all="ignore"):
+        tensors = [each.detach().cpu() for each in (geometry, experts) if each is not None]
+        arrays = [np.asarray(each.numpy(), np.float32) for each in tensors]
+    if all(each.size and _largest_bits(each) < _SURELY_DRAWN for each in arrays):
         return ""
     rows = [(_NAMES[columns], arrays[0][..., columns], most) for columns, most in _PARTS]
     if experts is not None:
@@ -72,3 +74,11 @@ def undrawable(geometry: torch.Tensor, experts: torch.Tensor | None = None) -> s
         message = f"model {first[0]}, {message}"
     more = int(bad.sum()) - 1
     return f"{message} ({more} more out of bounds)" if more else message
+
+
+def _largest_bits(values: np.ndarray) -> int:
+    """Bits of the largest absolute value, which have the order of the values; NaN is above all.
+
+    Unlike a comparison of floats, it costs nothing where numbers are denormal.
+    """
+    return int((values.view(np.uint32) & np.uint32(0x7FFFFFFF)).max())

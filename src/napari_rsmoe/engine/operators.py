@@ -282,7 +282,8 @@ def simd_level() -> str:
 
 def _warn_of_absent(geometry: torch.Tensor, experts: torch.Tensor | None, wait: bool) -> None:
     """Warn of kernels out of bounds."""
-    if type(geometry) not in (torch.Tensor, torch.nn.Parameter) or (geometry.is_cuda and not wait):
+    has_values = type(geometry) in (torch.Tensor, torch.nn.Parameter) and not geometry.is_meta
+    if not has_values or not (wait or geometry.device.type == "cpu"):
         return  # There are no values to look at, or not yet.
     if geometry.dtype != torch.float32 or (experts is not None and experts.dtype != torch.float32):
         return  # The operator says what is wrong.
