@@ -11,7 +11,7 @@ import pytest
 import torch
 import xarray as xr
 
-from napari_rsmoe import ImageError, denoise, denoise_stack, fit, psnr, upscale
+from napari_rsmoe import ImageError, denoise, denoise_stack, fit, map_planes, psnr, upscale
 from napari_rsmoe.denoising import lazy
 from napari_rsmoe.denoising.denoise import denoise as denoise_plane
 
@@ -134,7 +134,8 @@ def test_dask_stays_lazy_and_has_one_noise_model(film, monkeypatch, caplog):
 
 
 def test_a_path_is_answered_by_what_to_do(tmp_path):
-    for function in (denoise, lambda path: denoise(path, axes="TYX"), fit, lambda path: upscale(path, 2)):
+    functions = (denoise, lambda path: denoise(path, axes="TYX"), fit, lambda path: upscale(path, 2))
+    for function in (*functions, lambda path: denoise_stack(path, "TYX"), lambda path: map_planes(np.abs, path, "TYX")):
         for path in ("a.tif", tmp_path / "a.tif"):
             with pytest.raises(ImageError, match="read_image"):
                 function(path)

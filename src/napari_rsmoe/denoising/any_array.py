@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -16,6 +16,14 @@ from .denoise import denoise as denoise_plane
 from .lazy import denoise_lazy
 from .result import Denoised
 from .stack import DenoisedStack, denoise_stack
+
+
+@overload
+def denoise(image: Any, *, axes: None = None, sigma: float | None = None, **settings: Any) -> Denoised: ...
+
+
+@overload
+def denoise(image: Any, *, axes: str, sigma: float | None = None, **settings: Any) -> Denoised | DenoisedStack: ...
 
 
 @accept_earlier_keywords

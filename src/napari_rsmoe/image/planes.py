@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from .other_arrays import plain
 
 CHANNEL_AXES = "CS"
 Index = tuple[int | slice, ...]
@@ -69,7 +70,7 @@ class Planes:
     Parameters
     ----------
     data : array-like with ``shape``, ``dtype`` and indexing
-        The whole image.
+        The whole image; torch tensors and xarray DataArrays are taken as the arrays in them.
     axes : str
         One letter for each axis of `data`, with ``Y`` and ``X`` among them; any case.
     independent_channels : bool, optional
@@ -103,7 +104,7 @@ class Planes:
     """
 
     def __init__(self, data: ArraySource, axes: str, *, independent_channels: bool = False) -> None:
-        self.data = data
+        self.data = data = plain(data)
         self.axes = check_axes(axes, data.shape)
         self._dtype = np.dtype(data.dtype).newbyteorder("=")
         spanned = "YX" if independent_channels else "YX" + CHANNEL_AXES
