@@ -54,6 +54,10 @@ class Need:
         """Number of pixels of the largest block that fits into a budget; 0 if none does."""
         return max(0, math.floor((budget - self.fixed) / self.per_pixel))
 
+    def or_more(self, other: Need) -> Need:
+        """The peak of two stages, one after the other: at least that of each, for every number of pixels."""
+        return Need(max(self.per_pixel, other.per_pixel), max(self.fixed, other.fixed))
+
     def __add__(self, other: Need) -> Need:
         return Need(self.per_pixel + other.per_pixel, self.fixed + other.fixed)
 

@@ -14,6 +14,7 @@ from napari_rsmoe.ui.kinds import (
     NoiseParameter,
     Numbers,
     Parameter,
+    Size,
     Text,
 )
 
@@ -45,6 +46,8 @@ MADE_UP: tuple[tuple[Parameter, Any, Any], ...] = (
     (Text(name="tag", label="Tag", help="A word to remember it by.", default="none"), "a b's", 5),
     (Folder(name="cache", label="Cache", help="A folder for results.", default=None, automatic=Automatic(None, "off")),
      "some where", ""),
+    (Size(name="buffer", label="Buffer", help="Memory for results.", default=None, advanced=True,
+          automatic=Automatic(None, "enough")), "500M", "much"),
 )  # fmt: skip
 """A parameter, a value of it that is not its default, and a value that it refuses."""
 TABLE = tuple(parameter for parameter, _, _ in MADE_UP)

@@ -26,6 +26,7 @@ from napari_rsmoe.ui.kinds import (
     IntParameter,
     NoiseParameter,
     Parameter,
+    Size,
 )
 from napari_rsmoe.ui.parameters import PARAMETERS, check_together, values
 
@@ -38,10 +39,12 @@ def of(parameter: Parameter) -> st.SearchStrategy[Any]:
     finite = {"allow_nan": False, "allow_infinity": False}
     match parameter:
         case IntParameter():
-            own: st.SearchStrategy[Any] = st.integers(int(parameter.low), MAX_INT)
+            own: st.SearchStrategy[Any] = st.integers(int(parameter.low), int(min(parameter.high, MAX_INT)))
         case FloatParameter():
             own = st.floats(
-                *(1e-9, min(parameter.high, 1e9)) if parameter.positive else (max(parameter.low, -1e9), 1e6)
+                *(1e-9, min(parameter.high, 1e9))
+                if parameter.positive
+                else (max(parameter.low, -1e9), min(parameter.high, 1e6))
             )
         case Choice():
             own = st.sampled_from(parameter.choices)
@@ -51,6 +54,8 @@ def of(parameter: Parameter) -> st.SearchStrategy[Any]:
             own = st.floats(1e-9, 1e9) | st.tuples(st.floats(1e-9, 9), st.floats(**finite), st.floats(0, 9))
         case Folder():
             own = st.text("ab c'/-$", min_size=1).filter(lambda text: text.strip() and text[0] != "-")
+        case Size():
+            own = st.sampled_from(("500M", "4G", "1.5 GiB"))
         case _:
             raise NotImplementedError(parameter)
     automatic = parameter.automatic

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..ui.parameters import LEFT_OUT
+from ..ui.parameters import LEFT_OUT, MEMORY
 from .batch import Report
 from .info import plain
 from .options import PATH, READING, Common, Files, file_options, run_options, settings
@@ -19,7 +19,7 @@ from .stack import Job, Result, process_file
 
 @click.command("noise", cls=Verb, options_metavar="[options]")
 @click.argument("path", metavar="FILE", type=PATH)
-@settings(LEFT_OUT)
+@settings((*LEFT_OUT, MEMORY))
 @file_options(*READING)
 @run_options
 def command(path: Path, given: dict[str, Any], files: Files, common: Common) -> int:

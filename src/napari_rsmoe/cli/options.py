@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import click
 
 from ..io.formats import JPEG_QUALITY
+from ..memory import limited
 from ..ui.kinds import Choice, Flag, Output, Parameter
 from ..ui.parameters import FILES as FILE_PARAMETERS
-from ..ui.parameters import REPORT, THREADS, check_together
+from ..ui.parameters import MEMORY, REPORT, THREADS, check_together
 from .files import Target
 from .program import ADVANCED, FILES, RUN, SETTINGS, Option
 
@@ -117,7 +118,8 @@ def settings(parameters: Sequence[Parameter]) -> Callable[[Function], Function]:
                 check_together(parameters, given, lambda parameter: parameter.flag)
             except ValueError as error:
                 raise click.UsageError(str(error)) from None
-            return function(*args, given=given, **values)
+            with limited(given.get(MEMORY.name)):  # also while files are read
+                return function(*args, given=given, **values)
 
         return with_options(wrapper, [option_of(parameter) for parameter in parameters])
 

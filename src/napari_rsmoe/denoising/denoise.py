@@ -16,6 +16,7 @@ from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.rounding import check_dtype_choice
+from ..memory import Memory
 from ..noise.given import Noise, is_no_noise
 from ..notes import note
 from ..progress import Callback, Timetable
@@ -25,6 +26,7 @@ from .checkpoint import Checkpoint
 from .combine import combine
 from .costs import expected_seconds
 from .ensemble import Ensemble, fit_ensemble
+from .memory import check_denoising
 from .observation import Observation
 from .options import Options
 from .plans import REFERENCE_NOISE, plan_ensemble
@@ -62,6 +64,7 @@ def denoise(
     checkpoint: str | PathLike[str] | None = None,
     seed: int = 0,
     device: str = "auto",
+    memory: Memory = None,
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
 ) -> Denoised:
@@ -135,6 +138,9 @@ def denoise(
         Same seed, same machine: the same result to the bit, for any number of threads.
     device : {"auto", "cpu", "cuda"}
         Where to compute. "auto" takes CUDA if it works, and the CPU if the memory of the device does not suffice.
+    memory : int or str, optional
+        Memory that the job may take at its peak: a number of bytes, or a text such as "4G". By default half of what is
+        free. What would take more is refused before it begins.
     channel_axis : int, None or "auto"
         Axis that holds channels; "auto" takes a last axis of length 3 or 4.
     callback : callable, optional
@@ -160,6 +166,8 @@ def denoise(
         If the folder `checkpoint` cannot be used, or holds models of another job.
     DeviceError
         If the device is not known or cannot be used.
+    NotEnoughMemoryError
+        If the job would take more memory than it may.
     ValueError
         If a parameter is out of range.
 
@@ -215,6 +223,7 @@ def denoise(
         return _as_given(inputs)
     shape, measured = inputs.pixels.shape, isinstance(options.noise, str)
     expected = plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
+    check_denoising(inputs, options, expected)
     stages = expected_seconds(shape, expected, options.settings.iterations, measured=measured)
     times = Timetable(callback, stages, inputs.given)
     if measured:
@@ -231,6 +240,7 @@ def denoise(
     if checkpoint is not None:
         task = task.continued(Checkpoint.job_in(checkpoint))
     task.check_start()
+    check_denoising(inputs, options, task.plans)
     LOG.info("%s; %s", observation.described, task.described)
     noisy = observation.noise.sigma > 0
     times.replan(expected_seconds(shape, task.plans, task.settings.iterations, measured=measured, noisy=noisy))

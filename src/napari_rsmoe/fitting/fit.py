@@ -14,6 +14,7 @@ from ..checks import checked_choice, checked_flag
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..memory import Memory
 from ..model.experts import Mode
 from ..model.model import Model
 from ..progress import Callback
@@ -21,6 +22,7 @@ from ..ranges import DATA_RANGE, ITERATIONS, KERNELS, PSNR, SEED, TIME, check_ke
 from ..renamed import accept_earlier_keywords, current_value
 from .fitter import CHUNK
 from .job import FitJob, TimeLimit
+from .memory import TYPICAL_AUTO, check_fit
 from .settings import RENAMED_PRESETS, FitSettings
 from .settings import preset as named_preset
 from .starts.methods import START_METHODS
@@ -60,6 +62,7 @@ def fit(
     defects: str = "auto",
     seed: int = 0,
     device: str = "auto",
+    memory: Memory = None,
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
 ) -> Model:
@@ -126,6 +129,9 @@ def fit(
         Same seed, same machine: the same model to the bit, for any number of threads.
     device : {"auto", "cpu", "cuda"}
         Where to compute. "auto" takes CUDA if it works, and the CPU if the memory of the device does not suffice.
+    memory : int or str, optional
+        Memory that the job may take at its peak: a number of bytes, or a text such as "4G". By default half of what is
+        free. What would take more is refused before it begins.
     channel_axis : int, None or "auto"
         Which axis holds channels; "auto" takes a last axis of length 3 or 4.
     callback : callable, optional
@@ -148,6 +154,8 @@ def fit(
         If a parameter is out of range.
     DeviceError
         If the device cannot be used.
+    NotEnoughMemoryError
+        If the job would take more memory than it may.
 
     References
     ----------
@@ -191,8 +199,11 @@ def fit(
         defects=defects,
     )
     subject = Subject.of(inputs, mode, None if data_range is None else DATA_RANGE.check(data_range, "data_range"))
+    height, width, _ = inputs.pixels.shape
     if count is not None:
-        check_kernels(count, *inputs.pixels.shape[:2])
+        check_kernels(count, height, width)
+    expected = max(1, height * width // TYPICAL_AUTO) if count is None else count
+    check_fit(inputs.pixels.shape, expected, settings, mode, weighted=inputs.weight is not None)
 
     def run(chosen: torch.device) -> Model:
         job = FitJob(inputs, subject, settings, options, mode, seed, preset, chosen)

@@ -23,6 +23,7 @@ from ..progress import Callback, Parts, Progress
 from .costs import expected_seconds
 from .fitter import CHUNK, Fitter
 from .kernel_count import MOST_FITS, as_few_as_reach, predict_kernels
+from .memory import check_fit
 from .settings import FitSettings
 from .starts.methods import make_start
 from .subject import Subject
@@ -92,6 +93,7 @@ class FitJob:
         """A new fit, with the settings of the job or those of a pilot."""
         rng = np.random.default_rng(self.seed)
         pixels, weight = self.subject.pixels, self.inputs.weight
+        check_fit(pixels.shape, n_kernels, settings, self.mode, weighted=weight is not None)
         start = make_start(settings.start, pixels, n_kernels, rng, **self.start_options)
         return Fitter(pixels, start, settings, mode=self.mode, weight=weight, rng=rng, device=self.device)
 

@@ -7,18 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import checked_choice
 from ..door import door
 from ..errors import StoppedError
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.other_arrays import same_kind_out
 from ..image.rounding import check_dtype_choice, rounding_costs, typed_result
+from ..memory import Memory
 from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Numbers, Raster, checked_sharpen, output_size
 from ..progress import Callback, Parts
-from ..ranges import MODELS, SEED
+from ..ranges import KERNELS, MODELS, SEED, check_kernels, number_or_auto
 from .fit import fit
+from .memory import check_upscale
 
 PIXELS_PER_KERNEL = 3
 """Pixels for each kernel of a model by default. With fewer pixels a model takes longer and begins to follow noise, with
@@ -54,6 +57,7 @@ def upscale(
     dtype: str = "same",
     seed: int = 0,
     device: str = "auto",
+    memory: Memory = None,
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
 ) -> np.ndarray:
@@ -99,6 +103,9 @@ def upscale(
         Same seed, same machine: the same result to the bit, for any number of threads.
     device : {"auto", "cpu", "cuda"}
         Where to compute, as for `napari_rsmoe.fit`.
+    memory : int or str, optional
+        Memory that the job may take at its peak: a number of bytes, or a text such as "4G". By default half of what is
+        free. What would take more is refused before it begins.
     channel_axis : int, None or "auto"
         Which axis holds channels; "auto" takes a last axis of length 3 or 4.
     callback : callable, optional
@@ -118,6 +125,8 @@ def upscale(
         If a parameter is out of range.
     DeviceError
         If the device cannot be used.
+    NotEnoughMemoryError
+        If the job would take more memory than it may.
 
     Notes
     -----
@@ -154,10 +163,12 @@ def upscale(
     )
     height, width, channels = inputs.pixels.shape
     Raster.plan((height, width), channels, scale=scale)
+    count, n_kernels = _models_of(models, preset), _kernels_of(inputs, n_kernels)
+    check_upscale(inputs, scale, count, n_kernels, iterations)
     fitted = fit_models(
         inputs,
         preset=preset,
-        models=models,
+        models=count,
         n_kernels=n_kernels,
         iterations=iterations,
         seed=seed,
@@ -187,11 +198,8 @@ def fit_models(
     If the callback asks to stop, the finished models are returned, or the unfinished first one.
     """
     inputs = Inputs.of(image, channel_axis, **left_out)
-    if n_kernels is None:
-        n_kernels = max(1, inputs.pixels[..., 0].size // PIXELS_PER_KERNEL)
-    if preset not in tuple(PRESET_MODELS):
-        raise ValueError(f"preset={preset!r} is not known; use one of {', '.join(PRESET_MODELS)}.")
-    count = PRESET_MODELS[preset] if isinstance(models, str) and models == "auto" else MODELS.check(models, "models")
+    n_kernels = _kernels_of(inputs, n_kernels)
+    count = _models_of(models, preset)
     seed = SEED.check(seed, "seed")  # a fraction times the number of models may be whole
     parts = Parts(callback, count)
     fitted: list[Model] = []
@@ -216,6 +224,22 @@ def fit_models(
         if parts.stopped:
             break
     return fitted
+
+
+def _models_of(models: int | str, preset: str) -> int:
+    """The number of models, as given or by the preset; checked."""
+    usual = PRESET_MODELS[checked_choice(preset, "preset", PRESET_MODELS)]
+    number: int | None = number_or_auto(models, "models", MODELS)
+    return usual if number is None else number
+
+
+def _kernels_of(inputs: Inputs, n_kernels: int | None) -> int:
+    """The number of kernels of a model, as given or by the number of pixels; checked."""
+    height, width, _ = inputs.pixels.shape
+    if n_kernels is None:
+        return max(1, height * width // PIXELS_PER_KERNEL)
+    check_kernels(KERNELS.check(n_kernels, "n_kernels"), height, width)
+    return n_kernels
 
 
 @door

@@ -146,7 +146,9 @@ def _samples(
     ).cpu()
 
 
-def memory_of_block(layout: ImageFormat, channels: int, kernels: int, columns: int, kind: Any, models: int = 1) -> Need:
+def memory_of_block(
+    layout: ImageFormat, channels: int, kernels: int, columns: int, kind: Any, models: int = 1, samples: int = 1
+) -> Need:
     """What drawing a block takes besides the result; its pixels are samples.
 
     Parameters
@@ -161,14 +163,16 @@ def memory_of_block(layout: ImageFormat, channels: int, kernels: int, columns: i
         Of the drawing.
     models : int
         Number of models whose mean is drawn.
+    samples : int
+        Samples that a pixel averages.
     """
     single, double = np.dtype(np.float32).itemsize, np.dtype(np.float64).itemsize
     exact, kind = layout.exact_type.itemsize, np.dtype(kind)
-    # The drawn block, the same in units of the image, rounded for integers, in its type, and what exceeds it.
-    of_value = single + exact + kind.itemsize + (exact + 1 if kind.kind in "iu" else 0)
+    # A pixel in units of the image, rounded for integers, in its type, and whether it exceeds it.
+    of_value = exact + kind.itemsize + (exact + 1 if kind.kind in "iu" else 0)
     if models > 1:  # The sum and the next model, both in double precision, while that is converted.
-        of_value = max(of_value, single + exact + 2 * double)
-    return Need(of_value * channels, kernels * (BYTES_OF_KERNEL + BYTES_OF_COLUMN * columns))
+        of_value = max(of_value, exact + 2 * double)
+    return Need((single + of_value / samples) * channels, kernels * (BYTES_OF_KERNEL + BYTES_OF_COLUMN * columns))
 
 
 def memory_of_drawing(raster: Raster, channels: int, kind: Any, of_block: Need) -> int:
@@ -180,7 +184,9 @@ def memory_of_drawing(raster: Raster, channels: int, kind: Any, of_block: Need) 
 def check_memory(models: Sequence[Model], raster: Raster, kind: np.dtype[Any]) -> None:
     """Raise a NotEnoughMemoryError if a drawing takes more memory than it may."""
     first, kernels = models[0], max(model.n_kernels for model in models)
-    of_block = memory_of_block(first.layout, first.channels, kernels, first.experts.shape[1], kind, len(models))
+    samples = math.prod(raster.fine)
+    columns = first.experts.shape[1]
+    of_block = memory_of_block(first.layout, first.channels, kernels, columns, kind, len(models), samples)
     needed = memory_of_drawing(raster, first.channels, kind, of_block)
     height, width = raster.shape
     require(needed, f"Drawing {height} x {width} px", "Draw a part with region, or at a smaller scale")

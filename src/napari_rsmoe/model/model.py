@@ -19,6 +19,7 @@ from ..engine.bounds import undrawable
 from ..image import metrics
 from ..image.format import ImageFormat, real_type
 from ..io import rsmoe
+from ..memory import Memory
 from .drawing import draw
 from .experts import ExpertUnits, Mode
 from .kernels import Kernels
@@ -280,6 +281,7 @@ class Model:
         sharpen: float = 1.0,
         dtype: Any = None,
         device: str = "auto",
+        memory: Memory = None,
     ) -> np.ndarray:
         """Render the image at any size and sharpness.
 
@@ -299,6 +301,8 @@ class Model:
             Data type of the output, integer or float; by default that of the image. Integer types are rounded.
         device : {"auto", "cpu", "cuda"}
             Where to compute, as for `napari_rsmoe.fit`.
+        memory : int or str, optional
+            Memory that the drawing may take at its peak, as for `napari_rsmoe.fit`.
 
         Returns
         -------
@@ -310,6 +314,8 @@ class Model:
         ValueError
             If an argument is not as described, the output would have more than 2^31 values, or a kernel would be out
             of bounds in pixels that small or that far away; before any work.
+        NotEnoughMemoryError
+            If it would take more memory than it may; before any work.
         """
         sharpen = checked_sharpen(sharpen)
         raster = Raster.plan(self.shape, self.channels, scale=scale, shape=shape, region=region)

@@ -15,9 +15,11 @@ from ..arrays import Array, Mask
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..memory import Memory
 from ..progress import Callback, Progress, announce
 from .doubts import doubt_measured
 from .measure import measure_noise, measured_pixels
+from .memory import check_noise_estimate
 from .noise_model import NoiseModel, PoissonGaussian
 
 PARTS = 3
@@ -142,6 +144,7 @@ def estimate_noise(
     nodata: float | str = "auto",
     defects: str = "auto",
     callback: Callback | None = None,
+    memory: Memory = None,
 ) -> NoiseEstimate:
     """Estimate the noise of one image: its strength, growth with brightness, clipping, and correlation.
 
@@ -173,6 +176,9 @@ def estimate_noise(
     callback : callable, optional
         Called with a `Progress` after each part of the work. If it returns True, the standard errors are those of the
         parts that are done.
+    memory : int or str, optional
+        Memory that the job may take at its peak: a number of bytes, or a text such as "4G". By default half of what is
+        free. What would take more is refused before it begins.
 
     Returns
     -------
@@ -217,6 +223,7 @@ def estimate_noise(
         nodata=nodata,
         defects=defects,
     )
+    check_noise_estimate(inputs.pixels)
     layout, (pixels, used) = inputs.layout, measured_pixels(inputs)
     announce(callback, "noise", inputs.given)
     model = measure_noise(pixels, used)

@@ -14,6 +14,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from ..checks import Range
+from ..memory import checked_memory
 
 MAX_INT = 2**31 - 1
 """Largest whole number that the fields of all front ends hold."""
@@ -411,6 +412,25 @@ class Text(Parameter):
 
     def _placeholder(self) -> str:
         return self.what
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size(Parameter):
+    """An amount of memory: a number of bytes, or a text with a unit such as 500M or 4G."""
+
+    def _accept_own(self, value: Any) -> int | str:
+        try:
+            checked_memory(value)
+        except ValueError:
+            raise self._refusal(value, "a size of at least 1 MiB, such as 500M or 4G") from None
+        accepted: int | str = value
+        return accepted
+
+    def _placeholder(self) -> str:
+        return "SIZE"
+
+    def _first(self) -> str:
+        return "4G"
 
 
 @dataclass(frozen=True, kw_only=True)

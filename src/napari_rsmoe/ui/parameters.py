@@ -25,6 +25,7 @@ from .kinds import (
     Numbers,
     Output,
     Parameter,
+    Size,
     Text,
 )
 
@@ -42,6 +43,15 @@ DEVICE = Choice(
     help="Where to compute. auto uses CUDA if it works, else the CPU.",
     default="auto",
     choices=("auto", "cpu", "cuda"),
+    advanced=True,
+)
+MEMORY = Size(
+    name="memory",
+    label="Memory",
+    help="Memory that a job may take at its peak, such as 500M or 4G. A job that would take more is refused before it "
+    "begins, with what it would take. The result does not depend on it.",
+    default=None,
+    automatic=Automatic(None, "half of what is free"),
     advanced=True,
 )
 STARTS = ("segmentation", "content", "random")
@@ -237,6 +247,7 @@ PLANE: tuple[Parameter, ...] = (
     DTYPE,
     SEED,
     DEVICE,
+    MEMORY,
 )
 """How `napari_rsmoe.denoise` treats a plane."""
 
@@ -373,6 +384,7 @@ FIT: tuple[Parameter, ...] = (
     *LEFT_OUT,
     SEED,
     DEVICE,
+    MEMORY,
 )
 """Of `napari_rsmoe.fit`."""
 
@@ -431,6 +443,7 @@ UPSCALE: tuple[Parameter, ...] = (
     *LEFT_OUT,
     SEED,
     DEVICE,
+    MEMORY,
 )
 """Of `napari_rsmoe.upscale`."""
 
@@ -476,6 +489,7 @@ RENDER: tuple[Parameter, ...] = (
         what="TYPE",
     ),
     DEVICE,
+    MEMORY,
 )
 """Of `napari_rsmoe.Model.render`."""
 

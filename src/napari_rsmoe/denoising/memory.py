@@ -1,0 +1,64 @@
+"""What denoising takes at its peak, said before it begins.
+
+The constants are bytes, measured on the CPU as the growth of the resident memory (`tests/test_memory_of_jobs.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..image.inputs import Inputs
+from ..memory import Need, require
+from ..noise.memory import memory_of_noise
+from .options import Options
+from .plans import Plan
+
+PIXEL = (46.0, 56.0)
+"""The image in its domain, its noise, the fit of one model and the filter: for each pixel, and each with channel."""
+COUNT = 30.0
+"""Sums, mean, risk and weight of the models of one kernel count, for each pixel and channel."""
+KERNEL = 2.6
+"""Copies of a kernel's numbers that are kept until the end."""
+NUMBERS = (24.0, 4.0)
+"""The numbers of a kernel: its geometry, and its colour for each channel."""
+
+
+def memory_of_denoising(channels: int, pixels: int, plans: Sequence[Plan]) -> Need:
+    """What `napari_rsmoe.denoise` takes besides the image, for each pixel of an image or of a block of it.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the image.
+    pixels : int
+        Pixels of the image that the plans are for; the kernels of a block are as dense.
+    plans : sequence of Plan
+        Its models.
+    """
+    counts = len({plan.n_kernels for plan in plans})
+    density = sum(plan.n_kernels for plan in plans) / pixels
+    kernels = density * KERNEL * (NUMBERS[0] + NUMBERS[1] * channels)
+    return Need(PIXEL[0] + (PIXEL[1] + COUNT * counts) * channels + kernels)
+
+
+def check_denoising(inputs: Inputs, options: Options, plans: Sequence[Plan]) -> None:
+    """Raise a NotEnoughMemoryError if denoising takes more memory than it may.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The image.
+    options : Options
+        Options of `denoise`.
+    plans : sequence of Plan
+        Its models.
+    """
+    height, width, channels = inputs.pixels.shape
+    needed = memory_of_denoising(channels, height * width, plans).bytes(height * width)
+    if isinstance(options.noise, str):
+        needed = max(needed, memory_of_noise(channels).bytes(height * width))
+    require(
+        needed,
+        f"Denoising {height} x {width} px with {len(plans)} models",
+        "Take a part of the image, fewer models or preset='fast'",
+    )

@@ -1,0 +1,120 @@
+"""What fits and enlargements take at their peak, said before they begin.
+
+The constants are bytes, measured on the CPU as the growth of the resident memory (`tests/test_memory_of_jobs.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..image.format import ImageFormat
+from ..image.inputs import Inputs
+from ..memory import Need, require
+from ..model.drawing import memory_of_block, memory_of_drawing
+from ..model.raster import Numbers, Raster
+from ..ranges import ITERATIONS
+from .settings import FitSettings, preset
+from .tensors import TILE
+
+FLOAT = 4.0
+"""A number of single precision."""
+STARTS = {"segmentation": (46.0, 18.0, 600.0), "content": (40.0, 4.0, 60.0), "random": (2.0, 0.0, 50.0)}
+"""What each initialisation takes for each pixel, for each pixel and channel, and for each kernel."""
+RELOCATION = (62.0, 11.0)
+"""What a relocation takes for each sample, and for each sample and channel."""
+KERNEL = (80.0, 7.0)
+"""The state of a kernel while it is fitted, and the same for each channel."""
+LISTED_KERNEL = 250.0
+"""A kernel in the lists of the tiles and in their gradients, where tiles leave out those that do not matter."""
+PAIR = 46.0
+"""The same for each pair of a tile and a kernel, where no tile leaves out any."""
+TYPICAL_AUTO = 30
+"""Pixels for each kernel that ``n_kernels="auto"`` leaves in most images."""
+FIXED = 1e6
+"""Tables and the like, whatever the size."""
+WEIGHT = 8.0
+"""The weight of a pixel, as an image and in tiles."""
+
+
+def memory_of_fit(channels: int, n_kernels: int, settings: FitSettings, mode: str, *, weighted: bool = False) -> Need:
+    """What a fit takes besides the image, for each pixel of the image and for its kernels.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the image.
+    n_kernels : int
+        Number of kernels.
+    settings : FitSettings
+        Settings of the fit.
+    mode : {"smoe", "rbf"}
+        As for `napari_rsmoe.fit`.
+    weighted : bool
+        Whether pixels have weights.
+    """
+    pixels = FLOAT * channels
+    start = STARTS[settings.start]
+    samples = settings.oversample**2
+    target = samples * (FLOAT * (channels + 1) + (WEIGHT if weighted else 0.0))
+    if samples > 1:
+        target += samples * FLOAT * channels
+    relocates = mode == "smoe" and settings.relocate > 0 and _reaches_relocation(settings)
+    work = samples * (RELOCATION[0] + RELOCATION[1] * channels) if relocates else 0.0
+    listed = 0.0 if math.isinf(settings.tau) else LISTED_KERNEL
+    if math.isinf(settings.tau):
+        work += samples * n_kernels * PAIR / TILE**2
+    columns = 3 if settings.linear else 1
+    beginning = Need(pixels + start[0] + start[1] * channels, FIXED + n_kernels * start[2])
+    kernel = KERNEL[0] + KERNEL[1] * channels * columns + listed
+    fitting = Need(pixels + target + work, FIXED + n_kernels * kernel)
+    return beginning.or_more(fitting)
+
+
+def _reaches_relocation(settings: FitSettings) -> bool:
+    first = 2 * settings.relocate_interval
+    return first < settings.iterations * settings.relocate_until
+
+
+def check_fit(
+    shape: Sequence[int], n_kernels: int, settings: FitSettings, mode: str, *, weighted: bool = False
+) -> None:
+    """Raise a NotEnoughMemoryError if a fit of an image of this shape (H, W, C) takes more memory than it may."""
+    height, width, channels = shape
+    need = memory_of_fit(channels, n_kernels, settings, mode, weighted=weighted)
+    remedy = "Take a part of the image, or fewer kernels"
+    if math.isinf(settings.tau):
+        remedy += ", or rasterized=True"
+    require(need.bytes(height * width), f"Fitting {n_kernels} kernels to {height} x {width} px", remedy)
+
+
+def memory_of_upscale(
+    layout: ImageFormat,
+    shape: Sequence[int],
+    scale: float | Numbers,
+    models: int,
+    n_kernels: int,
+    settings: FitSettings,
+    *,
+    weighted: bool = False,
+) -> int:
+    """Bytes that `napari_rsmoe.upscale` takes at its peak for an image of this shape (H, W, C), besides the image."""
+    height, width, channels = shape
+    finished = n_kernels * FLOAT * (6 + channels)
+    fit = memory_of_fit(channels, n_kernels, settings, "smoe", weighted=weighted).bytes(height * width)
+    raster = Raster.plan((height, width), channels, scale=scale)
+    block = memory_of_block(layout, channels, n_kernels, channels, layout.dtype, models, math.prod(raster.fine))
+    drawing = memory_of_drawing(raster, channels, layout.dtype, block) + FLOAT * channels * height * width
+    return math.ceil(max(fit + (models - 1) * finished, drawing + models * finished))
+
+
+def check_upscale(inputs: Inputs, scale: float | Numbers, models: int, n_kernels: int, iterations: int | None) -> None:
+    """Raise a NotEnoughMemoryError if an enlargement takes more memory than it may; arguments as for `upscale`."""
+    settings = preset("upscale")
+    if iterations is not None:
+        settings = replace(settings, iterations=ITERATIONS.check(iterations, "iterations"))
+    shape, weighted = inputs.pixels.shape, inputs.weight is not None
+    needed = memory_of_upscale(inputs.layout, shape, scale, models, n_kernels, settings, weighted=weighted)
+    remedy = "Take a part of the image, a smaller scale or fewer kernels"
+    require(needed, f"Enlarging {shape[0]} x {shape[1]} px", remedy)
