@@ -114,6 +114,34 @@ def _fax_shown(ran: Ran) -> Found:
     return Found("converted", kept="black stays black")
 
 
+def _gaps(folder: Path) -> None:
+    """A boolean mask as Python writes it, where 0 stands for white."""
+    gaps = np.zeros((48, 48), bool)
+    gaps[10:14] = True
+    pixels = np.where(gaps, 255, NOISY_GREY).astype(np.uint8)
+    tifffile.imwrite(folder / "a.tif", pixels, metadata=None)
+    tifffile.imwrite(folder / "gaps.tif", gaps, metadata=None)
+
+
+def _filled(ran: Ran) -> Found:
+    return ran.denoised("a.tif", "o.tif", GREY, gain=6, kept="gaps are filled")
+
+
+def _heights(folder: Path) -> None:
+    stored = 65535 - np.rint(GREY * 100 + np.random.default_rng(1).normal(0, 300, GREY.shape)).astype(np.uint16)
+    stored[:5] = 0
+    tifffile.imwrite(folder / "a.tif", stored, photometric="miniswhite", metadata=None,
+                     extratags=[(42113, "s", 0, "0", True)])  # fmt: skip
+
+
+def _no_data_moves(ran: Ran) -> Found:
+    ran.ended_well()
+    image = ran.image("o.tif")
+    assert image.details.nodata == 65535
+    assert (image.data[:5] == 65535).all()
+    return Found("converted", kept="the no-data value is inverted too")
+
+
 def _float_inverse(ran: Ran) -> Found:
     with tifffile.TiffFile(ran.folder / "o.tif") as tif:
         assert tif.pages[0].photometric.name == "MINISWHITE"
@@ -316,6 +344,8 @@ CASES = [
          _is_colour, "read as RGB"),
     Case("palette of 4 bits", _few_colours, FAST, _is_colour, "read as RGB", quick=True),
     Case("fax", _fax, FAST, _fax_shown, "black stays black", quick=True),
+    Case("boolean mask", _gaps, ("denoise a.tif o.tif --mask gaps.tif fast",), _filled, "true stays true", quick=True),
+    Case("no data where 0 is white", _heights, FAST, _no_data_moves, "the value is inverted too"),
     Case("float with 0 as white", _write("a.tif", NOISY_GREY.astype(np.float32), photometric="miniswhite"), FAST,
          _float_inverse, "values and mark are kept", quick=True),
     Case("all orientations", _orientations, ("denoise a6.tif o.png fast",), _all_upright, "turned upright"),

@@ -103,11 +103,12 @@ def read_mask(path: Path, axes: str, allow_outside: bool = False) -> NDArray[np.
     """Read which pixels are left out: those that are not 0 in a file. (Y, X), or all `axes` but those of channels."""
     wanted = "".join(letter for letter in axes if letter not in CHANNEL_AXES)
     try:
-        image = read_image(path, allow_outside=allow_outside)
+        image = read_image(path, allow_outside=allow_outside, as_stored=True)
     except ImageError:
         if not path.exists():
             raise
-        image = read_image(path, axes=wanted, allow_outside=allow_outside)  # The file does not declare its axes.
+        # The file does not declare its axes.
+        image = read_image(path, axes=wanted, allow_outside=allow_outside, as_stored=True)
     values = image.numpy() != 0
     if image.alpha:
         values = np.delete(values, -1, axis=image.axes.index("S" if "S" in image.axes else "C"))

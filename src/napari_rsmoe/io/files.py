@@ -51,6 +51,7 @@ def read_image(
     series: int | str | None = None,
     allow_incomplete: bool = False,
     allow_outside: bool = False,
+    as_stored: bool = False,
 ) -> ImageFile:
     """Read an image file.
 
@@ -72,6 +73,9 @@ def read_image(
     allow_outside : bool, optional
         Follow file names in the description of a TIFF file that lead out of its folder, and symbolic links that lead
         out of a Zarr store. By default they are refused: in a file from others they could draw in files of yours.
+    as_stored : bool, optional
+        Leave the grey values of a TIFF file as they are stored if 0 stands for white, as it does in boolean arrays that
+        Python writes. By default they are inverted, so that they look like the file in a viewer.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def read_image(
             f"{path} is a folder, not an image; accepted are files ({', '.join(READABLE)}) and Zarr folders."
         )
     try:
-        image = _read(path, Reading(axes, lazy, series, allow_incomplete, allow_outside))
+        image = _read(path, Reading(axes, lazy, series, allow_incomplete, allow_outside, as_stored))
     except ImageError as error:
         if str(path) in str(error):
             raise

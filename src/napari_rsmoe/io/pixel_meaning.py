@@ -74,6 +74,10 @@ class Shown:
     white_is_zero : bool
         Whether low values are shown bright: of signed and float values, which have no white to invert them at, and of
         values that are only displayed so.
+    mirror : float or None
+        What stored values were subtracted from.
+    offset : float
+        What was added to them then.
     """
 
     data: ArraySource
@@ -81,6 +85,14 @@ class Shown:
     notes: tuple[str, ...] = ()
     colour_table: NDArray[Any] | None = None
     white_is_zero: bool = False
+    mirror: float | None = None
+    offset: float = 0.0
+
+    def value(self, stored: float | None) -> float | None:
+        """What a stored value, such as that of pixels without data, has become."""
+        if stored is None:
+            return None
+        return (stored if self.mirror is None else self.mirror - stored) + self.offset
 
 
 def shown(data: ArraySource, axes: str, meaning: PixelMeaning) -> Shown:
@@ -107,7 +119,8 @@ def shown(data: ArraySource, axes: str, meaning: PixelMeaning) -> Shown:
     """
     notes: list[str] = []
     kept: NDArray[Any] | None = None
-    signed = np.dtype(data.dtype).kind in "if"
+    stored = np.dtype(data.dtype)
+    signed = stored.kind in "if"
     inverse = meaning.photometric == SHOWN_INVERTED or (meaning.photometric == WHITE_IS_ZERO and signed)
     for step in _steps(np.dtype(data.dtype), axes, dict(zip(axes, data.shape, strict=True)), meaning):
         data = Converted(data, axes, step)
@@ -115,7 +128,9 @@ def shown(data: ArraySource, axes: str, meaning: PixelMeaning) -> Shown:
         notes += [step.note] if step.note else []
     if meaning.photometric == PALETTE and meaning.colour_table is not None and is_ramp(meaning.colour_table):
         kept = None if _is_plain_grey(meaning.colour_table) else meaning.colour_table
-    return Shown(data, axes, tuple(notes), kept, inverse)
+    inverted = meaning.photometric == WHITE_IS_ZERO and not inverse
+    mirror = 2.0 ** (meaning.bits or 8 * stored.itemsize) - 1 if inverted and stored.kind == "u" else None
+    return Shown(data, axes, tuple(notes), kept, inverse, mirror, meaning.offset)
 
 
 @dataclass(frozen=True)

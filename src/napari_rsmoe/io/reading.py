@@ -25,6 +25,8 @@ class Reading:
         Whether a file in which planes are missing is read as far as it goes, instead of being refused.
     allow_outside : bool
         Whether a file may draw in files outside its folder.
+    as_stored : bool
+        Whether grey values stay as they are stored if 0 stands for white.
     """
 
     axes: str | None = None
@@ -32,6 +34,7 @@ class Reading:
     series: int | str | None = None
     allow_incomplete: bool = False
     allow_outside: bool = False
+    as_stored: bool = False
 
 
 def series_number(path: Path, names: Sequence[str], wanted: int | str, described: Sequence[str]) -> int:

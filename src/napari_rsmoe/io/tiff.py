@@ -18,7 +18,7 @@ import tifffile
 from ..errors import ImageError
 from .ambiguous import unnamed_axis
 from .image_file import FileArray, ImageFile
-from .pixel_meaning import CIELAB, CMYK, ICCLAB, PALETTE, Shown, shown
+from .pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, WHITE_IS_ZERO, Shown, shown
 from .raw import RawArray
 from .reading import Reading
 from .sizes import check_memory
@@ -83,6 +83,8 @@ def read(path: Path, how: Reading) -> ImageFile:
             if how.axes is None and not _names_axes(tif):
                 notes.extend(filter(None, [unnamed_axis(axes, data.shape)]))
             described = describe(path, tif, image)
+            if how.as_stored and described.meaning.photometric == WHITE_IS_ZERO:
+                described.meaning = replace(described.meaning, photometric=GREY)
             letters = _unique(axes)
             converted = shown(data, letters, described.meaning)
             unit = tuple(image.series.keyframe.chunks)
@@ -114,7 +116,12 @@ def _image(pixels: Any, converted: Shown, described: Described, axes: str | None
         described.icc_profile if described.meaning.photometric not in (CMYK, CIELAB, ICCLAB, PALETTE) else None,
         "tiff",
         tuple(dict.fromkeys(notes)),
-        replace(details, colour_table=converted.colour_table, white_is_zero=converted.white_is_zero),
+        replace(
+            details,
+            colour_table=converted.colour_table,
+            white_is_zero=converted.white_is_zero,
+            nodata=converted.value(details.nodata),
+        ),
     )
 
 
