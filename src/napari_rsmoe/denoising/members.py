@@ -10,6 +10,7 @@ import torch
 
 from .. import engine
 from ..arrays import Floats
+from ..engine.bounds import MOST_EXPERT
 from ..fitting.fitter import Fitter
 from ..fitting.optimiser import Optimiser, together
 from ..fitting.tensors import start_tensors
@@ -137,6 +138,8 @@ class Members:
         planes = np.divide(kernels[1].cpu().numpy(), self._scale[:, 0, 0], dtype=np.float32)
         # Gates are the same in both domains, so each expert is transformed back separately.
         experts = self._observation.noise.restored(np.einsum("mlc,cd->mld", planes, self._opponent.matrix))
+        most = np.float32(MOST_EXPERT / (2 * experts.shape[2]))  # Of extreme pixels that no model can draw.
+        experts = np.clip(experts, -most, most)
         metadata = {
             "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
             "job": JOB,
