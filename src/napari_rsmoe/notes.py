@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from contextvars import ContextVar
 
 from .errors import ImageWarning
 
+MOST_NAMED = 5
+"""Planes that a line names; the others are counted."""
 _gathering: ContextVar[list[str] | None] = ContextVar("napari-rsmoe notes", default=None)
 
 
@@ -47,3 +50,43 @@ def gathered() -> Iterator[list[str]]:
         yield notes
     finally:
         _gathering.reset(token)
+
+
+class Notes:
+    """Gathers the notes on the planes of an image, and says each once, with the planes that it concerns.
+
+    Examples
+    --------
+    >>> from napari_rsmoe.notes import Notes, note
+    >>> notes = Notes()
+    >>> for number in range(3):
+    ...     with notes.on(f"T {number}"):
+    ...         note(f"{number + 2} hot pixels are left out")
+    >>> notes.lines()
+    ['T 0, T 1, T 2: 2 hot pixels are left out.']
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[str, list[str]]] = {}
+
+    @contextmanager
+    def on(self, label: str) -> Iterator[None]:
+        """Gather the notes on a plane with this label, or on the whole image if it is empty."""
+        notes: list[str] = []
+        try:
+            with gathered() as notes:
+                yield
+        finally:
+            for text in notes:
+                # Notes that differ in numbers only are one.
+                self._said.setdefault(re.sub(r"[-+.\d]+", "", text), (text, []))[1].append(label)
+
+    def lines(self) -> list[str]:
+        """A sentence for each note."""
+        lines = []
+        for text, labels in self._said.values():
+            places = [label for label in labels if label]
+            named, more = ", ".join(places[:MOST_NAMED]), len(places) - MOST_NAMED
+            where = f"{named}{f' and {more} more planes' if more > 0 else ''}: " if places else ""
+            lines.append(f"{where}{text}.")
+        return lines

@@ -19,11 +19,11 @@ from ..io.atomic import together
 from ..io.files import check_output, create_image, lost_metadata, read_image
 from ..io.image_file import ImageFile
 from ..model.raster import Raster
+from ..notes import Notes
 from ..progress import Callback
 from ..ui.parameters import LEFT_OUT
 from .batch import Report
 from .files import Pair, Target
-from .notes import Notes
 from .options import Files
 
 
@@ -198,7 +198,8 @@ def process_file(
             with notes.on(""):
                 done = each_plane(planes, work, opacity=opacity, opaque=opaque, create=create, callback=progress)
         finally:
-            notes.say(report)
+            for line in notes.lines():
+                report.note(line)
         return done.values
 
 

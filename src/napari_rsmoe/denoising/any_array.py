@@ -49,10 +49,16 @@ def denoise(
         4, 8 or 16 models. `models` and `n_kernels` say how many models, and of how many kernels each.
     mask, weight : array-like, optional
         (Y, X) pixels to be left out (not 0), or weights of the pixels; of a stack also one for each pixel.
-    ignore_nan, saturation : bool, float or None
-        Leave out pixels that are NaN or infinite, or have at least this value.
+    ignore_nan, saturation, below, above : bool, float or None
+        Leave out pixels that are NaN or infinite, have at least `saturation`, less than `below`, or more than `above`.
+    nodata : float or "auto"
+        Value of missing pixels, which are left out and keep it; "auto" finds one such as -32768 far from all others.
+    defects : {"auto", "keep"}
+        Whether hot and dead pixels are found and left out.
     fill : bool
         Fill in what is left out. False: such pixels keep their values.
+    dtype : {"same", "auto", "float32"}
+        Data type of the result. "auto" takes float32 where rounding to integers costs more than a tenth of the error.
     channel_axis : int, None or "auto"
         Axis that holds channels; "auto" takes a last axis of length 3 or 4.
     seed : int

@@ -153,7 +153,9 @@ def _typed(estimate: Estimate, inputs: Inputs, noise: float, dtype: str, seed: i
     if noise == 0:  # Pixels that count are returned as they were given.
         return layout.restore(estimate.image, np.float32 if dtype == "float32" else None)
     counted = estimate.std[~inputs.left_out]
-    error = float(np.sqrt(np.mean(np.square(counted, dtype=np.float64)))) or LEFT * noise
+    error = float(np.sqrt(np.mean(np.square(counted, dtype=np.float64))))
+    if not error > 0:
+        error = LEFT * noise
     if dtype != "float32" and not rounding_costs(error * layout.span, layout.dtype):
         return layout.restore(estimate.image)
     kind = np.float32 if np.dtype(layout.dtype).itemsize <= np.dtype(np.float32).itemsize // 2 else np.float64

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.planes import Plane
+from ..notes import Notes
 from ..progress import Callback, PlaneProgress, Progress
 from ..ui.calls import Subject, command_line, python_call
 from ..ui.jobs import Job, Outcome, plain_text
@@ -72,6 +73,9 @@ class ActionWidget(Saved, ipywidgets.HBox):
         self._source = Source(image, axes)
         self._running = False
         self._ran: dict[str, Any] | None = None
+        # Of the last run: numbers of the planes of its results, and sentences on what was found in the image.
+        self.numbers: list[int] = []
+        self.notes: list[str] = []
         self.result: Any = None
         self.error: BaseException | None = None
         self.form = Form(self.parameters(), given)
@@ -228,14 +232,20 @@ class ActionWidget(Saved, ipywidgets.HBox):
 
     def _run(self, given: dict[str, Any], callback: Callback) -> list[Any]:
         """Process the image plane by plane, on the thread of the job."""
-        work = self.worker(given)
+        work, notes = self.worker(given), Notes()
+        self.numbers = []
 
         def one(plane: Plane, report: Callback) -> PlaneResult[Any]:
-            done = work(plane, report)
+            with notes.on(plane.label):
+                done = work(plane, report)
+            self.numbers.append(plane.number)
             self.pane.show(plane.number, **self.pictures(done))
             return PlaneResult([], done)
 
-        return each_plane(self._source.planes, one, callback=partial(self._report, callback)).values
+        with notes.on(""):
+            results = each_plane(self._source.planes, one, callback=partial(self._report, callback)).values
+        self.notes = notes.lines()
+        return results
 
     def _report(self, callback: Callback, progress: Progress) -> bool:
         """Update progress and preview from the thread of the job, so that no updates queue up."""
@@ -286,6 +296,7 @@ class ActionWidget(Saved, ipywidgets.HBox):
         ended = "Stopped" if cancelled else "Done"
         planes = f" after {len(results)} of {count} planes" if len(results) < count else ""
         self.status.value = f"{ended}{planes}, {seconds:.1f} s, {self.summary(results)}"
+        self.status.value = ". ".join([self.status.value, *self.notes])
 
     # ------------------------------------------------------------------ small things
 

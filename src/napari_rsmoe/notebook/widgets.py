@@ -14,7 +14,6 @@ from ..denoising.result import Denoised
 from ..denoising.stack import Series
 from ..fitting.fit import fit
 from ..fitting.upscale import draw_mean, fit_models
-from ..image.metrics import psnr
 from ..image.planes import Plane
 from ..model.model import Model
 from ..progress import Callback
@@ -46,9 +45,9 @@ class FitWidget(ActionWidget):
 
     def summary(self, results: list[Model]) -> str:
         """PSNR and number of kernels."""
-        pairs = [(view_of(model, self._device)["after"], self._source[k]) for k, model in enumerate(results)]
-        figures = [psnr(drawn, image) for drawn, image in pairs if np.ptp(image) > 0]
-        quality = f"{np.mean(figures):.2f} dB, " if figures else ""
+        figures = [model.metadata["psnr"] for model in results if "psnr" in model.metadata]
+        span = max(model.metadata["data_range"] for model in results)
+        quality = f"{np.mean(figures):.2f} dB in a range of {span:.6g}, " if figures else ""
         return f"{quality}{sum(model.n_kernels for model in results)} kernels"
 
 
@@ -158,7 +157,7 @@ class SuperResolutionWidget(ActionWidget):
             return results[0].image
         planes, first = self._source.planes, results[0].image
         array = np.zeros(planes.result_shape(first.shape[:2]), first.dtype)
-        for number, each in enumerate(results):
+        for number, each in zip(self.numbers, results, strict=True):
             planes.store(array, planes[number], each.image)
         return array
 

@@ -14,6 +14,7 @@ from ..errors import StoppedError
 from ..image.each_plane import PlaneResult, Planewise, each_plane, map_planes
 from ..image.opacity import Opacity
 from ..image.planes import Plane
+from ..notes import Notes
 from ..progress import Callback, Progress
 from ..ui.parameters import FIT, PARAMETERS, PLANE, STACK, UPSCALE, values
 from .layers.outputs import Output, image_output, residual_output, uncertainty_output
@@ -109,7 +110,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     """Fit a model to every plane, as `denoise`, with `parameters.FIT`; `show` takes `kernels` and `residual`."""
     # Imported here to save start-up time: torch takes seconds.
     from .. import fit as fit_image
-    from .. import psnr, ssim
+    from .. import ssim
     from ..engine.attention import pause
     from ..model.quality import kernel_errors
     from .editing import EditableKernels
@@ -122,15 +123,14 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
         last = _Last(report)
         model = fit_image(plane.image, **settings, channel_axis=_channels(plane), callback=last)
+        if "psnr" in model.metadata:
+            figures["psnr"].append(model.metadata["psnr"])
 
         def measure() -> np.ndarray:
             drawn = model.render(device=settings["device"])
             pause()
-            if np.ptp(plane.image) > 0:
-                figures["psnr"].append(psnr(drawn, plane.image))
-                pause()
-                if min(plane.image.shape[:2]) >= 11:
-                    figures["ssim"].append(ssim(drawn, plane.image, channel_axis=_channels(plane)))
+            if np.isfinite(plane.image).all() and np.ptp(plane.image) > 0 and min(plane.image.shape[:2]) >= 11:
+                figures["ssim"].append(ssim(drawn, plane.image, channel_axis=_channels(plane)))
             pause()
             errors.append(kernel_errors(model, plane.image, device=settings["device"]))
             return drawn
@@ -145,6 +145,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     planes, metrics, finished = _run(source, work, callback)
     (image,), fitted = planes.images, planes.values
     metrics |= {name: float(np.mean(all_)) for name, all_ in figures.items() if all_}
+    metrics["data_range"] = max(plane.models[0].metadata["data_range"] for plane in fitted)
     metrics["kernels"] = sum(plane.models[0].n_kernels for plane in fitted)
     record = make_record("fit", source, settings, metrics)
     name = f"{source.name} fit {metrics['kernels']} kernels{_ending(metrics)}"
@@ -283,23 +284,27 @@ def _run(
     started = time.perf_counter()
     planes = source.planes()
     finished: set[int] = set()
+    notes = Notes()
 
     def noted(plane: Plane, report: Callback) -> PlaneResult[Value]:
-        done = work(plane, report)
+        with notes.on(plane.label):
+            done = work(plane, report)
         finished.add(plane.number)
         return done
 
-    done = each_plane(
-        planes,
-        noted,
-        opacity=_opacity(source),
-        create=lambda number, shape, dtype: np.full(shape, np.nan if number in unknown else 0, dtype),
-        callback=callback,
-    )
+    with notes.on(""):
+        done = each_plane(
+            planes,
+            noted,
+            opacity=_opacity(source),
+            create=lambda number, shape, dtype: np.full(shape, np.nan if number in unknown else 0, dtype),
+            callback=callback,
+        )
     metrics = {
         "seconds": round(time.perf_counter() - started, 3),
         "planes": len(planes),
-        "planes_done": len(done.values),
+        "planes_done": len(done.values) + len(done.empty),
         "stopped": done.stopped,
+        "notes": notes.lines(),
     }
     return done, metrics, finished

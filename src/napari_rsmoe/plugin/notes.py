@@ -18,7 +18,8 @@ def summary(record: Mapping[str, Any]) -> str:
     metrics = record["metrics"]
     parts = ["Stopped" if metrics["stopped"] else "Done", f"{metrics['seconds']:.1f} s"]
     if "psnr" in metrics:
-        parts.append(f"{metrics['psnr']:.2f} dB")
+        span = f" in a range of {metrics['data_range']:.6g}" if "data_range" in metrics else ""
+        parts.append(f"{metrics['psnr']:.2f} dB{span}")
     if "noise" in metrics and record["action"] == "denoise":
         parts.append(f"noise {metrics['noise']:.4g}" if metrics["noise"] else "no noise found")
     if "kernels" in metrics:
@@ -29,15 +30,10 @@ def summary(record: Mapping[str, Any]) -> str:
 def notes(record: Mapping[str, Any]) -> list[str]:
     """Sentences about what may surprise, or what to do next."""
     metrics, parameters, source = record["metrics"], record["parameters"], record["source"]
-    found = []
+    found = list(metrics.get("notes", ()))
     if metrics["planes_done"] < metrics["planes"]:
         found.append(f"{metrics['planes_done']} of {metrics['planes']} planes are finished; the others are zero.")
     if record["action"] == "denoise" and parameters.get("noise") == "auto":
-        if metrics.get("noise") == 0:
-            found.append(
-                "The image is returned as it is, because it seems to hold no noise. If you see noise, enter its "
-                "standard deviation as Noise level."
-            )
         sides = [n for n, axis in zip(source["shape"], source["axes"], strict=True) if axis in "YX"]
         if min(sides) < SMALL_SIDE:
             found.append(
