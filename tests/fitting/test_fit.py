@@ -403,9 +403,9 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_preview_is_drawn_where_the_user_chose(photograph: np.ndarray, devices: list[str]) -> None:
     fit(photograph, 20, iterations=5, device="cpu", callback=lambda progress: progress.preview() is None)
-    assert devices == ["cpu", "cpu"]
+    assert devices == ["cpu"] * 3  # the fit, a preview, and the rendering that is measured
 
 
 def test_upscale_draws_where_the_user_chose(photograph: np.ndarray, devices: list[str]) -> None:
     upscale(photograph[:20, :20], 2, models=2, iterations=5, device="cpu")
-    assert devices == ["cpu"] * 3  # two fits, and a drawing of their mean
+    assert devices == ["cpu"] * 5  # two fits, each rendered to be measured, and a drawing of their mean

@@ -67,7 +67,7 @@ def test_fit(image: np.ndarray) -> None:
     assert model is widget.result
     assert model.n_kernels == 120
     assert widget.progress.value == 1
-    assert f"{psnr(model.render(), image):.2f} dB, 120 kernels" in widget.status.value
+    assert f"{psnr(model.render(), image):.2f} dB in a range of 255, 120 kernels" in widget.status.value
     assert widget.curve.value.count("<polyline") == 1
     assert not widget.run_button.disabled
     assert widget.cancel_button.disabled

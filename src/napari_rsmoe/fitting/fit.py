@@ -208,10 +208,10 @@ def fit(
     def run(chosen: torch.device) -> Model:
         job = FitJob(inputs, subject, settings, options, mode, seed, preset, chosen)
         if target is not None:
-            return job.to_quality(target, callback)
+            return job.measured(job.to_quality(target, callback))
         if count is None:
-            return job.automatic(AUTO_PSNR, callback, limit)
-        return job.run(count, callback, limit)[0]
+            return job.measured(job.automatic(AUTO_PSNR, callback, limit))
+        return job.measured(job.run(count, callback, limit)[0])
 
     return engine.run_on(device, run)
 

@@ -210,6 +210,13 @@ class FitJob:
         count = predict_kernels(self.inputs.pixels.shape, target, densest, begin, self.settings, step, stop)
         return count, stopped[0] if stopped else None
 
+    def measured(self, model: Model) -> Model:
+        """The model, with the PSNR of its rendering in its metadata, if it has one."""
+        psnr = self.subject.quality(model.render(device=self.device.type), self.inputs.weight)
+        if math.isfinite(psnr):
+            model.metadata["psnr"] = round(psnr, 4)
+        return model
+
     def model(self, fitter: Fitter) -> Model:
         """The current model, with a record of the fit."""
         metadata = {
@@ -219,9 +226,6 @@ class FitJob:
             "settings": asdict(self.settings),
             "data_range": self.subject.data_range,
         }
-        psnr = self.subject.psnr(fitter.mean_squared_error)
-        if math.isfinite(psnr):
-            metadata["psnr"] = round(psnr, 3)
         model, linear = fitter.model(self.subject.layout, metadata), self.settings.linear
         experts = self.subject.experts(model.experts.numpy(), linear=linear)
         return model.with_tensors(model.geometry, torch.from_numpy(experts))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Floats
-from ..image.format import ImageFormat
+from ..image.format import ImageFormat, channels_last
 from ..image.inputs import Inputs
 from ..image.value_range import data_range, signal_range
 from ..model.experts import Mode
@@ -71,6 +71,18 @@ class Subject:
         values = experts.reshape(len(experts), 3 if linear else 1, channels) * self.spans
         values[:, 0] += self.lows
         return np.asarray(values.reshape(experts.shape), np.float32)
+
+    def units(self, drawn: np.ndarray) -> Floats:
+        """A drawing in the format of the image, in the units of the fit, (H, W, C)."""
+        values = self.layout.unit(channels_last(drawn, self.layout.channel_axis))
+        if self.spans is None or self.lows is None:
+            return values
+        return np.asarray((values - self.lows) / self.spans, np.float32)
+
+    def quality(self, drawn: np.ndarray, weight: Floats | None) -> float:
+        """PSNR in dB of a drawing in the format of the image; `weight` is (H, W), or None if all pixels count."""
+        squares = np.square(self.units(drawn).astype(np.float64) - self.pixels).mean(2)
+        return self.psnr(float(np.average(squares, weights=weight)))
 
     def psnr(self, error: float) -> float:
         """PSNR in dB of a mean squared error in the units of the fit; infinite without error."""

@@ -1,0 +1,45 @@
+"""Hot and dead pixels are found, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage import data
+
+from napari_rsmoe.image.defects import find_defects
+
+
+@pytest.mark.parametrize("share", [0.0005, 0.005])
+@pytest.mark.parametrize("value", [0.0, 2000.0, 65535.0])
+def test_hot_and_dead_pixels_are_found(share: float, value: float) -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:96, :96]
+    image = 400 + 100 * np.sin(x / 9) * np.cos(y / 7) + rng.normal(0, 5, (96, 96))
+    bad = rng.random(image.shape) < share
+    image[bad] = value
+    found = find_defects(np.rint(image).astype(np.uint16)[..., None])
+    assert not (found & ~bad).any()
+    assert (found & bad).sum() > 0.9 * bad.sum()
+
+
+@pytest.mark.parametrize("name", ["camera", "cat", "brick", "moon", "page", "text", "hubble_deep_field", "cell"])
+def test_pictures_have_none(name: str) -> None:
+    image = getattr(data, name)()
+    assert not find_defects(image[..., None] if image.ndim == 2 else image).any()
+
+
+def test_photons_stars_and_salt_are_none() -> None:
+    rng = np.random.default_rng(1)
+    for mean in (0.01, 0.3, 5):
+        assert not find_defects(rng.poisson(mean, (128, 128, 1))).any()
+    y, x = np.mgrid[:96, :96]
+    sky = rng.normal(100, 5, (96, 96))
+    for cy, cx in rng.uniform(4, 92, (20, 2)):
+        sky += rng.uniform(100, 1e5) * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 0.7**2))
+    assert not find_defects(sky[..., None]).any()
+    salt = np.where(rng.random((96, 96)) < 0.03, 255, rng.normal(100, 5, (96, 96)))
+    assert not find_defects(salt[..., None]).any()
+
+
+def test_tiny_images_have_none() -> None:
+    assert not find_defects(np.array([[[1.0], [1000.0], [1.0]]])).any()
