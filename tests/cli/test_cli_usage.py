@@ -78,6 +78,7 @@ def test_output_must_not_be_the_input(tmp_path, picture):
         (["fit", "{}/a.png", "{}/b.png", "--iterations", "1e12"], "whole number from 0 to 1000000"),
         (["fit", "{}/a.png", "{}/b.png", "--threads", "1e6"], "whole number from 1 to 1024"),
         (["fit", "{}/a.png", "{}/b.png", "--time", "inf"], "positive number of at most 1e+07"),
+        (["fit", "{}/a.png", "{}/b.png", "--preset", "balancd"], "(did you mean balanced?)"),
         (["paint"], "no verb 'paint'. There are fit, denoise"),
         (["denois", "{}/a.png", "{}/b.png"], "Did you mean denoise"),
         (["{}/a.png", "{}/b.png"], "The verb comes first"),

@@ -10,12 +10,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from os import PathLike, fspath
 from typing import Any
 
 from ..checks import Range
 from ..memory import checked_memory
 
+NEAR = 0.6
+"""Similarity of two words, from 0 to 1, above which one may have been meant by the other."""
 MAX_INT = 2**31 - 1
 """Largest whole number that the fields of all front ends hold."""
 FIELD_LIMIT = 1e12
@@ -287,7 +290,9 @@ class Choice(Parameter):
     def _accept_own(self, value: Any) -> str:
         name = self.renamed.get(value, value) if isinstance(value, str) else value
         if name not in self.choices:
-            raise self._refusal(value, f"one of {', '.join(self.choices)}")
+            near = get_close_matches(str(value), self.choices, 1, NEAR)
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            raise self._refusal(value, f"one of {', '.join(self.choices)}{meant}")
         return str(name)
 
     def _first(self) -> str:

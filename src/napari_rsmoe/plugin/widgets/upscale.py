@@ -12,7 +12,7 @@ from qtpy.QtCore import QTimer
 
 from ...image.planes import Plane, Planes
 from ...ui.jobs import Latest, Outcome
-from ...ui.parameters import SHARPEN, UPSCALE
+from ...ui.parameters import OUTPUTS, SHARPEN, UPSCALE
 from ..actions import PlaneModels, Result
 from ..layers.kernels import TABLE_KEY
 from ..names import METADATA_KEY
@@ -23,6 +23,7 @@ from .layer_choice import LayerChoice
 from .regions import box_in_view, box_of_shape
 
 WHOLE, VIEW, RECTANGLE = "the whole image", "the current view", "a rectangle of a shapes layer"
+(BICUBIC,) = OUTPUTS["upscale"]
 ALONE, BESIDE, OVER = "nothing", "bicubic beside it", "bicubic in its place"
 LIVE_PIXELS = 512 * 512  # Pixels rendered while the slider moves; a larger view is rendered more coarsely first.
 LIVE_MODELS = 2  # Number of models rendered while the slider moves.
@@ -44,9 +45,7 @@ class UpscaleWidget(JobWidget):
             napari_viewer, "Shapes", label="Shapes layer", accepts=lambda layer: TABLE_KEY not in layer.metadata,
             tooltip="The shapes layer with the rectangle: the selected one, else the last.",
         )  # fmt: skip
-        self.compare = ComboBox(
-            choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip="Add a cubic interpolation for comparison."
-        )
+        self.compare = ComboBox(choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip=BICUBIC.help)
         super().__init__(napari_viewer, "upscale", UPSCALE, {}, "Upscale", hidden=("device", "sharpen"))
         self._live = Latest(self._show_live, Task)
         self._result_layer: Any = None
