@@ -85,7 +85,7 @@ def _open(path: Path) -> Any:
     return library("czifile", "CZI").CziFile(path)
 
 
-def list_series(path: Path) -> list[str]:
+def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
     """Describe the scenes of a file."""
     with opened(path, "CZI", lambda: _open(path)) as file:
         scenes = _scenes(file)

@@ -38,7 +38,7 @@ def _axes(ndim: int) -> str:
     return {2: "YX", 3: "QYX"}.get(ndim, _LETTERS[-ndim:])
 
 
-def list_series(path: Path) -> list[str]:
+def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
     """Describe the images of a file."""
     with opened(path, "FITS", lambda: _open(path)) as file:
         pictures = _pictures(file)

@@ -20,7 +20,7 @@ def _open(path: Path) -> Any:
     return library("liffile", "LIF").LifFile(path)
 
 
-def list_series(path: Path) -> list[str]:
+def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
     """Describe the images of a file."""
     with opened(path, "LIF", lambda: _open(path)) as file:
         images = list(file.images)

@@ -22,7 +22,7 @@ def _open(path: Path) -> Any:
     return library("nd2", "ND2").ND2File(path)
 
 
-def list_series(path: Path) -> list[str]:
+def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
     """Describe the positions of a file."""
     with opened(path, "ND2", lambda: _open(path)) as file:
         names, sizes = _positions(file)
