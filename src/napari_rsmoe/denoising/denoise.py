@@ -20,7 +20,6 @@ from ..memory import Memory
 from ..noise.given import Noise, is_no_noise
 from ..notes import note
 from ..progress import Callback, Timetable
-from ..ranges import check_kernels
 from ..renamed import accept_earlier_keywords
 from .checkpoint import Checkpoint
 from .combine import combine
@@ -217,8 +216,6 @@ def denoise(
         nodata=nodata,
         defects="keep" if is_no_noise(options.noise) else defects,
     )
-    if options.n_kernels is not None:
-        check_kernels(options.n_kernels, *inputs.pixels.shape[:2])
     if is_no_noise(options.noise) and not inputs.left_out.any():
         return _as_given(inputs)
     shape, measured = inputs.pixels.shape, isinstance(options.noise, str)

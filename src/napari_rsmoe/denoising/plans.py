@@ -9,6 +9,7 @@ import numpy as np
 
 from ..fitting.tensors import TILE
 from ..model.model import Model
+from ..ranges import check_kernels
 
 SPARSEST, DENSEST = 200.0, 10.0
 """Pixels for each kernel in the models with the fewest and with the most kernels, at noise `REFERENCE_NOISE`.
@@ -55,7 +56,14 @@ def plan_ensemble(shape: tuple[int, ...], models: int, n_kernels: int | None, st
         Kernels of each model; None: several counts, by the noise.
     strength : float
         Standard deviation of the noise, as a fraction of the image's range.
+
+    Raises
+    ------
+    ValueError
+        If a model would have more kernels than the image has pixels.
     """
+    if n_kernels is not None:
+        check_kernels(n_kernels, shape[0], shape[1])
     counts = kernel_counts(shape, models, strength) if n_kernels is None else [n_kernels]
     shifts = [(TILE * h // models, int(TILE * (h * GOLDEN % 1))) for h in range(models)]
     return [Plan(counts[h % len(counts)], shift) for h, shift in enumerate(shifts)]
