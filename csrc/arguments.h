@@ -1,5 +1,6 @@
 // Checks of the operators' arguments, which are the same on every device.
 #pragma once
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 
@@ -16,13 +17,17 @@ inline Culling checked_culling(double tau, bool normalised, double confidence) {
   return {static_cast<float>(tau), normalised, static_cast<float>(confidence)};
 }
 
-// Throws unless a raster can be drawn: both sides positive and within float32's whole numbers, and few enough tiles to
-// be numbered by int32. Everything that is computed from the sides afterwards fits into int64.
+// Of one raster, 4 billion pixels: more would take tens of gigabytes for the image alone, and minutes for the lists.
+constexpr int64_t kMostTiles = 1 << 24;
+
+// Throws unless a raster can be drawn: both sides positive and within float32's whole numbers, and few enough tiles, of
+// all models together to be numbered by int32. Everything that is computed from the sides afterwards fits into int64.
 inline void check_raster(int64_t height, int64_t width, int32_t models = 1) {
   torch_abi::check(height > 0 && width > 0, "height and width must be positive");
   torch_abi::check(height <= kMostSide && width <= kMostSide, "height and width must be at most 16777216");
   const int64_t tiles = (height + kTile - 1) / kTile * ((width + kTile - 1) / kTile);
-  torch_abi::check(tiles <= std::numeric_limits<int32_t>::max() / models, "height times width is too large");
+  torch_abi::check(tiles <= std::min<int64_t>(kMostTiles, std::numeric_limits<int32_t>::max() / models),
+                   "height times width is too large; it may be 2^32 pixels at most");
 }
 
 // One model, or several: the tensors of several models have an additional first dimension.
