@@ -170,7 +170,9 @@ def test_tensors_that_begin_within_an_element_are_refused() -> None:
         engine.render(odd, torch.zeros(1, 1), 8, 8)
 
 
-@pytest.mark.parametrize("sizes", [(2**62, 2**62), (2**63 - 1, 1), (1, 2**25), (2**24, 2**24), (2**24, 2**14), (-1, 5)], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [(2**62, 2**62), (2**63 - 1, 1), (1, 2**25), (2**24, 2**24), (2**24, 2**14), (-1, 5)], ids=str
+)
 def test_absurd_sizes_are_refused_at_once(sizes: tuple[int, int]) -> None:
     geometry, experts = random_mixture(5, 2, (20, 33), 0)
     with pytest.raises(RuntimeError, match="height"):
