@@ -154,6 +154,14 @@ class Timetable:
         return self.stopped
 
 
+def without_psnr(callback: Callback | None) -> Callback | None:
+    """The callback of a job for which the PSNR of its models says nothing about its result; None if there is none.
+
+    A model that is drawn larger fits the pixels of the small image, which says nothing about what lies between them.
+    """
+    return None if callback is None else lambda progress: callback(replace(progress, psnr=None))
+
+
 class _Parts:
     """What the callbacks of the equal parts of a job have in common.
 

@@ -24,9 +24,9 @@ LONG = 200_000  # steps: nobody waits for that, it must be cancelled
 Until = Callable[..., None]
 
 
-def repeated(widget: Any, image: np.ndarray) -> Any:
+def repeated(widget: Any, image: np.ndarray, **names: Any) -> Any:
     """What the code of a widget makes of the image."""
-    names: dict[str, Any] = {"image": image}
+    names |= {"image": image}
     exec(widget.code(), names)
     return names["result"]
 
@@ -112,6 +112,44 @@ def test_enlarge_then_sharpen(image: np.ndarray, until: Until) -> None:
     until(lambda: not widget.busy)
     assert not np.array_equal(widget.result, first)
     np.testing.assert_array_equal(repeated(widget, image[:40]), widget.result)
+
+
+def test_a_noisy_image_is_denoised_first_if_the_user_wants(image: np.ndarray) -> None:
+    grey = image[..., 1]
+    noisy = np.clip(grey + np.random.default_rng(0).normal(0, 25, grey.shape), 0, 255).astype(np.uint8)
+    widget = SuperResolutionWidget(noisy, models=1, iterations=20)
+    assert widget.denoise_first.layout.display == "none"
+    widget.start()
+    plain = widget.wait()
+    assert "noise with a standard deviation of 2" in widget.message.value
+    assert "dB" not in widget.status.value + widget.curve.value  # the small image says nothing about the large one
+    assert widget.denoise_first.layout.display == ""
+    widget.denoise_first.value = True
+    widget.start()
+    clean = widget.wait()
+    assert clean.std() < plain.std()
+    np.testing.assert_array_equal(repeated(widget, noisy), clean)
+
+
+def test_a_region_that_was_drawn_is_what_the_job_is_run_on(image: np.ndarray) -> None:
+    mask = np.zeros(image.shape[:2], bool)
+    mask[20, 30] = True
+    widget = DenoiseWidget(image, mask=mask, models=2, preset="fast")
+    widget.pane.region = [10, 20, 50, 70]
+    widget.start()
+    part = widget.wait()
+    assert part.image.shape == (40, 50, 3)
+    assert widget.pane.size == [40, 50]
+    assert widget.pane.region is None
+    assert "image[10:50, 20:70]" in widget.code()
+    np.testing.assert_array_equal(repeated(widget, image, mask=mask).image, part.image)
+    widget.pane.region = [5, 5, 25, 25]  # of the part
+    widget.start()
+    widget.wait()
+    assert "image[15:35, 25:45]" in widget.code()
+    widget.whole_button.click()
+    assert widget.pane.size == [64, 80]
+    assert widget.result is None
 
 
 def test_enlarge_stack(image: np.ndarray) -> None:

@@ -18,7 +18,9 @@ from ..memory import Memory
 from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Numbers, Raster, checked_sharpen, output_size
-from ..progress import Callback, Parts
+from ..noise.estimate import estimate_noise
+from ..notes import gathered, note
+from ..progress import Callback, Parts, without_psnr
 from ..ranges import KERNELS, MODELS, SEED, check_kernels, number_or_auto
 from .fit import fit
 from .memory import check_upscale
@@ -32,6 +34,11 @@ FEW_LEVELS = 16
 
 PRESET_MODELS = {"fast": 2, "balanced": 4, "best": 8}
 """Number of models, by preset. More average out more of what each model does wrong; time grows with their number."""
+NOISY = 0.02
+"""Standard deviation of the noise, in parts of the range of the image, above which a note says that the image should be
+denoised first. Below it, denoising gains less than 1 dB on photographs (docs/trials/fitting.md)."""
+NOISE_SIDE = 160
+"""Side of the part in the middle whose noise is measured, in pixels; a larger part takes more time."""
 
 PixelBox = tuple[int, int, int, int]
 """Rows and columns (y0, x0, y1, x1) of an output, as in slices."""
@@ -201,6 +208,7 @@ def fit_models(
     n_kernels = _kernels_of(inputs, n_kernels)
     count = _models_of(models, preset)
     seed = SEED.check(seed, "seed")  # a fraction times the number of models may be whole
+    _note_noise(inputs)
     parts = Parts(callback, count)
     fitted: list[Model] = []
     for index in range(count):
@@ -212,7 +220,7 @@ def fit_models(
                 iterations=iterations,
                 seed=(count * seed + index) % 2**63,
                 device=device,
-                callback=parts.part(index, f"model {index + 1} of {count}"),
+                callback=without_psnr(parts.part(index, f"model {index + 1} of {count}")),
             )
         except StoppedError:
             if fitted:
@@ -240,6 +248,20 @@ def _kernels_of(inputs: Inputs, n_kernels: int | None) -> int:
         return max(1, height * width // PIXELS_PER_KERNEL)
     check_kernels(KERNELS.check(n_kernels, "n_kernels"), height, width)
     return n_kernels
+
+
+def _note_noise(inputs: Inputs) -> None:
+    """Say that an image is noisy: finer than its pixels, noise becomes strokes."""
+    height, width, channels = inputs.pixels.shape
+    y, x = max(0, (height - NOISE_SIDE) // 2), max(0, (width - NOISE_SIDE) // 2)
+    part = inputs.pixels[y : y + NOISE_SIDE, x : x + NOISE_SIDE, channels // 2]  # Of colours, green.
+    with gathered():  # What the estimate doubts is of no account here.
+        sigma = estimate_noise(np.ascontiguousarray(part), channel_axis=None).sigma
+    if sigma > NOISY:
+        note(
+            f"the image seems to hold noise with a standard deviation of {sigma * inputs.layout.span:.2g}, which "
+            "upscaling draws as strokes; unless that is fine texture, denoise the image first"
+        )
 
 
 @door

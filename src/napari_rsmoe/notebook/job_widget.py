@@ -54,6 +54,8 @@ class ActionWidget(Saved, ipywidgets.HBox):
         Return value of the function, or a list of them for a stack; None before the first run.
     error : Exception or None
         The exception of the last run, which the widget shows too.
+    notes : list of str
+        What the last run found in the image that the user should know; the widget shows it too.
     pane : ImagePane
         The viewer pane.
 
@@ -70,7 +72,8 @@ class ActionWidget(Saved, ipywidgets.HBox):
     def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
         self._lock = threading.Lock()
         self._job: Job | None = None  # The last job.
-        self._source = Source(image, axes)
+        self._whole = self._source = Source(image, axes)
+        self._region: tuple[slice, slice] | None = None  # Rows and columns of the whole image that jobs are run on.
         self._running = False
         self._ran: dict[str, Any] | None = None
         # Of the last run: numbers of the planes of its results, and sentences on what was found in the image.
@@ -91,6 +94,10 @@ class ActionWidget(Saved, ipywidgets.HBox):
         self.command_button = ipywidgets.Button(
             description="As command line", tooltip="A shell command that does the same"
         )  # fmt: skip
+        self.whole_button = ipywidgets.Button(
+            description="Whole image", tooltip="Run the next job on the whole image again"
+        )  # fmt: skip
+        self.whole_button.layout.display = "none"
         self.progress = ipywidgets.FloatProgress(min=0, max=1)
         self.status = ipywidgets.Label("")
         self.curve = ipywidgets.HTML()
@@ -102,13 +109,16 @@ class ActionWidget(Saved, ipywidgets.HBox):
         self._preview_due = 0.0
         self.run_button.on_click(lambda _: self.start())
         self.cancel_button.on_click(lambda _: self.cancel())
+        self.whole_button.on_click(lambda _: self.choose_region(None))
         self.code_button.on_click(lambda _: self._show_text(self.code))
         self.command_button.on_click(lambda _: self._show_text(self.command_line))
-        buttons = ipywidgets.HBox([self.run_button, self.cancel_button])
+        buttons = ipywidgets.HBox([self.run_button, self.cancel_button, self.whole_button])
         texts = ipywidgets.HBox([self.code_button, self.command_button])
-        controls = ipywidgets.VBox([self.form, buttons, self.progress, self.status, self.curve, self.message, texts])
-        controls.add_class("rsmoe-controls")
-        super().__init__([controls, self.pane, self.code_box])
+        self.controls = ipywidgets.VBox(
+            [self.form, buttons, self.progress, self.status, self.curve, self.message, texts]
+        )
+        self.controls.add_class("rsmoe-controls")
+        super().__init__([self.controls, self.pane, self.code_box])
         self.add_class("rsmoe-action")
 
     def __repr__(self) -> str:
@@ -189,12 +199,27 @@ class ActionWidget(Saved, ipywidgets.HBox):
         except ValueError as error:
             self._show_error(error)
             return
+        drawn = self.pane.region_slices
+        if drawn is not None:
+            base = (0, 0) if self._region is None else (self._region[0].start, self._region[1].start)
+            self.choose_region(tuple(slice(s.start + b, s.stop + b) for s, b in zip(drawn, base, strict=True)))
         self._started, self._preview_due = time.monotonic(), 0.0
         self._job = Job(partial(self._run, given), partial(self._finish, given))
         self.message.value = self.curve.value = ""
         self._running = True
         self._show_running(True)
         self._job.start()
+
+    def choose_region(self, region: tuple[slice, ...] | None) -> None:
+        """Run jobs on these rows and columns of the image only, such as those drawn in the pane; None: on all of it."""
+        if self.busy:
+            return
+        self._region = None if region is None else (region[0], region[1])
+        self._source = self._whole if self._region is None else self._whole.part(*self._region)
+        self.whole_button.layout.display = "none" if self._region is None else ""
+        self._ran = self.result = None
+        self.status.value = self.message.value = self.curve.value = ""
+        self.pane.show(before=self._source, after=(), uncertainty=(), models=())
 
     def cancel(self) -> None:
         """Stop the job, and keep what has been computed."""
@@ -296,7 +321,9 @@ class ActionWidget(Saved, ipywidgets.HBox):
         ended = "Stopped" if cancelled else "Done"
         planes = f" after {len(results)} of {count} planes" if len(results) < count else ""
         self.status.value = f"{ended}{planes}, {seconds:.1f} s, {self.summary(results)}"
-        self.status.value = ". ".join([self.status.value, *self.notes])
+        if self.notes:
+            items = "".join(f"<li>{html.escape(text)}</li>" for text in self.notes)
+            self.message.value = f'<ul class="rsmoe-notes">{items}</ul>'
 
     # ------------------------------------------------------------------ small things
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import ipywidgets
 import numpy as np
 
 from ..denoising.denoise import denoise
@@ -14,10 +15,10 @@ from ..denoising.result import Denoised
 from ..denoising.stack import Series
 from ..fitting.fit import fit
 from ..fitting.upscale import draw_mean, fit_models
-from ..image.planes import Plane
+from ..image.planes import CHANNEL_AXES, Plane
 from ..model.model import Model
-from ..progress import Callback
-from ..ui.calls import Subject
+from ..progress import Callback, Parts
+from ..ui.calls import Subject, call_text
 from ..ui.jobs import Latest, Outcome
 from ..ui.kinds import Parameter
 from ..ui.parameters import PARAMETERS, PLANE, STACK
@@ -76,7 +77,16 @@ class DenoiseWidget(ActionWidget):
 
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Denoised:
         """Denoise the image."""
-        return denoise(image, **given, mask=self._mask, **more)
+        return denoise(image, **given, mask=self._cropped_mask(), **more)
+
+    def _cropped_mask(self) -> Any:
+        """The mask of the region that the job is run on."""
+        if self._mask is None or self._region is None:
+            return self._mask
+        mask = np.asarray(self._mask)
+        letters = [letter for letter in self._source.axes if letter not in CHANNEL_AXES] if mask.ndim > 2 else "YX"
+        own = dict(zip("YX", self._region, strict=True))
+        return mask[tuple(own.get(letter, slice(None)) for letter in letters)]
 
     def subject(self) -> Subject:
         """The image, and the mask if there is one."""
@@ -84,6 +94,9 @@ class DenoiseWidget(ActionWidget):
         if self._mask is None:
             return subject
         name = variable_name(self._mask) or "mask"
+        if self._region is not None:
+            rows, columns = self._region
+            name = f"{name}[..., {rows.start}:{rows.stop}, {columns.start}:{columns.stop}]"
         note = f"save the mask first, in Python: napari_rsmoe.write_image('mask.tif', ({name} != 0).astype('uint8'))"
         return replace(subject, mask=name, mask_path="mask.tif", notes=(*subject.notes, note))
 
@@ -93,7 +106,7 @@ class DenoiseWidget(ActionWidget):
             return super().worker(given)
         settings = {parameter.name: given[parameter.name] for parameter in PLANE}
         own = {parameter.name: given[parameter.name] for parameter in STACK}
-        return Series(self._source.planes, settings, mask=self._mask, **own).denoise
+        return Series(self._source.planes, settings, mask=self._cropped_mask(), **own).denoise
 
     def pictures(self, result: Denoised) -> dict[str, Any]:
         """The denoised image, its uncertainty, and the kernels of one of its models."""
@@ -126,6 +139,13 @@ class SuperResolutionWidget(ActionWidget):
 
     def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
         super().__init__(image, axes=axes, **given)
+        self.denoise_first = ipywidgets.Checkbox(
+            description="Denoise first", indent=False,
+            tooltip="Remove the noise of the image, with the default settings of denoise, before it is enlarged.",
+        )  # fmt: skip
+        self.denoise_first.layout.display = "none"  # Offered when an image turns out to be noisy.
+        self.controls.children = [self.controls.children[0], self.denoise_first, *self.controls.children[1:]]
+        self._cleaned = False  # Whether the last run denoised the image first.
         self._enlarged: list[Enlarged] = []
         self._redrawing = Latest(self._show_redrawn)
         self.form.fields["sharpen"].control.observe(self._on_sharpen, "value")
@@ -138,8 +158,43 @@ class SuperResolutionWidget(ActionWidget):
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Enlarged:
         """Fit models finer than the pixels, and render them."""
         fitting = {name: value for name, value in given.items() if name not in ("scale", "sharpen")}
-        models = fit_models(image, **fitting, **more)
+        clean = image
+        if self._cleaned:
+            parts = Parts(more.pop("callback", None), 2)
+            clean = denoise(image, device=given["device"], callback=parts.part(0, "denoise first"), **more).image
+            more["callback"] = parts.part(1, self.action)
+        models = fit_models(clean, **fitting, **more)
         return Enlarged(_draw(models, given), models)
+
+    def start(self) -> None:
+        """Start the job, on the denoised image if that was chosen."""
+        if not super().busy:
+            self._cleaned = bool(self.denoise_first.value)
+        super().start()
+
+    def subject(self) -> Subject:
+        """The image, or the denoised image if it was denoised first."""
+        subject = super().subject()
+        if not self._cleaned:
+            return subject
+        device = (self._ran or self.form.values)["device"]
+        more = ({} if device == "auto" else {"device": repr(device)}) | (
+            {} if subject.channel_axis is None else {"channel_axis": str(subject.channel_axis)}
+        )
+        call = call_text("denoise", {}, subject.name if subject.single else "plane", **more) + ".image"
+        if not subject.single:
+            call = f"map_planes(lambda plane: {call}, {subject.name}, {subject.axes!r})"
+        modules = ("denoise",) if subject.single else ("denoise", "map_planes")
+        note = f"denoise the image first, in a shell: napari-rsmoe denoise {subject.path} clean.tif"
+        notes = (*subject.notes, note)
+        return replace(
+            subject, name="clean", modules=modules, lines=(f"clean = {call}",), path="clean.tif", notes=notes
+        )
+
+    def _show_end(self, results: list[Enlarged], *, cancelled: bool) -> None:
+        super()._show_end(results, cancelled=cancelled)
+        if any("denoise the image first" in text for text in self.notes):
+            self.denoise_first.layout.display = ""
 
     def pictures(self, result: Enlarged) -> dict[str, Any]:
         """The enlarged image, and the kernels of the first model."""
