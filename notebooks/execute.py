@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ FOLDER = Path(__file__).parent
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SECONDS_A_CELL = 300
 LARGEST_PNG = 40_000  # bytes; what is larger is a photograph, and is kept as JPEG
+CHANGING = ((r"<style>.*?</style>", ""), (r' class="rsmoe-saved-\w+"', ""), (r"(Done|Stopped), [\d.]+ s, ", r"\1, "))
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -49,6 +51,9 @@ def execute(path: Path) -> Any:
     )
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
+        if "outputs" in cell:
+            # A live widget is followed by its saved picture, which is kept instead.
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
         for output in cell.get("outputs", []):
             if "data" in output:
                 output.data = _tidy(output.data)
@@ -56,10 +61,13 @@ def execute(path: Path) -> Any:
 
 
 def _tidy(data: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of an output: photographs as JPEG, and of live widgets their picture or a word."""
-    if WIDGET in data and not {"image/png", "text/html"} & set(data):
-        return {"text/plain": "(live widget)", "text/html": "<i>A live widget: run this cell to see it.</i>"}
-    kept = {kind: content for kind, content in data.items() if kind != WIDGET}
+    """What is kept of an output: photographs as JPEG, and no names or times that change with every run."""
+    kept = dict(data)
+    if "text/html" in kept:
+        for changing, instead in CHANGING:
+            kept["text/html"] = re.sub(changing, instead, kept["text/html"])
+        if "data:image/" in kept["text/html"]:
+            kept.pop("image/png", None)  # The same picture once more, for programs that show no HTML.
     if len(png := base64.b64decode(kept.get("image/png", ""))) > LARGEST_PNG:
         jpeg = io.BytesIO()
         Image.open(io.BytesIO(png)).convert("RGB").save(jpeg, "JPEG", quality=88, subsampling=0, optimize=True)

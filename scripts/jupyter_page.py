@@ -53,6 +53,15 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
     nbformat.write(notebook, path)
 
 
+def shared_folder() -> Path:
+    """The folder of the applications, the templates and the browser code of widgets of Jupyter.
+
+    Jupyter itself looks only beside its own Python, which need not be the one that packages were installed for.
+    """
+    widgets = next(f for f in distribution("anywidget").files or () if f.match("labextensions/anywidget/package.json"))
+    return Path(str(distribution("anywidget").locate_file(widgets))).resolve().parents[2]
+
+
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
     """Run JupyterLab, Notebook and Voilà on the notebooks of a folder, with their own settings; yield the address."""
@@ -65,9 +74,7 @@ def server(folder: Path) -> Iterator[str]:
     (settings / "config").mkdir()
     config = {"ServerApp": {"jpserver_extensions": others}}
     (settings / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
-    # The folder of the widgets' browser code, because Jupyter looks only beside its own Python.
-    widgets = next(f for f in distribution("anywidget").files or () if f.match("labextensions/anywidget/package.json"))
-    shared = Path(str(distribution("anywidget").locate_file(widgets))).resolve().parents[2]
+    shared = shared_folder()
     environment = os.environ | {
         "JUPYTER_PATH": str(shared), "JUPYTERLAB_DIR": str(shared / "lab"), "IPYTHONDIR": str(settings / "ipython"),
         "JUPYTER_CONFIG_DIR": str(settings / "config"), "JUPYTER_DATA_DIR": str(settings / "data"),

@@ -156,10 +156,11 @@ class KernelExplorer(Saved, ipywidgets.HBox):
         return self.pane.saved_pictures()
 
     def saved_rows(self) -> Mapping[str, str]:
-        """The kernels that are drawn, and the code of the edits."""
+        """The kernels that are drawn, how many were removed, and what is left."""
         low, high = self.range.value
         drawn = f"{self.feature.value} from {low:.4g} to {high:.4g}"
-        return {"drawn": drawn, "code": self.code(), **self.result.summary_rows()}
+        edits = {"removed": f"{self._model.n_kernels - self.result.n_kernels} kernels"} if self._edits else {}
+        return {"drawn": drawn, **edits, **self.result.summary_rows()}
 
     # ------------------------------------------------------------------ what is shown
 

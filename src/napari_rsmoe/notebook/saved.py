@@ -15,7 +15,7 @@ from ..model.kernels import Kernels
 from .pace import Pace
 
 INTERVAL = 1.0  # Seconds between two updates of the saved picture.
-SIDE = 320  # Largest side of a saved picture in pixels.
+SIDE = 280  # Largest side of a saved picture in pixels.
 MOST_OUTLINES = 1000
 """Kernels outlined in a saved picture; of more, the heaviest."""
 CORNERS = 24  # of the polygon that stands for an ellipse

@@ -102,9 +102,11 @@ def _pane(what: Any, before: Any, axes: str | None, height: int) -> ImagePane:
         raise ImageError(f"There are {len(source)} planes before and {count} after; give the same number.")
     labels = source.labels if source is not None else ()
     kernels = bool(views) and isinstance(_list(what)[0], Model)
+    named = {"before": variable_name(before), "after": variable_name(what)}
+    titles = {key: name for key, name in named.items() if name is not None}
     return ImagePane(
-        source or (), labels=labels, show_kernels=kernels, height=height, pixel_size=pixel_size, **after
-    )  # fmt: skip
+        source or (), labels=labels, show_kernels=kernels, height=height, pixel_size=pixel_size, titles=titles, **after
+    )
 
 
 def _views(what: Any) -> list[dict[str, Any]]:

@@ -97,6 +97,7 @@ function render({ model, el }) {
     if (model.get("show_kernels") && shown.kernels) drawKernels(width, height, ratio);
     pane.drawMarks(context);
     drawScaleBar(width);
+    stage.dataset.view = [view.y, view.x, view.scale].map(short).join(" "); // For tests, and for whoever wonders.
     divider.hidden = !comparing();
     divider.style.left = `${100 * pane.split}%`;
     divider.setAttribute("aria-valuenow", Math.round(100 * pane.split));
