@@ -7,7 +7,7 @@ a terminal with pictures) get the picture as PNG and the text.
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def bundle(
     text : str
         Text for consoles.
     pictures : mapping
-        Pictures (Y, X, 3) uint8 by caption, of one size, which are reduced to `side`.
+        Pictures (Y, X, 3) uint8 by caption, which are reduced to `side`.
     rows : mapping
         Lines of the table below the pictures: name and value.
     side : int
@@ -48,4 +48,11 @@ def bundle(
     # Notebooks align table cells to the right; the inner element restores left alignment.
     columns = "".join(f'<td valign="top"><div align="left">{cell}</div></td>' for cell in cells)
     table = f"<table><tr>{columns}</tr></table>"
-    return {"text/plain": text, "text/html": table, "image/png": png(np.concatenate(list(small.values()), 1))}
+    return {"text/plain": text, "text/html": table, "image/png": png(side_by_side(list(small.values())))}
+
+
+def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures (Y, X, 3) uint8 in a row; below shorter ones it is white."""
+    height = max(len(rgb) for rgb in pictures)
+    padded = [np.pad(rgb, ((0, height - len(rgb)), (0, 0), (0, 0)), constant_values=255) for rgb in pictures]
+    return np.concatenate(padded, 1)
