@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import ipywidgets
 import numpy as np
 
+from ..errors import StoppedError
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.planes import Plane
 from ..notes import Notes
@@ -308,6 +309,9 @@ class ActionWidget(Saved, ipywidgets.HBox):
                 raise outcome.error
             self._ran, self.result = given, self.joined(outcome.result)
             self._show_end(outcome.result, cancelled=job.cancelled)
+        except StoppedError as error:
+            self.error = error
+            self.status.value = str(error)
         except Exception as error:
             self._show_error(error)
         self._running = False
