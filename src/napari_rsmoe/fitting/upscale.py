@@ -198,6 +198,7 @@ def fit_models(
     device: str = "auto",
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
+    memory: Memory = None,
     **left_out: Any,
 ) -> list[Model]:
     """Fit the models that `upscale` averages; arguments as there, also those that leave pixels out.
