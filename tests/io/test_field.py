@@ -175,5 +175,6 @@ def test_an_instrument_file_in_a_folder_becomes_an_ome_tiff(tmp_path):
     (tmp_path / "in").mkdir()
     with mrcfile.new(tmp_path / "in" / "a.mrc") as file:
         file.set_data(STACK[0, 0].astype(np.float32))
+    (tmp_path / "in" / "route.map").write_text("of another program")
     assert run("denoise", tmp_path / "in", tmp_path / "out", "--preset", "fast").exit_code == 0
     assert names(tmp_path / "out") == ["a.ome.tif"]

@@ -61,7 +61,11 @@ def is_image_path(path: Path) -> bool:
     """Whether `path` is an image to read: not hidden, with a supported suffix, and a file or Zarr store."""
     if path.name.startswith(".") or path.suffix.lower() not in READABLE:
         return False
-    return is_store(path) if path.suffix.lower() == ".zarr" else path.is_file()
+    if path.suffix.lower() == ".zarr":
+        return is_store(path)
+    kind = READABLE[path.suffix.lower()]
+    # Other programs use the suffixes of MRC and FITS too.
+    return path.is_file() and (kind not in ("mrc", "fits") or kind_of_content(path) == kind)
 
 
 # First bytes of files, and their kinds; kinds in capitals are those of no format that is read here.
