@@ -202,8 +202,7 @@ def denoise(
         seed=seed,
         device=device,
     )
-    checked_flag(fill, "fill")
-    check_dtype_choice(dtype)
+    _check_result(fill, dtype)
     inputs = Inputs.of(
         image,
         channel_axis,
@@ -250,6 +249,12 @@ def denoise(
     return Denoised.of(
         combine(ensemble, times), inputs, observation.noise.sigma, ensemble.models, fill=fill, dtype=dtype, seed=seed
     )
+
+
+def _check_result(fill: bool, dtype: str) -> None:
+    """Raise a ValueError if one of the options of the result is not accepted."""
+    checked_flag(fill, "fill")
+    check_dtype_choice(dtype)
 
 
 def _as_given(inputs: Inputs) -> Denoised:
