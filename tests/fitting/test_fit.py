@@ -241,7 +241,7 @@ def with_value(value: float) -> np.ndarray:
         (np.zeros((8, 8), complex), "complex"),
         (np.full((8, 8), "a"), "type"),
         (np.zeros((5, 8, 8)), "channel_axis=0, 1 or 2"),
-        (np.zeros((2, 5, 8, 8)), "plane by plane"),
+        (np.zeros((2, 5, 8, 8)), "name the axes"),
         (np.zeros(9), "accepted are"),
         (np.ma.masked_equal(with_value(3.0), 3.0), "weight="),
         (with_value(1e308) - 1e308, "too wide"),

@@ -109,10 +109,13 @@ class Report:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Print the warnings and log messages of the work below as notes and details."""
+        said: set[str] = set()
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, UserWarning | FutureWarning):
-                self.note(str(message))
+                if str(message) not in said:
+                    said.add(str(message))
+                    self.note(str(message))
             elif self.common.level <= logging.DEBUG:
                 self.detail(f"{category.__name__}: {message}")
 

@@ -13,7 +13,7 @@ from ..errors import StoppedError
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.other_arrays import same_kind_out
-from ..image.rounding import check_dtype_choice, rounding_costs, typed_result
+from ..image.rounding import check_dtype_choice, is_coarse, rounding_costs, typed_result
 from ..memory import Memory
 from ..model.drawing import draw
 from ..model.model import Model
@@ -28,9 +28,6 @@ from .memory import check_upscale
 PIXELS_PER_KERNEL = 3
 """Pixels for each kernel of a model by default. With fewer pixels a model takes longer and begins to follow noise, with
 more it loses fine detail."""
-
-FEW_LEVELS = 16
-"""Levels of integers between the darkest and the brightest value below which rounding destroys an enlarged image."""
 
 PRESET_MODELS = {"fast": 2, "balanced": 4, "best": 8}
 """Number of models, by preset. More average out more of what each model does wrong; time grows with their number."""
@@ -283,7 +280,7 @@ def draw_mean(
     layout = models[0].layout
     raster = Raster.plan(models[0].shape, models[0].channels, **placing)
     # With few levels the error of the result is below them, as far as anything is known about it.
-    error = 0.0 if layout.high - layout.low < FEW_LEVELS else np.inf
+    error = 0.0 if is_coarse(layout) else np.inf
     exact = choice == "float32" or rounding_costs(error, layout.dtype)
     drawn = draw(models, raster, sharpen=checked_sharpen(sharpen), device=device, dtype=np.float32 if exact else None)
     return typed_result(drawn, layout, error, choice) if exact else drawn

@@ -19,6 +19,9 @@ COSTLY = 1.1
 """Error with rounding, relative to the error without, from which rounding costs much: more than a tenth."""
 STEPS_TO_RATIO = 60
 """Steps of a fixed-point iteration that gains half a digit in each; more change nothing in double precision."""
+FEW_LEVELS = 16
+"""Levels of integers between the darkest and the brightest value below which rounding to the nearest destroys an image,
+whatever its error."""
 ROUNDING_VARIANCE = 1 / 12
 """Variance of what rounding to the nearest integer changes, in squared steps."""
 
@@ -34,6 +37,11 @@ def rounding_costs(error: float, dtype: Any) -> bool:
     if np.dtype(dtype).kind == "f":
         return False
     return math.sqrt(error**2 + ROUNDING_VARIANCE) > COSTLY * error
+
+
+def is_coarse(layout: ImageFormat) -> bool:
+    """Whether an image consists of a few levels of integers, as counts of few photons do."""
+    return np.dtype(layout.dtype).kind in "iu" and layout.high - layout.low < FEW_LEVELS
 
 
 def typed_result(values: NDArray[Any], layout: ImageFormat, error: float, choice: str, seed: int = 0) -> NDArray[Any]:
@@ -79,15 +87,16 @@ def typed_result(values: NDArray[Any], layout: ImageFormat, error: float, choice
         return to_type(values, kind)
     if choice == "auto":
         note(
-            f"the result is float32 instead of {kind.name}, as rounding would cost more than a tenth of its error of "
-            f"{error:.2g}",
+            f"the result is float32 instead of {kind.name}, as rounding would cost more than a tenth of its error"
+            f"{f' of {error:.2g}' if error else ''}",
             stacklevel=3,
         )
         return to_type(values, np.float32)
     displayed = for_display(kind, layout.low, layout.high)
+    amount = f", {error:.2g}" if error else ""
     how = "" if displayed else "; values are rounded up or down at random, so that their mean stays"
     note(
-        f"rounding to {kind.name} costs more than a tenth of the error of the result, {error:.2g}{how}. "
+        f"rounding to {kind.name} costs more than a tenth of the error of the result{amount}{how}. "
         "dtype='float32' (--dtype float32) keeps fractions",
         stacklevel=3,
     )

@@ -17,7 +17,8 @@ from ..door import door
 from ..engine import reference
 from ..engine.bounds import undrawable
 from ..image import metrics
-from ..image.format import ImageFormat, real_type
+from ..image.format import ImageFormat, real_type, to_type
+from ..image.rounding import is_coarse, rounded_at_random
 from ..io import rsmoe
 from ..memory import Memory
 from .drawing import draw
@@ -298,7 +299,8 @@ class Model:
             Factor by which kernels shrink before drawing, positive; above 1 edges get sharper. Gates are raised to
             the power sharpen^2, so edges stay where they are (kernel editing, paper section II-B).
         dtype : data type, optional
-            Data type of the output, integer or float; by default that of the image. Integer types are rounded.
+            Data type of the output, integer or float; by default that of the image. Integer types are rounded: to the
+            nearest, or for an image of fewer than 16 levels up or down at random, so that the mean stays.
         device : {"auto", "cpu", "cuda"}
             Where to compute, as for `napari_rsmoe.fit`.
         memory : int or str, optional
@@ -319,7 +321,11 @@ class Model:
         """
         sharpen = checked_sharpen(sharpen)
         raster = Raster.plan(self.shape, self.channels, scale=scale, shape=shape, region=region)
-        return draw([self], raster, sharpen=sharpen, dtype=dtype, device=device)
+        kind = real_type(self.layout.dtype if dtype is None else dtype)
+        if kind.kind in "iu" and is_coarse(self.layout):
+            exact = draw([self], raster, sharpen=sharpen, dtype=np.float32, device=device)
+            return to_type(rounded_at_random(exact), kind)
+        return draw([self], raster, sharpen=sharpen, dtype=kind, device=device)
 
     @door
     def sample(self, points: np.ndarray) -> np.ndarray:
