@@ -4,6 +4,8 @@
 # make test       linters, type checker, all tests
 # make format     rewrite the sources in the project's style
 # make fuzz       damaged files and odd command lines, FUZZ of each kind
+# make audit      ask for known faults of the packages (where the advisory service can be reached)
+# make oldest     the tests of files, models and the command line with the oldest versions that pyproject.toml allows
 # make bench      speed and quality on standard images
 # make notebooks  run the tutorials and keep their outputs
 # make clean      remove what was built or written, except .venv
@@ -41,7 +43,9 @@ PYTEST := $(BIN)/python -m pytest -n $(CORES) --dist loadfile
 FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tests/ui tests/engine/test_engine.py \
   tests/fitting/test_starts.py tests/denoising/test_checkpoint.py tests/plugin/test_plugin_kernels.py
 
-.PHONY: setup demo check test lint format fuzz bench notebooks clean
+OLDEST_TESTS := tests/io tests/image tests/model tests/fuzz tests/cli/test_cli.py tests/denoising/test_denoise.py
+
+.PHONY: setup demo check test lint format fuzz audit oldest bench notebooks clean
 
 setup: $(VENV)/.built
 
@@ -53,7 +57,7 @@ $(VENV)/.created: scripts/system_packages.sh scripts/display_packages.sh
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.created pyproject.toml constraints.txt $(NATIVE)
-	$(BIN)/python -m pip install --quiet --no-build-isolation --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-build-isolation --constraint constraints.txt --editable '.[dev,test]'
 	@touch $@
 
 demo: setup
@@ -66,6 +70,7 @@ check: setup
 	@$(PYTEST) -k "not cuda-on-host" $(FAST_TESTS)
 
 test: lint
+	@$(BIN)/python scripts/audit.py --if-reachable
 	@scripts/with_display.sh $(PYTEST)
 
 lint: setup
@@ -84,6 +89,19 @@ format: setup
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --count $(FUZZ) --seed $(SEED)
+
+audit: setup
+	$(BIN)/python scripts/audit.py
+
+# torch stays as constraints.txt says: its oldest version is checked against its headers (tests/engine/test_torch_abi.py).
+oldest:
+	@mkdir -p build
+	$(PYTHON) scripts/oldest.py | sed 's/^torch==.*/torch/' > build/oldest.txt
+	$(PYTHON) -m venv --clear build/oldest
+	build/oldest/bin/python -m pip install --quiet --constraint constraints.txt --requirement build/oldest.txt \
+	  $(BUILD_TOOLS) pytest pytest-xdist hypothesis 'dask[array]'
+	build/oldest/bin/python -m pip install --quiet --no-build-isolation --no-deps .
+	build/oldest/bin/python -m pytest -n $(CORES) --dist loadfile $(OLDEST_TESTS)
 
 bench: setup
 	$(BIN)/python -m benchmarks.speed

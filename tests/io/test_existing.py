@@ -45,7 +45,7 @@ def test_records_are_few_and_may_fail(tmp_path, monkeypatch):
         write_image(tmp_path / f"{number}.npy", IMAGE)
     records = list((tmp_path / "state" / "written").iterdir())
     assert len(records) <= 4
-    assert all(json.loads(record.read_text())["maker"].startswith("python") for record in records)
+    assert all(json.loads(record.read_text())[0]["maker"].startswith("python") for record in records)
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv(existing.STATE, str(tmp_path / "file"))
     write_image(tmp_path / "new.npy", IMAGE)

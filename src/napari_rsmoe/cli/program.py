@@ -203,9 +203,10 @@ def _show(error: click.ClickException, as_json: bool) -> None:
 
 def _say_error(message: str, as_json: bool) -> None:
     with contextlib.suppress(OSError):  # After a hang-up there is no terminal to write to.
+        click.echo(f"Error: {message}", err=True)
+    with contextlib.suppress(OSError):
         if as_json:
             click.echo(json.dumps({"ok": False, "error": message}))
-        click.echo(f"Error: {message}", err=True)
 
 
 @click.command(

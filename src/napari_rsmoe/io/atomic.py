@@ -30,23 +30,23 @@ _LEFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.rsmoe\.(?P<kind>part|old)", re
 _LONGEST = 200  # Bytes of a final name that a temporary one repeats; with what is added, file systems allow 255.
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux.
 _HERE = -100  # AT_FDCWD of Linux: paths are relative to the working directory.
-Then = Callable[[], None]
+Before = Callable[[Path], None]
 
 
-def _nothing() -> None:
+def _nothing(temporary: Path) -> None:
     pass
 
 
 @contextlib.contextmanager
-def replacing_file(path: Path, then: Then = _nothing) -> Iterator[Path]:
+def replacing_file(path: Path, before: Before = _nothing) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which is renamed to `path` if the block ends without an exception.
 
     Parameters
     ----------
     path : Path
         The file to write. An existing file is replaced; if `path` is a symbolic link, its target is replaced.
-    then : callable, optional
-        Called after the rename.
+    before : callable, optional
+        Called with the temporary path when the file is complete, just before the rename.
 
     Raises
     ------
@@ -56,18 +56,18 @@ def replacing_file(path: Path, then: Then = _nothing) -> Iterator[Path]:
     path = _resolved(path)
     if path.is_dir():
         raise ImageError(f"{path} is a folder; give the name of a file to write.")
-    with _replacing(path, then, folder=False) as temporary:
+    with _replacing(path, before, folder=False) as temporary:
         yield temporary
 
 
 @contextlib.contextmanager
-def replacing_folder(path: Path, then: Then = _nothing) -> Iterator[Path]:
+def replacing_folder(path: Path, before: Before = _nothing) -> Iterator[Path]:
     """Yield an empty temporary folder, which is renamed to `path` if the block ends without an exception.
 
     An existing folder changes places with the new one and is deleted then, so that either the old or the new folder
     exists at any time. The caller checks whether the existing folder may be replaced.
     """
-    with _replacing(_resolved(path), then, folder=True) as temporary:
+    with _replacing(_resolved(path), before, folder=True) as temporary:
         yield temporary
 
 
@@ -87,10 +87,10 @@ def together() -> Iterator[None]:
             yield
         finally:
             _waiting.reset(token)
+        for part, before in waiting:
+            before(part.temporary)
         for part, _ in waiting:
             part.publish()
-        for _, then in waiting:
-            then()
     finally:
         for part, _ in waiting:
             part.discard()
@@ -174,17 +174,17 @@ class _Part:
 
 
 class _Complete(NamedTuple):
-    """A complete part that waits for its name, and what is called then."""
+    """A complete part that waits for its name, and what is called before it gets it."""
 
     part: _Part
-    then: Then
+    before: Before
 
 
 _waiting: ContextVar[list[_Complete] | None] = ContextVar("waiting", default=None)
 
 
 @contextlib.contextmanager
-def _replacing(path: Path, then: Then, *, folder: bool) -> Iterator[Path]:
+def _replacing(path: Path, before: Before, *, folder: bool) -> Iterator[Path]:
     remove_leftovers(path.parent)
     part = _Part(path, folder=folder)
     waiting = None
@@ -193,13 +193,13 @@ def _replacing(path: Path, then: Then, *, folder: bool) -> Iterator[Path]:
         part.complete()
         waiting = _waiting.get()
         if waiting is not None:
-            waiting.append(_Complete(part, then))
+            waiting.append(_Complete(part, before))
             return
+        before(part.temporary)
         part.publish()
     finally:
         if waiting is None:
             part.discard()
-    then()
 
 
 def _locked(path: Path) -> int | None:

@@ -39,8 +39,8 @@ def may_replace(path: Path, maker: str) -> bool:
     if not os.path.lexists(path):
         return True
     try:
-        return bool(json.loads(_record(path).read_text()) == _facts(path, maker))
-    except (OSError, ValueError):
+        return _facts(path, path, maker) in json.loads(_record(path).read_text())
+    except (OSError, ValueError, TypeError):
         return False
 
 
@@ -53,22 +53,34 @@ def check_replaceable(path: Path, maker: str, *, overwrite: bool) -> None:
         )
 
 
-def remember(path: Path, maker: str) -> None:
-    """Record that `maker` has written `path`. Without a folder to write to, nothing is recorded."""
+def remember(path: Path, written: Path, maker: str) -> None:
+    """Record that `maker` has written a file. Without a folder to write to, nothing is recorded.
+
+    Parameters
+    ----------
+    path : Path
+        The name that the file will have. What is there may still be replaced by `maker` if it could be before, so that
+        a job that is killed before the rename can be run again.
+    written : Path
+        The complete file, under the name that it has now.
+    maker : str
+        As for `may_replace`.
+    """
     with contextlib.suppress(OSError, ValueError):
+        known = [_facts(path, path, maker)] if path.exists() and may_replace(path, maker) else []
         record = _record(path)
         record.parent.mkdir(parents=True, exist_ok=True)
         with replacing_file(record) as temporary:
-            temporary.write_text(json.dumps(_facts(path, maker)))
+            temporary.write_text(json.dumps([*known, _facts(path, written, maker)]))
         _forget_old(record.parent)
 
 
-def _facts(path: Path, maker: str) -> dict[str, object]:
+def _facts(path: Path, written: Path, maker: str) -> dict[str, object]:
     """What a record holds: the maker, and the size and time of change of the file, or of all files of a folder."""
-    path = Path(os.path.realpath(path))
-    status = [file.stat() for file in (path.rglob("*") if path.is_dir() else [path])]
+    written = Path(os.path.realpath(written))
+    status = [file.stat() for file in (written.rglob("*") if written.is_dir() else [written])]
     return {
-        "path": str(path),
+        "path": os.path.realpath(path),
         "maker": maker,
         "bytes": sum(each.st_size for each in status),
         "changed": max((each.st_mtime_ns for each in status), default=0),

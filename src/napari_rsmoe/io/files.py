@@ -319,7 +319,7 @@ def create_image(
     options = {"quality": quality} if kind == "jpeg" else {}
     try:
         with (
-            replacing(path, lambda: remember(path, maker)) as temporary,
+            replacing(path, lambda written: remember(path, written, maker)) as temporary,
             _module(kind).create(temporary, path, image, **options) as sink,
         ):
             yield sink

@@ -34,6 +34,7 @@ FORMAT = "napari-rsmoe model"
 VERSION = 1
 TENSORS = ("geometry", "experts")
 NON_FINITE = "non-finite"
+_LENGTH = 8  # Bytes of the length of the header, which come first.
 
 
 def save(
@@ -71,9 +72,17 @@ def save(
     header = {"format": FORMAT, "version": str(VERSION), "model": text}
     from safetensors.torch import save as serialise  # here, as it loads torch, which reading a header does without
 
-    content = serialise({name: tensors[name] for name in TENSORS}, metadata=header)
-    with replacing_file(path, lambda: remember(path, maker)) as temporary:
+    content = _in_order(serialise({name: tensors[name] for name in TENSORS}, metadata=header))
+    with replacing_file(path, lambda written: remember(path, written, maker)) as temporary:
         temporary.write_bytes(content)
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with its header in alphabetical order, so that equal models make equal files."""
+    (length,) = struct.unpack("<Q", content[:_LENGTH])
+    text = json.dumps(json.loads(content[_LENGTH : _LENGTH + length]), sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _LENGTH)  # The numbers stay aligned.
+    return struct.pack("<Q", len(text)) + text + content[_LENGTH + length :]
 
 
 def check_target(path: Path, *, overwrite: bool, maker: str) -> None:
@@ -134,10 +143,10 @@ def _header(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"There is no file {path}.")
     try:
         with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            size = os.fstat(file.fileno()).st_size - 8
+            (length,) = struct.unpack("<Q", file.read(_LENGTH))
+            size = os.fstat(file.fileno()).st_size - _LENGTH
             if length > size:
-                raise ValueError(f"its header is said to have {length} bytes, and the file has {size + 8}")
+                raise ValueError(f"its header is said to have {length} bytes, and the file has {size + _LENGTH}")
             header = json.loads(file.read(length))
         texts = header.get("__metadata__", {})
         if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
@@ -151,7 +160,7 @@ def _header(path: Path) -> dict[str, Any]:
             _check_tensor(name, header.get(name))
             ends.append(header[name]["data_offsets"][1])
         if max(ends) > size - length:
-            raise ValueError(f"it ends after {in_words(size + 8)}, before the end of its kernels")
+            raise ValueError(f"it ends after {in_words(size + _LENGTH)}, before the end of its kernels")
     return dict(header)
 
 

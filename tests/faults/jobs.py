@@ -1,0 +1,160 @@
+"""Run command lines in child processes that a server forks, with torch loaded already, and with faults planted."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import faulthandler
+import itertools
+import multiprocessing
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import napari_rsmoe
+from napari_rsmoe.cli import denoise, fit, program, render, upscale
+from napari_rsmoe.denoising import stack
+from napari_rsmoe.io import bitmap, npy, ome_zarr, rsmoe, tiff
+
+LOADED = (denoise, fit, render, upscale, stack, bitmap, npy, ome_zarr, rsmoe, tiff, napari_rsmoe.fit, torch)
+SECONDS = 120  # Longest time of a job; what takes longer hangs.
+NOBODY = 65534  # The user without rights.
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload([__name__])
+
+
+def _size_limit() -> None:
+    """No file may have more than 2 kB, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+
+def _fails_to_sync() -> None:
+    """The disk fails when bytes are brought to it."""
+
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    os.fsync = fsync  # type: ignore[assignment]
+
+
+def _fails_to_read() -> None:
+    """The disk fails when pixels are read from it."""
+    from napari_rsmoe.io import raw
+
+    def block(self: Any, offset: int, shape: tuple[int, ...]) -> Any:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    raw.RawArray._block = block  # type: ignore[method-assign]
+
+
+def _without_rights() -> None:
+    """The process may read, and write where all may."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+
+def _clock_jumps() -> None:
+    """The clock of the wall jumps by a day, forth and back, whenever it is read."""
+    jumps = itertools.cycle((86_400.0, -86_400.0, 0.0))
+    read = time.time
+    time.time = lambda: read() + next(jumps)
+
+
+FAULTS: dict[str, Callable[[], None]] = {
+    "none": lambda: None, "size limit": _size_limit, "sync": _fails_to_sync, "read": _fails_to_read,
+    "rights": _without_rights, "clock": _clock_jumps,
+}  # fmt: skip
+
+
+def _child(line: list[str], folder: str, log: str, state: str, fault: str) -> None:
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.chdir(folder)
+    os.environ["RSMOE_STATE"] = state
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # The server of the children ignores it.
+    faulthandler.dump_traceback_later(SECONDS - 5)
+    FAULTS[fault]()
+    program.main(line, prog_name="napari-rsmoe")
+
+
+@dataclass
+class Bench:
+    """A folder to run command lines in.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, with the inputs.
+    log : Path
+        Where the output goes, outside `folder`.
+    """
+
+    folder: Path
+    log: Path
+
+    def start(self, *line: str, fault: str = "none") -> BaseProcess:
+        """Begin a command line."""
+        self.log.unlink(missing_ok=True)
+        state = str(self.log.with_name("state"))
+        child = CONTEXT.Process(target=_child, args=(list(line), str(self.folder), str(self.log), state, fault))
+        child.start()
+        return child
+
+    def end(self, child: BaseProcess) -> int:
+        """Wait for the end; returns the exit code, negative for a signal."""
+        child.join(SECONDS)
+        if child.is_alive():
+            child.kill()
+            raise AssertionError(f"the job hangs; it says: {self.said()}")
+        assert child.exitcode is not None
+        assert "Traceback" not in self.said(), self.said()
+        return child.exitcode
+
+    def run(self, *line: str, fault: str = "none") -> int:
+        """Run a command line to its end."""
+        return self.end(self.start(*line, fault=fault))
+
+    def said(self) -> str:
+        """The output of the last command line."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def names(self) -> list[str]:
+        """The names in the folder, hidden ones too."""
+        return sorted(path.name for path in self.folder.iterdir())
+
+    def contents(self, name: str) -> dict[str, bytes] | None:
+        """What a file or a folder holds; None if it does not exist."""
+        path = self.folder / name
+        if not path.exists():
+            return None
+        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        return {str(file.relative_to(path.parent)): file.read_bytes() for file in files}
+
+    @contextlib.contextmanager
+    def unchanged(self, *names: str) -> Iterator[None]:
+        """Check that files stay as they are."""
+        before = {name: self.contents(name) for name in names}
+        yield
+        assert before == {name: self.contents(name) for name in names}
+
+
+def noisy(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """A small noisy image."""
+    rng = np.random.default_rng(seed)
+    *_, height, width = shape
+    y, x = np.mgrid[:height, :width]
+    scene = 90 + 60 * np.sin(x / 5) * np.cos(y / 6)
+    return np.clip(scene + rng.normal(0, 12, shape), 0, 255).astype(np.uint8)
