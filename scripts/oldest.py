@@ -1,4 +1,4 @@
-"""Print the oldest versions that `pyproject.toml` allows, as requirements: ``python scripts/oldest.py > oldest.txt``."""
+"""Print the oldest versions that `pyproject.toml` allows, as requirements: ``python scripts/oldest.py``."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,10 @@ def check_whole(bench: Bench, outputs: tuple[str, ...], allowed: list[list[dict[
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_a_kill_at_any_moment_loses_nothing_and_the_next_run_cleans_up(bench: Bench, job: str) -> None:
+def test_a_kill_at_any_moment_loses_nothing_and_the_next_run_cleans_up(
+    bench: Bench, job: str, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("faults", KILLS)
     line, outputs = JOBS[job]
     begin = time.monotonic()
     assert bench.run(*line) == 0, bench.said()
