@@ -160,7 +160,7 @@ class Program(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
         """Run the program and leave with its exit code."""
         arguments = list(sys.argv[1:] if args is None else args)
-        with safe_output():
+        with safe_output(), stopped_by_signals():
             code = self._run(arguments, *rest, **options)
         sys.exit(code)
 
@@ -169,8 +169,7 @@ class Program(click.Group):
         options["standalone_mode"] = False
         options.setdefault("prog_name", PROGRAM)
         try:
-            with stopped_by_signals():
-                code = super().main(arguments, *rest, **options)
+            code = super().main(arguments, *rest, **options)
             return code if isinstance(code, int) else OK
         except click.ClickException as error:
             _show(error, "--json" in arguments)
