@@ -66,7 +66,7 @@ def stopped_by_signals() -> Iterator[None]:
     """Stop at Ctrl-C, SIGTERM and SIGHUP such that temporary files are removed.
 
     The first signal raises KeyboardInterrupt, or SystemExit with the usual exit code. The second is answered with a
-    message, so that it does not interrupt the removal, nor the way to the end of the program. The third ends it at once.
+    message, so that it interrupts neither the removal nor the end of the program. The third ends the program at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread may handle signals.
