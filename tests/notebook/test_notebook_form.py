@@ -46,7 +46,7 @@ def test_what_is_left_to_the_program_is_a_choice_beside_a_value() -> None:
     field.leave()
     assert form.values["rounds"] == "auto"
     start = Form(PARAMETERS["fit"], {}).fields["start"]  # names, of which one is to leave it to the program
-    assert [text for text, _ in start.control.options] == ["by the preset", "segmentation", "content", "random"]
+    assert [text for text, _ in start.control.options] == ["set by Quality", "segmentation", "content", "random"]
     assert start.value is None
     start.value = "random"
     assert start.value == "random"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 
-from napari_rsmoe import Model, ModelFileError, fit
+from napari_rsmoe import Model, ModelFileError, fit, read_image
 from napari_rsmoe.plugin.commands import fit_layer
 from napari_rsmoe.plugin.files import read, write_kernels
 from napari_rsmoe.plugin.layers.kernels import TABLE_KEY
@@ -19,6 +21,9 @@ QUICK: dict[str, Any] = {"n_kernels": 30, "iterations": 20}
 
 
 def opened(path: Path) -> ViewerModel:
+    from napari.plugins import _initialize_plugins
+
+    _initialize_plugins()
     viewer = ViewerModel()
     viewer.open(path, plugin="napari-rsmoe")
     return viewer
@@ -103,3 +108,53 @@ def test_damaged_files_are_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "a.rsmoe").write_bytes(b"nothing")
     with pytest.raises(ModelFileError, match="damaged or not"):
         read(str(tmp_path / "a.rsmoe"))
+
+
+# ------------------------------------------------------------------ images and tables
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "a.ome.zarr"])
+def test_images_keep_scale_units_and_channel_names(noisy: np.ndarray, tmp_path: Path, name: str) -> None:
+    from napari import layers
+    from napari.plugins._npe2 import write_layers
+
+    place: dict[str, Any] = {
+        "scale": (2.0, 0.5, 0.25), "units": ("s", "um", "um"), "axis_labels": ("t", "y", "x"), "translate": (0, 0, 0),
+    }  # fmt: skip
+    film = layers.Image(np.stack([noisy, noisy[::-1]]), name="actin", **place)
+    other = layers.Image(np.stack([noisy[::-1], noisy]), name="nuclei", **place)
+    (one,), _ = write_layers(str(tmp_path / f"one_{name}"), [film], plugin_name="napari-rsmoe")
+    both, _ = write_layers(str(tmp_path / f"both_{name}"), [film, other], plugin_name="napari-rsmoe")
+    image, joined = read_image(one), read_image(both[0])
+    assert (image.axes, joined.axes) == ("TYX", "TCYX")
+    np.testing.assert_array_equal(image.data, film.data)
+    np.testing.assert_array_equal(joined.data[:, 1], other.data)
+    for each in (image, joined):
+        assert each.pixel_size["Y"] == (0.5, "micrometer")
+        assert each.pixel_size["X"] == (0.25, "micrometer")
+        assert each.pixel_size["T"] == (2.0, "second")
+    assert joined.channel_names == ("actin", "nuclei")
+
+
+def test_kernels_as_table_and_outlines(noisy: np.ndarray, tmp_path: Path) -> None:
+    from napari import layers
+
+    from napari_rsmoe.plugin.kernel_tables import write_csv, write_geojson
+
+    source = layers.Image(noisy, scale=(0.5, 0.5), translate=(3, 4), units=("um", "um"))
+    made = [layers.Layer.create(*each) for each in fit_layer(source, n_kernels=12, iterations=5)]
+    data, meta, _ = made[1].as_layer_data_tuple()
+    write_csv(str(tmp_path / "k.csv"), data, meta)
+    write_geojson(str(tmp_path / "k.geojson"), data, meta)
+    rows = list(csv.DictReader((tmp_path / "k.csv").open()))
+    features = json.loads((tmp_path / "k.geojson").read_text())["features"]
+    kernels = made[1].metadata["rsmoe_kernels"].model(0).kernels()
+    assert len(rows) == len(features) == 12
+    np.testing.assert_allclose([float(row["center x"]) for row in rows], kernels.center[:, 1])
+    np.testing.assert_allclose([float(row["world y (micrometer)"]) for row in rows], kernels.center[:, 0] * 0.5 + 3)
+    ring = np.array(features[3]["geometry"]["coordinates"][0])
+    np.testing.assert_allclose(ring[:-1].mean(0), kernels.center[3, ::-1], atol=1e-3)
+    np.testing.assert_array_equal(ring[0], ring[-1])
+    assert features[3]["properties"]["kernel"] == 3
+    with pytest.raises(ModelFileError, match="holds no kernels"):
+        write_csv(str(tmp_path / "x.csv"), [], {"metadata": {}, "name": "x"})

@@ -138,6 +138,21 @@ def write_kernels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     ModelFileError
         If the layer holds no kernels of a model.
     """
+    table = edited_table(data, meta)
+    place = {
+        name: np.asarray(meta[name], float).tolist() for name in ("scale", "translate", "rotate", "shear", "affine")
+    } | {"units": [str(unit) for unit in meta["units"]], "axis_labels": [str(label) for label in meta["axis_labels"]]}
+    return write_table(path, table, meta["metadata"].get(METADATA_KEY, {}), place)
+
+
+def edited_table(data: Any, meta: Mapping[str, Any]) -> EditableKernels:
+    """The kernels of a layer, with the edits of its shapes; arguments as for `write_kernels`.
+
+    Raises
+    ------
+    ModelFileError
+        If the layer holds no kernels of a model.
+    """
     # Imported here to save start-up time: torch takes seconds.
     from .layers.following import apply_changes, find_changes
     from .layers.kernels import TABLE_KEY
@@ -154,10 +169,7 @@ def write_kernels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     changes = find_changes(table, data, meta["features"], kinds)
     if changes:  # The shapes were edited while the Kernels widget was closed.
         apply_changes(table, changes, data, kinds, np.asarray(meta["face_color"]))
-    place = {
-        name: np.asarray(meta[name], float).tolist() for name in ("scale", "translate", "rotate", "shear", "affine")
-    } | {"units": [str(unit) for unit in meta["units"]], "axis_labels": [str(label) for label in meta["axis_labels"]]}
-    return write_table(path, table, meta["metadata"].get(METADATA_KEY, {}), place)
+    return table
 
 
 def write_table(

@@ -61,6 +61,12 @@ class Place:
         first = np.asarray(offset, float) - 0.5 + 0.5 / factors  # Centre of the first new pixel, in old pixels.
         return replace(self, scale=self.scale / factors, translate=self.translate + self._linear() @ first)
 
+    def to_world(self, points: np.ndarray) -> np.ndarray:
+        """Points (n, N) in pixels, in the coordinates of the world."""
+        placed = points @ self._linear().T + self.translate
+        moved: np.ndarray = placed @ self.affine[:-1, :-1].T + self.affine[:-1, -1]
+        return moved
+
     def _linear(self) -> np.ndarray:
         # Imported here, as results are made without a window too.
         from napari.utils.transforms import Affine

@@ -71,7 +71,7 @@ THRESHOLD = FloatParameter(
 )
 ALLOCATION = Choice(
     name="allocation",
-    label="Kernels of a segment",
+    label="Kernels per segment",
     help="How kernels are allocated to segments: in proportion to the content (gradients) or the area of each, or, as "
     "in the paper, the same number to each. For the start by segmentation.",
     default=None,
@@ -148,7 +148,7 @@ LEFT_OUT: tuple[Parameter, ...] = (
         help="Value of pixels without data, which are left out and keep it. By default the value that the file names, "
         "or one that is customary, such as -32768, -9999 or -3.4e38, if it lies far from all others.",
         default="auto",
-        automatic=Automatic("auto", "by the file"),
+        automatic=Automatic("auto", "as the file says"),
         **ranges.VALUE.ends,
         decimals=4,
         first=-9999,
@@ -209,7 +209,7 @@ PLANE: tuple[Parameter, ...] = (
         help="How many models are fitted and fused. More give a smoother result and take longer; a single model has "
         "no uncertainty. By default the preset decides.",
         default="auto",
-        automatic=Automatic("auto", "by the preset"),
+        automatic=Automatic("auto", "set by Quality"),
         **ranges.MODELS.ends,
         first=20,
     ),
@@ -347,7 +347,7 @@ FIT: tuple[Parameter, ...] = (
         label="Start",
         help="How kernels are initialised: from a segmentation, dense where the image has content, or at random.",
         default=None,
-        automatic=Automatic(None, "by the preset", lambda given: PRESETS[given["preset"]].start),
+        automatic=Automatic(None, "set by Quality", lambda given: PRESETS[given["preset"]].start),
         choices=STARTS,
         advanced=True,
     ),
@@ -358,7 +358,7 @@ FIT: tuple[Parameter, ...] = (
         label="Steps",
         help="How many steps the optimiser takes.",
         default=None,
-        automatic=Automatic(None, "by the preset"),
+        automatic=Automatic(None, "set by Quality"),
         **ranges.ITERATIONS.ends,
         step=100,
         first=1000,
@@ -413,7 +413,7 @@ UPSCALE: tuple[Parameter, ...] = (
         help="How many models are fitted and averaged. More give a smoother result and take longer. By default the "
         "preset decides.",
         default="auto",
-        automatic=Automatic("auto", "by the preset"),
+        automatic=Automatic("auto", "set by Quality"),
         **ranges.MODELS.ends,
         first=4,
     ),
@@ -465,7 +465,7 @@ RENDER: tuple[Parameter, ...] = (
         label="Size",
         help="Size of the output in pixels, instead of a factor.",
         default=None,
-        automatic=Automatic(None, "by the factor"),
+        automatic=Automatic(None, "from the factor"),
         parts=("HEIGHT", "WIDTH"),
         whole=True,
         excludes=("scale",),

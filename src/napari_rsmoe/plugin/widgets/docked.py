@@ -94,7 +94,8 @@ class _Watcher(QObject):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
         """Look at an event, and let it pass."""
-        if event is not None:
+        # The collector of Python may have emptied this object before Qt deletes its own part of it.
+        if event is not None and hasattr(self, "_area"):
             if watched is self._area and event.type() == QEvent.Type.ParentChange:
                 self._on_parent()
             elif watched is self._inner and event.type() == QEvent.Type.LayoutRequest:

@@ -93,6 +93,7 @@ class FollowingImage:
             np.zeros(shape, drawn.dtype), rgb="S" in axes, name=f"{layer.name} drawn", scale=layer.scale,
             translate=layer.translate, rotate=layer.rotate, shear=layer.shear, affine=layer.affine,
             units=layer.units, axis_labels=layer.axis_labels, contrast_limits=value_range(drawn),
+            metadata={METADATA_KEY: {**layer.metadata[METADATA_KEY], "role": "image"}},
         )  # fmt: skip
 
 
