@@ -1,6 +1,7 @@
-"""Make the pictures of the napari plugin in docs/images by using the plugin.
+"""Make the pictures of the napari plugin in docs/images by using the plugin: a tour of its widgets.
 
-``scripts/with_display.sh python scripts/screenshots.py [NAME ...]``; each picture is made in a new process.
+``scripts/with_display.sh python scripts/screenshots.py [NAME ...]``; each picture is made in a new process. A name may
+end in ``_light``, ``_wide`` (1920x1080 instead of 1280x720), or both: ``denoise_light_wide``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import napari
 import numpy as np
+from napari.settings import get_settings
 from PIL import Image
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication
@@ -23,7 +25,7 @@ from qtpy.QtWidgets import QApplication
 from napari_rsmoe.plugin import samples
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
-SIZE = (1240, 760)
+SIZES = {False: (1280, 720), True: (1920, 1080)}
 COLOURS = 192  # Size of the palette of the PNG; fewer colours make smaller files.
 
 
@@ -76,8 +78,10 @@ def denoise(viewer: Any) -> None:
     widget = opened(viewer, "Denoise", models=8)
     widget.outputs["residual"].value = True
     run(widget)
-    viewer.grid.enabled = True
-    viewer.grid.shape = (2, 2)
+    for layer in viewer.layers:
+        layer.visible = True
+    viewer.canvas.grid.enabled = True
+    viewer.canvas.grid.shape = (2, 2)
     viewer.reset_view()
 
 
@@ -98,7 +102,7 @@ def running(viewer: Any) -> None:
     viewer.reset_view()
     widget = opened(viewer, "Fit kernels", n_kernels=4000, preset="best")
     widget.start()
-    live(until=lambda: widget._job.progress is not None and widget._job.progress.fraction > 0.04)
+    live(until=lambda: widget._run.job.progress is not None and widget._run.job.progress.fraction > 0.04)
 
 
 def upscale(viewer: Any) -> None:
@@ -136,14 +140,16 @@ def main(*names: str) -> None:
     """Make the named pictures, or all."""
     if len(names) == 1:
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, tempfile.mkdtemp())
+        picture, *variants = names[0].split("_")
+        get_settings().appearance.theme = "light" if "light" in variants else "dark"
         viewer = napari.Viewer()
-        viewer.window.resize(*SIZE)
+        viewer.window.resize(*SIZES["wide" in variants])
         live(0.5)
-        PICTURES[names[0]](viewer)
+        PICTURES[picture](viewer)
         save(viewer, names[0])
         viewer.close()
         return
-    for name in names or PICTURES:
+    for name in names or (*PICTURES, "denoise_light", "denoise_wide"):
         subprocess.run([sys.executable, __file__, name], check=True)
 
 

@@ -4,6 +4,6 @@
 set -euo pipefail
 
 if [ "$(uname)" = Linux ] && [ -z "${DISPLAY:-}" ] && command -v xvfb-run >/dev/null; then
-  exec xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX" "$@"
+  exec xvfb-run -a -s "-screen 0 1920x1080x24 +extension GLX" "$@"
 fi
 exec "$@"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from magicgui.widgets import Container
-from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QSizePolicy, QTabBar, QWidget
 
 
 class DockedWidget(Container):
@@ -73,6 +73,9 @@ class DockedWidget(Container):
             if other is not dock and isinstance(inner, DockedWidget) and same_area and not other.isFloating():
                 window.tabifyDockWidget(other, dock)
                 dock.raise_()
+                for bar in window.findChildren(QTabBar):  # Titles are scrolled rather than cut.
+                    bar.setElideMode(Qt.TextElideMode.ElideNone)
+                    bar.setUsesScrollButtons(True)
                 return
 
     def _fit_width(self) -> None:

@@ -18,6 +18,7 @@ from magicgui.widgets import (
     PushButton,
     SpinBox,
 )
+from qtpy.QtWidgets import QSizePolicy
 
 from ...renamed import current_keywords
 from ...ui.kinds import Automatic, Choice, Flag, FloatParameter, Folder, IntParameter, Parameter
@@ -91,6 +92,7 @@ class Form(Container):
         super().__init__(widgets=rows, labels=False)
         self.margins = (0, 0, 0, 0)
         self.differing.native.setWordWrap(True)
+        self.differing.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._not_offered: set[str] = set()
         self.toggle.changed.connect(lambda: self.unfold(self.toggle.text == SHOW))
         self.defaults.changed.connect(self.reset)

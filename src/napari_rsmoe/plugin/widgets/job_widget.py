@@ -9,7 +9,7 @@ from typing import Any
 from magicgui.widgets import CheckBox, ComboBox, Label, ProgressBar, PushButton
 from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QSizePolicy
 
 from ...progress import Callback
 from ...ui.jobs import Job, Outcome, plain_text
@@ -115,6 +115,7 @@ class JobWidget(DockedWidget):
 
     def _listen(self) -> None:
         self.status.native.setWordWrap(True)
+        self.status.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._timer = QTimer(self.native)
         self._timer.setInterval(TICK)
         self._timer.timeout.connect(self._tick)
