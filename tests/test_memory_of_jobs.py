@@ -113,6 +113,12 @@ def test_jobs_over_the_budget_are_refused_before_any_work(job: str, given: dict[
         getattr(napari_rsmoe, job)(IMAGE, **given, **more, memory="1M")
 
 
+def test_a_stack_that_memory_does_not_hold_is_refused() -> None:
+    stack = np.broadcast_to(IMAGE, (100_000, *IMAGE.shape))
+    with pytest.raises(NotEnoughMemoryError, match=r"denoised stack of shape \(100000, 64, 64\).*create"):
+        napari_rsmoe.denoise_stack(stack, "ZYX", memory="1G")
+
+
 def test_results_do_not_depend_on_the_budget() -> None:
     tight, wide = (napari_rsmoe.denoise(IMAGE, preset="fast", memory=memory) for memory in ("20M", "8G"))
     np.testing.assert_array_equal(tight.image, wide.image)

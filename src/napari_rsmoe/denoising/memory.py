@@ -5,7 +5,11 @@ The constants are bytes, measured on the CPU as the growth of the resident memor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from ..image.inputs import Inputs
 from ..memory import Need, require
@@ -39,6 +43,13 @@ def memory_of_denoising(channels: int, pixels: int, plans: Sequence[Plan]) -> Ne
     density = sum(plan.n_kernels for plan in plans) / pixels
     kernels = density * KERNEL * (NUMBERS[0] + NUMBERS[1] * channels)
     return Need(PIXEL[0] + (PIXEL[1] + COUNT * counts) * channels + kernels)
+
+
+def check_stack(shape: Sequence[int], dtype: Any) -> None:
+    """Raise a NotEnoughMemoryError if a denoised stack and its error bar take more memory than they may."""
+    needed = math.prod(shape) * (np.dtype(dtype).itemsize + np.dtype(np.float32).itemsize)
+    remedy = "Denoise fewer planes at once, or give a function create that makes files, such as those of Zarr"
+    require(needed, f"Holding a denoised stack of shape {tuple(shape)}", remedy)
 
 
 def check_denoising(inputs: Inputs, options: Options, plans: Sequence[Plan]) -> None:

@@ -23,6 +23,7 @@ from ..ranges import AVERAGE
 from ..renamed import accept_earlier_keywords
 from .checkpoint import folder_of_checkpoints
 from .denoise import denoise
+from .memory import check_stack
 from .result import Denoised
 
 
@@ -210,6 +211,8 @@ def denoise_stack(
     ((2, 24, 32), 'uint16', 2)
     """
     planes = Planes(data, axes, independent_channels=independent_channels)
+    if create is np.zeros:
+        check_stack(planes.data.shape, planes.data.dtype)
     series = Series(
         planes,
         settings,
