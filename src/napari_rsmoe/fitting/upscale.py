@@ -193,7 +193,6 @@ def fit_models(
     iterations: int | None = None,
     seed: int = 0,
     device: str = "auto",
-    memory: Memory = None,
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
     memory: Memory = None,
