@@ -277,7 +277,7 @@ def test_an_older_ome_zarr_with_levels_of_any_name(tmp_path):
     group = zarr.create_group(path, zarr_format=2)
     for level, step in (("s0", 1), ("s1", 2)):
         part = pixels[:, ::step, ::step]
-        group.create_array(level, data=part, chunks=part.shape)
+        group.create_array(level, shape=part.shape, dtype=part.dtype, chunks=part.shape)[...] = part
     axes = [{"name": "channel", "type": "channel"}, *({"name": n, "type": "space", "unit": "um"} for n in "yx")]
     scales = [[{"type": "scale", "scale": [1, 0.5 * step, 0.5 * step]}] for step in (1, 2)]
     group.attrs["multiscales"] = [

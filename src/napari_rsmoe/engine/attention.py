@@ -99,11 +99,11 @@ def attended(function: Callable[[], Result], report: Report | None, tasks: int |
     errors: list[BaseException] = []
 
     def work() -> None:
-        with watch.over_this_thread(), torch_alone():
-            try:
+        try:
+            with watch.over_this_thread(), torch_alone():
                 results.append(function())
-            except BaseException as error:  # Raised again below, on the thread that waits.
-                errors.append(error)
+        except BaseException as error:  # Raised again below, on the thread that waits.
+            errors.append(error)
 
     context = contextvars.copy_context()  # Such as the memory budget.
     thread = threading.Thread(target=context.run, args=(work,), name="napari-rsmoe attended", daemon=True)
