@@ -74,7 +74,7 @@ def test_fit_compare_kernels_and_cancel(lab: Lab, tmp_path: Path) -> None:
     # fit
     page.get_by_role("button", name="Fit", exact=True).click()
     status.get_by_text("Done,").wait_for()
-    assert re.fullmatch(r"Done, [\d.]+ s, \d\d\.\d\d dB, 150 kernels", status.inner_text())
+    assert re.fullmatch(r"Done, [\d.]+ s, \d\d\.\d\d dB in a range of 255, 150 kernels", status.inner_text())
     assert page.locator(".rsmoe-curve polyline").count() == 1
     page.locator(".rsmoe-right").get_by_text("fit").wait_for()
     page.get_by_role("button", name="Kernels").wait_for()

@@ -248,7 +248,7 @@ def test_what_stays_when_the_kernel_is_gone(lab: Lab, monkeypatch: pytest.Monkey
     assert len(saved) == 2
     text = "".join(saved[0]["text/html"])
     assert "fit(image, n_kernels=30" in text
-    assert re.search(r"Done, [\d.]+ s, \d\d\.\d\d dB, 30 kernels", text)
+    assert re.search(r"Done, [\d.]+ s, \d\d\.\d\d dB in a range of 255, 30 kernels", text)
     assert "result: Model" in "".join(saved[0]["text/plain"])
     assert "result: None" not in path.read_text()
 
