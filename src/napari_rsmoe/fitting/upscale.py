@@ -34,6 +34,8 @@ PRESET_MODELS = {"fast": 2, "balanced": 4, "best": 8}
 NOISY = 0.02
 """Standard deviation of the noise, in parts of the range of the image, above which a note says that the image should be
 denoised first. Below it, denoising gains less than 1 dB on photographs (docs/trials/fitting.md)."""
+LEAST_NOISE_SIDE = 128
+"""Smallest side in pixels of an image whose noise is judged; in smaller ones texture is too often taken for noise."""
 NOISE_SIDE = 160
 """Side of the part in the middle whose noise is measured, in pixels; a larger part takes more time."""
 
@@ -251,6 +253,8 @@ def _kernels_of(inputs: Inputs, n_kernels: int | None) -> int:
 def _note_noise(inputs: Inputs) -> None:
     """Say that an image is noisy: finer than its pixels, noise becomes strokes."""
     height, width, channels = inputs.pixels.shape
+    if min(height, width) < LEAST_NOISE_SIDE:
+        return
     y, x = max(0, (height - NOISE_SIDE) // 2), max(0, (width - NOISE_SIDE) // 2)
     part = inputs.pixels[y : y + NOISE_SIDE, x : x + NOISE_SIDE, channels // 2]  # Of colours, green.
     with gathered():  # What the estimate doubts is of no account here.
