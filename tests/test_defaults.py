@@ -15,6 +15,7 @@ import torch
 
 import napari_rsmoe
 from napari_rsmoe import Mixture, Model
+from napari_rsmoe.errors import ImageWarning
 
 ROOT = Path(napari_rsmoe.__file__).parent
 FACTORIES = {
@@ -145,6 +146,7 @@ def hostile(device: str) -> Iterator[None]:
     try:
         with np.errstate(all="raise"), warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("error")
+            warnings.simplefilter("ignore", ImageWarning)  # What is said to the user is not a fault.
             yield
     finally:
         torch.set_default_dtype(torch.float32)

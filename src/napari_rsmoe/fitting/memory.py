@@ -22,6 +22,8 @@ FLOAT = 4.0
 """A number of single precision."""
 STARTS = {"segmentation": (46.0, 18.0, 600.0), "content": (40.0, 4.0, 60.0), "random": (2.0, 0.0, 50.0)}
 """What each initialisation takes for each pixel, for each pixel and channel, and for each kernel."""
+CHECKS = (85.0, 20.0)
+"""The check of the image and the PSNR of what is drawn, for each pixel, and for each pixel and channel."""
 RELOCATION = (62.0, 11.0)
 """What a relocation takes for each sample, and for each sample and channel."""
 KERNEL = (80.0, 7.0)
@@ -69,7 +71,8 @@ def memory_of_fit(channels: int, n_kernels: int, settings: FitSettings, mode: st
     beginning = Need(pixels + start[0] + start[1] * channels, FIXED + n_kernels * start[2])
     kernel = KERNEL[0] + KERNEL[1] * channels * columns + listed
     fitting = Need(pixels + target + work, FIXED + n_kernels * kernel)
-    return beginning.or_more(fitting)
+    checking = Need(CHECKS[0] + CHECKS[1] * channels)
+    return beginning.or_more(fitting).or_more(checking)
 
 
 def _reaches_relocation(settings: FitSettings) -> bool:
