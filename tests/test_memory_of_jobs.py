@@ -85,8 +85,8 @@ def test_what_jobs_take_is_said_beforehand() -> None:
         pytest.skip("this system does not let a process forget its peak")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    said, taken = found.pop("render coarse")  # 81 million samples are averaged: block by block, but never all at once
-    assert max(said, taken) < 81e6
+    said, taken = found.pop("render coarse")  # 81 million samples, 324 MB, are averaged block by block
+    assert max(said, taken) < 150e6
     ratios = {name: round(said / taken, 2) for name, (said, taken) in found.items()}
     # Within 1.2 for images of half a megapixel and more; in smaller ones the pages that the allocator keeps show.
     assert all(1 / 1.4 < ratio < 1.4 for ratio in ratios.values()), ratios
