@@ -24,7 +24,7 @@ KINDS = {
     "jpeg": 1.0,
     "zarr": 0.5,
     "rsmoe": 1.0,
-    "command line": 0.1,
+    "command line": 0.5,
 }
 """What is fuzzed, and its share of the number of inputs: command lines run whole jobs and take longest."""
 MOST_CRASHES = 5
