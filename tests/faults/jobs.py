@@ -16,11 +16,13 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 import napari_rsmoe
@@ -119,6 +121,9 @@ class Bench:
         main = sys.modules["__main__"]
         sys.modules["__main__"] = types.ModuleType("__main__")  # Else every child would import pytest, for seconds.
         try:
+            with pytest.MonkeyPatch.context() as patch:  # The server finds this module, and loads torch once.
+                patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+                forkserver.ensure_running()
             child.start()
         finally:
             sys.modules["__main__"] = main
