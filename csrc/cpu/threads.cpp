@@ -1,5 +1,6 @@
 #include "../threads.h"
 
+#include <bit>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -228,7 +229,7 @@ bool leave_torch_alone(bool alone) {
 
 int64_t watch(int64_t address) {
   const auto before = reinterpret_cast<int64_t>(the_watch);
-  the_watch = reinterpret_cast<Watch*>(address);
+  the_watch = std::bit_cast<Watch*>(address);
   return before;
 }
 
