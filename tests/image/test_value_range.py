@@ -27,6 +27,7 @@ def test_ordinary_images_have_the_range_of_their_values() -> None:
         rng.exponential(3, (200, 200)),
         rng.poisson(0.1, (200, 200)).astype(np.uint16),
         (rng.random((200, 200)) > 0.997).astype(np.float32),
+        rng.normal(100, 5, (200, 200)) + 2000 * (rng.random((200, 200)) > 0.8),  # Cells on a dark background.
     ):
         assert signal_range(image) == (image.min(), image.max())
 

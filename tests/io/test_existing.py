@@ -15,7 +15,8 @@ IMAGE = np.arange(48, dtype=np.uint8).reshape(6, 8)
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.zarr"])
-def test_write_image(tmp_path, name):
+def test_write_image(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(sys, "argv", ["this_program.py"])
     path = tmp_path / name
     code = "import numpy, sys, napari_rsmoe as r; r.write_image(sys.argv[1], numpy.zeros((6, 8), numpy.uint8))"
     subprocess.run([sys.executable, "-c", code, path], check=True)

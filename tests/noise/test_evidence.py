@@ -13,6 +13,7 @@ from napari_rsmoe import PoissonGaussian, estimate_noise
 from napari_rsmoe.image.inputs import Inputs
 from napari_rsmoe.noise.evidence import QUIET, Scales, Statistic, posterior_mean
 from napari_rsmoe.noise.given import noise_model
+from napari_rsmoe.noise.measure import measured_pixels
 from napari_rsmoe.noise.noise_model import SILENCE
 from napari_rsmoe.noise.white import white_variance
 
@@ -56,6 +57,20 @@ def test_a_few_extreme_pixels_do_not_hide_the_noise() -> None:
     sky = 10 + rng.normal(0, 1, (160, 160))
     sky[rng.integers(0, 160, 20), rng.integers(0, 160, 20)] = 10.0 ** rng.uniform(1, 6.3, 20)
     assert estimate_noise(sky).sigma == pytest.approx(1, rel=0.1)
+
+
+def test_what_is_far_brighter_than_the_rest_was_not_clipped() -> None:
+    """Few bright spots with a rim, of which many pixels have the same value."""
+    rng = np.random.default_rng(0)
+    image = np.rint(rng.normal(200, 20, (128, 128)))
+    image[60:66, 20:35] = 300
+    image[62:64, 25:30] = 20_000
+    inputs = Inputs.of(image.astype(np.uint16))
+    assert inputs.extreme
+    pixels, used = measured_pixels(inputs)
+    for noise in ("auto", (2.0, 100.0, 10.0)):
+        ((_, highest),) = noise_model(noise, pixels, used, inputs.layout).limits
+        assert highest == math.inf
 
 
 @pytest.mark.parametrize("side", [64, 128])

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Limits, Mask
 
-TAILS = (0.0, 0.01, 0.05, 0.25)
-"""Fractions of the values that may be extreme at one end, from none upwards. Only the last is always believed to leave
-nothing but signal."""
-REACH = 10.0
-"""Width of a tail, in widths of the range without the next larger tails, above which the tail is extreme. Even the
-tails of exponential and log-normal values stay below."""
+TAILS = {0.01: 10.0, 0.05: 50.0}
+"""Widths above which tails of the values are extreme, by the fraction of the values that lie in such a tail: in widths
+of the range without the tails. Even the tails of exponential and log-normal values stay below. What more pixels have,
+such as cells on a dark background, is signal however bright it is."""
 MARGIN = 0.25
 """Width that is added where extreme values were left out, in widths of the range, as the noise reaches beyond it."""
 MOST_VALUES = 1_000_000
@@ -32,8 +30,8 @@ MOST_LOGARITHM = 88.0
 def signal_range(values: NDArray[Any]) -> Limits:
     """The range of the signal of an image: smallest and largest value, apart from a few extreme ones.
 
-    Hot pixels, stars and gaps may lie far from everything else. A tail of the values is extreme if it is more than ten
-    times as wide as the range of the other values. Values of 8 bits are never extreme, for they cannot hide the others.
+    Hot pixels, stars and gaps may lie far from everything else. A tail of the values is extreme if it is far wider
+    than the range of the other values, see `TAILS`. Values of 8 bits are never extreme, for they cannot hide others.
 
     Parameters
     ----------
@@ -60,25 +58,16 @@ def signal_range(values: NDArray[Any]) -> Limits:
         return lowest, highest
     flat = values.ravel()
     sample = flat[:: max(1, flat.size // MOST_VALUES) | 1].astype(np.float64)
-    lows = np.quantile(sample, TAILS)
-    highs = np.quantile(sample, [1 - tail for tail in TAILS])
-    lows[0], highs[0] = lowest, highest
-    widths = highs - lows
-    low = _end(lows, widths, lowest)
-    high = -_end(-highs, widths, -highest)
-    return low, high
-
-
-def _end(ends: NDArray[np.float64], widths: NDArray[np.float64], extreme: float) -> float:
-    """The lower end of the range, from the quantiles and the widths of the ranges without larger and larger tails."""
-    number = 0
-    for inner in range(1, len(TAILS)):
+    low, high = lowest, highest
+    for tail, reach in TAILS.items():
+        inner_low, inner_high = map(float, np.quantile(sample, [tail, 1 - tail]))
+        width = inner_high - inner_low
         # Where most values are equal, nothing is known about how far others may lie from them.
-        if widths[inner] <= 0:
-            break
-        if ends[inner] - ends[number] > REACH * widths[inner]:
-            number = inner
-    return extreme if number == 0 else max(extreme, float(ends[number] - MARGIN * widths[number]))
+        if width > 0 and inner_low - low > reach * width:
+            low = max(lowest, inner_low - MARGIN * width)
+        if width > 0 and high - inner_high > reach * width:
+            high = min(highest, inner_high + MARGIN * width)
+    return low, high
 
 
 def data_range(dtype: Any, low: float, high: float) -> float:

@@ -51,8 +51,7 @@ class Channels:
         self.planes = [plane.astype(np.float64) for plane in np.moveaxis(pixels, -1, 0)]
         self.used = used
         self.opponent = Opponent.of(len(self.planes))
-        counted = (plane if used is None else plane[used] for plane in self.planes)
-        self.limits = tuple(map(clip_limits, counted)) if limits is None else limits
+        self.limits = tuple(clip_limits(plane, used) for plane in self.planes) if limits is None else limits
         self._stabilised: dict[tuple[int, PoissonGaussian], tuple[Array, Array]] = {}
 
     def with_photons(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from ..arrays import Array, Limits
+from ..arrays import Array, Limits, Mask
 
 NO_LIMITS: Limits = (-math.inf, math.inf)
 """Limits of an image that was not clipped."""
@@ -23,13 +23,19 @@ MOST_COUNTED = 100_000
 """Values among which different ones are counted, at most."""
 
 
-def clip_limits(values: NDArray[np.floating]) -> Limits:
-    """The smallest and the largest value, each if it is so frequent that values were clipped there; else infinite."""
+def clip_limits(plane: NDArray[np.floating], used: Mask | None = None) -> Limits:
+    """The smallest and the largest value of a channel, each if it is so frequent that values were clipped there.
+
+    Infinite otherwise. Of the pixels, those count that are used; but where one that is left out lies beyond them, their
+    own extreme is no limit.
+    """
+    values = plane if used is None else plane[used]
     low, high = float(values.min()), float(values.max())
     below, above = np.mean(values <= low) > CLIPPED_SHARE, np.mean(values >= high) > CLIPPED_SHARE
     if below and (counts := few_values(values)) is not None:
         # Counts end at 0, and large ones are rare.
-        return -math.inf, high if above and counts[1][-1] > counts[1][-2] else math.inf
+        below, above = np.False_, above and counts[1][-1] > counts[1][-2]
+    below, above = below and low <= plane.min(), above and high >= plane.max()
     return low if below else -math.inf, high if above else math.inf
 
 

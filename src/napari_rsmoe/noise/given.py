@@ -15,7 +15,7 @@ from ..notes import note
 from .clipping import clip_limits
 from .doubts import doubt_given, doubt_measured
 from .estimate import NoiseEstimate
-from .measure import measure_noise
+from .measure import in_linear_units, measure_noise
 from .noise_model import NoiseModel, PoissonGaussian
 
 Noise = float | str | PoissonGaussian | tuple[float, float, float] | Sequence[PoissonGaussian] | NoiseEstimate
@@ -43,7 +43,7 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
     noise : Noise
         What the user gives, in units of the image; "auto": measure it.
     pixels : ndarray of float32, shape (H, W, C)
-        The image in the engine's range.
+        The image in the engine's range, as `measured_pixels` gives it.
     used : ndarray of bool, shape (H, W), or None
         Pixels that count; None: all.
     layout : ImageFormat
@@ -60,7 +60,7 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
     if known is None or np.ptp(pixels) == 0:
         measured = measure_noise(pixels, used)
         doubt_measured(measured, pixels, used)
-        return measured
+        return in_linear_units(measured, layout)
     factor = 1 / layout.span
     channels = pixels.shape[2]
     if isinstance(known, NoiseEstimate):
@@ -85,8 +85,8 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
     for c, model in enumerate(models if isinstance(known, tuple) else models[:1]):
         if model.gain + model.read > 0:
             doubt_given(model, pixels[..., c : c + 1] if isinstance(known, tuple) else pixels, used, layout)
-    planes = (pixels[..., c] if used is None else pixels[..., c][used] for c in range(channels))
-    return NoiseModel(models, tuple(map(clip_limits, planes)))
+    limits = tuple(clip_limits(pixels[..., c], used) for c in range(channels))
+    return in_linear_units(NoiseModel(models, limits), layout)
 
 
 def _refuse_impossible(given: PoissonGaussian, scaled: PoissonGaussian, highest: float, layout: ImageFormat) -> None:

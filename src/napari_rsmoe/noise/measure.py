@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from .. import engine
 from ..arrays import Array, Floats, Mask
+from ..image.format import ImageFormat
 from ..image.inputs import Inputs
-from ..image.value_range import beyond_range, compressed
+from ..image.value_range import beyond_range, compressed, expanded
 from .channels import Channels, Models
 from .clipping import two_valued
 from .counts import count_noise, single_photons
@@ -53,6 +55,15 @@ def measured_pixels(inputs: Inputs) -> tuple[Floats, Mask]:
     if not inputs.extreme:
         return inputs.pixels, used
     return compressed(inputs.pixels), used & ~beyond_range(inputs.pixels, FAR_BEYOND)
+
+
+def in_linear_units(model: NoiseModel, layout: ImageFormat) -> NoiseModel:
+    """A noise model that was found with the pixels of `measured_pixels`, with limits in uncompressed values."""
+    if layout.limits is None:
+        return model
+    limits = np.array(model.limits)
+    linear = np.where(np.isfinite(limits), expanded(limits), limits)
+    return replace(model, limits=tuple((float(low), float(high)) for low, high in linear))
 
 
 def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | None = None) -> NoiseModel:

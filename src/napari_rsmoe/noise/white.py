@@ -63,7 +63,7 @@ def white_variance(plane: Array, used: Mask | None = None) -> float:
     count = size[0] * size[1]
     sums = box_sums(plane, size)
     whole = np.ones(sums.shape, bool) if used is None or used.all() else box_sums(used, size) == count
-    low, high = clip_limits(plane if used is None else plane[used])
+    low, high = clip_limits(plane, used)
     if not math.isfinite(low) and not math.isfinite(high):
         return _flat_variance(plane, size, np.flatnonzero(whole))
     clipped = box_sums((plane <= low) | (plane >= high), size) / count
