@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 from .errors import ImageWarning
 
+PACKAGE = str(Path(__file__).parent)
+"""Folder of this package."""
 MOST_NAMED = 5
 """Planes that a line names; the others are counted."""
 _gathering: ContextVar[list[str] | None] = ContextVar("napari-rsmoe notes", default=None)
 
 
-def note(text: str, stacklevel: int = 2) -> None:
+def note(text: str) -> None:
     """Say something about the image that the user should know.
+
+    If nobody gathers notes, it is a warning about the user's line that called this package.
 
     Parameters
     ----------
     text : str
         A sentence without the full stop.
-    stacklevel : int
-        As of `warnings.warn`, if nobody gathers notes.
     """
     notes = _gathering.get()
     if notes is None:
-        warnings.warn(text, ImageWarning, stacklevel=stacklevel + 1)
+        warnings.warn(text, ImageWarning, stacklevel=_callers() + 1)
     else:
         notes.append(text)
+
+
+def _callers() -> int:
+    """Number of callers up to the first outside this package, or of all if there is none, as on a thread of its own."""
+    frame, number = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, number = frame.f_back, number + 1
+    return number - 1
 
 
 @contextmanager

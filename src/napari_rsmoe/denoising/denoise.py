@@ -259,6 +259,6 @@ def _check_result(fill: bool, dtype: str) -> None:
 
 def _as_given(inputs: Inputs) -> Denoised:
     """The result for an image whose noise is given as 0."""
-    note("noise=0 says that there is no noise: the image is returned as it is", stacklevel=4)
+    note("noise=0 says that there is no noise: the image is returned as it is")
     estimate = Estimate(inputs.pixels, np.zeros_like(inputs.pixels))
     return Denoised.of(estimate, inputs, 0.0, [], fill=True)

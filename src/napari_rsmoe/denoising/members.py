@@ -166,9 +166,9 @@ class Members:
 
     def preview(self, kernels: Kernels | None) -> np.ndarray:
         """The average of the finished models, or else the model of these kernels, as `kernels` returns them."""
-        if not self.groups:
+        groups = [group for group in list(self.groups.values()) if group.count]
+        if not groups:
             return self._observation.inputs.given if kernels is None else self._restored(self._drawn(kernels)[0])
-        groups = list(self.groups.values())
         counts = np.array([group.count for group in groups], np.float32)
         shares = counts / counts.sum()
         mean = sum(share * group.mean for share, group in zip(shares, groups, strict=True))

@@ -179,7 +179,6 @@ class FitJob:
             note(
                 f"{psnr:g} dB in a range of {self.subject.data_range:g} are not reached with {model.n_kernels} kernels;"
                 " the best model is returned",
-                stacklevel=4,
             )
         return model
 

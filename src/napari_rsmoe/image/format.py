@@ -209,7 +209,6 @@ def find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:
                 note(
                     f"the image of shape {shape} was read as {shape[0]} x {shape[1]} pixels of {shape[2]} channels; if "
                     "another axis holds channels, give channel_axis=0 or 1",
-                    stacklevel=4,
                 )
             return 2
         hint = {

@@ -168,7 +168,6 @@ def _without_defects(values: NDArray[Any], weight: Floats | None) -> tuple[Float
     note(
         f"{pixels} left out and replaced by the surroundings, the first at row {y}, column {x}; defects='keep' "
         "(--defects keep) keeps such pixels",
-        stacklevel=3,
     )
     weights = np.where(found, np.float32(0), np.float32(1) if weight is None else weight)
     return weights, fill_nearest(values, weights == 0)

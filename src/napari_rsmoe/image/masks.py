@@ -70,7 +70,6 @@ class Selection:
                 note(
                     f"{found} pixels have the value {nodata:g}, which stands for missing data, and are left out; with "
                     "nodata (--nodata) give another value for missing data, if it is not that one",
-                    stacklevel=2,
                 )
         if nodata is None:
             return None

@@ -89,7 +89,6 @@ def typed_result(values: NDArray[Any], layout: ImageFormat, error: float, choice
         note(
             f"the result is float32 instead of {kind.name}, as rounding would cost more than a tenth of its error"
             f"{f' of {error:.2g}' if error else ''}",
-            stacklevel=3,
         )
         return to_type(values, np.float32)
     displayed = for_display(kind, layout.low, layout.high)
@@ -98,7 +97,6 @@ def typed_result(values: NDArray[Any], layout: ImageFormat, error: float, choice
     note(
         f"rounding to {kind.name} costs more than a tenth of the error of the result{amount}{how}. "
         "dtype='float32' (--dtype float32) keeps fractions",
-        stacklevel=3,
     )
     return to_type(values if displayed else rounded_at_random(values, seed), kind)
 

@@ -38,9 +38,9 @@ def doubt_measured(model: NoiseModel, pixels: Floats, used: Mask | None) -> None
     else:
         reason = "its finest details are not those of noise"
     if found:
-        note(f"the noise of the image is a guess, as {reason}; noise= (--noise) gives it", stacklevel=4)
+        note(f"the noise of the image is a guess, as {reason}; noise= (--noise) gives it")
     else:
-        note(f"no noise was found in the image, as {reason}; noise= (--noise) gives it", stacklevel=4)
+        note(f"no noise was found in the image, as {reason}; noise= (--noise) gives it")
 
 
 def doubt_given(model: PoissonGaussian, pixels: Floats, used: Mask | None, layout: ImageFormat) -> None:
@@ -65,9 +65,8 @@ def doubt_given(model: PoissonGaussian, pixels: Floats, used: Mask | None, layou
         note(
             f"{named} is larger than the variation of the image, {spread * layout.span:.4g} in a range from "
             f"{layout.low:.6g} to {layout.high:.6g}. {unit}",
-            stacklevel=4,
         )
         return
     shown = math.sqrt(white_variance(pixels[..., 0].astype(np.float64), used))
     if given < TOO_WEAK * shown:
-        note(f"{named} is far less than the image shows, about {shown * layout.span:.4g}. {unit}", stacklevel=4)
+        note(f"{named} is far less than the image shows, about {shown * layout.span:.4g}. {unit}")

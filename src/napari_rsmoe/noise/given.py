@@ -74,7 +74,6 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
         note(
             f"noise={noise!r} is gain, offset and read noise, the same for all channels; a list of one PoissonGaussian "
             "for each channel gives each its own",
-            stacklevel=3,
         )
     each = known if isinstance(known, tuple) else (known,) * channels
     if len(each) != channels:
