@@ -428,7 +428,8 @@ class Size(Parameter):
             checked_memory(value)
         except ValueError:
             raise self._refusal(value, "a size of at least 1 MiB, such as 500M or 4G") from None
-        accepted: int | str = value
+        # A text without a unit is a number of bytes.
+        accepted: int | str = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
         return accepted
 
     def _placeholder(self) -> str:
