@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -229,6 +230,17 @@ class FileArray:
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)
+
+    @contextmanager
+    def taken(self, *, lazy: bool) -> Iterator[FileArray | NDArray[Any]]:
+        """Give the array itself if `lazy`, else its pixels; the file is then closed, as it is after an error."""
+        try:
+            yield self if lazy else self[...]
+        except BaseException:
+            self.close()
+            raise
+        if not lazy:
+            self.close()
 
     def close(self) -> None:
         """Close the file, after which the array cannot be read."""

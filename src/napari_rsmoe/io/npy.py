@@ -37,14 +37,8 @@ def read(path: Path, how: Reading) -> ImageFile:
     check_dtype(header.dtype)
     pixels = RawArray(path, header.shape, header.dtype, header.end, fortran=header.fortran)
     data = FileArray(pixels, lambda error: ImageError(f"{path} cannot be read: {error}."), pixels.close, path=path)
-    try:
-        return ImageFile(data if how.lazy else data[...], how.axes or guess_axes(header.shape), kind="npy")
-    except BaseException:
-        data.close()
-        raise
-    finally:
-        if not how.lazy:
-            data.close()
+    with data.taken(lazy=how.lazy) as values:
+        return ImageFile(values, how.axes or guess_axes(header.shape), kind="npy")
 
 
 def _header(path: Path) -> _Header:

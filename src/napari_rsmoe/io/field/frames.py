@@ -73,14 +73,8 @@ def image_of(path: Path, how: Reading, pixels: Any, axes: str, close: Callable[[
         return ImageError(f"{path} cannot be read as {kind}: it is damaged or incomplete ({error}).")
 
     data = FileArray(pixels, damaged, close)
-    try:
-        return ImageFile(data if how.lazy else data[...], how.axes or axes, **facts)
-    except BaseException:
-        data.close()
-        raise
-    finally:
-        if not how.lazy:
-            data.close()
+    with data.taken(lazy=how.lazy) as values:
+        return ImageFile(values, how.axes or axes, **facts)
 
 
 @contextlib.contextmanager
