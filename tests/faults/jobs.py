@@ -28,7 +28,9 @@ import torch
 import napari_rsmoe
 from napari_rsmoe.cli import denoise, fit, program, render, upscale
 from napari_rsmoe.denoising import stack
-from napari_rsmoe.io import bitmap, npy, ome_zarr, rsmoe, tiff
+from napari_rsmoe.io import npy, ome_zarr, rsmoe
+from napari_rsmoe.io.bitmaps import bitmap
+from napari_rsmoe.io.tiff import file as tiff
 
 LOADED = (denoise, fit, render, upscale, stack, bitmap, npy, ome_zarr, rsmoe, tiff, napari_rsmoe.fit, torch)
 SECONDS = 120  # Longest time of a job; what takes longer hangs.

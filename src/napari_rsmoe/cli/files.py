@@ -158,7 +158,7 @@ def pair_up(
 
 def _without_parts(images: Sequence[Path]) -> list[Path]:
     """The images, with only the first file of each multi-file OME-TIFF, from which the whole set is read."""
-    from ..io.tiff_sets import files_of_set  # here: tifffile would delay the help of every verb
+    from ..io.tiff.sets import files_of_set  # here: tifffile would delay the help of every verb
 
     kept: list[Path] = []
     parts: set[Path] = set()

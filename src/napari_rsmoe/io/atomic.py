@@ -244,3 +244,10 @@ def _beside(path: Path, kind: str) -> Path:
     while len(os.fsencode(name)) > _LONGEST:
         name = name[:-1]
     return path.with_name(f".{name}.{secrets.token_hex(4)}.rsmoe.{kind}")
+
+
+def reserve(descriptor: int) -> None:
+    """Allocate the disk space of a sparse file now: a full disk raises an error here but would crash a memory map."""
+    length = os.fstat(descriptor).st_size
+    if length and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, length)

@@ -380,12 +380,23 @@ def _kind_to_write(path: Path) -> str:
     return kind
 
 
+_MODULES = {
+    "tiff": "tiff.file",
+    "png": "bitmaps.png",
+    "jpeg": "bitmaps.jpeg",
+    "bmp": "bitmaps.others",
+    "webp": "bitmaps.others",
+    "npy": "npy",
+    "zarr": "ome_zarr",
+}
+"""Modules of the formats that need no extra."""
+
+
 def _module(kind: str) -> Any:
     """The module of a format, with `read` and, if the format is written, `check`, `remarks` and `create`.
 
     Modules of formats that hold several images have `list_series`.
     """
-    names = {"zarr": "ome_zarr", "bmp": "other_bitmaps", "webp": "other_bitmaps"}
-    name = f"field.{kind}" if kind in IN_EXTRA else names.get(kind, kind)
+    name = f"field.{kind}" if kind in IN_EXTRA else _MODULES[kind]
     # Imported here to save start-up time: each format loads a library of its own, such as tifffile or zarr.
     return import_module(f"{__package__}.{name}")

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..errors import ImageError
 from ..image.planes import ArraySink, guess_axes
+from .atomic import reserve
 from .details import lost
 from .image_file import FileArray, ImageFile, check_dtype
 from .raw import RawArray
 from .reading import Reading
-from .tiff_writing import reserve
 
 
 class _Header(NamedTuple):

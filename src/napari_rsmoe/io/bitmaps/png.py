@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from ..image.planes import ArraySink
+from ...image.planes import ArraySink
+from ..details import lost
+from ..image_file import ImageFile
+from ..pixel_meaning import PixelMeaning
+from ..reading import Reading
+from ..sizes import check_stored
 from . import bitmap
-from .details import lost
-from .image_file import ImageFile
-from .pixel_meaning import PixelMeaning
-from .reading import Reading
-from .sizes import check_stored
 
 # Bytes of the PNG signature and the IHDR chunk (length, name, content, checksum); further chunks may follow.
 _SIGNATURE = 8

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,16 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ..errors import ImageError
-from ..image.planes import ArraySink
-from . import details as of
-from . import ome_xml
-from .details import Details
-from .image_file import ImageFile
-from .reorder import in_stored_order, stored_axes
-from .tiff_metadata import NODATA_TAG, SIGNED_16
-from .units import imagej_symbol, is_ome_unit, ome_symbol
+from ...errors import ImageError
+from ...image.planes import ArraySink
+from .. import details as of
+from .. import ome_xml
+from ..atomic import reserve
+from ..details import Details
+from ..image_file import ImageFile
+from ..reorder import in_stored_order, stored_axes
+from ..units import imagej_symbol, is_ome_unit, ome_symbol
+from .metadata import NODATA_TAG, SIGNED_16
 
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
 _IMAGEJ_AXES = "TZCYXS"
@@ -131,13 +131,6 @@ def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
         reserve(file.fileno())
     yield in_stored_order(_Signed(pixels) if dtype != image.dtype else pixels, axes, image.axes)
     pixels.flush()
-
-
-def reserve(descriptor: int) -> None:
-    """Allocate the disk space of a sparse file now: a full disk raises an error here but would crash a memory map."""
-    length = os.fstat(descriptor).st_size
-    if length and hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, length)
 
 
 class _Signed:

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from ..errors import ImageError
-from ..memory import in_words
-from .sizes import check_stored
-from .trust import check_inside
+from ...errors import ImageError
+from ...memory import in_words
+from ..sizes import check_stored
+from ..trust import check_inside
 
 _RATIO = 2**16
 """Bytes of pixels that one stored byte can stand for at most. The best of the usual codecs, zstd, reaches 43 690."""

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from ..errors import ImageError
-from ..image.planes import ArraySink
+from ...errors import ImageError
+from ...image.planes import ArraySink
+from ..details import lost
+from ..image_file import ImageFile
+from ..pixel_meaning import CMYK, GREY, RGB, PixelMeaning
+from ..reading import Reading
+from ..sizes import check_stored
 from . import bitmap
-from .details import lost
-from .image_file import ImageFile
-from .pixel_meaning import CMYK, GREY, RGB, PixelMeaning
-from .reading import Reading
-from .sizes import check_stored
 
 _RATIO = 512  # Pixels that one byte of Huffman codes can stand for at most: one bit for each block of 8 x 8.
 _ARITHMETIC = (b"\xff\xc9", b"\xff\xca", b"\xff\xcb")  # Markers of frames with arithmetic codes, which may be shorter.

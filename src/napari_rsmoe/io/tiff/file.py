@@ -1,7 +1,7 @@
 """TIFF, OME-TIFF and ImageJ TIFF files.
 
-`tiff_images` finds the images of a file and what they lack, `tiff_metadata` reads its descriptions, `pixel_meaning`
-converts its samples, and `tiff_writing` writes.
+`images` finds the images of a file and what they lack, `metadata` reads its descriptions, `pixel_meaning`
+converts its samples, and `writing` writes.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any
 
 import tifffile
 
-from ..errors import ImageError
-from .ambiguous import unnamed_axis
-from .image_file import FileArray, ImageFile
-from .pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, WHITE_IS_ZERO, Shown, shown
-from .raw import RawArray
-from .reading import Reading
-from .sizes import check_memory
-from .tiff_images import TiffImage, choose, find_images, find_missing, read_incomplete
-from .tiff_limits import check_bytes, check_description, check_files
-from .tiff_metadata import Described, describe
-from .tiff_sets import whole_of
-from .tiff_writing import check, create, remarks
+from ...errors import ImageError
+from ..ambiguous import unnamed_axis
+from ..image_file import FileArray, ImageFile
+from ..pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, WHITE_IS_ZERO, Shown, shown
+from ..raw import RawArray
+from ..reading import Reading
+from ..sizes import check_memory
+from .images import TiffImage, choose, find_images, find_missing, read_incomplete
+from .limits import check_bytes, check_description, check_files
+from .metadata import Described, describe
+from .sets import whole_of
+from .writing import check, create, remarks
 
 __all__ = ["check", "create", "list_series", "read", "remarks"]
 

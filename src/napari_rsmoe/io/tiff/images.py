@@ -13,9 +13,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ..errors import ImageError
-from .numbers import positive
-from .reading import series_number
+from ...errors import ImageError
+from ..numbers import positive
+from ..reading import series_number
 
 IMAGE, THUMBNAIL, MASK = "image", "thumbnail", "mask"
 _THUMBNAIL_AREA = 1 / 4  # Largest area of a thumbnail without a mark, relative to the image of which it is one.

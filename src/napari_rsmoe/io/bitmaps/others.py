@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import BmpImagePlugin, Image, WebPImagePlugin
 
+from ..formats import kind_of_content
+from ..image_file import ImageFile
+from ..pixel_meaning import PixelMeaning
+from ..reading import Reading
 from . import bitmap
-from .formats import kind_of_content
-from .image_file import ImageFile
-from .pixel_meaning import PixelMeaning
-from .reading import Reading
 
 # Pillow's names of pixels that are read as they are, and their samples; others are converted to one of them.
 _SAMPLES: dict[str, tuple[int, ...]] = {"L": (), "RGB": (3,), "RGBA": (4,)}

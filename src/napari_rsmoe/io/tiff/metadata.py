@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from . import ome_xml
-from .details import GEO_SCALE, GEO_TIEPOINTS, GEO_TRANSFORMATION, Details, Resolution
+from .. import ome_xml
+from ..details import GEO_SCALE, GEO_TIEPOINTS, GEO_TRANSFORMATION, Details, Resolution
+from ..numbers import positive, real
+from ..pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, RGB, SHOWN_INVERTED, WHITE_IS_ZERO, YCBCR, PixelMeaning
+from ..units import PixelSize, canonical_unit
+from .images import TiffImage
 from .makers import maker_sizes
-from .numbers import positive, real
-from .pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, RGB, SHOWN_INVERTED, WHITE_IS_ZERO, YCBCR, PixelMeaning
-from .tiff_images import TiffImage
-from .units import PixelSize, canonical_unit
 
 _UNITS = {2: "inch", 3: "centimeter"}  # Values of the ResolutionUnit tag.
 _MICROMETRES = {"inch": 25_400.0, "centimeter": 10_000.0}

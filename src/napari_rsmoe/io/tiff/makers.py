@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .numbers import positive, real
-from .units import PixelSize, canonical_unit
+from ..numbers import positive, real
+from ..units import PixelSize, canonical_unit
 
 Sizes = dict[str, PixelSize]
 

@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import ImageError
-from ..image.planes import ArraySink
-from . import details as of
-from .details import Details, Resolution
-from .image_file import FileArray, ImageFile
-from .numbers import positive
-from .pixel_meaning import CMYK, PixelMeaning, shown
-from .reading import Reading
-from .reorder import in_stored_order, stored_axes
+from ...errors import ImageError
+from ...image.planes import ArraySink
+from .. import details as of
+from ..details import Details, Resolution
+from ..image_file import FileArray, ImageFile
+from ..numbers import positive
+from ..pixel_meaning import CMYK, PixelMeaning, shown
+from ..reading import Reading
+from ..reorder import in_stored_order, stored_axes
 
 ORIENTATION = 0x0112  # The EXIF tag of the orientation.
 _CAMERA, _SIZES = 0x8769, (0xA002, 0xA003)  # The EXIF tag of the camera's tags, and those of width and height.

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from ..errors import ImageError
-from .formats import COMPANION
-from .trust import check_inside
+from ...errors import ImageError
+from ..formats import COMPANION
+from ..trust import check_inside
 
 _LARGEST_COMPANION = 1 << 28  # Bytes of a companion file that is read as a description.
 

@@ -1,0 +1,5 @@
+"""TIFF, OME-TIFF, ImageJ TIFF and files of instruments that are TIFF under other names.
+
+`file` is the format for `io.files`; the other modules are its parts. May import the rest of `io`, which knows it only
+by `io.files`.
+"""
