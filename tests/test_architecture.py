@@ -26,6 +26,7 @@ FLOORS = (
     ("fitting",),
     ("denoising",),
     ("ui", "bench"),
+    ("batch",),
     ("", "plots", "compat"),
     ("cli", "plugin", "notebook"),
     ("__main__",),

@@ -157,7 +157,7 @@ def test_a_failed_output_leaves_no_model(tmp_path, picture, monkeypatch):
     def full(*arguments, **options):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("napari_rsmoe.cli.stack.create_image", full)
+    monkeypatch.setattr("napari_rsmoe.batch.planes.create_image", full)
     write_image(tmp_path / "a.png", picture)
     result = run("fit", tmp_path / "a.png", tmp_path / "b.png", *FEW, "--model", tmp_path / "b.rsmoe")
     assert (result.exit_code, names(tmp_path)) == (1, ["a.png"])

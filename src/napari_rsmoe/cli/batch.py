@@ -6,20 +6,22 @@ import json
 import logging
 import sys
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 from tqdm import tqdm
 
 from .. import __version__
+from ..batch import pairs
+from ..batch.one_by_one import Done, Work, one_by_one
+from ..batch.pairs import Pair, Target
 from ..progress import Callback, Progress
-from .files import Pair
 from .options import Common
-from .program import FAILED, describe_error
+from .program import FAILED, SEVERAL, describe_error
 
 PACKAGE = __name__.partition(".")[0]
 TICK = 0.5
@@ -149,10 +151,17 @@ class _Handler(logging.Handler):
             self._report.detail(text)
 
 
-Work = Callable[[Pair, Report], dict[str, Any]]
+def pair_up(
+    verb: str, source: Path, targets: Sequence[Target], suffix: str | None = None, *, overwrite: bool = False
+) -> list[Pair]:
+    """`batch.pairs.pair_up`, with errors of usage as the command line reports them."""
+    try:
+        return pairs.pair_up(verb, source, targets, suffix, overwrite=overwrite, advice=SEVERAL)
+    except pairs.WrongUseError as error:
+        raise click.UsageError(str(error)) from None
 
 
-def run_batch(verb: str, common: Common, pairs: list[Pair], work: Work) -> int:
+def run_batch(verb: str, common: Common, files: Sequence[Pair], work: Work) -> int:
     """Process each pair; after a failure the others are still processed.
 
     Parameters
@@ -161,54 +170,36 @@ def run_batch(verb: str, common: Common, pairs: list[Pair], work: Work) -> int:
         Name of the verb, for the report.
     common : Common
         Options of the report.
-    pairs : list of Pair
+    files : sequence of Pair
         The files.
     work : callable
-        Processes one pair, and returns the facts of the result for --json. The entry ``"summary"`` is a line for the
-        user.
+        Processes one pair; see `batch.one_by_one.Work`.
 
     Returns
     -------
     int
         The exit code.
     """
-    results: list[dict[str, Any]] = []
-    report = Report(common, len(pairs))
+    results: list[Done] = []
+    report = Report(common, len(files))
     try:
         with report.listening():
-            for number, pair in enumerate(pairs):
-                report.begin(number, pair.source.name)
-                results.append(_do(pair, report, work))
+            for done in one_by_one(files, work, report, describe_error):
+                results.append(done)
+                if done.ok:
+                    pair = done.pair
+                    report.line(f"{pair.source} -> {pair.target}  ({done.summary}, {done.seconds:.1f} s)")
+                else:
+                    report.error(done.error)
     finally:
         report.close()
-    failed = [result for result in results if not result["ok"]]
+    failed = [done for done in results if not done.ok]
     if common.json:
-        click.echo(json.dumps({"verb": verb, "version": __version__, "ok": not failed, "files": results}))
-    if failed and len(pairs) > 1:
-        click.echo(f"{len(failed)} of {len(pairs)} files failed:", err=True)
-        for result in failed:
-            message, path = result["error"], result["input"]
+        found = [done.as_dict() for done in results]
+        click.echo(json.dumps({"verb": verb, "version": __version__, "ok": not failed, "files": found}))
+    if failed and len(files) > 1:
+        click.echo(f"{len(failed)} of {len(files)} files failed:", err=True)
+        for done in failed:
+            message, path = done.error, str(done.pair.source)
             click.echo(f"  {message if path in message else f'{path}: {message}'}", err=True)
     return FAILED if failed else 0
-
-
-def planes_text(facts: list[dict[str, Any]]) -> str:
-    """The start of a summary: the number of planes, if there are several."""
-    return f"{len(facts)} planes, " if len(facts) > 1 else ""
-
-
-def _do(pair: Pair, report: Report, work: Work) -> dict[str, Any]:
-    """Process one pair, and return an expected error as a result."""
-    start = time.perf_counter()
-    names = {"input": str(pair.source), "output": str(pair.target)}
-    extras = {name: str(path) for name, path in pair.extras.items()}
-    try:
-        facts = work(pair, report)
-    except Exception as error:
-        message = describe_error(error)
-        report.error(message)
-        return {**names, "ok": False, "error": message}
-    seconds = time.perf_counter() - start
-    summary = facts.pop("summary")
-    report.line(f"{pair.source} -> {pair.target}  ({summary}, {seconds:.1f} s)")
-    return {**names, **extras, "ok": True, "seconds": round(seconds, 3), **facts}

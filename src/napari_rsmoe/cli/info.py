@@ -11,6 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
+from ..batch.files import Files
 from ..image.format import ImageFormat
 from ..image.planes import Planes
 from ..io.details import present
@@ -19,7 +20,7 @@ from ..io.formats import is_store
 from ..io.rsmoe import damage_named, load_description
 from ..io.units import PixelSize
 from ..plain_text import plain_text
-from .options import PATH, READING, Common, Files, file_options, report_options
+from .options import PATH, READING, Common, file_options, report_options
 from .program import Verb
 
 

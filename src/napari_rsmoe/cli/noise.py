@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from ..batch.files import Files
+from ..batch.planes import Job, Result, process_file
 from ..ui.parameters import LEFT_OUT, MEMORY
 from .batch import Report
 from .info import plain
-from .options import PATH, READING, Common, Files, file_options, run_options, settings
+from .options import PATH, READING, Common, file_options, run_options, settings
 from .program import Verb
-from .stack import Job, Result, process_file
 
 
 @click.command("noise", cls=Verb, options_metavar="[options]")

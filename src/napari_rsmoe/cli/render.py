@@ -8,13 +8,15 @@ from typing import Any
 import click
 import numpy as np
 
+from ..batch.files import Files
+from ..batch.listening import Listener
+from ..batch.pairs import Pair, Target
 from ..io.files import check_output, write_image
 from ..io.image_file import ImageFile
 from ..io.units import PixelSize
 from ..ui.parameters import RENDER
-from .batch import Report, run_batch
-from .files import Pair, Target, pair_up
-from .options import NAME, PATH, Common, Files, file_options, run_options, settings
+from .batch import pair_up, run_batch
+from .options import NAME, PATH, Common, file_options, run_options, settings
 from .program import Verb
 
 
@@ -44,7 +46,7 @@ def command(
     pairs = pair_up("render", model, [Target("OUTPUT", target, ".tif")], overwrite=files.overwrite)
     common.prepare()
 
-    def work(pair: Pair, report: Report) -> dict[str, Any]:
+    def work(pair: Pair, _: Listener) -> dict[str, Any]:
         from .. import Model  # here: torch takes seconds to load
         from ..model.raster import Raster
 

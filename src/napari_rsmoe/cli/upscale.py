@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from ..batch.files import Files
+from ..batch.pairs import Target
+from ..batch.upscale import UpscaleFile
 from ..ui.parameters import DTYPE, OUTPUTS, UPSCALE
-from .batch import Report, planes_text, run_batch
-from .files import Pair, Target, pair_up
-from .options import Common, Files, file_options, further_outputs, option_of, run_options, settings, source_and_target
+from .batch import pair_up, run_batch
+from .options import Common, file_options, further_outputs, option_of, run_options, settings, source_and_target
 from .program import Verb
-from .stack import Job, Result, outputs_of, process_file
 
 
 @click.command("upscale", cls=Verb, options_metavar="[options]")
@@ -38,22 +39,4 @@ def command(
     """  # noqa: D301
     pairs = pair_up("upscale", source, [Target("OUTPUT", target), *further], files.format, overwrite=files.overwrite)
     common.prepare()
-
-    def work(pair: Pair, report: Report) -> dict[str, Any]:
-        def upscale_plane(job: Job) -> Result:
-            from .. import upscale  # here: torch takes seconds to load
-
-            large = upscale(job.inputs(given), **given, dtype=dtype, callback=job.callback)
-            images = [large]
-            if further:
-                from ..image.resize import cubic  # here: scipy takes a while to load
-
-                images.append(cubic(job.pixels, (large.shape[0], large.shape[1])))
-            return Result(images, {"shape": list(large.shape)})
-
-        outputs = outputs_of(pair, further, scale=given["scale"], dtype=dtype)
-        facts = process_file(pair.source, outputs, files, report, upscale_plane)
-        height, width = facts[0]["shape"][:2]
-        return {"summary": f"{planes_text(facts)}{width} x {height} px", "planes": facts}
-
-    return run_batch("upscale", common, pairs, work)
+    return run_batch("upscale", common, pairs, UpscaleFile(given, dtype, files, further))

@@ -7,17 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
-
 from ..errors import ImageError
 from ..io.existing import check_replaceable, may_replace
 from ..io.formats import READ_ONLY, READABLE, is_image_path, is_store
-from .program import SEVERAL
 
 SEPARATORS = ("/", os.sep)
 """A name that ends with one of these is that of a folder."""
 NAMED = 3
 """Number of existing files that a message names."""
+
+
+class WrongUseError(ValueError):
+    """The input and the outputs contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,15 @@ class Target:
 
 
 def pair_up(
-    verb: str, source: Path, targets: Sequence[Target], suffix: str | None = None, *, overwrite: bool = False
+    verb: str,
+    source: Path,
+    targets: Sequence[Target],
+    suffix: str | None = None,
+    *,
+    overwrite: bool = False,
+    advice: str = "",
 ) -> list[Pair]:
-    """List the pairs of files for the arguments INPUT and OUTPUT, and create the folders of the outputs.
+    """List the pairs of files for an input and its outputs, and create the folders of the outputs.
 
     Parameters
     ----------
@@ -114,10 +121,12 @@ def pair_up(
         Value of --format, for files in a folder.
     overwrite : bool
         Whether existing files are replaced, whatever they are.
+    advice : str
+        Appended to an error where the user may have meant several images.
 
     Raises
     ------
-    click.UsageError
+    WrongUseError
         If the arguments contradict each other.
     ImageError
         If there is no image to read.
@@ -131,14 +140,12 @@ def pair_up(
             raise ImageError(f"There is no image in the folder {source}; accepted are {', '.join(READABLE)}.")
         for target in targets:
             if target.names_file or (target.path.exists() and not target.path.is_dir()):
-                raise click.UsageError(
-                    f"INPUT is a folder, so {target.option} must be a folder too, not {target.path}."
-                )
+                raise WrongUseError(f"INPUT is a folder, so {target.option} must be a folder too, not {target.path}.")
         folders = list(targets)
     else:
         images, folders = [source], [target for target in targets if target.is_folder]
         if suffix is not None and targets[0] not in folders:
-            raise click.UsageError(
+            raise WrongUseError(
                 "--format is for folders; the format of a single file follows from the suffix of OUTPUT."
             )
     pairs = []
@@ -149,8 +156,8 @@ def pair_up(
         pairs.append(Pair(image, named["OUTPUT"], extras, _maker_of(verb, image)))
     _check_collisions(pairs)
     if not source.exists():
-        raise ImageError(f"There is no file {source}.{SEVERAL if set(source.name) & set('*?') else ''}")
-    _check_free(pairs, overwrite=overwrite)
+        raise ImageError(f"There is no file {source}.{advice if set(source.name) & set('*?') else ''}")
+    _check_free(pairs, overwrite=overwrite, advice=advice)
     for folder in folders:
         folder.path.mkdir(parents=True, exist_ok=True)
     return pairs
@@ -175,7 +182,7 @@ def _maker_of(verb: str, source: Path) -> str:
     return f"napari-rsmoe {verb} {os.path.realpath(source)}"
 
 
-def _check_free(pairs: Iterable[Pair], *, overwrite: bool) -> None:
+def _check_free(pairs: Iterable[Pair], *, overwrite: bool, advice: str) -> None:
     """Raise a FileExistsError, before any work is done, if a file exists that may not be replaced."""
     if overwrite:
         return
@@ -190,7 +197,7 @@ def _check_free(pairs: Iterable[Pair], *, overwrite: bool) -> None:
         try:
             check_replaceable(path, pair.maker, overwrite=False)
         except FileExistsError as error:
-            raise FileExistsError(f"{error}{SEVERAL if is_image_path(path) else ''}") from None
+            raise FileExistsError(f"{error}{advice if is_image_path(path) else ''}") from None
 
 
 def _split(path: Path) -> tuple[str, str]:
@@ -207,10 +214,10 @@ def _check_distinct(source: Path, targets: Mapping[str, Path]) -> None:
     for name, path in targets.items():
         real = path.resolve()
         if real in known:
-            raise click.UsageError(f"{name} and {known[real]} are the same: {path}. Give another name.")
+            raise WrongUseError(f"{name} and {known[real]} are the same: {path}. Give another name.")
         known[real] = name
         if is_store(source) and source.resolve() in real.parents:
-            raise click.UsageError(f"{name} lies inside INPUT, which is a Zarr store: {path}.")
+            raise WrongUseError(f"{name} lies inside INPUT, which is a Zarr store: {path}.")
 
 
 def _check_collisions(pairs: list[Pair]) -> None:
@@ -219,7 +226,7 @@ def _check_collisions(pairs: list[Pair]) -> None:
     for pair in pairs:
         for path in pair.targets:
             if path in seen:
-                raise click.UsageError(
+                raise WrongUseError(
                     f"{seen[path].name} and {pair.source.name} would both become {path}; rename one of them "
                     "or leave --format out."
                 )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import StoppedError
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.inputs import Inputs
 from ..image.opacity import Opacity
@@ -22,9 +23,9 @@ from ..model.raster import Raster
 from ..notes import Notes
 from ..progress import Callback
 from ..ui.parameters import LEFT_OUT
-from .batch import Report
-from .files import Pair, Target
-from .options import Files
+from .files import Files
+from .listening import Listener
+from .pairs import Pair, Target
 
 
 def outputs_of(pair: Pair, further: Sequence[Target], scale: float = 1.0, dtype: str = "same") -> list[Output]:
@@ -45,6 +46,11 @@ def outputs_of(pair: Pair, further: Sequence[Target], scale: float = 1.0, dtype:
 def residual(noisy: NDArray[Any], result: NDArray[Any]) -> NDArray[np.float32]:
     """The difference of two images of the same units."""
     return np.subtract(noisy, result, dtype=np.float64).astype(np.float32)
+
+
+def planes_text(facts: Sequence[Mapping[str, Any]]) -> str:
+    """The start of a summary: the number of planes, if there are several."""
+    return f"{len(facts)} planes, " if len(facts) > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ def process_file(
     source: Path,
     outputs: Sequence[Output],
     files: Files,
-    report: Report,
+    report: Listener,
     function: Callable[[Job], Result],
 ) -> list[dict[str, Any]]:
     """Apply `function` to the planes of a file, and write its results.
@@ -153,8 +159,8 @@ def process_file(
         Outputs, which are checked before the work begins.
     files : Files
         Options about axes, channels and JPEG quality.
-    report : Report
-        Report that shows the progress.
+    report : Listener
+        Hears of the progress and of what was found. If it asks to stop, no file is written.
     function : callable
         Processes one plane.
 
@@ -162,6 +168,11 @@ def process_file(
     -------
     list of dict
         The facts of each plane, with its ``"plane"`` label.
+
+    Raises
+    ------
+    StoppedError
+        If the report has asked to stop before all planes were done.
     """
     with together(), contextlib.ExitStack() as stack:
         image = stack.enter_context(read_image(source, lazy=True, **files.reading()))
@@ -200,6 +211,8 @@ def process_file(
         finally:
             for line in notes.lines():
                 report.note(line)
+        if done.stopped:
+            raise StoppedError()  # Leaves no file: one that lacks planes would look like a complete one.
         return done.values
 
 

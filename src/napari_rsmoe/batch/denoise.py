@@ -1,0 +1,98 @@
+"""Denoise image files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError
+from ..image.planes import CHANNEL_AXES
+from ..io.files import read_image
+from ..ui.parameters import CHECKPOINT, DTYPE, PLANE, STACK
+from .files import Files
+from .listening import Listener
+from .pairs import Pair, Target
+from .planes import Job, Result, outputs_of, planes_text, process_file, residual
+
+if TYPE_CHECKING:
+    from ..denoising.stack import Series
+
+
+@dataclass(frozen=True)
+class DenoiseFile:
+    """Denoises one file after the other.
+
+    Parameters
+    ----------
+    given : mapping
+        Values of ``PARAMETERS["denoise_stack"]``.
+    files : Files
+        How files are read and written.
+    further : sequence of Target
+        Further outputs: the uncertainty and the residual.
+    mask : Path or None
+        An image of the pixels that are left out.
+    own_folders : bool
+        Whether the models of each file are kept in a folder of its own within that of the checkpoint.
+    """
+
+    given: Mapping[str, Any]
+    files: Files = field(default_factory=Files)
+    further: Sequence[Target] = ()
+    mask: Path | None = None
+    own_folders: bool = False
+
+    def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
+        """Denoise a file; see `one_by_one.Work`."""
+        given = dict(self.given)
+        outputs = outputs_of(pair, self.further, dtype=given[DTYPE.name])
+        own = {parameter.name: given[parameter.name] for parameter in STACK}
+        own[CHECKPOINT.name] = self._folder_of(pair)
+        series: list[Series] = []
+
+        def denoise_plane(job: Job) -> Result:
+            from ..denoising.stack import Series  # here: torch takes seconds
+
+            if not series:
+                left_out = None if self.mask is None else read_mask(
+                    self.mask, job.source.axes, self.files.allow_outside
+                )  # fmt: skip
+                each = {parameter.name: given[parameter.name] for parameter in PLANE} | job.left_out(given)
+                series.append(Series(job.stack, each, mask=left_out, opacity=job.opacity, **own))
+            done = series[0].denoise(job.plane, job.callback)
+            made = {"std": done.std.astype(np.float32, copy=False), "residual": residual(job.pixels, done.image)}
+            images = [done.image, *(made[name] for name in pair.extras)]
+            return Result(images, {"noise": float(done.noise), "models": len(done.models)})
+
+        facts = process_file(pair.source, outputs, self.files, listener, denoise_plane)
+        level = np.mean([fact["noise"] for fact in facts])
+        return {"summary": f"{planes_text(facts)}noise {level:.4g}", "planes": facts}
+
+    def _folder_of(self, pair: Pair) -> Path | None:
+        """Where the models of a file are kept."""
+        folder = self.given[CHECKPOINT.name]
+        if folder is None or not self.own_folders:
+            return None if folder is None else Path(folder)
+        Path(folder).mkdir(exist_ok=True)
+        return Path(folder) / pair.source.name
+
+
+def read_mask(path: Path, axes: str, allow_outside: bool = False) -> NDArray[np.bool_]:
+    """Read which pixels are left out: those that are not 0 in a file. (Y, X), or all `axes` but those of channels."""
+    wanted = "".join(letter for letter in axes if letter not in CHANNEL_AXES)
+    try:
+        image = read_image(path, allow_outside=allow_outside, as_stored=True)
+    except ImageError:
+        if not path.exists():
+            raise
+        # The file does not declare its axes.
+        image = read_image(path, axes=wanted, allow_outside=allow_outside, as_stored=True)
+    values = image.numpy() != 0
+    if image.alpha:
+        values = np.delete(values, -1, axis=image.axes.index("S" if "S" in image.axes else "C"))
+    return values.any(axis=tuple(k for k, letter in enumerate(image.axes) if letter in CHANNEL_AXES))

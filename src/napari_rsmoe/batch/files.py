@@ -1,0 +1,51 @@
+"""How files are read and written, the same for all files of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..io.formats import JPEG_QUALITY
+
+
+@dataclass(frozen=True)
+class Files:
+    """The options about files; see `napari_rsmoe.ui.parameters.FILES`.
+
+    Parameters
+    ----------
+    axes : str or None
+        Axes of the input, instead of those in the file.
+    independent_channels : bool
+        Whether to treat each channel as an image of its own.
+    format : str or None
+        Suffix of the files of an output folder, without the dot; None keeps the suffix of each file.
+    quality : int
+        JPEG quality, 1 to 100.
+    series : str or None
+        Number or title of the image, in files that hold several.
+    allow_incomplete : bool
+        Whether a file in which planes are missing is read as far as it goes.
+    allow_outside : bool
+        Whether the input may draw in files outside its folder.
+    overwrite : bool
+        Whether existing files are replaced, whatever they are.
+    """
+
+    axes: str | None = None
+    independent_channels: bool = False
+    format: str | None = None
+    quality: int = JPEG_QUALITY
+    series: str | None = None
+    allow_incomplete: bool = False
+    allow_outside: bool = False
+    overwrite: bool = False
+
+    def reading(self) -> dict[str, Any]:
+        """The options of `napari_rsmoe.read_image`."""
+        return {
+            "axes": self.axes,
+            "series": self.series,
+            "allow_incomplete": self.allow_incomplete,
+            "allow_outside": self.allow_outside,
+        }
