@@ -64,9 +64,13 @@ class PreviewLayer:
             self._hidden = hide_source(self._viewer, self._source.layer_id, layer)
 
     def release(self) -> Any:
-        """Show the source as before the job, and return the layer, or None after the user has deleted it."""
+        """Show the source as before the job, and return the layer, or None after the user has deleted it.
+
+        It now belongs to the caller: previews that come later are not shown in it.
+        """
         self._restore_source()
-        return self.layer
+        layer, self._layer = self.layer, None
+        return layer
 
     def take_back(self) -> None:
         """Remove the layer, and show the source as before."""

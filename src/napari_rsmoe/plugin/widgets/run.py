@@ -48,7 +48,7 @@ class Run:
         self._bar = ActivityBar(title, self.job.cancel)
         self._finished = finished
         self._preview_due = 0.0
-        self._abandoned = False
+        self._abandoned = self._ended = False
 
     def start(self) -> None:
         """Begin."""
@@ -56,7 +56,9 @@ class Run:
 
     def tick(self, seconds: float) -> None:
         """Show what has changed; called every few `seconds`."""
-        self._bar.show(self.job.progress)
+        self._bar.show(self.job.progress)  # napari handles waiting events in it: the job may end here.
+        if self._ended:
+            return
         ready = self.job.take_preview()
         if self.preview is not None and self.preview.layer is None:
             self.preview.take_back()
@@ -77,6 +79,7 @@ class Run:
             self.preview.take_back()
 
     def _end(self, outcome: Outcome) -> None:
+        self._ended = True
         self._bar.close()
         if not self._abandoned:
             self._finished(outcome)
