@@ -29,6 +29,8 @@ class Range:
         Whether only whole numbers are accepted.
     positive : bool
         Whether the number must be above 0; `low` is then of no account.
+    nan : bool
+        Whether NaN is accepted too.
 
     Examples
     --------
@@ -40,9 +42,12 @@ class Range:
     high: float = math.inf
     whole: bool = False
     positive: bool = False
+    nan: bool = False
 
     def number(self, value: Any) -> float | int | None:
         """The value as a number of this range, whole ones as int; None if it is none of them."""
+        if self.nan and isinstance(value, float | np.floating) and math.isnan(value):
+            return math.nan
         if not is_number(value) or (self.whole and value != int(value)):
             return None
         try:
@@ -77,6 +82,7 @@ class Range:
     def text(self) -> str:
         """The numbers that are accepted, in words."""
         kind = "a whole number" if self.whole else "a positive number" if self.positive else "a number"
+        kind = f"{kind} or nan" if self.nan else kind
         low, high = (f"{end}" if self.whole else f"{end:g}" for end in (self.low, self.high))
         if math.isinf(self.high):
             return kind if self.positive or math.isinf(self.low) else f"{kind} of at least {low}"
@@ -85,7 +91,8 @@ class Range:
     @property
     def ends(self) -> dict[str, Any]:
         """The ends as keywords of the parameters in `ui.kinds`."""
-        return {"high": self.high} | ({"positive": True} if self.positive else {"low": self.low})
+        lower = {"positive": True} if self.positive else {"low": self.low}
+        return {"high": self.high, **lower, **({"nan": True} if self.nan else {})}
 
 
 def checked_choice(value: Any, name: str, choices: Collection[str]) -> str:

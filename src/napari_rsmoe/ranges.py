@@ -26,7 +26,9 @@ TIME = Range(high=10**7, positive=True)
 THRESHOLD = Range(high=1000, positive=True)
 """Largest step of colour in a segment, in 0..255 of the image's range; black and white of RGB are 442 apart."""
 VALUE = Range()
-"""A value of pixels, in units of the image: one from which on they are left out, or one that means missing data."""
+"""A value of pixels, in units of the image, from which on they are left out."""
+NODATA = Range(nan=True)
+"""The value that means missing data, in units of the image."""
 DATA_RANGE = Range(positive=True)
 """Range of values that a PSNR refers to, in units of the image."""
 SCALE = Range(high=10**6, positive=True)

@@ -8,7 +8,7 @@ import torch
 from scenes import noisy_of, scene
 from skimage import data
 
-from napari_rsmoe import Denoised, ImageError, Progress, denoise, psnr
+from napari_rsmoe import Denoised, ImageError, PoissonGaussian, Progress, denoise, psnr
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +214,15 @@ def test_dead_pixels_change_nothing_elsewhere() -> None:
         broken[~good] = value
         image = denoise(broken, models=4, weight=weight).image
         assert psnr(image[good], 255 * scene()[good], 255) > psnr(clean[good], 255 * scene()[good], 255) - 0.7
+
+
+def test_a_faint_channel_beside_a_bright_one_is_denoised_too() -> None:
+    """A dye of 60 counts beside one of 20 000: noise counts in proportion to the range of its own channel."""
+    rng = np.random.default_rng(3)
+    bright, faint = np.hypot(*np.mgrid[-1:1:48j, -1:1:48j]) / 1.5, np.mgrid[0:1:48j, 0:1:48j][0] > 0.5
+    clean = np.stack([20000 * bright, 60.0 * faint])
+    noisy = clean + np.stack([rng.normal(0, 400, bright.shape), rng.normal(0, 2, bright.shape)])
+    noise = [PoissonGaussian(0, 0, 400), PoissonGaussian(0, 0, 2)]
+    result = denoise(noisy.astype(np.float32), channel_axis=0, preset="fast", noise=noise).image
+    errors, before = (np.sqrt(np.mean((each - clean) ** 2, (1, 2))) for each in (result, noisy))
+    assert (errors < 0.5 * before).all(), errors / before

@@ -409,3 +409,17 @@ def test_a_preview_is_drawn_where_the_user_chose(photograph: np.ndarray, devices
 def test_upscale_draws_where_the_user_chose(photograph: np.ndarray, devices: list[str]) -> None:
     upscale(photograph[:20, :20], 2, models=2, iterations=5, device="cpu")
     assert devices == ["cpu"] * 5  # two fits, each rendered to be measured, and a drawing of their mean
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(60000, np.uint16), (3e38, np.float32), (-1e6, np.float32)])
+def test_a_few_extreme_pixels_leave_a_sum_of_gaussians_its_detail(value: float, dtype: type) -> None:
+    y, x = np.mgrid[:40, :40]
+    image = (500 + 400 * np.sin(x / 6) * np.cos(y / 5)).astype(dtype)
+    usual = np.ones(image.shape, bool)
+    usual[[5, 20, 33], [7, 30, 12]] = False
+    image[~usual] = value
+    model = fit(image, 120, mode="rbf", defects="keep", preset="fast")
+    drawn = model.render().astype(float)
+    assert np.std((drawn - image)[usual]) < 25
+    assert np.allclose(drawn[~usual], value, rtol=0.3)
+    np.testing.assert_array_equal(model.with_kernels(model.kernels()).render(), model.render())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_rsmoe.errors import EmptyPlaneError
 from napari_rsmoe.image.each_plane import PlaneResult, each_plane
 from napari_rsmoe.image.opacity import Opacity
 from napari_rsmoe.image.planes import Plane, Planes
@@ -66,3 +67,17 @@ def test_progress_is_over_all_planes_and_a_stop_leaves_the_rest_zero() -> None:
     assert seen[1].plane[0] == 1
     np.testing.assert_array_equal(done.images[0].any((1, 2)), [True, True, False, False])
     assert done.images[0].shape == (4, 6, 5)
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_an_empty_plane_of_several_channels_is_kept(factor: int) -> None:
+    def work(plane: Plane, callback: Callback) -> PlaneResult[None]:
+        if plane.number == 1:
+            raise EmptyPlaneError("No pixel is left.")
+        return PlaneResult([plane.image.repeat(factor, 0).repeat(factor, 1)], None)
+
+    data = np.full((3, 2, 4, 5), 7.0)
+    done = each_plane(Planes(data, "TCYX"), work)
+    assert done.images[0].shape == (3, 2, 4 * factor, 5 * factor)
+    np.testing.assert_array_equal(done.images[0], 7)
+    assert [plane.label for plane in done.empty] == ["T 1"]

@@ -87,6 +87,14 @@ def test_ignored_pixels_do_not_count() -> None:
     assert alone.sigma == pytest.approx(0.1, rel=0.1)
 
 
+@pytest.mark.parametrize("side", [64, 112])
+def test_scattered_missing_pixels_leave_the_estimate(side: int) -> None:
+    """One pixel of ten is missing, so that hardly any neighbourhood is whole."""
+    grainy = noisy_of(scene(side, side)[..., 0])
+    grainy[np.random.default_rng(5).random(grainy.shape) < 0.1] = np.nan
+    assert estimate_noise(grainy, ignore_nan=True).sigma == pytest.approx(0.1, rel=0.15)
+
+
 # ---------------------------------------------------------------- photons, correlation, channels
 
 

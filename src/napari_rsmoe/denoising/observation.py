@@ -9,7 +9,6 @@ from typing import Any
 
 from ..arrays import Floats
 from ..image.inputs import Inputs
-from ..image.masks import fill_mirrored
 from ..image.opponent import Opponent
 from ..noise.domain import StabilisedDomain
 from ..noise.given import Noise, noise_model
@@ -38,10 +37,9 @@ class Observation:
     @classmethod
     def of(cls, inputs: Inputs, noise: Noise) -> Observation:
         """Transform an image to the domain of its noise, which is measured if `noise` is "auto"."""
-        filled, used = fill_mirrored(inputs.pixels, inputs.left_out), None
-        if inputs.extreme:
-            filled, used = measured_pixels(replace(inputs, pixels=filled, weight=None))
-        domain = StabilisedDomain(noise_model(noise, filled, used, inputs.layout), inputs.pixels)
+        filled, used = measured_pixels(inputs)
+        model = noise_model(noise, filled, None if used.all() else used, inputs.layout)
+        domain = StabilisedDomain(model, inputs.pixels)
         return cls(inputs, domain, domain.stabilised(inputs.pixels))
 
     def plane(self, image: Any) -> Floats:

@@ -46,8 +46,7 @@ class Subject:
     @classmethod
     def of(cls, inputs: Inputs, mode: Mode, given_range: float | None = None) -> Subject:
         """The subject of a fit; by default its data range is that of the signal (`value_range.data_range`)."""
-        # A sum of Gaussians has no logarithm that is one.
-        pixels, layout = (inputs.pixels, inputs.layout) if mode == "rbf" else inputs.fitted()
+        pixels, layout = inputs.fitted()
         widest = 1.0
         lows = spans = None
         ranges = np.array([signal_range(channel) for channel in np.moveaxis(pixels, -1, 0)])

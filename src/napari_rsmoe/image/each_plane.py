@@ -102,7 +102,7 @@ def each_plane(
         except EmptyPlaneError as error:
             if len(planes) == 1:
                 raise
-            note(f"{plane.label} is kept as it is: {error}")
+            note(f"{plane.label} is kept as it is: {str(error).rstrip('.')}")
             results.keep(plane, blank=math.nan)
             empty.append(replace(plane, image=plane.image[:0]))
             continue

@@ -112,8 +112,9 @@ class ImageFormat:
         values = image.astype(_exact_type(np.dtype(self.dtype)))
         if self.compressed:
             values = expanded(values)
-        values *= self.span
-        values += self.low
+        with np.errstate(over="ignore"):  # What lies beyond the largest float is clipped below.
+            values *= self.span
+            values += self.low
         np.clip(values, *(self.limits or (self.low, self.high)), out=values)
         return to_type(values, self.dtype if dtype is None else dtype)
 

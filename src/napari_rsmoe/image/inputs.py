@@ -188,7 +188,7 @@ def _check_finite(values: np.ndarray) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         bad = int(values.size - np.isfinite(values).sum())
         raise ImageError(
-            f"The image holds {bad} NaN or infinite values of {values.size}. `denoise` leaves them out with "
-            "ignore_nan=True (--ignore-nan), all jobs where weight is 0; or replace them first, for example with "
-            "numpy.nan_to_num(image, nan=numpy.nanmedian(image))."
+            f"The image holds {bad} NaN or infinite values of {values.size}. Leave them out with ignore_nan=True "
+            "(--ignore-nan), or by a mask; or replace them first, for example with numpy.nan_to_num(image, "
+            "nan=numpy.nanmedian(image))."
         )

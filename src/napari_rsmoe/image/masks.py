@@ -12,7 +12,7 @@ from ..arrays import Floats, Mask
 from ..checks import checked_flag
 from ..errors import EmptyPlaneError, ImageError
 from ..notes import note
-from ..ranges import VALUE
+from ..ranges import NODATA, VALUE
 
 SENTINELS = (-32768.0, -32767.0, -9999.0, -99999.0, float(-(2**31)), float(np.float32(9.96921e36)), 9.96921e36, 1e20)
 """Values that are customary for missing pixels: the least of 16 and 32 bits, those of ESRI grids, netCDF and CF."""
@@ -55,10 +55,8 @@ class Selection:
         checked_flag(self.ignore_nan, "ignore_nan")
         if self.below is not None and self.above is not None and self.below > self.above:
             raise ValueError(f"below={self.below:g} and above={self.above:g} leave no value; give a smaller one below.")
-        nodata = self.nodata
-        not_a_number = isinstance(nodata, float | np.floating) and np.isnan(nodata)
-        if not (nodata is None or not_a_number or (isinstance(nodata, str) and nodata == "auto")):
-            VALUE.check(nodata, "nodata", also="'auto' or None")
+        if self.nodata is not None and not (isinstance(self.nodata, str) and self.nodata == "auto"):
+            NODATA.check(self.nodata, "nodata", also="'auto' or None")
 
     def missing(self, values: NDArray[Any]) -> Mask | None:
         """Pixels (H, W) without data in any channel of (H, W, C); None if there are none. Warns of a value found."""

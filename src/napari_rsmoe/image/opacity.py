@@ -66,11 +66,11 @@ class Opacity:
 
 
 def resized_opacity(opacity: NDArray[Any], size: tuple[int, int], dtype: Any) -> NDArray[Any]:
-    """Resize an opacity (Y, X) by linear interpolation, and convert it to a data type; integers are rounded."""
-    if opacity.shape == size:
+    """Resize an opacity (Y, X), or (Y, X, C), by linear interpolation, and convert its type; integers are rounded."""
+    if opacity.shape[:2] == size:
         return opacity.astype(dtype)
     from scipy import ndimage  # here, as it takes a while to start, and few images need it
 
-    factors = [new / old for new, old in zip(size, opacity.shape, strict=True)]
+    factors = [*(new / old for new, old in zip(size, opacity.shape[:2], strict=True)), *[1.0] * (opacity.ndim - 2)]
     smooth = ndimage.zoom(opacity.astype(np.float64), factors, order=1, mode="nearest", grid_mode=True)
     return to_type(smooth, dtype)

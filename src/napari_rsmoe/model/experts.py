@@ -20,7 +20,8 @@ class ExpertUnits:
     """The relation of experts in the engine's units to experts in the units of the image.
 
     The engine works on (value - low) / span. Gates sum to one, so each expert includes the lowest value of the image. A
-    plain sum of Gaussians is added to the lowest value, so its experts have no offset.
+    plain sum of Gaussians is added to the lowest value, so its experts have no offset. If a few extreme pixels are
+    compressed, their sum is the compressed value: inside the range of the signal it is the value itself.
 
     Attributes
     ----------
@@ -39,7 +40,7 @@ class ExpertUnits:
     @classmethod
     def of(cls, mode: Mode, layout: ImageFormat) -> ExpertUnits:
         """The units of the models of an image."""
-        return cls(layout.low if mode == "smoe" else 0.0, layout.span, layout.compressed)
+        return cls(layout.low if mode == "smoe" else 0.0, layout.span, layout.compressed and mode == "smoe")
 
     def to_image(self, experts: np.ndarray, *, linear: bool) -> tuple[np.ndarray, np.ndarray | None]:
         """Convert experts from the engine's units to image units.

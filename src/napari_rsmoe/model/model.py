@@ -170,7 +170,8 @@ class Model:
         """The kernels in user terms, a copy.
 
         An SMoE mixes the colours of the experts. An RBF model (mode="rbf") adds them to ``layout.low``: the lowest
-        value of the fitted image, or 0 for a model from `from_kernels`.
+        value of the fitted image, or 0 for a model from `from_kernels`. Where the sum of an RBF model of an image with
+        a few extreme pixels lies beyond the range of the signal, the logarithm of the distance adds up.
         """
         value, slope = self._units.to_image(self.experts.numpy(), linear=self.linear)
         return Kernels.from_geometry(self.geometry.double().numpy(), value, slope)

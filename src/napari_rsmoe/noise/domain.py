@@ -17,7 +17,9 @@ from .noise_model import NoiseModel, PoissonGaussian
 from .spectrum import coloured
 
 FAINTEST = 1 / 16
-"""Least standard deviation that the noise of a channel is counted with, relative to the channel with the most."""
+"""Least standard deviation that the noise of a channel is counted with, in ranges of the channel's own values, relative
+to the channel that has the most in its own range. Less would let a channel without noise decide where all kernels go;
+the ranges of channels, such as a bright and a dark dye, may differ by any factor."""
 DARK = 3.0
 """Mean number of photons for each pixel below which the light of an estimate is corrected. Above, it needs no care."""
 LOCAL_MEAN = 2.0
@@ -78,9 +80,9 @@ class StabilisedDomain:
         if self.sigma == 0:
             return
         # A channel without noise takes part with a little, and is returned nearly as it is.
-        least = FAINTEST * math.sqrt(float(strengths.max()))
+        least = _least_counted(np.sqrt(strengths), np.ptp(near, axis=(0, 1)).astype(np.float64))
         for c, noise in enumerate(model.channels):
-            counted = noise if strengths[c] > least**2 else PoissonGaussian(0, 0, least)
+            counted = noise if strengths[c] > least[c] ** 2 else PoissonGaussian(0, 0, float(least[c]))
             self._stabilisers.append(Stabiliser(counted, float(pixels[..., c].max()), model.limits[c]))
         if len({(each.noise.gain, each.noise.read) for each in self._stabilisers}) == 1 and model.channels[0].gain == 0:
             self._scale = self._stabilisers[0].noise.read
@@ -167,3 +169,18 @@ class StabilisedDomain:
         """Look values up in one of the tables of each channel, and multiply them by a factor."""
         channels = [getattr(each, method)(values[..., c]) for c, each in enumerate(self._stabilisers)]
         return (factor * np.stack(channels, -1)).astype(np.float32)
+
+
+def _least_counted(noise: Array, ranges: Array) -> Array:
+    """Least standard deviation (C) that the noise of each channel is counted with, in the units of both arguments.
+
+    Parameters
+    ----------
+    noise : ndarray, shape (C,)
+        Standard deviations, of which at least one is above 0.
+    ranges : ndarray, shape (C,)
+        Widths of the ranges of values of the channels. A channel of one value gets that of the widest.
+    """
+    ranges = np.where(ranges > 0, ranges, ranges.max() or 1.0)
+    least: Array = FAINTEST * float((noise / ranges).max()) * ranges
+    return least

@@ -12,6 +12,7 @@ from .. import engine
 from ..arrays import Array, Floats, Mask
 from ..image.format import ImageFormat
 from ..image.inputs import Inputs
+from ..image.masks import fill_mirrored
 from ..image.value_range import beyond_range, compressed, expanded
 from .channels import Channels, Models
 from .clipping import two_valued
@@ -49,12 +50,14 @@ FAR_BEYOND = 0.5
 def measured_pixels(inputs: Inputs) -> tuple[Floats, Mask]:
     """Pixels (H, W, C) of an image whose noise is to be measured, and which of them (H, W) count.
 
-    Pixels far beyond the range of the others do not count, and the others are compressed to their logarithm.
+    Pixels that are left out are filled with the noise of the pixels around them: scattered ones would otherwise leave
+    nearly no place of the image whole. Pixels far beyond the range of the others do not count, and the others are
+    compressed to their logarithm.
     """
-    used = ~inputs.left_out
+    pixels = fill_mirrored(inputs.pixels, inputs.left_out)
     if not inputs.extreme:
-        return inputs.pixels, used
-    return compressed(inputs.pixels), used & ~beyond_range(inputs.pixels, FAR_BEYOND)
+        return pixels, np.ones(pixels.shape[:2], bool)
+    return compressed(pixels), ~beyond_range(pixels, FAR_BEYOND)
 
 
 def in_linear_units(model: NoiseModel, layout: ImageFormat) -> NoiseModel:

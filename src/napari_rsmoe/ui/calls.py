@@ -5,6 +5,7 @@ Both are made from the tables of `parameters`, so that whatever a form can set i
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,8 +139,13 @@ def call_text(function: str, settings: Mapping[str, Any], *arguments: str, **exp
     *arguments, **expressions : str
         Further arguments and keywords, as Python.
     """
-    keywords = [f"{name}={value!r}" for name, value in settings.items()]
+    keywords = [f"{name}={_literal(value)}" for name, value in settings.items()]
     return f"{function}({', '.join([*arguments, *keywords, *(f'{k}={v}' for k, v in expressions.items())])})"
+
+
+def _literal(value: Any) -> str:
+    """A value as Python writes it."""
+    return "float('nan')" if isinstance(value, float) and math.isnan(value) else repr(value)
 
 
 def _more(subject: Subject, channel_axis: int | None = None) -> dict[str, str]:

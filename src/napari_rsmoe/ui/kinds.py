@@ -238,6 +238,8 @@ class FloatParameter(Number):
     ----------
     positive : bool
         Whether the number must be above 0; `low` is then of no account.
+    nan : bool
+        Whether NaN is accepted too, which fields of forms cannot hold.
     decimals : int
         How many digits a form shows behind the point.
     slider : (float, float)
@@ -247,6 +249,7 @@ class FloatParameter(Number):
     low: float = -math.inf
     high: float = math.inf
     positive: bool = False
+    nan: bool = False
     decimals: int = 2
     slider: tuple[float, float] = (0.0, 1.0)
 
@@ -259,7 +262,7 @@ class FloatParameter(Number):
     @property
     def range(self) -> Range:
         """The numbers that are accepted."""
-        return Range(self.low, self.high, positive=self.positive)
+        return Range(self.low, self.high, positive=self.positive, nan=self.nan)
 
     def write(self, value: Any) -> str:
         """Return the shortest text that gives the same number."""

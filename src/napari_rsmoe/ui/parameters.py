@@ -146,10 +146,11 @@ LEFT_OUT: tuple[Parameter, ...] = (
         name="nodata",
         label="Missing data",
         help="Value of pixels without data, which are left out and keep it. By default the value that the file names, "
-        "or one that is customary, such as -32768, -9999 or -3.4e38, if it lies far from all others.",
+        "or one that is customary, such as -32768, -9999 or -3.4e38, if it lies far from all others. On the command "
+        "line and in Python it may be nan.",
         default="auto",
         automatic=Automatic("auto", "as the file says"),
-        **ranges.VALUE.ends,
+        **ranges.NODATA.ends,
         decimals=4,
         first=-9999,
         advanced=True,
