@@ -136,7 +136,7 @@ def test_outputs_are_checked_before_the_work(tmp_path, picture, monkeypatch):
     model = tmp_path / "a.rsmoe"
     assert run("fit", tmp_path / "a.png", tmp_path / "b.png", *FEW, "--model", model).exit_code == 0
     before = names(tmp_path)
-    monkeypatch.setattr(napari_rsmoe, "fit", lambda *_, **__: pytest.fail("it has begun to fit"), raising=False)
+    monkeypatch.setattr("napari_rsmoe.fitting.fit.fit", lambda *_, **__: pytest.fail("it has begun to fit"))
     monkeypatch.setattr(napari_rsmoe.Model, "render", lambda *_, **__: pytest.fail("it has begun to draw"))
     for arguments in (
         ("fit", tmp_path / "a.png", tmp_path / "c.png", "--model", tmp_path / "no" / "c.rsmoe"),
@@ -177,7 +177,7 @@ def test_a_defect_shows_its_traceback(tmp_path, picture, monkeypatch):
     def broken(*arguments, **options):
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(napari_rsmoe, "fit", broken, raising=False)
+    monkeypatch.setattr("napari_rsmoe.fitting.fit.fit", broken)
     write_image(tmp_path / "a.png", picture)
     result = run("fit", tmp_path / "a.png", tmp_path / "b.png")
     assert result.exit_code == 1
@@ -189,7 +189,7 @@ def test_too_little_memory_is_told(tmp_path, picture, monkeypatch):
     def greedy(*arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr(napari_rsmoe, "fit", greedy, raising=False)
+    monkeypatch.setattr("napari_rsmoe.fitting.fit.fit", greedy)
     write_image(tmp_path / "a.png", picture)
     result = run("fit", tmp_path / "a.png", tmp_path / "b.png")
     assert (result.exit_code, "not enough memory" in result.stderr) == (1, True)
