@@ -64,7 +64,7 @@ def test_nothing_loads_torch_before_it_is_used() -> None:
         "assert files.get_reader('a.rsmoe') and not files.get_reader('a.tif')\n"
         "samples.micrograph()\n"
         "assert 'qtpy' not in sys.modules and 'magicgui' not in sys.modules\n"
-        "from napari_rsmoe.plugin.widgets import denoise, fit, kernels, upscale\n"
+        "from napari_rsmoe.plugin.widgets import denoise, files, fit, kernels, upscale\n"
         "assert 'torch' not in sys.modules, 'torch'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 from ..errors import ImageError
@@ -105,6 +106,7 @@ def pair_up(
     suffix: str | None = None,
     *,
     overwrite: bool = False,
+    names: str = "*",
     advice: str = "",
 ) -> list[Pair]:
     """List the pairs of files for an input and its outputs, and create the folders of the outputs.
@@ -116,11 +118,14 @@ def pair_up(
     source : Path
         INPUT. A folder that is not a Zarr store stands for the images in it, and all outputs are then folders too.
     targets : sequence of Target
-        OUTPUT, and the further outputs that were given. A folder gets a file with the name of the image.
+        OUTPUT, by whatever name, and the further outputs that were given. A folder gets a file with the name of the
+        image.
     suffix : str or None
         Value of --format, for files in a folder.
     overwrite : bool
         Whether existing files are replaced, whatever they are.
+    names : str
+        Pattern of the names of the images of a folder, such as "*_c1*.tif".
     advice : str
         Appended to an error where the user may have meant several images.
 
@@ -135,9 +140,12 @@ def pair_up(
     """
     if source.is_dir() and not is_store(source):
         _check_distinct(source, {target.option: target.path for target in targets})
-        images = _without_parts(sorted(path for path in source.iterdir() if is_image_path(path)))
+        images = _without_parts(
+            sorted(each for each in source.iterdir() if fnmatch(each.name, names) and is_image_path(each))
+        )
         if not images:
-            raise ImageError(f"There is no image in the folder {source}; accepted are {', '.join(READABLE)}.")
+            like = "" if names == "*" else f" with a name like {names}"
+            raise ImageError(f"There is no image{like} in the folder {source}; accepted are {', '.join(READABLE)}.")
         for target in targets:
             if target.names_file or (target.path.exists() and not target.path.is_dir()):
                 raise WrongUseError(f"INPUT is a folder, so {target.option} must be a folder too, not {target.path}.")
@@ -152,8 +160,8 @@ def pair_up(
     for image in images:
         named = {t.option: t.inside(image, suffix) if t in folders else t.path for t in targets}
         _check_distinct(image, named)
-        extras = {option.lstrip("-"): path for option, path in named.items() if option != "OUTPUT"}
-        pairs.append(Pair(image, named["OUTPUT"], extras, _maker_of(verb, image)))
+        extras = {target.name: named[target.option] for target in targets[1:]}
+        pairs.append(Pair(image, named[targets[0].option], extras, _maker_of(verb, image)))
     _check_collisions(pairs)
     if not source.exists():
         raise ImageError(f"There is no file {source}.{advice if set(source.name) & set('*?') else ''}")

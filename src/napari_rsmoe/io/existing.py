@@ -75,16 +75,24 @@ def remember(path: Path, written: Path, maker: str) -> None:
         _forget_old(record.parent)
 
 
-def _facts(path: Path, written: Path, maker: str) -> dict[str, object]:
-    """What a record holds: the maker, and the size and time of change of the file, or of all files of a folder."""
-    written = Path(os.path.realpath(written))
-    status = [file.stat() for file in (written.rglob("*") if written.is_dir() else [written])]
+def state_of(path: Path) -> dict[str, int] | None:
+    """Size in bytes and time of change, in ns, of a file or of all files of a folder; None if there is nothing."""
+    try:
+        status = [file.stat() for file in (path.rglob("*") if path.is_dir() else [path])]
+    except OSError:
+        return None
     return {
-        "path": os.path.realpath(path),
-        "maker": maker,
         "bytes": sum(each.st_size for each in status),
         "changed": max((each.st_mtime_ns for each in status), default=0),
     }
+
+
+def _facts(path: Path, written: Path, maker: str) -> dict[str, object]:
+    """What a record holds: the maker, and the size and time of change of the file, or of all files of a folder."""
+    state = state_of(Path(os.path.realpath(written)))
+    if state is None:
+        raise FileNotFoundError(str(written))
+    return {"path": os.path.realpath(path), "maker": maker, **state}
 
 
 def _record(path: Path) -> Path:

@@ -1,0 +1,84 @@
+"""The Files widget in a real window: a folder in, a folder of results out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from driving import Wait, last_words, open_widget, press
+
+from napari_rsmoe import denoise, read_image, write_image
+
+
+@pytest.fixture
+def folder(tmp_path: Path, noisy: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RSMOE_STATE", str(tmp_path / "state"))
+    source = tmp_path / "cells"
+    source.mkdir()
+    for name in ("one", "two", "other"):
+        write_image(source / f"{name}.tif", noisy)
+    return source
+
+
+def opened(viewer: Any, folder: Path) -> Any:
+    widget = open_widget(viewer, "Files")
+    widget.source.line_edit.value = str(folder)
+    widget._propose_folder()
+    widget.forms["denoise"].set({"models": 2, "preset": "fast", "noise": 12.0})
+    return widget
+
+
+def test_a_folder_is_processed_and_taken_up_again(
+    viewer: Any, run_until: Wait, folder: Path, noisy: np.ndarray
+) -> None:
+    widget = opened(viewer, folder)
+    target = folder.parent / "cells_denoised"
+    assert widget.target.line_edit.value == str(target)
+    widget.names.value = "t*"
+    widget.outputs["denoise"]["std"].value = True
+    press(widget.run)
+    assert widget.busy
+    run_until(lambda: not widget.busy)
+    assert [widget.table.item(0, column).text() for column in (0, 2)] == ["two.tif", "done"]
+    np.testing.assert_array_equal(
+        read_image(target / "two.ome.tif").numpy(), denoise(noisy, models=2, preset="fast", noise=12.0).image
+    )
+    assert (target / "uncertainty" / "two.ome.tif").exists()
+    assert widget.status.value.startswith("1 of 1 files are finished")
+    widget.names.value = "*"
+    press(widget.run)
+    run_until(lambda: not widget.busy)
+    assert [widget.table.item(row, 2).text() for row in range(3)] == ["done", "done", "done before"]
+    widget.table.cellDoubleClicked.emit(1, 0)
+    assert len(viewer.layers) == 1
+    assert viewer.layers[0].data.shape == noisy.shape
+
+
+def test_cancel_leaves_no_half_file(viewer: Any, run_until: Wait, folder: Path) -> None:
+    widget = opened(viewer, folder)
+    widget.forms["denoise"].set({"models": 200})
+    press(widget.run)
+    run_until(lambda: widget.queue.entries[0].fraction > 0)
+    press(widget.cancel)
+    run_until(lambda: not widget.busy)
+    assert widget.queue.entries[0].state == "stopped"
+    assert widget.run.text == "Resume"
+    assert "3 are left" in widget.status.value
+    assert not list((folder.parent / "cells_denoised").glob("*.tif"))
+
+
+def test_what_is_missing_is_said_in_words(viewer: Any, folder: Path) -> None:
+    widget = open_widget(viewer, "Files")
+    press(widget.run)
+    assert "Choose a folder" in last_words()
+    widget.source.line_edit.value = str(folder)
+    widget.target.line_edit.value = str(folder)
+    press(widget.run)
+    assert "are the same" in last_words()
+    widget.target.line_edit.value = str(folder.parent / "out")
+    widget.names.value = "x*"
+    press(widget.run)
+    assert "no image with a name like x*" in last_words()
+    assert not widget.busy
