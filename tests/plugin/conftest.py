@@ -1,4 +1,8 @@
-"""Fixtures of the napari plugin's tests. Windows need a display: `make test` starts Xvfb where there is none."""
+"""Fixtures of the napari plugin's tests. `make test` starts Xvfb where there is no display.
+
+Without a display they run on Qt's offscreen platform, where there is no OpenGL: the canvas stays empty, and only the
+tests that look at its picture (fixture `canvas`) are skipped.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +20,21 @@ os.environ["NAPARI_CONFIG"] = ""  # napari keeps its settings in memory
 
 pytest.importorskip("napari", reason="napari is not installed: pip install 'napari-rsmoe[test]'")
 
-HAS_DISPLAY = sys.platform != "linux" or bool(os.environ.get("DISPLAY"))
-needs_window = pytest.mark.skipif(
-    not HAS_DISPLAY, reason="no display: run xvfb-run -a -s '-screen 0 1400x900x24 +extension GLX' pytest"
-)
+HAS_OPENGL = sys.platform != "linux" or bool(os.environ.get("DISPLAY"))
+TEXTURE_SIDE = 16384  # Pixels; what napari is told where there is no OpenGL to ask.
+if not HAS_OPENGL:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    import napari._vispy  # noqa: F401  # It chooses the functions of OpenGL.
+    from vispy.gloo import gl
+
+    gl.glGetParameter = lambda name: {gl.GL_EXTENSIONS: "", gl.GL_VERSION: "2.1"}.get(name, TEXTURE_SIDE)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if {"viewer", "qapp"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(needs_window)
+@pytest.fixture
+def canvas() -> None:
+    """The canvas shows what it should; asked for by tests that look at its picture."""
+    if not HAS_OPENGL:
+        pytest.skip("no OpenGL: run xvfb-run -a -s '-screen 0 1400x900x24 +extension GLX' pytest")
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def test_select_by_feature_delete_and_recolour(viewer: Any, fitted: Any, run_unt
     assert kernels.features["expert"][2] < 20
 
 
-def test_a_mouse_drag_moves_a_kernel(viewer: Any, fitted: Any, run_until: Wait, qtbot: Any) -> None:
+def test_a_mouse_drag_moves_a_kernel(canvas: None, viewer: Any, fitted: Any, run_until: Wait, qtbot: Any) -> None:
     from qtpy.QtCore import QPoint, Qt
 
     kernels = viewer.layers[2]

@@ -116,6 +116,18 @@ def photon_noise(
     return _model(slope, constant, float(plane.min()))
 
 
+def variance_levels(plane: Array, used: Mask | None, limits: Limits, apart: int = 1) -> tuple[Array, Array]:
+    """Brightness (n,) and variance (n,) of the noise at the levels that `variance_line` fits; empty if there are none.
+
+    Parameters
+    ----------
+    plane, used, limits, apart
+        As `variance_line` takes them.
+    """
+    means, variances, _ = _levels(plane, used, limits[1], apart)
+    return means, variances
+
+
 def _model(slope: float, constant: float, lowest: float) -> PoissonGaussian | None:
     """The noise model of a line of variances, in an image whose smallest value is `lowest`."""
     if slope <= 0:

@@ -12,10 +12,10 @@ import numpy as np
 import traitlets
 from PIL import Image
 
+from ..display import measure
 from ..display.pictures import Limits, display_range, shrink, uncertainty_range, uncertainty_rgb
 from ..model.kernels import Kernels
 from ..model.model import Model
-from . import measure
 from .contrast import COLORMAPS, GRAY, Contrast, is_gray, table
 from .pace import Pace
 from .saved import SIDE, Saved, with_outlines

@@ -95,6 +95,15 @@ class EditableKernels:
         """Number of channels of the experts."""
         return self._models[0].channels
 
+    def summed(self, plane: int) -> bool:
+        """Whether the model of a plane is a sum of Gaussians, whose kernels are not mixed by gates."""
+        return self._models[plane].mode == "rbf"
+
+    def size(self, plane: int) -> tuple[int, int]:
+        """(height, width) of the image of a plane, in pixels."""
+        height, width = self._models[plane].shape
+        return height, width
+
     def count(self, plane: int) -> int:
         """Number of kernels of a plane, without deleted ones."""
         return int(self._states[plane].alive.sum())

@@ -82,7 +82,7 @@ def hide_source(viewer: Any, layer_id: str, result: Any) -> list[Any]:
     nothing overlaps, so nothing is hidden.
     """
     source = layer_by_id(viewer, layer_id)
-    if source is None or _in_grid(viewer):
+    if source is None or in_grid(viewer):
         return []
     sizes = [np.asarray(layer.extent.world) for layer in (source, result)]
     same = sizes[0].shape == sizes[1].shape and (np.abs(sizes[0] - sizes[1]) <= np.abs(source.scale)).all()
@@ -105,7 +105,7 @@ def _family(viewer: Any, layer_id: str) -> list[Any]:
     ]
 
 
-def _in_grid(viewer: Any) -> bool:
+def in_grid(viewer: Any) -> bool:
     """Whether layers lie side by side."""
     canvas: Any = getattr(viewer, "canvas", None)  # Before napari 0.9 the grid belonged to the viewer.
     return bool((canvas.grid if hasattr(canvas, "grid") else viewer.grid).enabled)

@@ -147,8 +147,8 @@ def shape_style(colours: np.ndarray, edge_width: float) -> dict[str, Any]:
 
 
 def shapes_edge(table: EditableKernels) -> float:
-    """Width of the outlines in pixels, relative to the size of the kernels."""
-    return float(np.clip(0.08 * np.median(table.kernels(0).axes), 0.12, 1.0))
+    """Width of the outlines in pixels, relative to the size of the kernels. Thinner ones would look dashed."""
+    return float(np.clip(0.08 * np.median(table.kernels(0).axes), 0.4, 1.0))
 
 
 def _surface_output(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from magicgui.widgets import Container
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QSizePolicy, QTabBar, QWidget
+
+SETTLED = 100
+"""Milliseconds after which Qt has laid out tabbed docks; a dock that is raised before stays behind the others."""
 
 
 class DockedWidget(Container):
@@ -47,6 +51,14 @@ class DockedWidget(Container):
         layout: Any = self.column.layout()
         layout.insertWidget(layout.count() - 1, widget)
 
+    def raise_dock(self) -> None:
+        """Show the dock of this widget in front of those that share its place."""
+        with suppress(RuntimeError):  # The window is being closed.
+            dock = self.native.parent() if self._docked else None
+            if isinstance(dock, QDockWidget):
+                dock.show()
+                dock.raise_()
+
     def on_close(self) -> None:
         """Called when the dock of the widget has been closed."""
 
@@ -72,7 +84,7 @@ class DockedWidget(Container):
             same_area = window.dockWidgetArea(other) == window.dockWidgetArea(dock)
             if other is not dock and isinstance(inner, DockedWidget) and same_area and not other.isFloating():
                 window.tabifyDockWidget(other, dock)
-                dock.raise_()
+                QTimer.singleShot(SETTLED, self.raise_dock)
                 for bar in window.findChildren(QTabBar):  # Titles are scrolled rather than cut.
                     bar.setElideMode(Qt.TextElideMode.ElideNone)
                     bar.setUsesScrollButtons(True)

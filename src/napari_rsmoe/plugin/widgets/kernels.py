@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, Label, LineEdit, PushButton, SpinBox
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 from ..editing import EditableKernels
 from ..files import write_table
 from ..layers.choosing import at_positions, heaviest, in_box, only, passing
+from ..layers.explaining import MOST_NAMED, explained
 from ..layers.following import apply_changes, find_changes, recoloured, redraw
 from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features, separate_tables
 from ..names import METADATA_KEY
@@ -22,9 +24,12 @@ from .docked import DockedWidget
 from .following_image import FollowingImage
 from .form import column_of, row_of
 from .layer_choice import LayerChoice
+from .units import short_unit
 from .watching import LayerWatch
 
 HEAVIEST, VIEW, FILTER, SELECTED = "the heaviest", "those in view", "those that pass the filter", "those selected"
+NO_PLACE = "Move the mouse over the image to see which kernels make a pixel."
+MOUSE_RESTS = 30  # Milliseconds between a move of the mouse and the explanation of the pixel below it.
 MOST_FEWER = 500  # Largest number of kernels in a layer that is quick to edit.
 
 
@@ -63,14 +68,20 @@ class KernelsWidget(DockedWidget):
         self.redo = PushButton(text="Redo", enabled=False, tooltip="Ctrl-Shift-Z in the shapes layer.")
         self.follow = CheckBox(value=True, text="The image follows", tooltip="Render the model again after each edit.")
         self.save = PushButton(text="Save model…", tooltip="Write a .rsmoe file.")
+        self.pointed = Label(
+            value=NO_PLACE,
+            tooltip="Each pixel of the model is a mean of what the kernels around it say. The percentages are the "
+            "gates: how much each of them counts there. Sizes are standard deviations along the axes of the kernel.",
+        )  # fmt: skip
         super().__init__(
             [
                 column_of(self.layer), row_of(self.info), column_of(self.draw, self.most), row_of(self.redraw),
                 column_of(self.feature, self.low, self.high), row_of(self.select, self.delete),
                 column_of(self.expert), row_of(self.recolour), row_of(self.undo, self.redo),
-                row_of(self.follow, self.save),
+                row_of(self.follow, self.save), row_of(self.pointed),
             ]
         )  # fmt: skip
+        self._keep_room()
         self.layer.changed.connect(self._follow_layer)
         self.redraw.changed.connect(self.draw_again)
         self.feature.changed.connect(self._show_range)
@@ -81,7 +92,25 @@ class KernelsWidget(DockedWidget):
         self.redo.changed.connect(lambda: self.step_forward())
         self.save.changed.connect(self._choose_file)
         self.native.destroyed.connect(self._image.close)
+        self._mouse_rests = QTimer(self.native)
+        self._mouse_rests.setSingleShot(True)
+        self._mouse_rests.setInterval(MOUSE_RESTS)
+        self._mouse_rests.timeout.connect(self.explain)
+        napari_viewer.mouse_move_callbacks.append(self._on_mouse)
         self._follow_layer()
+
+    def _keep_room(self) -> None:
+        """Room for all lines below the mouse, so that the fields do not jump while the mouse moves."""
+        label = self.pointed.native
+        label.setWordWrap(True)
+        label.setAlignment(Qt.AlignmentFlag.AlignTop)
+        label.setMinimumHeight((MOST_NAMED + 4) * label.fontMetrics().height())
+        label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def on_close(self) -> None:
+        """Look no longer at the mouse."""
+        if self._on_mouse in self._viewer.mouse_move_callbacks:
+            self._viewer.mouse_move_callbacks.remove(self._on_mouse)
 
     # ------------------------------------------------------------------ the layer
 
@@ -276,6 +305,26 @@ class KernelsWidget(DockedWidget):
                 self.save_to(path)
 
     # ------------------------------------------------------------------ what is shown
+
+    def _on_mouse(self, _viewer: Any, _event: Any) -> None:
+        if not self._mouse_rests.isActive():
+            self._mouse_rests.start()
+
+    def explain(self) -> None:
+        """Say which kernels make the pixel under the mouse."""
+        layer, table = self._layer(), self.table()
+        if layer is None or table is None:
+            self.pointed.value = NO_PLACE
+            return
+        y, x = np.asarray(layer.world_to_data(self._viewer.cursor.position[-layer.ndim :]), float)[-2:]
+        plane = self._plane_in_view(layer, table)
+        height, width = table.size(plane)
+        if not (-0.5 <= y <= height - 0.5 and -0.5 <= x <= width - 0.5):
+            self.pointed.value = NO_PLACE
+            return
+        square = float(layer.scale[-1]) if np.isclose(layer.scale[-1], layer.scale[-2]) else 1.0
+        unit = short_unit(layer.units[-1]) if square != 1.0 else "px"
+        self.pointed.value = explained(table, plane, float(y), float(x), (square, unit))
 
     def _render(self, planes: list[int]) -> None:
         table = self.table()
