@@ -35,6 +35,8 @@ SCALE = Range(high=10**6, positive=True)
 """Pixels of a drawing along one pixel of the image. Beyond, neighbouring pixels coincide in float32."""
 SHARPEN = Range(1e-6, 1e6)
 """Factor by which kernels shrink. Beyond, float32 overflows."""
+BLOCK = Range(32, 2**16, whole=True)
+"""Side of the blocks of an image, px. Smaller ones are mostly halo; larger ones are whole images."""
 THREADS = Range(1, 1024, whole=True)
 """Threads of the processor. More than it has cores only cost time."""
 QUALITY = Range(1, 100, whole=True)

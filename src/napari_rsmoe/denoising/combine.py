@@ -16,8 +16,8 @@ from .members import DISTURBANCE
 from .multiscale import refine_scales
 from .nonlocal_bayes import filter_tasks, refine
 from .residual import bound_residual
-from .result import Estimate
-from .uncertainty import error_variance
+from .result import Estimate, Whole
+from .uncertainty import error_variance, residual_correlation
 
 Value = TypeVar("Value")
 MOMENT = 1.0
@@ -25,22 +25,22 @@ MOMENT = 1.0
 slower, fewer give noisier results of small images that were stopped."""
 
 
-def combine(ensemble: Ensemble, times: Timetable) -> Estimate:
+def combine(ensemble: Ensemble, times: Timetable, whole: Whole | None = None) -> Estimate:
     """Fuse the models, restore texture with similar patches, and estimate the error of the result.
 
     If the job is stopped, its models are fused and filtered only if that takes a moment; else the result is their mean,
-    whose error is not known.
+    whose error is not known. `whole` holds what was found for the image of which this one is a block.
     """
     moment = times.remaining("fusion") <= MOMENT
     if times.stopped and not moment:
         return _mean(ensemble)
     try:
-        return _combined(ensemble, None if times.stopped else times)
+        return _combined(ensemble, None if times.stopped else times, whole)
     except StoppedError:
         return _mean(ensemble)
 
 
-def _combined(ensemble: Ensemble, times: Timetable | None) -> Estimate:
+def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) -> Estimate:
     """The combination of all stages, each of which reports to the timetable and may raise StoppedError."""
 
     def stage(name: str, work: Callable[[], Value], tasks: int | None = None) -> Value:
@@ -63,16 +63,23 @@ def _combined(ensemble: Ensemble, times: Timetable | None) -> Estimate:
         refined = stage("filter", lambda: refine_scales(noisy, fused.image, variance, spectrum))
 
     def finish() -> Estimate:
-        bounded = bound_residual(noisy, refined, variance, uneven=noise.extreme)
+        bounded = bound_residual(noisy, refined, variance, uneven=noise.uneven)
         denoised = opponent.image(bounded.image)
         engine.pause()
-        image = noise.with_light(noise.restored(denoised), observation.inputs.pixels, used)
+        restored = noise.restored(denoised)
+        facts = whole
+        if facts is None:
+            light = noise.light(restored, observation.inputs.pixels, used)
+            white = spectrum is None and len(ensemble.models) > 1
+            facts = Whole(residual_correlation(bounded.image, noisy, variance) if white else None, light)
+        image = noise.with_light(restored, facts.light)
         if len(ensemble.models) < 2:
-            return Estimate(image, np.zeros_like(image))
+            return Estimate(image, np.zeros_like(image), facts)
         engine.pause()
-        white = spectrum is None
-        error = error_variance(bounded.image, noisy, variance, fused.spread, bounded.leverage, opponent, white=white)
-        return Estimate(image, np.sqrt(opponent.image_variance(error)) * noise.slopes(denoised))
+        error = error_variance(
+            bounded.image, noisy, variance, fused.spread, bounded.leverage, opponent, correlation=facts.correlation
+        )
+        return Estimate(image, np.sqrt(opponent.image_variance(error)) * noise.slopes(denoised), facts)
 
     estimate = stage("error bar", finish)
     if times is not None:

@@ -28,6 +28,7 @@ from .ensemble import Ensemble, fit_ensemble
 from .memory import check_denoising
 from .observation import Observation
 from .options import Options
+from .plane_in_blocks import BlockChoice, denoise_plane_in_blocks
 from .plans import REFERENCE_NOISE, plan_ensemble
 from .result import Denoised, Estimate
 from .task import Task
@@ -64,6 +65,7 @@ def denoise(
     seed: int = 0,
     device: str = "auto",
     memory: Memory = None,
+    block: int | str = "auto",
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
 ) -> Denoised:
@@ -139,7 +141,11 @@ def denoise(
         Where to compute. "auto" takes CUDA if it works, and the CPU if the memory of the device does not suffice.
     memory : int or str, optional
         Memory that the job may take at its peak: a number of bytes, or a text such as "4G". By default half of what is
-        free. What would take more is refused before it begins.
+        free. What would take more is done in blocks, and what does not fit even so is refused before it begins.
+    block : int or "auto"
+        Side in pixels of the blocks that are worked on one after the other. "auto" takes the whole image if it fits the
+        memory, else the largest blocks that fit. In blocks the result has no models, and it differs from that of
+        the whole by other random numbers.
     channel_axis : int, None or "auto"
         Axis that holds channels; "auto" takes a last axis of length 3 or 4.
     callback : callable, optional
@@ -203,18 +209,21 @@ def denoise(
         device=device,
     )
     _check_result(fill, dtype)
-    inputs = Inputs.of(
-        image,
-        channel_axis,
-        weight,
-        mask=mask,
-        ignore_nan=ignore_nan,
-        saturation=saturation,
-        below=below,
-        above=above,
-        nodata=nodata,
-        defects="keep" if is_no_noise(options.noise) else defects,
-    )
+    selection: dict[str, Any] = {
+        "ignore_nan": ignore_nan,
+        "saturation": saturation,
+        "below": below,
+        "above": above,
+        "nodata": nodata,
+        "defects": "keep" if is_no_noise(options.noise) else defects,
+    }
+    blocks = BlockChoice.of(image, channel_axis, options, block, whole=_whole_only(warm_start, checkpoint))
+    if blocks is not None:
+        given = {"weight": weight, "mask": mask}
+        return denoise_plane_in_blocks(
+            blocks, options, selection, given, neighbours, fill=fill, dtype=dtype, callback=callback
+        )
+    inputs = Inputs.of(image, channel_axis, weight, mask=mask, **selection)
     if is_no_noise(options.noise) and not inputs.left_out.any():
         return _as_given(inputs)
     shape, measured = inputs.pixels.shape, isinstance(options.noise, str)
@@ -249,6 +258,12 @@ def denoise(
     return Denoised.of(
         combine(ensemble, times), inputs, observation.noise.sigma, ensemble.models, fill=fill, dtype=dtype, seed=seed
     )
+
+
+def _whole_only(warm_start: Any, checkpoint: Any) -> list[str]:
+    """The keywords that are given and that only an image that is denoised as a whole can have."""
+    given = {"warm_start": warm_start, "checkpoint": checkpoint}
+    return [name for name, value in given.items() if value is not None]
 
 
 def _check_result(fill: bool, dtype: str) -> None:

@@ -1,29 +1,43 @@
-"""Denoise a dask array without reading it: block by block when the result is computed, with one noise model."""
+"""Denoise a dask array without reading it: block by block when the result is computed, with one survey of the whole."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..image.planes import CHANNEL_AXES, check_axes
-from ..noise.estimate import estimate_noise
+from ..image.blocks import Block, BlockPlan
+from ..image.planes import Planes, check_axes
+from ..image.seams import Strip, Values, earlier, in_order, margin
+from ..noise.given import is_no_noise
+from .blockwise import HALO, DenoiseBlocks, surveyed
+from .options import Options
 from .result import Denoised
-from .stack import denoise_stack
 
 LOG = logging.getLogger(__name__)
-OVERLAP = 32
-"""Pixels around a block that are worked on with it. With fewer the seams of blocks can be seen; more take longer."""
 SMALLEST = 128
 """Side in pixels below which blocks are merged: in smaller ones the margin would be most of the work."""
-SAMPLE = 512
-"""Side in pixels of the square from which the noise is estimated, in the middle of the middle plane."""
 WHOLE_ONLY = ("weight", "mask", "warm_start", "neighbours", "checkpoint", "callback", "create", "average")
 """Keywords that speak of the whole image, which no block knows."""
+SELECTION = ("ignore_nan", "saturation", "below", "above", "nodata", "defects")
+"""Keywords about what is left out."""
+OPTIONS = {
+    "models": "auto", "n_kernels": "auto", "noise": "auto", "preset": "balanced", "start": "content", "threshold": None,
+    "allocation": None, "seed": 0, "device": "auto",
+}  # fmt: skip
+"""Keywords of `Options.checked`, with the defaults of `denoise`."""
+
+
+def split_settings(settings: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
+    """The options among the keywords of `denoise`, checked, and those about what is left out."""
+    options = Options.checked(**{name: settings.get(name, default) for name, default in OPTIONS.items()})
+    selection = {name: settings[name] for name in SELECTION if name in settings}
+    return options, selection | ({"defects": "keep"} if is_no_noise(options.noise) else {})
 
 
 def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
@@ -46,9 +60,8 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
 
     Notes
     -----
-    Only a sample is read now: the middle `SAMPLE` x `SAMPLE` pixels of the middle plane. Its noise is estimated, unless
-    ``noise`` is given, and holds for the whole. Each block is denoised with `OVERLAP` pixels around it, so results
-    depend a little on the chunks.
+    Only the sample of the survey is read now. Each block is denoised with the pixels around it, so results hardly
+    depend on the chunks.
     """
     import dask.array as da  # here: the caller has loaded it
 
@@ -56,66 +69,90 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
     refused = sorted(name for name in WHOLE_ONLY if _is_given(settings.get(name)))
     if refused:
         raise ImageError(f"{', '.join(refused)} cannot be given for a dask array; compute it first: image.compute().")
-    kept = {name: value for name, value in settings.items() if name not in WHOLE_ONLY}
-    if isinstance(kept.get("noise", "auto"), str):
-        sample = _sample(data, axes)
-        kept["noise"] = estimate_noise(sample, channel_axis=2 if sample.ndim == 3 else None)
-        LOG.info("Noise of the middle %d x %d px of the middle plane: %s", *sample.shape[:2], kept["noise"])
-    whole = data.rechunk({k: _chunk(letter, data.chunks[k]) for k, letter in enumerate(axes)})
-    depth = {k: OVERLAP if letter in "YX" else 0 for k, letter in enumerate(axes)}
-    overlap: Any = da.overlap.overlap
-    padded = overlap(whole, depth=depth, boundary="none")
-    kind = np.result_type(data.dtype, np.float32)
-    both = padded.map_blocks(
-        _denoised_block, axes, depth, padded.numblocks, kept, kind,
-        dtype=kind, new_axis=0, chunks=((2,), *whole.chunks), meta=np.empty((0,) * (data.ndim + 1), kind),
-    )  # fmt: skip
-    level: Any = getattr(kept["noise"], "sigma", kept["noise"])
-    noise = float(level) if isinstance(level, int | float) else float("nan")
-    image = both[0].astype(data.dtype if kept.get("dtype", "same") == "same" else kind)
-    return Denoised(image, both[1].astype(np.float32), noise, [])
+    options, selection = split_settings(settings)
+    planes = Planes(data, axes, independent_channels=bool(settings.get("independent_channels", False)))
+    height, width = planes.plane_shape[:2]
+    work = surveyed(
+        lambda number, part: planes.part(number, *part),
+        (height, width),
+        range(len(planes)),
+        options,
+        selection,
+        fill=settings.get("fill", True),
+        dtype=settings.get("dtype", "same"),
+    )
+    LOG.info("Noise of a sample of the image: standard deviation %.4g", work.found.noise)
+    plan = _plan(data.chunks, planes, settings.get("block", "auto"))
+    both = np.empty((len(planes), *plan.grid), object)
+    for number in range(len(planes)):
+        both[number] = _blocks(planes, number, plan, work)
+    image, std = (_assembled(da, planes, both, which) for which in (0, 1))
+    return Denoised(image.astype(work.found.dtype), std.astype(np.float32), work.found.noise, [])
 
 
 def _is_given(value: Any) -> bool:
     return not (value is None or (isinstance(value, int | tuple | list) and not value))
 
 
-def _chunk(letter: str, chunks: tuple[int, ...]) -> Any:
-    """The chunks of an axis: all channels in one, one plane each, and no block too small to be worked on alone."""
-    if letter in CHANNEL_AXES:
-        return -1
-    if letter not in "YX":
-        return 1
-    return chunks if min(chunks) >= SMALLEST else max(SMALLEST, chunks[0])
+def _plan(chunks: Sequence[tuple[int, ...]], planes: Planes, block: Any) -> BlockPlan:
+    """The blocks: those of the first chunk, unless that is too small to be worked on."""
+    y, x = (chunks[planes.axes.index(letter)] for letter in "YX")
+    side = block if isinstance(block, int) else max(SMALLEST, min(max(y), max(x)))
+    return BlockPlan((sum(y), sum(x)), side, HALO)
 
 
-def _sample(data: Any, axes: str) -> NDArray[Any]:
-    """The middle of the middle plane, (Y, X) or (Y, X, C)."""
-    index: list[int | slice] = []
-    for letter, length in zip(axes, data.shape, strict=True):
-        start = max(0, (length - SAMPLE) // 2)
-        inside = slice(start, start + SAMPLE) if letter in "YX" else slice(None)
-        index.append(inside if letter in "YX" or letter in CHANNEL_AXES else length // 2)
-    values = np.asarray(data[tuple(index)])
-    left = [letter for letter, each in zip(axes, index, strict=True) if isinstance(each, slice)]
-    order = [left.index("Y"), left.index("X"), *(k for k, letter in enumerate(left) if letter in CHANNEL_AXES)]
-    moved = values.transpose(order)
-    return moved.reshape(*moved.shape[:2], -1) if moved.ndim > 2 else moved
+@dataclass(frozen=True)
+class _Work:
+    """Works on a block that dask has computed, in the order of axes of the whole array."""
+
+    work: DenoiseBlocks
+    planes: Planes
+
+    def values(self, pixels: NDArray[Any], number: int, block: Block) -> Values:
+        """The block with its margin."""
+        return self.work(self.planes.arranged(pixels), number, block)
+
+    def margin(self, values: Values, block: Block) -> list[Strip]:
+        """The margin of a block."""
+        return margin(block, self.work.shape, values)
+
+    def finished(
+        self, values: Values, number: int, block: Block, neighbours: Sequence[tuple[Block, list[Strip]]]
+    ) -> NDArray[Any]:
+        """The core of a block and its error bar, (2, ...)."""
+        made = self.work.finished(values, number, block, neighbours)
+        kind = np.result_type(*made)
+        return np.stack([self.planes.stored(each.astype(kind, copy=False)) for each in made])
 
 
-def _denoised_block(
-    block: NDArray[Any],
-    axes: str,
-    depth: Mapping[int, int],
-    numblocks: tuple[int, ...],
-    settings: Mapping[str, Any],
-    kind: np.dtype[Any],
-    block_id: tuple[int, ...] = (),
-) -> NDArray[Any]:
-    """The image and its error bar for one block, (2, ...), without the margin that it was given."""
-    done = denoise_stack(block, axes, warm_start=False, **settings)
-    inner = tuple(
-        slice(depth[k] if place > 0 else 0, length - (depth[k] if place < numblocks[k] - 1 else 0))
-        for k, (place, length) in enumerate(zip(block_id[1:], block.shape, strict=True))
-    )
-    return np.stack([done.image[inner].astype(kind), done.std[inner].astype(kind)])
+def _blocks(planes: Planes, number: int, plan: BlockPlan, work: DenoiseBlocks) -> NDArray[np.object_]:
+    """The blocks of a plane with their error bars, (2, ...), without the axes that are iterated over; lazy."""
+    import dask.array as da  # here: the caller has loaded it
+    from dask.delayed import delayed
+
+    own = _Work(work, planes.without_data())
+    kind = np.result_type(np.dtype(work.found.dtype), np.float32)
+    values, margins = {}, {}
+    blocks = np.empty(len(plan), object)
+    for k in in_order(plan):
+        read, core = (planes.data[planes.index_of(number, *part)] for part in (plan[k].read, plan[k].core))
+        values[k] = delayed(own.values)(read, number, plan[k])
+        margins[k] = delayed(own.margin)(values[k], plan[k])
+        before = [(plan[n], margins[n]) for n in earlier(plan, k)]
+        blocks[k] = da.from_delayed(delayed(own.finished)(values[k], number, plan[k], before), (2, *core.shape), kind)
+    return blocks.reshape(plan.grid)
+
+
+def _assembled(da: Any, planes: Planes, blocks: NDArray[np.object_], which: int) -> Any:
+    """The image or its error bar, from the blocks of all planes."""
+    kept = [k for k in range(len(planes.axes)) if k not in planes.looped]
+    y, x = (kept.index(planes.axes.index(letter)) for letter in "YX")
+    whole = [
+        da.concatenate([da.concatenate([block[which] for block in row], axis=x) for row in plane], axis=y)
+        for plane in blocks
+    ]
+    if not planes.looped:
+        return whole[0]
+    shape = [planes.data.shape[k] for k in planes.looped]
+    stacked = da.stack(whole).reshape(*shape, *whole[0].shape)
+    return stacked.transpose(np.argsort([*planes.looped, *kept]).tolist())

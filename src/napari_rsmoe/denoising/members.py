@@ -60,7 +60,7 @@ class Members:
         weight, variance = observation.inputs.weight, observation.noise.variance
         self._weight = np.ones(observation.pixels.shape[:2], np.float32) if weight is None else weight
         if variance.any():  # Noisier pixels have less weight.
-            ratio = variance.mean() / np.maximum(variance.mean(2), np.float32(1e-12))
+            ratio = observation.noise.mean_variance / np.maximum(variance.mean(2), np.float32(1e-12))
             self._weight = self._weight * np.clip(ratio, *TRUST)
 
     def batch(self, numbers: list[int]) -> Batch:
@@ -69,7 +69,12 @@ class Members:
         later = [self.task.generation] if self.task.generation else []
         rngs = [np.random.default_rng([self.task.options.seed, number, *later]) for number in numbers]
         noise, plans = self._observation.noise, [self.task.plans[number] for number in numbers]
-        return Batch(numbers, plans, rngs, [self._deviation * noise.sample(self._planes.shape, rng) for rng in rngs])
+        place, shape = self.task.place, self._planes.shape
+        if place is None:
+            signs = [noise.signs(shape, rng) for rng in rngs]
+        else:
+            signs = [place.signs(number, shape) for number in numbers]
+        return Batch(numbers, plans, rngs, [self._deviation * noise.sample(each) for each in signs])
 
     def fitter(self, batch: Batch) -> Optimiser:
         """The fit of a batch, on a raster that contains all of its tile grids."""
@@ -101,7 +106,11 @@ class Members:
 
     def _begin(self, number: int, plan: Plan, rng: np.random.Generator) -> Kernels:
         """The initial kernels of a model, in the pixels and the domain of the image."""
-        start = self.task.options.start(self._observation.pixels, plan.n_kernels, rng)
+        place, pixels = self.task.place, self._observation.pixels
+        if place is None:
+            start = self.task.options.start(pixels, plan.n_kernels, rng)
+        else:
+            start = place.start(pixels, plan.n_kernels, number)
         fresh = start_tensors(start, self._weight.shape)
         warm = self.task.warm_start
         if warm is None:

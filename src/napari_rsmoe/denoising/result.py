@@ -14,12 +14,29 @@ from ..door import door
 from ..image.inputs import Inputs
 from ..image.rounding import rounding_costs, typed_result
 from ..model.model import Model
+from ..noise.domain import Light
 
 JOB = "denoise"
 """Entry "job" in the metadata of models that were fitted to denoise an image."""
 
 LEFT = 0.3
 """Error of a result, in standard deviations of the noise, where a single model tells nothing about it."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What the error bar and the light of an estimate take from the whole image, not from each pixel.
+
+    Attributes
+    ----------
+    correlation : ndarray of float32, shape (C,), or None
+        Correlation of neighbours in the residual of each plane; None: the noise is not white.
+    light : tuple of float or None
+        As of `StabilisedDomain.light`.
+    """
+
+    correlation: Floats | None
+    light: Light
 
 
 @dataclass(frozen=True)
@@ -31,10 +48,13 @@ class Estimate:
     image : ndarray of float32, shape (H, W, C)
     std : ndarray of float32, shape (H, W, C)
         Estimated standard deviation of the error at each pixel; zero for one model.
+    whole : Whole or None
+        What was found for the whole image; None: nothing, as there is no noise or the job was stopped.
     """
 
     image: Floats
     std: Floats
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,19 +112,9 @@ class Denoised:
         seed : int
             Seed for rounding at random.
         """
-        layout = inputs.layout
-        std = layout.place_channels(estimate.std * np.float32(layout.span))
         image = _typed(estimate, inputs, noise, dtype, seed)
-        left_out = layout.place_channels(np.broadcast_to(inputs.left_out[..., None], inputs.pixels.shape))
-        kept = left_out & (not fill)
-        if inputs.missing is not None:
-            kept = kept | layout.place_channels(np.broadcast_to(inputs.missing[..., None], inputs.pixels.shape))
-        std[kept] = np.nan
-        if len(models) == 1 and noise > 0:
-            std[...] = np.nan
-        as_given = kept | (~left_out & (noise == 0))
-        np.copyto(image, inputs.given, where=as_given, casting="unsafe")
-        return cls(image, std, noise * layout.span, models)
+        std = with_kept(image, estimate, inputs, noise, fill=fill, single=len(models) == 1)
+        return cls(image, std, noise * inputs.layout.span, models)
 
     def __repr__(self) -> str:
         models = f"{len(self.models)} model{'s' if len(self.models) != 1 else ''}" if self.models else "no models"
@@ -145,6 +155,34 @@ class Denoised:
 
     def _repr_html_(self) -> str:
         return str(self._repr_mimebundle_().get("text/html", ""))
+
+
+def with_kept(
+    image: np.ndarray, estimate: Estimate, inputs: Inputs, noise: float, *, fill: bool, single: bool
+) -> np.ndarray:
+    """Put values that are kept into a result, in its format, and return its error bar.
+
+    Parameters
+    ----------
+    image : ndarray
+        The result, which is changed.
+    estimate, inputs, noise, fill
+        As for `Denoised.of`.
+    single : bool
+        Whether there is one model only, which tells nothing about the error.
+    """
+    layout = inputs.layout
+    std = layout.place_channels(estimate.std * np.float32(layout.span))
+    left_out = layout.place_channels(np.broadcast_to(inputs.left_out[..., None], inputs.pixels.shape))
+    kept = left_out & (not fill)
+    if inputs.missing is not None:
+        kept = kept | layout.place_channels(np.broadcast_to(inputs.missing[..., None], inputs.pixels.shape))
+    std[kept] = np.nan
+    if single and noise > 0:
+        std[...] = np.nan
+    as_given = kept | (~left_out & (noise == 0))
+    np.copyto(image, inputs.given, where=as_given, casting="unsafe")
+    return std
 
 
 def _typed(estimate: Estimate, inputs: Inputs, noise: float, dtype: str, seed: int) -> np.ndarray:

@@ -117,7 +117,7 @@ class Series:
             channel_axis=2 if plane.image.ndim == 3 else None,
             callback=callback,
         )
-        if self.warm_start:
+        if self.warm_start and result.models:  # Planes that are denoised in blocks have none.
             self._before[key] = result
         if self.settings.get("dtype") == "auto":  # All planes have the type of the first.
             self.settings["dtype"] = "same" if result.image.dtype == plane.image.dtype else "float32"

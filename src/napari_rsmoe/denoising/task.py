@@ -15,6 +15,7 @@ from ..renamed import earlier_keywords
 from .checkpoint import fingerprint
 from .observation import Observation
 from .options import EDITION, MODELS, Options
+from .place import Place
 from .plans import Plan
 from .warm_start import WarmStart
 
@@ -35,6 +36,8 @@ class Task:
         Models of a neighbouring plane, with whose kernels the models are initialised.
     edition : int or None
         Edition of the presets that settings and plans come from; None: those of version 0.1.0.
+    place : Place or None
+        Where the image lies in a larger one, of which it is a block; None: it is whole.
     """
 
     observation: Observation
@@ -42,6 +45,7 @@ class Task:
     plans: list[Plan]
     warm_start: WarmStart | None = None
     edition: int | None = EDITION
+    place: Place | None = None
 
     def continued(self, job: Mapping[str, Any] | None) -> Task:
         """Take up a job that other presets began, with the settings and plans with which it was begun.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..image.blur import blurred
@@ -23,6 +22,8 @@ LEFT_RATE = 2.0
 """The squared error is multiplied by exp(LEFT_RATE * c), where c is the correlation of neighbours in the residual."""
 CORRELATED = np.float32(1.8)
 """Takes the place of this factor if the noise is correlated, as c then says nothing about content."""
+LEAST_NOISE = np.float32(1e-12)
+"""Variance below which the noise counts as having this; it only keeps divisions finite."""
 LEAST_SPREAD = np.float32(1e-5)
 """Spread, in units of the noise variance, that is added so that no pixel is claimed to be without error."""
 LEAST_LEVERAGE = np.float32(1e-4)
@@ -37,7 +38,7 @@ def error_variance(
     leverage: Floats,
     opponent: Opponent,
     *,
-    white: bool,
+    correlation: Floats | None,
 ) -> Floats:
     """Estimate the mean squared error of a denoised image at each pixel.
 
@@ -58,28 +59,26 @@ def error_variance(
         Covariance of the noise and the final image as a share of the noise variance.
     opponent : Opponent
         The transform that made the planes.
-    white : bool
-        Whether the noise is white. If not, neighbours in the residual are correlated anyway, and a constant takes the
-        place of their correlation.
+    correlation : ndarray of float32, shape (C,), or None
+        Correlation of neighbours in the residual, as `residual_correlation` measures it. None: the noise is not white,
+        so that neighbours are correlated anyway, and a constant takes the place of this correlation.
 
     Returns
     -------
     ndarray of float32, shape (C, H, W)
     """
-    noise = np.maximum(variance, np.float32(1e-12))
+    noise = np.maximum(variance, LEAST_NOISE)
     error = noise * np.float32(FACTOR) * opponent.by_plane(1.0, COLOUR_FACTOR)
     wide = blurred(spread, None, SPREAD_BLUR) / noise
     error *= np.power(wide + LEAST_SPREAD, np.float32(SPREAD_POWER))
     error *= np.power(leverage + LEAST_LEVERAGE, np.float32(LEVERAGE_POWER))
-    if white:
-        error *= np.exp(np.float32(LEFT_RATE) * _correlation((noisy - image) / np.sqrt(noise)))[:, None, None]
-    else:
-        error *= CORRELATED
+    error *= CORRELATED if correlation is None else np.exp(np.float32(LEFT_RATE) * correlation)[:, None, None]
     return error
 
 
-def _correlation(residual: NDArray[np.floating]) -> Floats:
-    """Mean product of neighbours along both axes in each plane (C, H, W) of variance 1; from -1 to 1."""
+def residual_correlation(image: Floats, noisy: Floats, variance: Floats) -> Floats:
+    """Correlation of neighbours in the residual of each plane, (C,), from -1 to 1; arguments as of `error_variance`."""
+    residual = (noisy - image) / np.sqrt(np.maximum(variance, LEAST_NOISE))
     sums = np.zeros(len(residual))
     pairs = 0
     for first, second in ((residual[:, 1:], residual[:, :-1]), (residual[..., 1:], residual[..., :-1])):

@@ -60,6 +60,7 @@ class Inputs:
         above: float | None = None,
         nodata: float | str | None = "auto",
         defects: str = "auto",
+        layout: ImageFormat | None = None,
     ) -> Inputs:
         """Check an image and convert it for the engine.
 
@@ -86,6 +87,8 @@ class Inputs:
             Value of missing pixels, as for `masks.Selection`.
         defects : {"auto", "keep"}
             Whether hot and dead pixels are found and left out.
+        layout : ImageFormat, optional
+            Format and range of the whole, if the image is a block of it. By default the range is that of the image.
 
         Raises
         ------
@@ -124,7 +127,7 @@ class Inputs:
         _check_finite(values)
         if defects == "auto":
             weight, values = _without_defects(values, weight)
-        layout = _layout(values, axis, given.dtype.str)
+        layout = _layout(values, axis, given.dtype.str) if layout is None else layout
         return cls(layout.unit(values), layout, weight, given, missing)
 
     @property

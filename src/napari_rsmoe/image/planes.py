@@ -141,6 +141,36 @@ class Planes:
         pixels = np.asarray(self.data[tuple(index)], self._dtype).transpose(self._to_plane)
         return Plane(number, tuple(index), pixels.reshape(self.plane_shape), self.label(number))
 
+    def part(self, number: int, rows: slice, columns: slice) -> NDArray[Any]:
+        """Pixels (Y, X) or (Y, X, C) of a part of a plane, all that is read."""
+        return self.arranged(np.asarray(self.data[self.index_of(number, rows, columns)], self._dtype))
+
+    def arranged(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Pixels that were read with an index of `index_of`, as (Y, X) or (Y, X, C)."""
+        moved = pixels.transpose(self._to_plane)
+        return moved.reshape(*moved.shape[:2], *self.plane_shape[2:])
+
+    def without_data(self) -> Planes:
+        """The same arrangement of axes of an image without pixels, to be sent to another process."""
+        return Planes(
+            np.broadcast_to(np.zeros((), self._dtype), self.data.shape),
+            self.axes,
+            independent_channels=not self.channels,
+        )
+
+    def index_of(self, number: int, rows: slice, columns: slice) -> Index:
+        """The index of a part of a plane in the whole array."""
+        index: list[int | slice] = [slice(None)] * len(self.axes)
+        for k, i in zip(self.looped, self._position(number), strict=True):
+            index[k] = int(i)
+        index[self.axes.index("Y")], index[self.axes.index("X")] = rows, columns
+        return tuple(index)
+
+    def stored(self, part: NDArray[Any]) -> NDArray[Any]:
+        """A part (Y, X) or (Y, X, C) in the order of axes of the whole array."""
+        split = part.shape[:2] + tuple(self.data.shape[k] for k in self.channels)
+        return part.reshape(split).transpose(self._from_plane)
+
     def label(self, number: int) -> str:
         """Where a plane lies, as in `Plane`; nothing is read."""
         return ", ".join(f"{self.axes[k]} {i}" for k, i in zip(self.looped, self._position(number), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,41 +81,57 @@ def typed_result(values: NDArray[Any], layout: ImageFormat, error: float, choice
     >>> counts.dtype.name, bool(abs(counts.mean() - 0.25) < 0.02), len(notes)
     ('uint16', True, 1)
     """
-    kind = np.dtype(layout.dtype)
-    if choice == "float32":
-        return to_type(values, np.float32)
-    if not rounding_costs(error, kind):
+    kind = choose_type(layout, error, choice)
+    if kind.kind == "f" or not rounded_by_chance(layout, error):
         return to_type(values, kind)
+    return to_type(rounded_at_random(values, seed), kind)
+
+
+def choose_type(layout: ImageFormat, error: float, choice: str) -> np.dtype[Any]:
+    """The data type of a result, and a note if rounding costs much; arguments as for `typed_result`."""
+    kind = np.dtype(layout.dtype).newbyteorder("=")
+    if choice == "float32":
+        return np.dtype(np.float32)
+    if not rounding_costs(error, kind):
+        return kind
     if choice == "auto":
         note(
             f"the result is float32 instead of {kind.name}, as rounding would cost more than a tenth of its error"
             f"{f' of {error:.2g}' if error else ''}",
         )
-        return to_type(values, np.float32)
-    displayed = for_display(kind, layout.low, layout.high)
+        return np.dtype(np.float32)
     amount = f", {error:.2g}" if error else ""
-    how = "" if displayed else "; values are rounded up or down at random, so that their mean stays"
+    by_chance = rounded_by_chance(layout, error)
+    how = "; values are rounded up or down at random, so that their mean stays" if by_chance else ""
     note(
         f"rounding to {kind.name} costs more than a tenth of the error of the result{amount}{how}. "
         "dtype='float32' (--dtype float32) keeps fractions",
     )
-    return to_type(values if displayed else rounded_at_random(values, seed), kind)
+    return kind
 
 
-def rounded_at_random(values: NDArray[Any], seed: int = 0) -> NDArray[Any]:
+def rounded_by_chance(layout: ImageFormat, error: float) -> bool:
+    """Whether a result of the type of the image is rounded up or down at random."""
+    return rounding_costs(error, layout.dtype) and not for_display(np.dtype(layout.dtype), layout.low, layout.high)
+
+
+def rounded_at_random(values: NDArray[Any], seed: int = 0, origin: Sequence[int] | None = None) -> NDArray[Any]:
     """Values rounded up or down at random to whole numbers, in their type, with a mean that stays.
 
     Thresholds are evenly spread over every small part of the image, as Roberts' sequence, which generalises multiples
     of the golden ratio, spreads them. So the mean of such a part stays nearly too. Their common offset is drawn by the
-    seed and the values, so that those of two planes of a film are independent.
+    seed and the values, so that those of two planes of a film are independent. Of a block of an image, whose first
+    pixel lies at `origin` in the whole, the thresholds are those of the whole, and the seed alone decides.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(np.ascontiguousarray(values).tobytes())])
+    key = [seed] if origin is not None else [seed, zlib.crc32(np.ascontiguousarray(values).tobytes())]
+    rng = np.random.default_rng(key)
     ratio = 2.0
     for _ in range(STEPS_TO_RATIO):  # The root of ratio^(axes + 1) = ratio + 1: the golden ratio for one axis.
         ratio = (1 + ratio) ** (1 / (values.ndim + 1))
     thresholds = np.full((), rng.random())
     for axis, length in enumerate(values.shape):
-        place = np.arange(length).reshape([-1 if k == axis else 1 for k in range(values.ndim)])
+        first = 0 if origin is None else origin[axis]
+        place = np.arange(first, first + length).reshape([-1 if k == axis else 1 for k in range(values.ndim)])
         thresholds = thresholds + place * ratio ** -(axis + 1)
     rounded: NDArray[Any] = np.floor(values + (thresholds % 1).astype(values.dtype))
     return rounded

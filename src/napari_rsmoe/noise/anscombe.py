@@ -126,7 +126,7 @@ class Stabiliser:
     """
 
     def __init__(self, noise: PoissonGaussian, highest: float, limits: Limits = NO_LIMITS) -> None:
-        self.noise = noise
+        self.noise, self.highest = noise, highest
         bounded = [limit for limit in limits if math.isfinite(limit)]
         if noise.gain > 0:
             most = max((min(highest, limits[1]) - noise.offset) / noise.gain, 1.0)
@@ -148,6 +148,11 @@ class Stabiliser:
         wide = np.linspace(low - reach, high + reach, 2 * GRID)
         self._variance_means, self._variances = stabilised_moments(wide, noise, limits)
         self._tabulate_variances()
+
+    def reaching(self, highest: float, limits: Limits = NO_LIMITS) -> Stabiliser:
+        """Tables that also hold a true value of `highest`; these, if they do."""
+        enough = self.noise.gain == 0 or min(highest, limits[1]) <= self._values[-1]
+        return self if enough else Stabiliser(self.noise, highest, limits)
 
     def _tabulate_variances(self) -> None:
         """Tabulate variances at even steps of the mean, where they are looked up without a search."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from copy import copy
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,10 @@ DARK = 3.0
 """Mean number of photons for each pixel below which the light of an estimate is corrected. Above, it needs no care."""
 LOCAL_MEAN = 2.0
 """Standard deviation of the blur that estimates the brightness at a pixel, px."""
+
+
+Light = tuple[float | None, ...]
+"""Factor of the light of each channel; None: 1."""
 
 
 class StabilisedDomain:
@@ -55,6 +62,8 @@ class StabilisedDomain:
         The transform from the channels to the planes that are denoised, chosen here for all that follows.
     extreme : bool
         Whether a few pixels lie beyond the range of the others.
+    uneven : bool
+        The same of the whole image, if this is the domain of a part of it.
     strength : float
         Standard deviation in the domain of white noise as strong as the strongest frequencies of brightness.
     """
@@ -67,7 +76,7 @@ class StabilisedDomain:
         # A plane without noise keeps a little, so that it stays nearly as it is.
         self.levels = np.maximum(levels, FAINTEST**2 * levels.max()).astype(np.float32)
         self.spectrum = None if model.white else (power - levels + self.levels) / self.levels
-        self.extreme = bool(beyond_range(pixels).any())
+        self.extreme = self.uneven = bool(beyond_range(pixels).any())
         # A few extreme pixels say nothing about the noise around them.
         near = np.clip(pixels, 0, 1) if self.extreme else pixels
         local = gaussian_filter(near, (LOCAL_MEAN, LOCAL_MEAN, 0)).astype(np.float64)
@@ -75,6 +84,7 @@ class StabilisedDomain:
         self.sigma = math.sqrt(float(strengths.mean()))
         self._stabilisers: list[Stabiliser] = []
         self._scale, self._shift = 1.0, 0.0
+        self._mean_variance: np.floating | None = None
         self.strength = 0.0
         self.variance: Floats = np.zeros(pixels.shape, np.float32)
         if self.sigma == 0:
@@ -90,14 +100,76 @@ class StabilisedDomain:
             stabilised = self._stabilised(near)
             self._scale = 1 / float(np.ptp(stabilised))
             self._shift = -float(stabilised.min())
-        means = gaussian_filter(self._stabilised(near), (LOCAL_MEAN, LOCAL_MEAN, 0))
-        self.variance = self._by_channel("variance", means, self._scale**2)
-        if self.extreme:
-            self.variance *= np.square(compression_slope(self._even(pixels)))
+        self.variance = self._variance_of(pixels, near)
         # The strongest frequencies of correlated noise are what must be distinguished from content; clipping, which
         # makes noise weaker, does not make that easier.
         strongest = 1.0 if self.spectrum is None else float(self.spectrum[0].max())
         self.strength = self._scale * math.sqrt(strongest * float(self.levels[0, 0, 0]))
+
+    def _variance_of(self, pixels: Floats, near: Floats) -> Floats:
+        """Variance of the noise at each pixel, whose values without what is extreme are `near`."""
+        means = gaussian_filter(self._stabilised(near), (LOCAL_MEAN, LOCAL_MEAN, 0))
+        variance = self._by_channel("variance", means, self._scale**2)
+        if self.extreme:
+            variance *= np.square(compression_slope(self._even(pixels)))
+        return variance
+
+    def description(self) -> dict[str, Any]:
+        """The domain without the variance of its pixels, in values that JSON can hold."""
+        model = self.model
+        return {
+            "channels": [asdict(each) for each in model.channels],
+            "limits": [list(each) for each in model.limits],
+            "spectrum": None if model.spectrum is None else model.spectrum.tolist(),
+            "correlation": list(model.correlation),
+            "stabilised": [[*asdict(each.noise).values(), each.highest] for each in self._stabilisers],
+            "uneven": self.uneven,
+            "sigma": self.sigma,
+            "strength": self.strength,
+            "scale": self._scale,
+            "shift": self._shift,
+            "mean variance": float(self.mean_variance),
+        }
+
+    @classmethod
+    def described(cls, known: Mapping[str, Any]) -> StabilisedDomain:
+        """Undo `description`; the variance is that of no pixels."""
+        spectrum = None if known["spectrum"] is None else np.array(known["spectrum"])
+        limits = tuple((float(low), float(high)) for low, high in known["limits"])
+        channels = tuple(PoissonGaussian(**each) for each in known["channels"])
+        model = NoiseModel(channels, limits, spectrum, tuple(known["correlation"]))
+        domain = cls(model, np.zeros((1, 1, len(channels)), np.float32))
+        domain.extreme = domain.uneven = bool(known["uneven"])
+        domain.sigma, domain.strength = known["sigma"], known["strength"]
+        domain._scale, domain._shift = known["scale"], known["shift"]
+        domain._mean_variance = np.float32(known["mean variance"])
+        domain._stabilisers = [
+            Stabiliser(PoissonGaussian(*noise), highest, limit)
+            for (*noise, highest), limit in zip(known["stabilised"], limits, strict=True)
+        ]
+        return domain
+
+    def part(self, pixels: Floats) -> StabilisedDomain:
+        """The same domain for other pixels (H, W, C) of the image of which this one was made from a sample.
+
+        Values beyond those of the sample are brought close by their logarithm, as extreme ones are.
+        """
+        domain = copy(self)
+        domain.extreme = bool(beyond_range(pixels).any())
+        if self.sigma == 0:
+            domain.variance = np.zeros(pixels.shape, np.float32)
+            return domain
+        domain._stabilisers = [
+            each.reaching(float(pixels[..., c].max()), self.model.limits[c]) for c, each in enumerate(self._stabilisers)
+        ]
+        domain._mean_variance = self.mean_variance
+        domain.variance = domain._variance_of(pixels, np.clip(pixels, 0, 1) if domain.extreme else pixels)
+        return domain
+
+    @property
+    def mean_variance(self) -> np.floating:
+        """Mean variance of the noise of the whole image, in the domain."""
+        return self.variance.mean() if self._mean_variance is None else self._mean_variance
 
     @property
     def plane_variance(self) -> Floats:
@@ -117,20 +189,29 @@ class StabilisedDomain:
             return values
         return self._by_channel("inverse", self._linear(values) / self._scale - self._shift, 1.0)
 
-    def with_light(self, image: Floats, noisy: Floats, used: Mask) -> Floats:
-        """An estimate (H, W, C) in the engine's range with as much light in all as the noisy image where it is dark.
+    def light(self, image: Floats, noisy: Floats, used: Mask) -> Light:
+        """Factor by which the light of each channel of an estimate (H, W, C) is less than that of the noisy image.
 
         The inverse transform is exact for the mean of noise, but where a filter leaves some noise in the dark, less
-        than a photon for each pixel, it takes light away.
+        than a photon for each pixel, it takes light away. None: the channel is not dark.
         """
-        result = image
+        factors: list[float | None] = []
         for c, model in enumerate(self.model.channels):
+            factors.append(None)
             if model.gain == 0 or any(map(math.isfinite, self.model.limits[c])):
                 continue
             seen, left = (float(each[..., c][used].mean(dtype=np.float64)) - model.offset for each in (noisy, image))
             if 0 < seen < DARK * model.gain and left > 0:
+                factors[-1] = seen / left
+        return tuple(factors)
+
+    def with_light(self, image: Floats, light: Light) -> Floats:
+        """An estimate (H, W, C) in the engine's range with as much light in all as the noisy image where it is dark."""
+        result = image
+        for c, (model, factor) in enumerate(zip(self.model.channels, light, strict=True)):
+            if factor is not None:
                 result = result.copy() if result is image else result
-                result[..., c] = (image[..., c] - model.offset) * np.float32(seen / left) + model.offset
+                result[..., c] = (image[..., c] - model.offset) * np.float32(factor) + model.offset
         return result
 
     def slopes(self, values: Floats) -> Floats:
@@ -145,11 +226,17 @@ class StabilisedDomain:
         """The domain of an average of planes that leaves a share (H, W, 1) of the noise variance at each pixel."""
         domain = copy(self)
         domain.variance = self.variance * share
+        if self._mean_variance is not None:
+            domain._mean_variance = self._mean_variance * share.mean()
         return domain
 
-    def sample(self, planes: tuple[int, ...], rng: np.random.Generator) -> Floats:
-        """Draw noise (C, H, W) of variance 1 with the spectra of the decorrelated planes."""
-        signs = rng.choice(np.array([-1, 1], np.float32), planes)
+    @staticmethod
+    def signs(planes: tuple[int, ...], rng: np.random.Generator) -> Floats:
+        """Draw white noise (C, H, W) of variance 1: -1 or 1."""
+        return rng.choice(np.array([-1, 1], np.float32), planes)
+
+    def sample(self, signs: Floats) -> Floats:
+        """Turn white noise (C, H, W) of variance 1 into noise with the spectra of the decorrelated planes."""
         if self.spectrum is None:
             return signs
         return coloured(signs, self.spectrum).astype(np.float32)

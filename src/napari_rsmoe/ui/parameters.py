@@ -48,11 +48,24 @@ DEVICE = Choice(
 MEMORY = Size(
     name="memory",
     label="Memory",
-    help="Memory that a job may take at its peak, such as 500M or 4G. A job that would take more is refused before it "
-    "begins, with what it would take. The result does not depend on it.",
+    help="Memory that a job may take at its peak, such as 500M or 4G. An image that would take more is "
+    "denoised in blocks; any other job that would take more is refused before it begins, with what it would take.",
     default=None,
     automatic=Automatic(None, "half of what is free"),
     advanced=True,
+)
+BLOCK = IntParameter(
+    name="block",
+    label="Blocks",
+    help="Side in pixels of the blocks in which an image is worked on. By default an image that fits the memory is "
+    "worked on as a whole, and a larger one in the largest blocks that fit.",
+    default="auto",
+    automatic=Automatic("auto", "as the memory allows"),
+    **ranges.BLOCK.ends,
+    step=128,
+    first=2048,
+    advanced=True,
+    excludes=("checkpoint",),
 )
 STARTS = ("segmentation", "content", "random")
 SEGMENTATION = ("start", "segmentation")
@@ -249,6 +262,7 @@ PLANE: tuple[Parameter, ...] = (
     SEED,
     DEVICE,
     MEMORY,
+    BLOCK,
 )
 """How `napari_rsmoe.denoise` treats a plane."""
 

@@ -13,10 +13,27 @@ from .start import SIGMA_RANGE, Start, check_request, draw_pixels, jitter
 # Standard deviation in pixels of the blur before the gradient; less follows noise, more loses detail.
 PRESMOOTHING = 0.5
 DENSITY_SMOOTHING = 1.0  # Standard deviation in pixels of the blur of the gradient magnitude, which spreads kernels.
+MIX = 0.9  # Share of the density that follows the gradient; the rest is uniform, so that flat areas get kernels too.
+SCALE = 0.4  # Standard deviation of a kernel as a fraction of the local spacing; less leaves gaps, more blurs.
+LEAST_GRADIENT = 1e-6  # Mean gradient relative to the values; smaller ones are rounding errors of the blur.
 SCALE_SMOOTHING = 3.0  # Standard deviation in pixels of the blur of the density from which scales are computed.
 
 
-def gradient_density(image: Floats, mix: float = 0.9) -> NDArray[np.float64]:
+def gradient_magnitude(image: Floats) -> NDArray[np.float64]:
+    """Smoothed magnitude of the gradient of an image (H, W, C), all channels together: (H, W)."""
+    energy = np.zeros(image.shape[:2])
+    for c in range(image.shape[2]):
+        engine.pause()
+        soft = gaussian_filter(image[..., c], PRESMOOTHING, output=np.float64)
+        for axis in (0, 1):
+            if soft.shape[axis] > 1:  # An axis of length one has no gradient.
+                energy += np.gradient(soft, axis=axis) ** 2
+    engine.pause()
+    magnitude: NDArray[np.float64] = gaussian_filter(np.sqrt(energy), DENSITY_SMOOTHING)
+    return magnitude
+
+
+def gradient_density(image: Floats, mix: float = MIX) -> NDArray[np.float64]:
     """Probability of each pixel to become the centre of a kernel.
 
     Parameters
@@ -31,18 +48,9 @@ def gradient_density(image: Floats, mix: float = 0.9) -> NDArray[np.float64]:
     ndarray of float64, shape (H, W)
         Sums to one. Uniform where the image has no gradient at all.
     """
-    energy = np.zeros(image.shape[:2])
-    for c in range(image.shape[2]):
-        engine.pause()
-        soft = gaussian_filter(image[..., c], PRESMOOTHING, output=np.float64)
-        for axis in (0, 1):
-            if soft.shape[axis] > 1:  # An axis of length one has no gradient.
-                energy += np.gradient(soft, axis=axis) ** 2
-    engine.pause()
-    magnitude = gaussian_filter(np.sqrt(energy), DENSITY_SMOOTHING)
+    magnitude = gradient_magnitude(image)
     total = magnitude.sum()
-    # Smaller gradients are rounding errors of the blur.
-    if total <= 1e-6 * magnitude.size * np.abs(image).max():
+    if total <= LEAST_GRADIENT * magnitude.size * np.abs(image).max():
         return np.full(magnitude.shape, 1 / magnitude.size)
     density: NDArray[np.float64] = mix / total * magnitude + (1 - mix) / magnitude.size
     return density
@@ -53,8 +61,8 @@ def content_start(
     n_kernels: int,
     rng: np.random.Generator,
     *,
-    mix: float = 0.9,
-    scale: float = 0.4,
+    mix: float = MIX,
+    scale: float = SCALE,
     sigma_range: tuple[float, float] = SIGMA_RANGE,
 ) -> Start:
     """Draw positions by the gradient of the image, and scales by their density.

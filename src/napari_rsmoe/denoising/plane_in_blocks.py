@@ -1,0 +1,233 @@
+"""Denoise a plane in memory, or one that is read where it is indexed, block by block into arrays."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError, StoppedError
+from ..image.blocks import SIDES, BlockPlan, Part, checked_block
+from ..image.format import ChannelAxis, check_type, find_channels, refuse_mask
+from ..image.inputs import Inputs
+from ..image.other_arrays import plain
+from ..image.planes import Planes
+from ..image.seams import Strip, earlier, in_order, margin
+from ..memory import require
+from ..notes import gathered, note
+from ..progress import Callback, Progress
+from .blockwise import HALO, blocks_of, fits_whole, memory_of_blocks, surveyed
+from .options import Options
+from .result import Denoised
+
+LOG = logging.getLogger(__name__)
+
+
+class PlaneSource:
+    """A plane that is read part by part.
+
+    Parameters
+    ----------
+    array : array-like with ``shape``, ``dtype`` and indexing
+        (Y, X), or with an axis of channels.
+    axis : int or None
+        The axis of channels.
+    """
+
+    def __init__(self, array: Any, axis: int | None) -> None:
+        letters = "YX" if axis is None else "YX"[:axis] + "C" + "YX"[axis:]
+        self.planes, self.axis = Planes(array, letters), axis
+        self.shape = (*self.planes.plane_shape, 1)[:3]
+        self.dtype = np.dtype(array.dtype).newbyteorder("=")
+
+    def read(self, _plane: int, part: Part) -> NDArray[Any]:
+        """A part of the plane, (Y, X) or (Y, X, C)."""
+        return self.planes.part(0, *part)
+
+    def of_part(self, array: Any, part: Part) -> NDArray[Any]:
+        """The same part of another plane of this shape."""
+        return Planes(np.asarray(array), self.planes.axes).part(0, *part)
+
+    def index(self, part: Part) -> tuple[int | slice, ...]:
+        """The index of a part in the array."""
+        return self.planes.index_of(0, *part)
+
+
+def plane_of(image: Any, channel_axis: ChannelAxis) -> PlaneSource | None:
+    """The plane in an array, which is not read; None for what is no array yet, such as a list."""
+    image = plain(image)
+    if isinstance(image, Inputs) or not all(hasattr(image, name) for name in ("shape", "dtype", "ndim", "size")):
+        return None
+    refuse_mask(image)
+    check_type(image)
+    with gathered():  # Where the image is read, what is assumed about its channels is said.
+        return PlaneSource(image, find_channels(image, channel_axis))
+
+
+@dataclass(frozen=True)
+class BlockChoice:
+    """A plane that is denoised in blocks, and its blocks."""
+
+    plane: PlaneSource
+    plan: BlockPlan
+
+    @classmethod
+    def of(
+        cls, image: Any, channel_axis: ChannelAxis, options: Options, block: int | str, whole: Sequence[str]
+    ) -> BlockChoice | None:
+        """Choose the blocks of an image; None: it is denoised as a whole.
+
+        Parameters
+        ----------
+        image, channel_axis, options, block
+            As for `denoise`.
+        whole : sequence of str
+            Keywords that are given and that only a whole image can have.
+
+        Raises
+        ------
+        NotEnoughMemoryError
+            If even the smallest blocks take more memory than they may.
+        """
+        side = checked_block(block)
+        if side is not None and whole:
+            raise ValueError(f"block and {' and '.join(whole)} exclude each other: leave out one of them.")
+        plane = None if whole else plane_of(image, channel_axis)
+        if plane is None or (side is None and fits_whole(plane.shape, options)):
+            return None
+        itemsize = plane.dtype.itemsize
+        plan, need = blocks_of(plane.shape, options, itemsize, side), memory_of_blocks(plane.shape, options, itemsize)
+        if plan is not None and (side is not None or len(plan) > 1):
+            return cls(plane, plan)
+        height, width, _ = plane.shape
+        smallest = BlockPlan((height, width), SIDES[-1], HALO)
+        if len(smallest) == 1:
+            return None  # What does not fit as a whole is refused as a whole.
+        remedy = "Take fewer models or preset='fast'"
+        require(need.bytes(smallest.largest), f"Denoising {height} x {width} px in blocks", remedy)
+        return cls(plane, smallest)
+
+
+def denoise_plane_in_blocks(
+    blocks: BlockChoice,
+    options: Options,
+    selection: Mapping[str, Any],
+    arrays: Mapping[str, Any],
+    neighbours: Sequence[Any],
+    *,
+    fill: bool,
+    dtype: str,
+    callback: Callback | None,
+) -> Denoised:
+    """Denoise a plane block by block.
+
+    Parameters
+    ----------
+    blocks : BlockChoice
+        The plane and its blocks.
+    options : Options
+        Options of `denoise`.
+    selection, arrays : mapping
+        Keywords of `Inputs.of` about what is left out, and those of them that are arrays (Y, X).
+    neighbours, fill, dtype, callback
+        As for `denoise`. After a stop the blocks that are not done have the noisy image, and NaN as error bar.
+    """
+    plane, plan = blocks.plane, blocks.plan
+    height, width, _ = plane.shape
+    given = {name: np.asarray(array) for name, array in arrays.items() if array is not None}
+    for name, array in given.items():
+        if array.shape != (height, width):
+            raise ImageError(f"{name} has shape {array.shape}; the image needs {(height, width)}.")
+    LOG.info("%d blocks of %d px a side", len(plan), plan.side)
+
+    def part_of(part: Part) -> dict[str, Any]:
+        return {name: array[part] for name, array in given.items()}
+
+    work = surveyed(
+        plane.read,
+        (height, width),
+        [0],
+        options,
+        selection,
+        fill=fill,
+        dtype=dtype,
+        weight=lambda _, part: part_of(part),
+    )
+    shape = tuple(plane.planes.data.shape)
+    image, std = np.empty(shape, work.found.dtype), np.empty(shape, np.float32)
+    report = BlockReport(callback, len(plan), image)
+    notes: list[str] = []
+    margins: dict[int, list[Strip]] = {}
+    for done, number in enumerate(in_order(plan)):
+        block = plan[number]
+        index = plane.index(block.core)
+        if not report.stopped:
+            pixels = plane.read(0, block.read)
+            others = [plane.of_part(each, block.read) for each in neighbours]
+            try:
+                with gathered() as said:
+                    values = work(pixels, 0, block, part_of(block.read), others, report.part(done))
+            except StoppedError:
+                if done == 0:
+                    raise
+        if report.stopped:
+            image[index], std[index] = plane.planes.data[index], np.nan
+            continue
+        notes += said
+        before = [(plan[k], margins[k]) for k in earlier(plan, number)]
+        made = work.finished(values, 0, block, before)
+        margins[number] = margin(block, plan.shape, values)
+        image[index], std[index] = (plane.planes.stored(each) for each in made)
+    say_together(notes, len(plan))
+    return Denoised(image, std, work.found.noise, [])
+
+
+class BlockReport:
+    """The progress of a job over its blocks.
+
+    Parameters
+    ----------
+    callback : callable or None
+        The callback of the job.
+    count : int
+        Number of blocks.
+    image : ndarray
+        The result, which is the preview.
+    """
+
+    def __init__(self, callback: Callback | None, count: int, image: NDArray[Any]) -> None:
+        self.callback, self.count, self.image, self.stopped = callback, count, image, False
+
+    def part(self, done: int) -> Callback | None:
+        """The callback of a block, when so many are done."""
+        callback = self.callback
+        if callback is None:
+            return None
+
+        def report(progress: Progress) -> bool:
+            whole = replace(
+                progress,
+                stage=f"block {done + 1} of {self.count}, {progress.stage}",
+                step=done * progress.total + progress.step,
+                total=self.count * progress.total,
+                seconds=None if progress.seconds is None else self.count * progress.seconds,
+                preview=lambda: self.image,
+            )
+            self.stopped = bool(callback(whole)) or self.stopped
+            return self.stopped
+
+        return report
+
+
+def say_together(notes: Sequence[str], blocks: int) -> None:
+    """Say what was noted in blocks, once for all notes that differ in their numbers only."""
+    kinds = Counter(re.sub(r"\d+(\.\d+)?", "#", text) for text in notes)
+    for kind, count in kinds.items():
+        first = next(text for text in notes if re.sub(r"\d+(\.\d+)?", "#", text) == kind)
+        note(first if blocks == 1 else f"in {count} of {blocks} blocks, in the first of them: {first}")

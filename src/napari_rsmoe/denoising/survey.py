@@ -1,0 +1,309 @@
+"""What is found once for a whole image that is denoised block by block, from a sample of it.
+
+The sample is at most `SQUARES` squares of `SIDE` px, spread evenly over the image and the planes of a stack. From it
+come the range of values, the noise model and the domain in which noise is stabilised, the density of the kernels, the
+value of missing data, and, by denoising a few of the squares, the calibration of the error bar and the data type of the
+result. An image that is no larger than the sample is its own sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import engine
+from ..arrays import Floats
+from ..errors import EmptyPlaneError, ImageError
+from ..fitting.starts.content import LEAST_GRADIENT, gradient_magnitude
+from ..fitting.starts.placed import Density
+from ..image.blocks import Part
+from ..image.format import ImageFormat
+from ..image.inputs import Inputs
+from ..image.masks import sentinel
+from ..image.rounding import choose_type
+from ..noise.domain import StabilisedDomain
+from ..notes import gathered
+from ..progress import Timetable
+from .combine import combine
+from .costs import expected_seconds
+from .ensemble import fit_ensemble
+from .observation import Observation
+from .options import Options
+from .place import Place
+from .plans import Plan, plan_ensemble
+from .result import LEFT, Whole
+from .task import Task
+
+SQUARES = 16
+"""Squares of the sample. Fewer miss rare content and noise of single places, more take longer before the work
+begins."""
+SIDE = 256
+"""Side of a square of the sample, px. Smaller ones hold too few flat blocks for a spectrum of the noise."""
+DENOISED = 4
+"""Squares that are denoised for the calibration. More take longer, fewer make the error bar less exact."""
+GOLDEN_STEPS = (0.7548776662466927, 0.5698402909980532)
+"""Steps along y and x, as fractions of the image, between squares: those of the R2 sequence, which spreads evenly."""
+
+Read = Callable[[int, Part], NDArray[Any]]
+"""Reads a part of a plane, by its number: (Y, X) or (Y, X, C)."""
+Present = Callable[[int, Part], bool]
+"""Whether anything is stored in a part of a plane."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of the whole image.
+
+    Attributes
+    ----------
+    layout : ImageFormat
+        Type and range of the image; channels are the last axis.
+    domain : StabilisedDomain
+        The domain of its noise, without the variance of pixels.
+    plans : list of Plan
+        Its models, with the kernels that each would have in the whole plane.
+    densities : mapping of int to Density
+        Density of the kernels of a model, by that number.
+    nodata : float or None
+        Value of missing data that was found in the sample.
+    whole : Whole or None
+        Calibration of the error bar; None: there is no noise.
+    error : float
+        Root mean square error of the result, in units of the image, by which it is rounded.
+    dtype : str
+        Data type of the result.
+    """
+
+    layout: ImageFormat
+    domain: StabilisedDomain
+    plans: list[Plan]
+    densities: Mapping[int, Density]
+    nodata: float | None
+    whole: Whole | None
+    error: float
+    dtype: str
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the noise, in units of the image."""
+        return self.domain.sigma * self.layout.span
+
+    def description(self) -> dict[str, Any]:
+        """The survey in values that JSON can hold, exactly."""
+        whole = self.whole
+        correlation = None if whole is None or whole.correlation is None else whole.correlation.tolist()
+        return {
+            "layout": self.layout.description(),
+            "domain": self.domain.description(),
+            "plans": [asdict(plan) for plan in self.plans],
+            "densities": {str(count): asdict(density) for count, density in self.densities.items()},
+            "nodata": self.nodata,
+            "whole": None if whole is None else {"correlation": correlation, "light": list(whole.light)},
+            "error": self.error,
+            "dtype": self.dtype,
+        }
+
+    @classmethod
+    def described(cls, known: Mapping[str, Any]) -> Survey:
+        """Undo `description`."""
+        layout, whole = dict(known["layout"]), known["whole"]
+        layout["limits"] = None if layout.get("limits") is None else tuple(layout["limits"])
+        return cls(
+            ImageFormat(**layout),
+            StabilisedDomain.described(known["domain"]),
+            [Plan(plan["n_kernels"], tuple(plan["shift"])) for plan in known["plans"]],
+            {int(count): Density(**density) for count, density in known["densities"].items()},
+            known["nodata"],
+            None if whole is None else Whole(
+                None if whole["correlation"] is None else np.array(whole["correlation"], np.float32),
+                tuple(whole["light"]),
+            ),
+            known["error"],
+            known["dtype"],
+        )  # fmt: skip
+
+    def task(
+        self,
+        inputs: Inputs,
+        options: Options,
+        plane: int,
+        origin: tuple[int, int],
+        neighbours: Sequence[NDArray[Any]] = (),
+    ) -> Task:
+        """The models of a block of the image, averaged with the same block of neighbouring planes."""
+        domain = self.domain.part(inputs.pixels)
+        observation = Observation(inputs, domain, domain.stabilised(inputs.pixels)).averaged(neighbours)
+        return Task(observation, options, self.plans, place=Place(origin, plane, options.seed, self.densities))
+
+
+def survey(
+    read: Read,
+    shape: tuple[int, int],
+    planes: Sequence[int],
+    options: Options,
+    *,
+    selection: Mapping[str, Any],
+    dtype: str,
+    weight: Callable[[int, Part], dict[str, Any]] = lambda plane, part: {},
+    present: Present = lambda plane, part: True,
+    timetable: Timetable | None = None,
+) -> Survey:
+    """Survey an image.
+
+    Parameters
+    ----------
+    read : callable
+        Reads a part of a plane.
+    shape : (int, int)
+        Rows and columns of a plane.
+    planes : sequence of int
+        Numbers of the planes.
+    options : Options
+        Options of `denoise`.
+    selection : mapping
+        Keywords of `Inputs.of` about what is left out, other than arrays.
+    dtype : {"same", "auto", "float32"}
+        As for `denoise`.
+    weight : callable, optional
+        Keywords `weight` and `mask` of `Inputs.of` for a part of a plane.
+    present : callable, optional
+        Whether anything is stored in a part; parts without anything are not in the sample.
+
+    Raises
+    ------
+    EmptyPlaneError
+        If nothing is there, or no pixel of the sample counts.
+    """
+    places = sample_places(shape, planes, present)
+    if not places:
+        raise EmptyPlaneError("The image holds nothing: all its chunks are missing.")
+    squares, weights = [], []
+    for plane, part in places:
+        squares.append(read(plane, part))
+        weights.append(weight(plane, part))
+    mosaic = _mosaic(squares)
+    keywords: dict[str, Any] = {name: _mosaic([each[name] for each in weights]) for name in weights[0]}
+    inputs = Inputs.of(mosaic, 2 if mosaic.ndim == 3 else None, **keywords, **selection)
+    nodata = sentinel(mosaic) if selection.get("nodata", "auto") == "auto" and inputs.missing is not None else None
+    observation = engine.attended(lambda: Observation.of(inputs, options.noise), None)
+    plans = plan_ensemble(
+        (*shape, inputs.pixels.shape[2]), options.models, options.n_kernels, observation.noise.strength
+    )
+    found = Survey(
+        replace(inputs.layout, limits=_limits(mosaic.dtype)),
+        observation.noise,
+        plans,
+        _densities(observation.pixels, plans, shape, squares[0].shape),
+        nodata,
+        None,
+        0.0,
+        mosaic.dtype.name,
+    )
+    if observation.noise.sigma > 0:
+        found = _calibrated(found, squares, weights, options, selection, places)
+    kind = choose_type(inputs.layout, found.error or math.inf, dtype)
+    return replace(found, domain=StabilisedDomain.described(found.domain.description()), dtype=kind.name)
+
+
+def sample_places(shape: tuple[int, int], planes: Sequence[int], present: Present) -> list[tuple[int, Part]]:
+    """The squares of the sample, as numbers of planes and parts of them, in which anything is stored."""
+    side = [min(SIDE, length) for length in shape]
+    if len(planes) == 1 and math.prod(shape) <= SQUARES * SIDE**2:
+        return [(planes[0], (slice(0, shape[0]), slice(0, shape[1])))]
+    places: list[tuple[int, Part]] = []
+    # Where most is missing, further squares are tried.
+    for k in range(64 * SQUARES):
+        if len(places) == SQUARES:
+            break
+        first = [
+            int((0.5 + k * step) % 1 * (length - size + 1))
+            for step, length, size in zip(GOLDEN_STEPS, shape, side, strict=True)
+        ]
+        part = (slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1]))
+        plane = planes[(2 * k + 1) * len(planes) // (2 * SQUARES) % len(planes)]
+        if present(plane, part) and (plane, part) not in places:
+            places.append((plane, part))
+    return places
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """What a result is clipped to: what the type of the image holds, as the sample may miss its extremes."""
+    facts = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    return float(facts.min), float(facts.max)
+
+
+def _mosaic(squares: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Squares of one size in rows, as one image; the last row repeats squares if they do not fill it."""
+    columns = max(1, math.isqrt(len(squares)))
+    rows = -(-len(squares) // columns)
+    filled = [*squares, *squares[: rows * columns - len(squares)]]
+    return np.concatenate([np.concatenate(filled[k * columns : (k + 1) * columns], 1) for k in range(rows)], 0)
+
+
+def _densities(
+    pixels: Floats, plans: Sequence[Plan], shape: tuple[int, int], square: Sequence[int]
+) -> dict[int, Density]:
+    """The density of the kernels of each model, from the stabilised pixels of a mosaic of squares."""
+    # The gradient is taken square by square, as there are steps between them.
+    tall, wide = square[:2]
+    squares = [
+        pixels[y : y + tall, x : x + wide]
+        for y in range(0, pixels.shape[0], tall)
+        for x in range(0, pixels.shape[1], wide)
+    ]
+    magnitude = np.concatenate([gradient_magnitude(each).ravel() for each in squares])
+    gradient = float(magnitude.mean())
+    if gradient <= LEAST_GRADIENT * float(np.abs(pixels).max()):
+        gradient = 0.0
+    counts = sorted({plan.n_kernels for plan in plans})
+    return {count: Density.of(count / math.prod(shape), magnitude, gradient) for count in counts}
+
+
+def _calibrated(
+    found: Survey,
+    squares: Sequence[NDArray[Any]],
+    weights: Sequence[Mapping[str, Any]],
+    options: Options,
+    selection: Mapping[str, Any],
+    places: Sequence[tuple[int, Part]],
+) -> Survey:
+    """The survey with the calibration of the error bar and the error of the result, from some of the squares."""
+    wholes, errors = [], []
+    for k in range(0, len(squares), max(1, len(squares) // DENOISED)):
+        plane, part = places[k]
+        image = squares[k][: 2 * SIDE, : 2 * SIDE]
+        try:
+            with gathered():
+                own = {name: values[: 2 * SIDE, : 2 * SIDE] for name, values in weights[k].items()}
+                inputs = block_inputs(image, found, own, selection)
+        except EmptyPlaneError:
+            continue
+        task = found.task(inputs, options, plane, (part[0].start, part[1].start))
+        times = Timetable(None, expected_seconds(inputs.pixels.shape, task.plans, 1, measured=False), inputs.given)
+        estimate = combine(engine.run_on(options.device, lambda device: fit_ensemble(task, device, times)), times)  # noqa: B023
+        if estimate.whole is not None:
+            wholes.append(estimate.whole)
+        errors.append(float(np.mean(np.square(estimate.std[~inputs.left_out], dtype=np.float64))))
+    if not errors:
+        raise ImageError("No pixel of the sample counts, so nothing is known about the image.")
+    error = (math.sqrt(float(np.mean(errors))) or LEFT * found.domain.sigma) * found.layout.span
+    if not wholes:
+        return replace(found, error=error)
+    correlations = [each.correlation for each in wholes if each.correlation is not None]
+    correlation = np.mean(correlations, 0).astype(np.float32) if correlations else None
+    light = tuple(
+        float(np.mean(each)) if all(value is not None for value in each) else None
+        for each in zip(*(whole.light for whole in wholes), strict=True)
+    )
+    return replace(found, whole=Whole(correlation, light), error=error)
+
+
+def block_inputs(image: NDArray[Any], found: Survey, arrays: Mapping[str, Any], selection: Mapping[str, Any]) -> Inputs:
+    """The input of a block of the image."""
+    own = dict(selection) | ({"nodata": found.nodata} if found.nodata is not None else {})
+    return Inputs.of(image, 2 if image.ndim == 3 else None, **arrays, **own, layout=found.layout)
