@@ -28,7 +28,7 @@ from .ensemble import Ensemble, fit_ensemble
 from .memory import check_denoising
 from .observation import Observation
 from .options import Options
-from .plane_in_blocks import BlockChoice, denoise_plane_in_blocks
+from .plane_in_blocks import BlockChoice, Making, denoise_plane_in_blocks
 from .plans import REFERENCE_NOISE, plan_ensemble
 from .result import Denoised, Estimate
 from .task import Task
@@ -219,10 +219,8 @@ def denoise(
     }
     blocks = BlockChoice.of(image, channel_axis, options, block, whole=_whole_only(warm_start, checkpoint))
     if blocks is not None:
-        given = {"weight": weight, "mask": mask}
-        return denoise_plane_in_blocks(
-            blocks, options, selection, given, neighbours, fill=fill, dtype=dtype, callback=callback
-        )
+        making = Making(fill, dtype, callback)
+        return denoise_plane_in_blocks(blocks, options, selection, {"weight": weight, "mask": mask}, neighbours, making)
     inputs = Inputs.of(image, channel_axis, weight, mask=mask, **selection)
     if is_no_noise(options.noise) and not inputs.left_out.any():
         return _as_given(inputs)

@@ -114,16 +114,22 @@ class BlockChoice:
         return cls(plane, smallest)
 
 
+@dataclass(frozen=True)
+class Making:
+    """How a result is made; attributes as the keywords of `denoise`."""
+
+    fill: bool
+    dtype: str
+    callback: Callback | None
+
+
 def denoise_plane_in_blocks(
     blocks: BlockChoice,
     options: Options,
     selection: Mapping[str, Any],
     arrays: Mapping[str, Any],
     neighbours: Sequence[Any],
-    *,
-    fill: bool,
-    dtype: str,
-    callback: Callback | None,
+    making: Making,
 ) -> Denoised:
     """Denoise a plane block by block.
 
@@ -135,8 +141,10 @@ def denoise_plane_in_blocks(
         Options of `denoise`.
     selection, arrays : mapping
         Keywords of `Inputs.of` about what is left out, and those of them that are arrays (Y, X).
-    neighbours, fill, dtype, callback
-        As for `denoise`. After a stop the blocks that are not done have the noisy image, and NaN as error bar.
+    neighbours : sequence of array-like
+        As for `denoise`.
+    making : Making
+        How the result is made. After a stop the blocks that are not done have the noisy image, and NaN as error bar.
     """
     plane, plan = blocks.plane, blocks.plan
     height, width, _ = plane.shape
@@ -155,13 +163,13 @@ def denoise_plane_in_blocks(
         [0],
         options,
         selection,
-        fill=fill,
-        dtype=dtype,
+        fill=making.fill,
+        dtype=making.dtype,
         weight=lambda _, part: part_of(part),
     )
     shape = tuple(plane.planes.data.shape)
     image, std = np.empty(shape, work.found.dtype), np.empty(shape, np.float32)
-    report = BlockReport(callback, len(plan), image)
+    report = BlockReport(making.callback, len(plan), image)
     notes: list[str] = []
     margins: dict[int, list[Strip]] = {}
     for done, number in enumerate(in_order(plan)):

@@ -145,7 +145,9 @@ class StabilisedDomain:
         domain._mean_variance = np.float32(known["mean variance"])
         domain._stabilisers = [
             Stabiliser(PoissonGaussian(*noise), highest, limit)
-            for (*noise, highest), limit in zip(known["stabilised"], limits, strict=True)
+            for (*noise, highest), limit in zip(
+                known["stabilised"], limits, strict=False
+            )  # There are none without noise.
         ]
         return domain
 
