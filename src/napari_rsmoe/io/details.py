@@ -59,7 +59,11 @@ class Details:
     imagej : mapping, optional
         Fields of ImageJ's description and metadata, such as the calibration of grey values (``cf``, ``c0``, ``c1``).
     tags : tuple, optional
-        TIFF tags that are copied as they are: (code, type, count, value).
+        TIFF tags that are copied as they are: (code, type, count, value). XMP of other formats is such a tag too.
+    chunks : tuple, optional
+        Texts and definitions of colour of a PNG file that are copied as they are: (name, content).
+    uncopied : tuple of str, optional
+        Names of further metadata of the file that no output can hold.
     """
 
     position: Mapping[str, PixelSize] = field(default_factory=dict)
@@ -74,6 +78,8 @@ class Details:
     ome: str | None = None
     imagej: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[tuple[int, int, int, Any], ...] = ()
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+    uncopied: tuple[str, ...] = ()
 
     def of_other_values(self) -> Details:
         """The metadata of an image of the same scene that holds another quantity, such as the uncertainty."""
@@ -109,6 +115,8 @@ class Details:
         )
 
 
+XMP_TAG = 700
+"""The TIFF tag of metadata as XML (XMP)."""
 GEO_SCALE, GEO_TIEPOINTS, GEO_TRANSFORMATION = 33550, 33922, 34264
 """Tags that place an image on the earth; their numbers refer to pixels."""
 
@@ -130,11 +138,13 @@ POSITION, RESOLUTION, NODATA = "position", "print resolution", "no-data value"
 COLOURS, LIMITS, TABLE, EXIF = "channel colours", "display range", "colour table", "EXIF data"
 WHITE = "mark that 0 stands for white"
 DESCRIPTION, OME, IMAGEJ, TAGS = "description", "other OME metadata", "other ImageJ metadata", "TIFF tags"
+XMP, CHUNKS, UNCOPIED = "XMP metadata", "texts and colour definitions of PNG", "further metadata"
 
 # Words for what a carried ImageJ field is, where its own name would not be understood.
 _IMAGEJ_WORDS = {
     "c0": "calibration of grey values",
-    "Info": "ImageJ info text",
+    "LUTs": "display colour table",
+    "Properties": "properties",
     "ROI": "region of interest",
     "Overlays": "overlay",
     "Labels": "slice labels",
@@ -145,6 +155,8 @@ def present(image: ImageFile) -> dict[str, str]:
     """The metadata that an image has: each kind, and the words for it."""
     details = image.details
     imagej = [word for name, word in _IMAGEJ_WORDS.items() if name in details.imagej]
+    if details.colours and "LUTs" in details.imagej:  # The colours say the same.
+        imagej.remove(_IMAGEJ_WORDS["LUTs"])
     found = {
         PIXEL_SIZE: bool(image.pixel_size),
         CHANNELS: bool(image.channel_names),
@@ -160,9 +172,13 @@ def present(image: ImageFile) -> dict[str, str]:
         DESCRIPTION: bool(details.description),
         OME: bool(details.ome) and bool(_rich(details.ome)),
         IMAGEJ: bool(imagej),
-        TAGS: bool(details.tags),
+        XMP: any(code == XMP_TAG for code, *_ in details.tags),
+        TAGS: any(code != XMP_TAG for code, *_ in details.tags),
+        CHUNKS: bool(details.chunks),
+        UNCOPIED: bool(details.uncopied),
     }
     words = {OME: _rich(details.ome), IMAGEJ: ", ".join(imagej), TAGS: _tag_words(details.tags)}
+    words |= {CHUNKS: _chunk_words(details.chunks), UNCOPIED: ", ".join(details.uncopied)}
     return {kind: words.get(kind, kind) for kind, there in found.items() if there}
 
 
@@ -204,5 +220,19 @@ def _tag_words(tags: Collection[tuple[int, int, int, Any]]) -> str:
         34118: "Zeiss metadata",
         34680: "FEI metadata",
         34682: "FEI metadata",
+        269: "document name",
+        285: "page name",
+        316: "name of the computer",
+        301: "transfer function",
+        318: "white point",
+        319: "primary colours",
+        33723: "IPTC metadata",
+        51123: "Micro-Manager metadata",
     }
-    return ", ".join(dict.fromkeys(names.get(code, f"TIFF tag {code}") for code, *_ in tags))
+    return ", ".join(dict.fromkeys(names.get(code, f"TIFF tag {code}") for code, *_ in tags if code != XMP_TAG))
+
+
+def _chunk_words(chunks: Collection[tuple[bytes, bytes]]) -> str:
+    texts = {content.partition(b"\0")[0].decode("latin-1") for name, content in chunks if name.endswith(b"Xt")}
+    words = [f"texts ({', '.join(sorted(texts))})"] if texts else []
+    return ", ".join(words + (["definition of colours"] if len(chunks) > len(texts) else []))

@@ -10,8 +10,8 @@ suffix     kind                    contents
 .zarr      ``ome-zarr``, ``zarr``  every accepted dtype, axes, pixel sizes: OME-Zarr, or a plain array
 ========== ======================= ==========================================================================
 
-Read only are BMP, WebP and TIFF under other names (``.lsm``, ``.stk``, ``.svs``, ``.ndpi``) and, with the extra
-``formats``, CZI, ND2, LIF, MRC, FITS and DICOM (`napari_rsmoe.io.field`).
+Read only are BMP, WebP, ESRI grids (``.asc``), TIFF under other names (``.lsm``, ``.stk``, ``.svs``, ``.ndpi``) and,
+with the extra ``formats``, CZI, ND2, LIF, MRC, FITS and DICOM (`napari_rsmoe.io.field`).
 
 Files are written under a temporary name and renamed at the end: a crash or Ctrl-C leaves no partial file.
 """
@@ -387,6 +387,7 @@ _MODULES = {
     "bmp": "bitmaps.others",
     "webp": "bitmaps.others",
     "npy": "npy",
+    "asc": "esri_grid",
     "zarr": "ome_zarr",
 }
 """Modules of the formats that need no extra."""

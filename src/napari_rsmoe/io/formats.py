@@ -17,6 +17,7 @@ SUFFIXES = {
 READ_ONLY = {
     ".bmp": "bmp",
     ".webp": "webp",
+    ".asc": "asc",
     ".lsm": "tiff",
     ".stk": "tiff",
     ".svs": "tiff",
@@ -39,7 +40,7 @@ COMPANION = ".companion.ome"
 """End of the names of files that describe an OME-TIFF set."""
 IN_EXTRA = ("czi", "nd2", "lif", "mrc", "fits", "dicom")
 """Kinds whose libraries come with the extra ``formats``."""
-KINDS = ("tiff", "png", "jpeg", "npy", "ome-zarr", "zarr", "bmp", "webp", *IN_EXTRA)
+KINDS = ("tiff", "png", "jpeg", "npy", "ome-zarr", "zarr", "bmp", "webp", "asc", *IN_EXTRA)
 FORMATS = ("tif", "ome.tif", "png", "jpg", "npy", "zarr", "ome.zarr")
 """Suffixes without the dot, one for each format that can be written."""
 DTYPES = (
@@ -64,8 +65,8 @@ def is_image_path(path: Path) -> bool:
     if path.suffix.lower() == ".zarr":
         return is_store(path)
     kind = READABLE[path.suffix.lower()]
-    # Other programs use the suffixes of MRC and FITS too.
-    return path.is_file() and (kind not in ("mrc", "fits") or kind_of_content(path) == kind)
+    # Other programs use the suffixes of MRC, FITS and grids too.
+    return path.is_file() and (kind not in ("mrc", "fits", "asc") or kind_of_content(path) == kind)
 
 
 # First bytes of files, and their kinds; kinds in capitals are those of no format that is read here.
@@ -84,6 +85,9 @@ _SIGNATURES = (
     (208, b"MAP ", "mrc"),
     (0, b"SIMPLE  =", "fits"),
     (128, b"DICM", "dicom"),
+    (0, b"ncols", "asc"),
+    (0, b"NCOLS", "asc"),
+    (0, b"nrows", "asc"),
     (0, b"GIF8", "GIF"),
     (0, b"\x89HDF", "HDF5"),
     (0, b"%PDF", "PDF"),

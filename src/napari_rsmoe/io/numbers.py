@@ -11,6 +11,8 @@ def real(value: Any) -> float | None:
     if isinstance(value, tuple | list) and len(value) == 2:
         numerator, denominator = real(value[0]), real(value[1])
         return numerator / denominator if numerator is not None and denominator else None
+    if isinstance(value, tuple | list) and len(value) == 1:
+        (value,) = value
     if value is None or isinstance(value, bool):
         return None
     try:

@@ -211,7 +211,9 @@ def _merged(new: ElementTree.Element, old: ElementTree.Element) -> ElementTree.E
     image.set("Name", fresh_image.get("Name", ""))
     same_type = pixels.get("Type") == fresh.get("Type")
     same_planes = all(_number(pixels, f"Size{a}") == _number(fresh, f"Size{a}") for a in "ZCT")
-    for name in _OF_PIXELS | _OF_SIZES | (set() if same_type else {"SignificantBits"}):
+    single = {name for axis, name, _ in _SIZES if _number(fresh, f"Size{axis}") == 1}  # Of axes that the image lacks.
+    kept = {name for name in single | {f"{name}Unit" for name in single} if name not in fresh.attrib}
+    for name in (_OF_PIXELS | _OF_SIZES | (set() if same_type else {"SignificantBits"})) - kept:
         pixels.attrib.pop(name, None)
     pixels.attrib |= {key: value for key, value in fresh.attrib.items() if key in _OF_PIXELS | _OF_SIZES}
     _merge_children(pixels, fresh, keep_planes=same_planes)

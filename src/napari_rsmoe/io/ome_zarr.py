@@ -30,8 +30,10 @@ from .reorder import in_stored_order, stored_axes
 from .trust import check_inside
 from .units import PixelSize, canonical_unit, unit_ratio
 
+_MOST_COUNTED = 100_000  # Chunks of an array that are looked for in the store; to list more takes seconds.
 _CHUNK = 1024  # Largest height and width of a chunk in pixels, which makes 2 MB of uint16.
 _AXIS_TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+_COLOURS = ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")  # Of channels that have none of their own.
 _MAX_AXES = 5  # Largest number of axes that OME-NGFF allows for an image.
 
 
@@ -100,8 +102,8 @@ class _OwnFiles(LocalStore):
 def _array(array: Any, axes: str | None) -> dict[str, Any]:
     """Return the arguments of `ImageFile` for a plain array."""
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
-    letters = [str(name).upper() for name in names]
-    if axes is None and len(letters) == array.ndim and all(len(letter) == 1 for letter in letters):
+    letters = [_WORDS.get(str(name).lower(), str(name).upper()) for name in names]
+    if axes is None and _are_axes(letters, array.ndim):
         axes = "".join(letters)
     sizes = {}
     for axis, entry in dict(array.attrs.get("pixel_size", {})).items():
@@ -109,7 +111,22 @@ def _array(array: Any, axes: str | None) -> dict[str, Any]:
         size = positive(value)
         if size is not None:
             sizes[axis] = PixelSize(size, unit)
-    return {"array": array, "axes": axes or guess_axes(array.shape), "pixel_size": sizes, "kind": "zarr"}
+    facts = {"axes": axes or guess_axes(array.shape), "pixel_size": sizes, "kind": "zarr"}
+    return {"array": array, "notes": tuple(_not_stored(array)), **facts}
+
+
+_WORDS = {
+    **{"time": "T", "frame": "T", "channel": "C", "band": "C", "wavelength": "C", "depth": "Z", "plane": "Z"},
+    **{"row": "Y", "rows": "Y", "lat": "Y", "latitude": "Y", "height": "Y"},
+    **{"col": "X", "column": "X", "columns": "X", "lon": "X", "longitude": "X", "width": "X"},
+}
+"""Letters for the names of axes that are words."""
+
+
+def _are_axes(letters: Sequence[str], ndim: int) -> bool:
+    """Whether these are names of all axes of an image: single letters, each once, with Y and X among them."""
+    single = all(len(letter) == 1 and letter.isalpha() for letter in letters)
+    return single and len(letters) == len(set(letters)) == ndim and {"Y", "X"} <= set(letters)
 
 
 class _Image(NamedTuple):
@@ -158,23 +175,24 @@ def _multiscale(path: Path, whole: zarr.Group, how: Reading) -> dict[str, Any]:
     """Return the arguments of `ImageFile` for an OME-Zarr image."""
     chosen = _chosen(path, whole, how)
     image = chosen.attributes["multiscales"][chosen.number]
-    level = _full_resolution(chosen.group, image["datasets"])
-    array: Any = chosen.group[level["path"]]
-    entries = [{"name": axis} if isinstance(axis, str) else dict(axis) for axis in image.get("axes", [])]
-    letters = "".join(map(_letter, entries)) or "TCZYX"[-array.ndim :]
     notes = ["the store holds more than one image; the first is read"] if len(_images(whole)) > 1 else []
-    steps = (*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", []))
+    level = _full_resolution(path, chosen.group, image.get("datasets") or ())
+    array: Any = chosen.group[level["path"]]
+    entries = _axes(image.get("axes"), array.ndim, notes)
+    letters = "".join(map(_letter, entries))
+    steps = [*_listed(level.get("coordinateTransformations")), *_listed(image.get("coordinateTransformations"))]
     scale, offset = _placed(steps, array.ndim, notes)
     sizes, position = {}, {}
     for k, entry in enumerate(entries):
-        unit = canonical_unit(entry.get("unit"))
+        unit = canonical_unit(entry["unit"]) if isinstance(entry.get("unit"), str) else None
         if letters[k] == "C":
             continue
         if scale[k] > 0 and (unit is not None or scale[k] != 1):
             sizes[letters[k]] = PixelSize(float(scale[k]), unit)
         if offset[k] != 0:
             position[letters[k]] = PixelSize(float(offset[k]), unit)
-    names, details = _display(chosen.attributes.get("omero") or {})
+    names, details = _display(chosen.attributes.get("omero"))
+    notes += _not_stored(array)
     return {
         "array": array,
         "axes": how.axes or letters,
@@ -187,21 +205,53 @@ def _multiscale(path: Path, whole: zarr.Group, how: Reading) -> dict[str, Any]:
     }
 
 
-def _full_resolution(group: zarr.Group, levels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _listed(value: Any) -> list[Any]:
+    """Its entries if a value of the metadata is a list, as it should be."""
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _axes(given: Any, ndim: int, notes: list[str]) -> list[dict[str, Any]]:
+    """The description of each axis; by the order that OME-Zarr requires if the store has none that makes sense."""
+    entries = [{"name": axis} if isinstance(axis, str) else dict(axis) for axis in _listed(given) if axis]
+    if all("name" in entry for entry in entries) and _are_axes([_letter(entry) for entry in entries], ndim):
+        return entries
+    usual = "TCZYX"[-ndim:]
+    if given:
+        notes.append(f"the description of its axes does not fit its {ndim} dimensions, so they are read as {usual}")
+    return [{"name": letter} for letter in usual]
+
+
+def _not_stored(array: Any) -> list[str]:
+    """The note on chunks that the store lacks: they may be empty, or lost when the store was copied."""
+    if math.prod(array.cdata_shape) > _MOST_COUNTED:
+        return []
+    lacking = array.nchunks - array.nchunks_initialized
+    chunks = "1 chunk is" if lacking == 1 else f"{lacking} chunks are"
+    value = array.fill_value
+    return [f"{chunks} not in the store, of {array.nchunks}, and read as {value}"] if lacking else []
+
+
+def _full_resolution(path: Path, group: zarr.Group, levels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The level with the most pixels, which should be the first; the first of levels as large."""
-    there = [level for level in levels if level["path"] in group] or levels
+    there = [level for level in levels if str(level.get("path", "")) in group]
+    if not there:
+        named = ", ".join(str(level.get("path", "")) for level in levels) or "none"
+        raise ImageError(f"{path} lacks the arrays that its description names ({named}); copy the whole store.")
     return max(there, key=lambda level: math.prod(getattr(group[level["path"]], "shape", ())))
 
 
-def _placed(steps: Iterable[Mapping[str, Any]], ndim: int, notes: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _placed(steps: Iterable[Any], ndim: int, notes: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Pixel size and coordinate of the first pixel along each axis, from scales and translations one after the other.
 
     A step that is not understood is left out with a note.
     """
     scale, offset = np.ones(ndim), np.zeros(ndim)
     for step in steps:
+        if not isinstance(step, Mapping):
+            notes.append(f"the coordinate transformation {step!r} is not understood and is left out")
+            continue
         kind = step.get("type")
-        values = [real(value) for value in step.get(str(kind), ())] if kind in ("scale", "translation") else []
+        values = [real(value) for value in _listed(step.get(str(kind)))] if kind in ("scale", "translation") else []
         if kind == "identity":
             continue
         if len(values) != ndim or None in values:
@@ -213,14 +263,15 @@ def _placed(steps: Iterable[Mapping[str, Any]], ndim: int, notes: list[str]) -> 
     return scale, offset
 
 
-def _display(omero: Mapping[str, Any]) -> tuple[tuple[str, ...], Details]:
+def _display(omero: Any) -> tuple[tuple[str, ...], Details]:
     """Names, colours and display ranges of the channels."""
-    channels = [channel if isinstance(channel, Mapping) else {} for channel in omero.get("channels", [])]
+    listed = _listed(omero.get("channels")) if isinstance(omero, Mapping) else []
+    channels = [channel if isinstance(channel, Mapping) else {} for channel in listed]
     names = [str(channel.get("label") or "") for channel in channels]
     colours = [str(channel.get("color", "")).upper() for channel in channels]
     limits = []
     for channel in channels:
-        window = channel.get("window") or {}
+        window = channel["window"] if isinstance(channel.get("window"), Mapping) else {}
         low, high = real(window.get("start")), real(window.get("end"))
         limits += [(low, high)] if low is not None and high is not None else []
     return tuple(names) if any(names) else (), Details(
@@ -231,7 +282,8 @@ def _display(omero: Mapping[str, Any]) -> tuple[tuple[str, ...], Details]:
 
 def _letter(axis: Mapping[str, Any]) -> str:
     """The letter for an axis of OME-Zarr metadata, whose name may be a word."""
-    return {"time": "T", "channel": "C"}.get(axis.get("type", ""), str(axis["name"])[:1].upper())
+    name = str(axis["name"]).lower()
+    return {"time": "T", "channel": "C"}.get(str(axis.get("type", "")), _WORDS.get(name, name[:1].upper()))
 
 
 def _is_plain(target: Path, image: ImageFile) -> bool:
@@ -345,7 +397,7 @@ def _metadata(target: Path, stored: str, image: ImageFile, ranges: _Ranges) -> d
     details, count = image.details, len(ranges.found)
     named = image.channel_names or ("",) * count
     if (image.channel_names or details.colours or details.limits) and len(named) == count:
-        metadata["omero"] = {"channels": [_channel(named[k], k, ranges.found[k], details) for k in range(count)]}
+        metadata["omero"] = {"channels": [_channel(named[k], k, count, ranges.found[k], details) for k in range(count)]}
     return metadata
 
 
@@ -358,10 +410,10 @@ def _offset(axis: str, image: ImageFile) -> float:
     return place.value * (1.0 if factor is None else factor)
 
 
-def _channel(name: str, number: int, extremes: tuple[float, float], details: Details) -> dict[str, Any]:
+def _channel(name: str, number: int, count: int, extremes: tuple[float, float], details: Details) -> dict[str, Any]:
     """Return the label, display colour and display range of a channel."""
     low, high = extremes
-    colours = details.colours or ("FF0000", "00FF00", "0000FF", "FF00FF", "00FFFF", "FFFF00")
+    colours = details.colours or (_COLOURS if count > 1 else ("FFFFFF",))
     start, end = details.limits[number] if details.limits else extremes
     window = {"min": low, "max": high, "start": start, "end": end}
     return {"label": name, "color": colours[number % len(colours)], "window": window, "active": True}

@@ -274,8 +274,9 @@ def _through_table(table: NDArray[Any], samples: int | None) -> Step:
             "RGB in the program that wrote it."
         )
     colours = np.ascontiguousarray(table.T)
-    if table.max() > 255 and (table % 257 == 0).all():
-        colours = colours // 257
+    # Writers stretch 8 bits to 16 by either factor.
+    factor = next((each for each in (257, 256) if table.max() > 255 and (table % each == 0).all()), 1)
+    colours = colours // factor
     dtype = np.dtype(np.uint8 if colours.max() <= 255 else np.uint16)
     colours = colours.astype(dtype)
     note = "the colours of the colour table are read, not the stored indices"

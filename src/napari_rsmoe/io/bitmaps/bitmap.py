@@ -15,6 +15,7 @@ from PIL import Image
 from ...errors import ImageError
 from ...image.planes import ArraySink
 from .. import details as of
+from .. import exif
 from ..details import Details, Resolution
 from ..image_file import FileArray, ImageFile
 from ..numbers import positive
@@ -22,11 +23,10 @@ from ..pixel_meaning import CMYK, PixelMeaning, shown
 from ..reading import Reading
 from ..reorder import in_stored_order, stored_axes
 
-ORIENTATION = 0x0112  # The EXIF tag of the orientation.
-_CAMERA, _SIZES = 0x8769, (0xA002, 0xA003)  # The EXIF tag of the camera's tags, and those of width and height.
+_BYTE = 1  # TIFF's number of the type of bytes.
 _PER_INCH = 0.0254  # Metres.
 _WHOLE_DPI = 0.02  # Largest distance from a whole number of dots per inch that the rounding of a format explains.
-HOLDS = {of.PROFILE, of.RESOLUTION, of.EXIF, of.WHITE}
+HOLDS = {of.PROFILE, of.RESOLUTION, of.EXIF, of.WHITE, of.XMP}
 """The metadata that PNG and JPEG hold."""
 
 
@@ -69,24 +69,24 @@ def plane_of(path: Path, how: Reading, pixels: Decoded, meaning: PixelMeaning, *
     return ImageFile(data if how.lazy else data[...], axes, alpha=samples in (2, 4), notes=notes, **facts)
 
 
-def camera_metadata(exif: Image.Exif, info: dict[Any, Any]) -> tuple[int, Details]:
+def camera_metadata(camera: Image.Exif, info: dict[Any, Any]) -> tuple[int, Details]:
     """The orientation, and the camera metadata and print resolution without it."""
-    orientation = exif.get(ORIENTATION, 1)
-    exif.pop(ORIENTATION, None)
-    content: bytes | None = None
-    try:
-        for tag in _SIZES:  # They may change, and the image says them better.
-            exif.get_ifd(_CAMERA).pop(tag, None)
-        content = exif.tobytes() if len(exif) else None
-    except Exception:  # Camera metadata may hold anything, and never keep the pixels from being read.
-        content = None
+    orientation, content = exif.split(camera)
     dpi = [positive(value) for value in info.get("dpi", ())]
     resolution = None
     if len(dpi) == 2 and dpi[0] is not None and dpi[1] is not None:
         x, y = (round(v) if math.isclose(v, round(v), abs_tol=_WHOLE_DPI) else v for v in (dpi[0], dpi[1]))
         resolution = Resolution(x, y, "inch")
-    known = orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
-    return known, Details(exif=content, resolution=resolution)
+    comment, xmp = info.get("comment", b""), info.get("xmp")
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    tags = ((of.XMP_TAG, _BYTE, len(xmp), exif.upright(xmp)),) if isinstance(xmp, bytes) and xmp else ()
+    words = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment)
+    return orientation, Details(exif=content, resolution=resolution, tags=tags, description=words.strip("\0 \n"))
+
+
+def xmp_of(details: Details) -> bytes | None:
+    """The XMP of an image, if it has any."""
+    return next((bytes(value) for code, _, _, value in details.tags if code == of.XMP_TAG), None)
 
 
 def per_inch(resolution: Resolution) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from PIL import Image, JpegImagePlugin
 
 from ...errors import ImageError
 from ...image.planes import ArraySink
-from ..details import lost
+from ..details import DESCRIPTION, lost
 from ..image_file import ImageFile
 from ..pixel_meaning import CMYK, GREY, RGB, PixelMeaning
 from ..reading import Reading
@@ -25,6 +25,7 @@ from . import bitmap
 
 _RATIO = 512  # Pixels that one byte of Huffman codes can stand for at most: one bit for each block of 8 x 8.
 _ARITHMETIC = (b"\xff\xc9", b"\xff\xca", b"\xff\xcb")  # Markers of frames with arithmetic codes, which may be shorter.
+_LARGEST_XMP = 65_000  # Bytes of one block of metadata.
 _SIDE = 65_535  # Largest height and width of a JPEG image, in pixels.
 _MODES = {"L": (GREY, ()), "RGB": (RGB, (3,)), "CMYK": (CMYK, (4,))}  # Pillow's names: meaning, and samples.
 
@@ -64,7 +65,7 @@ def check(path: Path, image: ImageFile) -> None:
 
 def remarks(path: Path, image: ImageFile) -> list[str]:
     """What of the metadata `path` will not hold."""
-    words = lost(image, bitmap.HOLDS)
+    words = lost(image, bitmap.HOLDS | {DESCRIPTION})
     return [f"{path.name} cannot hold {', '.join(words)}"] if words else []
 
 
@@ -79,4 +80,8 @@ def create(path: Path, target: Path, image: ImageFile, quality: int) -> Iterator
         options["exif"] = image.details.exif
     if image.details.resolution is not None:
         options["dpi"] = bitmap.per_inch(image.details.resolution)
+    if (xmp := bitmap.xmp_of(image.details)) is not None and len(xmp) <= _LARGEST_XMP:
+        options["xmp"] = xmp
+    if image.details.description:
+        options["comment"] = image.details.description.encode()[:_LARGEST_XMP]
     picture.save(path, "JPEG", quality=quality, subsampling=0, **options)

@@ -10,7 +10,7 @@ import contextlib
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from ...image.planes import ArraySink
-from ..details import lost
+from ..details import CHUNKS, lost
 from ..image_file import ImageFile
 from ..pixel_meaning import PixelMeaning
 from ..reading import Reading
@@ -33,6 +33,9 @@ _HEADER = _SIGNATURE + 4 + 4 + 13 + 4
 _PALETTE = 3  # The colour type of images that are indices into a palette.
 _DEFLATE_RATIO = 1032  # Bytes that one byte of deflated data can stand for at most, by the format.
 _LARGEST_EXIF = 1 << 24  # Bytes of camera metadata that are kept; more are left out.
+_COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")  # Chunks that define colours, which a profile replaces.
+_COPIED = (*_COLOURS, b"tEXt", b"zTXt", b"iTXt", b"tIME")
+_XMP = b"XML:com.adobe.xmp"  # Key of the text that holds XMP.
 _PER_METRE = 1  # PNG's code of the unit of its resolution.
 
 
@@ -53,6 +56,7 @@ def read(path: Path, how: Reading) -> ImageFile:
         pixels: NDArray[Any] = imagecodecs.png_decode(path.read_bytes())
         return pixels
 
+    details = replace(details, chunks=declared.chunks)
     pixels = bitmap.Decoded(declared.shape, declared.dtype, decode)
     meaning = PixelMeaning(orientation=orientation)
     profile = info.get("icc_profile")
@@ -61,16 +65,17 @@ def read(path: Path, how: Reading) -> ImageFile:
 
 @dataclass(frozen=True)
 class _Declared:
-    """What the chunks of a file say: shape and data type of the decoded image, and bytes of its uncompressed rows."""
+    """What the chunks of a file say: shape and type of the decoded image, bytes of its uncompressed rows, metadata."""
 
     shape: tuple[int, ...]
     dtype: str
     stored: int
     exif: bytes
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def _declared(path: Path) -> _Declared:
-    transparent, exif = False, b""
+    transparent, exif, chunks = False, b"", []
     with path.open("rb") as file:
         file.seek(_SIGNATURE)
         _, _, width, height, bits, colours = struct.unpack(">I4sIIBB", file.read(18))
@@ -83,11 +88,20 @@ def _declared(path: Path) -> _Declared:
             following = file.tell() + length + 4
             if kind == b"eXIf" and length <= _LARGEST_EXIF:
                 exif = file.read(length)
+            elif kind in _COPIED and length <= _LARGEST_EXIF:
+                content = file.read(length)
+                chunks += [(kind, content)] if not content.startswith(_XMP) else []
             file.seek(following)
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colours]  # Grey, RGB, palette, and the first two with opacity.
     channels = (3 if colours == _PALETTE else samples) + (transparent and colours in (0, 2, _PALETTE))
     shape = (height, width) if channels == 1 else (height, width, channels)
-    return _Declared(shape, "uint16" if bits == 16 else "uint8", height * (1 + (width * samples * bits + 7) // 8), exif)
+    return _Declared(
+        shape,
+        "uint16" if bits == 16 else "uint8",
+        height * (1 + (width * samples * bits + 7) // 8),
+        exif,
+        tuple(chunks),
+    )
 
 
 def check(path: Path, image: ImageFile) -> None:
@@ -97,7 +111,7 @@ def check(path: Path, image: ImageFile) -> None:
 
 def remarks(path: Path, image: ImageFile) -> list[str]:
     """What of the metadata `path` will not hold."""
-    words = lost(image, bitmap.HOLDS)
+    words = lost(image, bitmap.HOLDS | {CHUNKS})
     return [f"{path.name} cannot hold {', '.join(words)}"] if words else []
 
 
@@ -119,6 +133,11 @@ def _chunks(image: ImageFile) -> Iterator[bytes]:
         yield _chunk(b"pHYs", struct.pack(">IIB", *bitmap.per_metre(details.resolution), _PER_METRE))
     if details.exif:
         yield _chunk(b"eXIf", details.exif.removeprefix(b"Exif\0\0"))
+    for kind, content in details.chunks:
+        if kind in _COPIED and not (image.icc_profile and kind in _COLOURS):
+            yield _chunk(kind, content)
+    if (xmp := bitmap.xmp_of(details)) is not None:
+        yield _chunk(b"iTXt", _XMP + b"\0" * 5 + xmp)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from .writing import check, create, remarks
 __all__ = ["check", "create", "list_series", "read", "remarks"]
 
 _AXES = {"I": "Q"}  # tifffile's letter for pages of no known meaning, and ours.
+_TIFFFILE = "tifffile: "  # How complaints of tifffile begin.
 _TURNED = {"X": "Y", "Y": "X"}
 
 
@@ -93,7 +95,8 @@ def read(path: Path, how: Reading) -> ImageFile:
         except Exception as error:  # tifffile and its decoders raise exceptions of many types.
             raise damaged(error) from error
         pixels: Any = FileArray(converted.data, damaged, close, unit, path) if close else converted.data[...]
-        return _image(pixels, converted, described, how.axes, (*notes, *converted.notes, *described.notes, *complaints))
+        notes += [*converted.notes, *described.notes, *_in_our_words(complaints)]
+        return _image(pixels, converted, described, how.axes, tuple(notes))
 
 
 def _names_axes(tif: Any) -> bool:
@@ -138,7 +141,11 @@ def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
 def _images(path: Path, tif: Any, stack: contextlib.ExitStack, complaints: list[str]) -> tuple[Any, list[TiffImage]]:
     """The images of a file; if its description makes no sense to tifffile, by its pages alone."""
     try:
-        return tif, find_images(tif)
+        found = find_images(tif)
+        odd = [image.series.axes for image in found if not {"Y", "X"} <= set(image.series.axes)]
+        if not odd:
+            return tif, found
+        raise ValueError(f"the axes {odd[0]} are no image")
     except Exception as error:
         complaints.append(f"its description cannot be understood, so its pages are read without it ({error})")
     plain = stack.enter_context(tifffile.TiffFile(path, is_shaped=False, is_imagej=False, is_ome=False))
@@ -210,6 +217,17 @@ def _unique(axes: str) -> str:
     return "".join(seen)
 
 
+def _in_our_words(complaints: list[str]) -> list[str]:
+    """One note on all that tifffile has complained of, beside the complaints that are in our words already."""
+    own = [text for text in complaints if not text.startswith(_TIFFFILE)]
+    theirs = [re.sub(r"<tifffile\.\S+ ?([^>]*)>", r"\1", text.removeprefix(_TIFFFILE)).strip() for text in complaints]
+    theirs = [text for text, whole in zip(theirs, complaints, strict=True) if whole.startswith(_TIFFFILE)]
+    if theirs:
+        more = f"; {len(theirs) - 1} more" if len(theirs) > 1 else ""
+        own.append(f"a part of its metadata cannot be understood and is left out (tifffile: {theirs[0]}{more})")
+    return own
+
+
 @contextlib.contextmanager
 def _complaints() -> Iterator[list[str]]:
     """Collect the warnings that tifffile logs instead of printing them."""
@@ -217,7 +235,7 @@ def _complaints() -> Iterator[list[str]]:
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            collected.append(f"tifffile: {record.getMessage()}")
+            collected.append(f"{_TIFFFILE}{record.getMessage()}")
 
     logger, handler = logging.getLogger("tifffile"), Collector(logging.WARNING)
     propagate = logger.propagate

@@ -152,7 +152,8 @@ def find_missing(tif: Any, image: TiffImage, complaints: Sequence[str]) -> Missi
     series = image.series
     pages = _pages(series)
     declared = max(_declared_planes(tif, series), len(pages))
-    absent = [number for number, page in enumerate(pages) if page is None]
+    whole = _planes_without_pages(tif, series) if pages[1:2] == [None] else 0
+    absent = [number for number, page in enumerate(pages) if page is None and number >= whole]
     if absent:
         reason = f"its description names {len(pages)} planes, of which {len(absent)} are missing"
         return Missing(tuple(absent), len(pages), reason)
@@ -197,6 +198,18 @@ def _following_planes(series: Any) -> int:
     return int((page.parent.filehandle.size - series.dataoffset) // max(page.nbytes, 1))
 
 
+def _planes_without_pages(tif: Any, series: Any) -> int:
+    """Whole planes behind the first page, if all follow each other and the pages of the others are cut off.
+
+    The first page then names a second one, which lies behind the last plane that the description declares.
+    """
+    page = series.keyframe
+    declared = (series.dataoffset or 0) + series.nbytes
+    if series.dataoffset is None or page.compression != 1 or _next_page(tif, page) < declared:
+        return 0
+    return int((page.parent.filehandle.size - series.dataoffset) // max(page.nbytes, 1))
+
+
 def _declared_planes(tif: Any, series: Any) -> int:
     """The number of planes that ImageJ's description names; 0 if there is none."""
     if not tif.is_imagej or len(tif.series) > 1:
@@ -223,15 +236,20 @@ def _cut_pages(series: Any, pages: Sequence[Any]) -> set[int]:
 
 def _chain_is_cut(tif: Any) -> bool:
     """Whether the last page that could be read names a further one, which lies beyond the end of the file."""
-    page, handle, layout = tif.pages[-1], tif.filehandle, tif.tiff
     try:
-        handle.seek(page.offset)
-        (count,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
-        handle.seek(page.offset + layout.tagnosize + count * layout.tagsize)
-        (following,) = struct.unpack(layout.offsetformat, handle.read(layout.offsetsize))
+        return _next_page(tif, tif.pages[-1]) >= int(tif.filehandle.size)
     except struct.error:
         return True
-    return bool(following >= handle.size)
+
+
+def _next_page(tif: Any, page: Any) -> int:
+    """The place of the page after another in a file; 0 after the last. Raises struct.error if the file ends before."""
+    handle, layout = tif.filehandle, tif.tiff
+    handle.seek(page.offset)
+    (count,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
+    handle.seek(page.offset + layout.tagnosize + count * layout.tagsize)
+    (following,) = struct.unpack(layout.offsetformat, handle.read(layout.offsetsize))
+    return int(following)
 
 
 def read_incomplete(tif: Any, image: TiffImage, missing: Missing) -> tuple[NDArray[Any], str, str]:
@@ -285,7 +303,7 @@ _IMAGEJ_COUNTS = (("T", "frames"), ("Z", "slices"), ("C", "channels"))
 
 def _plane(series: Any, number: int, samples: int) -> NDArray[Any]:
     """One complete plane, as a row of samples."""
-    pages = series.pages
+    pages = _pages(series)
     if len(pages) > number and _planes_per_page(series) == 1 and pages[number] is not None:
         page = pages[number]
         closed = page.parent.filehandle.closed

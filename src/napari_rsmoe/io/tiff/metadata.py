@@ -14,32 +14,27 @@ from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
-from .. import ome_xml
-from ..details import GEO_SCALE, GEO_TIEPOINTS, GEO_TRANSFORMATION, Details, Resolution
+from .. import exif, ome_xml
+from ..details import Details, Resolution
 from ..numbers import positive, real
 from ..pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, RGB, SHOWN_INVERTED, WHITE_IS_ZERO, YCBCR, PixelMeaning
 from ..units import PixelSize, canonical_unit
 from .images import TiffImage
 from .makers import maker_sizes
+from .tags import NODATA_TAG, copied_tags
 
 _UNITS = {2: "inch", 3: "centimeter"}  # Values of the ResolutionUnit tag.
 _MICROMETRES = {"inch": 25_400.0, "centimeter": 10_000.0}
 # Largest pixel in micrometres that a resolution tag can mean as the size of what is shown. Printers and scanners stay
 # above it (2.5 micrometres are 10,160 dpi), and such tags are a print resolution.
 _FINER_THAN_PRINT = 2.5
+_NO_RESOLUTION = ((0, 0), (0, 1), 0, 0.0)  # How writers say that they know none.
 _ALPHA = (1, 2)  # Values of the ExtraSamples tag for associated and unassociated alpha.
 _ASSOCIATED = 1
 SIGNED_16 = -32768  # Offset by which ImageJ stores signed values of 16 bits as unsigned ones.
 
-NODATA_TAG = 42113
-# Tags that are copied to TIFF files as they are: who and when, geographic reference, and texts of makers that tifffile
-# reads from the tag itself. Tags that hold offsets into the file cannot be copied.
-_KEPT_TAGS = (
-    *(271, 272, 306, 315, 33432),
-    *(GEO_SCALE, GEO_TIEPOINTS, GEO_TRANSFORMATION, 34735, 34736, 34737, 42112, NODATA_TAG),
-)
-_MAKER_TEXTS = (34118, 34680, 34682)  # Zeiss and FEI; tifffile parses them, so their bytes are read again.
 _KEPT_IMAGEJ = (
     *("cf", "c0", "c1", "vunit", "min", "max", "mode", "loop", "fps"),
     *("Info", "Labels", "Ranges", "LUTs", "ROI", "Overlays", "Properties"),
@@ -141,25 +136,21 @@ def _is_signed(metadata: Mapping[str, Any]) -> bool:
 
 
 def _tags(path: Path, tif: Any, image: TiffImage, found: Described) -> None:
-    """Tags that are copied, the no-data value, and a free description."""
+    """Tags that are copied, the no-data value, the metadata of a camera, and a free description."""
     page = image.series.keyframe
-    kept = []
-    for code in _KEPT_TAGS + _MAKER_TEXTS:
-        tag = page.tags.get(code)
-        if tag is None or (code in _MAKER_TEXTS and tag.count > 1 << 20):
-            continue
-        if code in _MAKER_TEXTS:
-            tif.filehandle.seek(tag.valueoffset)
-            value: Any = tif.filehandle.read(tag.count)
-        else:
-            value = tag.value
-        kept.append((code, int(tag.dtype), 0 if isinstance(value, str) else tag.count, value))
+    tags, uncopied = copied_tags(page)
+    camera = exif.of_page(path, page)
+    if camera is not None:  # They are in the metadata of the camera.
+        tags = tuple(tag for tag in tags if tag[0] not in exif.TEXTS)
     text = "" if tif.is_ome or tif.is_imagej or tif.is_shaped or tif.is_metaseries else page.description or ""
-    nodata = real(str(page.tags.valueof(NODATA_TAG, "")).strip(" \0")) if NODATA_TAG in page.tags else None
-    if nodata is None and str(page.tags.valueof(NODATA_TAG, "")).strip(" \0").lower() == "nan":
-        nodata = float("nan")
+    word = str(page.tags.valueof(NODATA_TAG, "")).strip(" \0")
     found.details = replace(
-        found.details, tags=tuple(t for t in kept if t[0] != NODATA_TAG), nodata=nodata, description=text.strip(" \0")
+        found.details,
+        tags=tags,
+        uncopied=uncopied,
+        nodata=float("nan") if word.lower() == "nan" else real(word),
+        exif=camera,
+        description=text.strip(" \0"),
     )
 
 
@@ -169,6 +160,9 @@ def _resolution(path: Path, tif: Any, image: TiffImage, found: Described) -> Non
     unit = _UNITS.get(int(real(page.tags.valueof(296, 1 if tif.is_imagej else 2)) or 0))
     x, y = positive(page.tags.valueof(282)), positive(page.tags.valueof(283))
     if unit is None or x is None or y is None:
+        stored = [page.tags.valueof(code) for code in (282, 283)]
+        if unit is not None and any(each not in (None, *_NO_RESOLUTION) for each in stored):
+            found.notes.append(f"the resolution {stored[0]}, {stored[1]} makes no sense, so it is left out")
         return
     if _MICROMETRES[unit] / max(x, y) <= _FINER_THAN_PRINT:
         size = _MICROMETRES[unit]
@@ -188,6 +182,8 @@ def _own(path: Path, tif: Any, image: TiffImage, found: Described) -> None:
         return
     metadata = tifffile.tifffile.shaped_description_metadata(text)
     found.pixel_size |= _sizes(metadata.get("pixel_size", {}))
+    for axis in set(metadata.get("pixel_size", {})) - set(found.pixel_size):
+        found.notes.append(f"the pixel size {metadata['pixel_size'][axis]} of {axis} makes no sense, so it is left out")
     found.name = str(metadata.get("name", ""))
     found.channel_names = tuple(map(str, metadata.get("channel_names", ())))
     limits = [(real(low), real(high)) for low, high in metadata.get("limits", ())]
@@ -224,6 +220,10 @@ def _imagej(path: Path, tif: Any, image: TiffImage, found: Described) -> None:
                 sizes[axis] = PixelSize(1 / ratio, canonical_unit(str(metadata.get(f"{axis.lower()}unit", unit))))
         found.details = replace(found.details, resolution=None)
     spacing = real(metadata.get("spacing"))
+    for name in ("spacing", "finterval"):
+        number = real(metadata.get(name, 0))
+        if number is None or (name == "finterval" and number < 0):
+            found.notes.append(f"the description gives {name} as {metadata[name]!r}, so it is left out")
     if spacing:
         sizes["Z"] = PixelSize(abs(spacing), canonical_unit(str(metadata.get("zunit", unit or ""))))
     interval = positive(metadata.get("finterval"))
@@ -243,6 +243,7 @@ def _imagej_details(metadata: Mapping[str, Any], sizes: Mapping[str, PixelSize],
         kept["LUTs"] = [kept["LUTs"]]
     if found.channel_names:
         kept.pop("Labels", None)
+    description = str(kept.pop("Info", ""))
     if found.meaning.offset:
         for name in ("cf", "c0", "c1"):
             kept.pop(name, None)
@@ -256,10 +257,26 @@ def _imagej_details(metadata: Mapping[str, Any], sizes: Mapping[str, PixelSize],
         if value and axis in sizes
     }
     tables = [np.asarray(table) for table in kept.get("LUTs", ())]
-    colours = tuple("".join(f"{int(value):02X}" for value in table[:, -1]) for table in tables)
+    plain = all(map(_is_plain_ramp, tables))
+    colours = tuple("".join(f"{int(value):02X}" for value in table[:, -1]) for table in tables) if plain else ()
+    if not limits and len(tables) <= 1 and int(positive(metadata.get("channels")) or 1) == 1:
+        low, high = real(metadata.get("min")), real(metadata.get("max"))
+        limits = ((low, high),) if low is not None and high is not None and low < high else ()
     found.details = replace(
-        found.details, limits=limits, position=position, colours=colours, imagej=kept, tags=found.details.tags
+        found.details,
+        limits=limits,
+        position=position,
+        colours=colours,
+        imagej=kept,
+        tags=found.details.tags,
+        description=description,
     )
+
+
+def _is_plain_ramp(table: NDArray[Any]) -> bool:
+    """Whether a colour table (3, n) goes from black to one colour in even steps, up to rounding."""
+    ramp = np.outer(table[:, -1].astype(float), np.linspace(0, 1, table.shape[1]))
+    return bool((np.abs(table - ramp) <= 1).all())
 
 
 def _ome(path: Path, tif: Any, image: TiffImage, found: Described) -> None:

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ...image.planes import ArraySink
 from .. import details as of
-from .. import ome_xml
+from .. import exif, ome_xml
 from ..atomic import reserve
 from ..details import Details
 from ..image_file import ImageFile
 from ..reorder import in_stored_order, stored_axes
 from ..units import imagej_symbol, is_ome_unit, ome_symbol
-from .metadata import NODATA_TAG, SIGNED_16
+from .metadata import SIGNED_16
+from .tags import NODATA_TAG
 
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
 _IMAGEJ_AXES = "TZCYXS"
@@ -36,7 +37,18 @@ _OME_LOOPS = "QRPAHE"  # Letters of axes besides T, Z and C that OME-XML can des
 _CLASSIC_LIMIT = 2**32 - 2**25  # Bytes of pixels; below, a classic TIFF has room for its tags, above, BigTIFF is used.
 _ASCII = 2  # TIFF's number of the type of texts.
 
-_EVERY_TIFF = {of.PIXEL_SIZE, of.CHANNELS, of.PROFILE, of.POSITION, of.RESOLUTION, of.NODATA, of.COLOURS, of.TAGS}
+_EVERY_TIFF = {
+    of.PIXEL_SIZE,
+    of.CHANNELS,
+    of.PROFILE,
+    of.POSITION,
+    of.RESOLUTION,
+    of.NODATA,
+    of.COLOURS,
+    of.TAGS,
+    of.XMP,
+    of.EXIF,
+}
 _OME = _EVERY_TIFF | {of.DESCRIPTION, of.OME}
 _IMAGEJ = _EVERY_TIFF | {of.DESCRIPTION, of.LIMITS, of.IMAGEJ, of.WHITE}
 _PLAIN = _EVERY_TIFF | {of.DESCRIPTION, of.LIMITS, of.TABLE, of.WHITE}
@@ -89,6 +101,8 @@ def remarks(path: Path, image: ImageFile) -> list[str]:
 
 
 def _lost(path: Path, image: ImageFile, holds: set[str]) -> list[str]:
+    if _bytes(image) >= _CLASSIC_LIMIT:  # Its lists would be those of classic TIFF.
+        holds = holds - {of.EXIF}
     words = of.lost(image, holds)
     return [f"{path.name} cannot hold {', '.join(words)}"] if words else []
 
@@ -131,6 +145,8 @@ def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
         reserve(file.fileno())
     yield in_stored_order(_Signed(pixels) if dtype != image.dtype else pixels, axes, image.axes)
     pixels.flush()
+    if image.details.exif and not arguments["bigtiff"]:
+        exif.append_lists(path, image.details.exif)
 
 
 class _Signed:
@@ -186,6 +202,8 @@ def _colour_table(image: ImageFile) -> dict[str, Any]:
 def _extra_tags(details: Details) -> list[tuple[Any, ...]]:
     """Tags that are copied, and the no-data value as GDAL writes it."""
     tags: list[tuple[Any, ...]] = [(*tag, True) for tag in details.tags]
+    if details.exif:
+        tags += exif.texts_of(details.exif)
     if details.nodata is not None:
         value = details.nodata
         whole = math.isfinite(value) and value == int(value)
