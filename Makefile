@@ -100,7 +100,7 @@ oldest:
 	$(PYTHON) -m venv --clear build/oldest
 	build/oldest/bin/python -m pip install --quiet --constraint constraints.txt --requirement build/oldest.txt \
 	  $(BUILD_TOOLS) pytest pytest-xdist hypothesis 'dask[array]'
-	build/oldest/bin/python -m pip install --quiet --no-build-isolation --no-deps .
+	build/oldest/bin/python -m pip install --quiet --no-build-isolation --no-deps -C cmake.define.RSMOE_CUDA=OFF .
 	build/oldest/bin/python -m pytest -n $(CORES) --dist loadfile $(OLDEST_TESTS)
 
 bench: setup

@@ -39,20 +39,23 @@ def picture(side, channels=None, dtype=np.uint8):
     grey = np.clip(120 + 60 * np.sin(x / 9) * np.cos(y / 7) + noise, 0, 255).astype(dtype)
     return grey if channels is None else np.stack([grey] * channels, 2)
 
-small = picture(48, 3)
+small = picture(160, 3)
 model = r.fit(picture(64), 400, iterations=60)
 r.denoise(small, preset="fast"), r.upscale(small, 2, models=1), r.estimate_noise(small), model.render(scale=2)
-grey, colour, large, half = picture(320), picture(224, 3), picture(448), picture(224)
+colours = r.fit(picture(64, 3), 400, iterations=5)
+grey, colour, large, half, wide = picture(320), picture(224, 3), picture(448), picture(320), picture(320, 3)
 jobs = {
     "fit": lambda: r.fit(grey, 4000, iterations=90),
-    "fit colour": lambda: r.fit(colour, iterations=90, experts="linear"),
+    "fit colour": lambda: r.fit(wide, 5000, iterations=60, experts="linear"),
     "fit content": lambda: r.fit(large, 2000, iterations=20, start="content"),
     "denoise": lambda: r.denoise(grey, noise=10, preset="fast"),
     "denoise colour": lambda: r.denoise(colour, preset="fast", models=8),
     "upscale": lambda: r.upscale(half, 2, models=2),
     "upscale colour": lambda: r.upscale(colour, 2, models=1),
     "render": lambda: model.render(scale=40),
+    "render averaged": lambda: model.render(region=(0, 0, 2e3, 2e3), shape=(1000, 1000)),
     "render coarse": lambda: model.render(region=(0, 0, 9e3, 9e3), shape=(90, 90)),
+    "render coarser": lambda: colours.render(region=(0, 0, 4e3, 4e3), shape=(10, 10)),
     "noise": lambda: r.estimate_noise(large),
 }
 found = {}
@@ -85,11 +88,10 @@ def test_what_jobs_take_is_said_beforehand() -> None:
         pytest.skip("this system does not let a process forget its peak")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    said, taken = found.pop("render coarse")  # 81 million samples, 324 MB, are averaged block by block
-    assert max(said, taken) < 150e6
+    assert found["render coarse"][1] < 30e6  # 81 million samples, 324 MB, are averaged block by block
     ratios = {name: round(said / taken, 2) for name, (said, taken) in found.items()}
-    # Within 1.2 for images of half a megapixel and more; in smaller ones the pages that the allocator keeps show.
-    assert all(1 / 1.4 < ratio < 1.4 for ratio in ratios.values()), ratios
+    # Most lie within 1.1, but the pages that the allocator keeps between the steps of a job differ from run to run.
+    assert all(1 / 1.25 < ratio < 1.25 for ratio in ratios.values()), ratios
 
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)

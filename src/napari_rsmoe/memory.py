@@ -10,13 +10,15 @@ from __future__ import annotations
 import errno
 import math
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-from .errors import NotEnoughMemoryError
+from .errors import DeviceError, NotEnoughMemoryError
 
 DEFAULT_SHARE = 0.5
 """Fraction of the free memory that jobs may take by default. The rest is for other programs and for what is planned
@@ -41,28 +43,42 @@ class Need:
         Bytes for each pixel of the image, or of the block of it that is worked on.
     fixed : float
         Bytes whatever the number of pixels.
+    later : tuple of Need
+        What later stages of the job take, after what the first one takes has been returned.
     """
 
     per_pixel: float
     fixed: float = 0.0
+    later: tuple[Need, ...] = ()
 
     def bytes(self, pixels: int) -> int:
         """The peak for an image or a block of this many pixels."""
-        return math.ceil(self.fixed + self.per_pixel * pixels)
+        own = math.ceil(self.fixed + self.per_pixel * pixels)
+        return max(own, *(stage.bytes(pixels) for stage in self.later)) if self.later else own
 
     def pixels(self, budget: int) -> int:
         """Number of pixels of the largest block that fits into a budget; 0 if none does."""
-        return max(0, math.floor((budget - self.fixed) / self.per_pixel))
+        own = max(0, math.floor((budget - self.fixed) / self.per_pixel)) if self.per_pixel else 2**63 - 1
+        return min(own, *(stage.pixels(budget) for stage in self.later)) if self.later else own
 
     def or_more(self, other: Need) -> Need:
-        """The peak of two stages, one after the other: at least that of each, for every number of pixels."""
-        return Need(max(self.per_pixel, other.per_pixel), max(self.fixed, other.fixed))
+        """The peak of two stages, one after the other: that of the larger one, which depends on the pixels."""
+        return replace(self, later=(*self.later, other))
 
     def __add__(self, other: Need) -> Need:
-        return Need(self.per_pixel + other.per_pixel, self.fixed + other.fixed)
+        """The peak of two jobs that take their memory at the same time."""
+        pairs = [(mine, its) for mine in self._stages for its in other._stages]
+        first, *later = (Need(mine.per_pixel + its.per_pixel, mine.fixed + its.fixed) for mine, its in pairs)
+        return replace(first, later=tuple(later))
 
     def __mul__(self, factor: float) -> Need:
-        return Need(self.per_pixel * factor, self.fixed * factor)
+        return Need(self.per_pixel * factor, self.fixed * factor, tuple(stage * factor for stage in self.later))
+
+    @property
+    def _stages(self) -> Iterator[Need]:
+        yield Need(self.per_pixel, self.fixed)
+        for stage in self.later:
+            yield from stage._stages
 
 
 def checked_memory(memory: Memory) -> int | None:
@@ -158,6 +174,8 @@ def memory_error(error: BaseException) -> NotEnoughMemoryError | None:
     """What to tell the user about an error, if its reason is that memory did not suffice; None if it is another."""
     if isinstance(error, NotEnoughMemoryError):
         return error
+    if isinstance(error, DeviceError):  # It says what to do about the memory of a device.
+        return None
     system = isinstance(error, OSError) and error.errno == errno.ENOMEM
     told = isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
     if not (system or told or isinstance(error, MemoryError)):
@@ -203,6 +221,25 @@ def available() -> int:
     if limit != resource.RLIM_INFINITY:
         free.append(limit - psutil.Process().memory_info().vms)
     return max(0, min(free))
+
+
+def release() -> None:
+    """Return freed memory to the system, at the end of a stage; else a job takes the sum of its stages, not the peak.
+
+    The C library of Linux keeps what was freed for later requests. Elsewhere this does nothing.
+    """
+    if (trim := _trim()) is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Callable[[int], int] | None:
+    """The function of the GNU C library that does it; None if there is none."""
+    if sys.platform != "linux":
+        return None
+    import ctypes  # Imported here to save start-up time: only jobs ask.
+
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def _left_in_groups(root: Path) -> Iterator[int]:

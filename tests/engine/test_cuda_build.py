@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from backends import ROOT
@@ -237,3 +238,20 @@ def test_too_little_memory_falls_back_where_the_user_left_the_choice(monkeypatch
         assert devices.run_on("auto", job) == "cpu"
     with pytest.raises(DeviceError, match="9000 MiB"):
         devices.run_on("cuda", job)
+
+
+def test_a_fit_that_the_device_has_no_memory_for_does_not_begin_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_rsmoe import denoise, fit
+    from napari_rsmoe.engine import devices
+    from napari_rsmoe.errors import DeviceError
+
+    monkeypatch.setattr(devices, "why_not_cuda", lambda: "")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**17, 2**33))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2**17)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2**16)
+    image = np.add.outer(np.arange(40), np.arange(48) % 7)
+    for job in (lambda how: fit(image, 20, iterations=2, device=how), lambda how: denoise(image, noise=1, device=how)):
+        with pytest.raises(DeviceError, match=r"not enough memory on the device: about .* MiB for 192 KiB free"):
+            job("cuda")
+    with pytest.warns(UserWarning, match="192 KiB free.*the CPU is used"):
+        assert fit(image, 20, iterations=2, device="auto").n_kernels == 20

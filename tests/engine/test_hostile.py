@@ -209,6 +209,10 @@ def test_operators_say_which_kernel_is_absent() -> None:
         engine.gate_sums(geometry, torch.ones(1, 20, 33))
     with pytest.warns(RuntimeWarning, match="model 1, kernel 3 has r12"):
         engine.render(torch.stack([geometry[:3].repeat(2, 1)[:5], geometry]), torch.ones(2, 5, 2), 20, 33)
+    geometry, experts = random_mixture(5, 3, (HEIGHT, WIDTH), 0)
+    geometry[2, 5] = math.inf
+    with pytest.warns(RuntimeWarning, match=r"until the limits of the fit bring it back: kernel 2 has logit = inf"):
+        fitted(geometry, experts, torch.full((TILES, 3, 256), 0.5))
 
 
 def test_a_second_derivative_is_refused() -> None:

@@ -12,8 +12,10 @@ from .. import engine
 from ..arrays import Floats
 from ..engine.bounds import MOST_EXPERT
 from ..fitting.fitter import Fitter
+from ..fitting.memory import require_on_device
 from ..fitting.optimiser import Optimiser, together
 from ..fitting.tensors import start_tensors
+from ..memory import release
 from ..model.model import Model
 from .checkpoint import Kernels
 from .fusion import Group
@@ -79,6 +81,8 @@ class Members:
     def fitter(self, batch: Batch) -> Optimiser:
         """The fit of a batch, on a raster that contains all of its tile grids."""
         shape = tuple(np.max([plan.shift for plan in batch.plans], 0) + self._planes.shape[1:])
+        size, count = (*shape, len(self._planes)), batch.plans[0].n_kernels
+        require_on_device(self.device, size, count, self.task.settings, "smoe", len(batch.numbers))
         return together([self._fitter(batch, k, shape) for k in range(len(batch.numbers))])
 
     def _fitter(self, batch: Batch, k: int, shape: tuple[int, ...]) -> Fitter:
@@ -111,6 +115,7 @@ class Members:
             start = self.task.options.start(pixels, plan.n_kernels, rng)
         else:
             start = place.start(pixels, plan.n_kernels, number)
+        release()
         fresh = start_tensors(start, self._weight.shape)
         warm = self.task.warm_start
         if warm is None:

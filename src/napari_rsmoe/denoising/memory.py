@@ -17,7 +17,7 @@ from ..noise.memory import memory_of_noise
 from .options import Options
 from .plans import Plan
 
-PIXEL = (46.0, 56.0)
+PIXEL = (52.0, 60.0)
 """The image in its domain, its noise, the fit of one model and the filter: for each pixel, and each with channel."""
 COUNT = 30.0
 """Sums, mean, risk and weight of the models of one kernel count, for each pixel and channel."""

@@ -1,7 +1,7 @@
 """The compiled engine: torch operators `torch.ops.rsmoe.*` with typed wrappers, autograd and fake kernels."""
 
 from .attention import attended, pause
-from .devices import resolve_device, run_on
+from .devices import require_on, resolve_device, run_on
 from .operators import (
     DEFAULT_TAU,
     PATCH_SIDE,
@@ -23,6 +23,7 @@ __all__ = [
     "gate_sums",
     "pause",
     "render",
+    "require_on",
     "resolve_device",
     "run_on",
     "segment",

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from ..errors import DeviceError
+from ..memory import in_words
 from . import operators, reference
 from .library import WHY_NO_CUDA
 from .limits import Limits
@@ -83,6 +84,33 @@ def run_on(device: str, job: Callable[[torch.device], Result]) -> Result:
         warnings.warn(f"The memory of the CUDA device does not suffice ({error}); the CPU is used.", stacklevel=3)
     with torch_alone():
         return job(torch.device("cpu"))
+
+
+def require_on(device: torch.device, needed: int) -> None:
+    """Refuse work on a CUDA device before it begins if it takes more memory than is free there.
+
+    Within `run_on` the work then begins again on the CPU, or the user is told, as `device` says. The CPU has a budget
+    of its own; see `napari_rsmoe.memory`.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device; nothing is refused on the CPU.
+    needed : int
+        Bytes that the work takes at its peak.
+
+    Raises
+    ------
+    RuntimeError
+        If fewer bytes are free.
+    """
+    if device.type != "cuda":
+        return
+    # What torch keeps for later tensors is free for them.
+    free = torch.cuda.mem_get_info(device)[0]
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if needed > free:
+        raise RuntimeError(f"not enough memory on the device: about {in_words(needed)} for {in_words(free)} free")
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

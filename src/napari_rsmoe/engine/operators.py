@@ -12,7 +12,7 @@ then has a first dimension M. On CUDA one launch serves them all. The results ar
 
 A kernel that cannot be drawn counts as absent: one with a number that is NaN or infinite, or beyond the bounds of
 `napari_rsmoe.engine.bounds`. It changes no pixel and has the gradient 0; a warning says which one. Where no kernel is
-left, the image is 0. (`fit_steps` does not warn: its limits bring such kernels back.)
+left, the image is 0. `Model` refuses such kernels; operators do not, so that one kernel cannot end a training.
 
 ``wait=False`` is for loops on CUDA, and changes nothing on the CPU: the host then does not wait at the end of the call
 to learn whether the memory set aside for lists had room. What had none is NaN, and the same call with ``wait=True``
@@ -202,7 +202,14 @@ def fit_steps(
     seconds : torch.Tensor
         (3,) float32 on the CPU, time spent on tile lists, on tiles (forward and backward) and on the optimiser;
         zeros on CUDA, where measuring it would take waiting.
+
+    Warns
+    -----
+    RuntimeWarning
+        If a kernel is out of bounds before the first step, with its number; not without `wait` on CUDA. It is absent
+        until `limits` bring it back.
     """
+    _warn_of_absent(geometry, experts, wait, consequence="is left out until the limits of the fit bring it back")
     losses, seconds = ops.fit_steps(
         geometry, experts, state, target, weight, block, rates, height, width, first_step, tau, normalised, confidence,
         linear, whitened, list_interval, list_margin, *betas, limits.values(), wait,
@@ -280,7 +287,9 @@ def simd_level() -> str:
     return str(ops.simd_level())
 
 
-def _warn_of_absent(geometry: torch.Tensor, experts: torch.Tensor | None, wait: bool) -> None:
+def _warn_of_absent(
+    geometry: torch.Tensor, experts: torch.Tensor | None, wait: bool, *, consequence: str = "is left out"
+) -> None:
     """Warn of kernels out of bounds."""
     has_values = type(geometry) in (torch.Tensor, torch.nn.Parameter) and not geometry.is_meta
     if not has_values or not (wait or geometry.device.type == "cpu"):
@@ -290,7 +299,7 @@ def _warn_of_absent(geometry: torch.Tensor, experts: torch.Tensor | None, wait: 
     if geometry.shape[-1:] != (6,) or (experts is not None and experts.shape[:-1] != geometry.shape[:-1]):
         return
     if reason := undrawable(geometry, experts):
-        warnings.warn(f"A kernel is left out: {reason}.", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"A kernel {consequence}: {reason}.", RuntimeWarning, stacklevel=3)
 
 
 def _fake_render(

@@ -16,6 +16,7 @@ import torch
 from .. import engine
 from ..errors import StoppedError
 from ..image.inputs import Inputs
+from ..memory import release
 from ..model.experts import Mode
 from ..model.model import Model
 from ..notes import note
@@ -23,7 +24,7 @@ from ..progress import Callback, Parts, Progress
 from .costs import expected_seconds
 from .fitter import CHUNK, Fitter
 from .kernel_count import MOST_FITS, as_few_as_reach, predict_kernels
-from .memory import check_fit
+from .memory import check_fit, require_on_device
 from .settings import FitSettings
 from .starts.methods import make_start
 from .subject import Subject
@@ -94,8 +95,12 @@ class FitJob:
         rng = np.random.default_rng(self.seed)
         pixels, weight = self.subject.pixels, self.inputs.weight
         check_fit(pixels.shape, n_kernels, settings, self.mode, weighted=weight is not None)
+        require_on_device(self.device, pixels.shape, n_kernels, settings, self.mode)
         start = make_start(settings.start, pixels, n_kernels, rng, **self.start_options)
-        return Fitter(pixels, start, settings, mode=self.mode, weight=weight, rng=rng, device=self.device)
+        release()
+        fitter = Fitter(pixels, start, settings, mode=self.mode, weight=weight, rng=rng, device=self.device)
+        release()
+        return fitter
 
     def run(self, n_kernels: int, callback: Callback | None, limit: TimeLimit | None = None) -> tuple[Model, float]:
         """Fit; returns the model and its mean squared error in the engine's range."""
@@ -120,7 +125,10 @@ class FitJob:
             if self.report(callback, fitter, "fit", done, total):
                 break
         fitter.keep_best()
-        return self.model(fitter), fitter.mean_squared_error
+        model, error = self.model(fitter), fitter.mean_squared_error
+        del fitter
+        release()
+        return model, error
 
     def begun(self, n_kernels: int, settings: FitSettings, callback: Callback | None) -> Fitter:
         """`fitter`, with reports to the callback. Raises StoppedError if it asks to stop."""
@@ -212,6 +220,7 @@ class FitJob:
     def measured(self, model: Model) -> Model:
         """The model, with the PSNR of its rendering in its metadata, if it has one."""
         psnr = self.subject.quality(model.render(device=self.device.type), self.inputs.weight)
+        release()
         if math.isfinite(psnr):
             model.metadata["psnr"] = round(psnr, 4)
         return model

@@ -9,6 +9,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
+
+from .. import engine
 from ..image.format import ImageFormat
 from ..image.inputs import Inputs
 from ..memory import Need, require
@@ -22,16 +25,23 @@ FLOAT = 4.0
 """A number of single precision."""
 STARTS = {"segmentation": (46.0, 18.0, 600.0), "content": (40.0, 4.0, 60.0), "random": (2.0, 0.0, 50.0)}
 """What each initialisation takes for each pixel, for each pixel and channel, and for each kernel."""
-CHECKS = (85.0, 20.0)
+CHECKS = (103.0, 15.0)
 """The check of the image and the PSNR of what is drawn, for each pixel, and for each pixel and channel."""
 RELOCATION = (62.0, 11.0)
 """What a relocation takes for each sample, and for each sample and channel."""
-KERNEL = (80.0, 7.0)
+HELD = 0.6
+"""Share of what a step takes that the allocator still holds during a relocation."""
+KERNEL = (120.0, 7.0)
 """The state of a kernel while it is fitted, and the same for each channel."""
-LISTED_KERNEL = 250.0
-"""A kernel in the lists of the tiles and in their gradients, where tiles leave out those that do not matter."""
+LISTED_PAIR = (165.0, 12.0)
+"""A pair of a tile and a kernel, with its gradients, and the same for each column of the expert. Tiles leave out the
+kernels that do not matter to them."""
+EXTENT = 0.5
+"""Standard deviation of a kernel, relative to the side of a square with the area of the samples for one kernel."""
+SAMPLES_PER_KERNEL = 20
+"""Samples for each kernel for which the number of pairs is exact. It is up to a sixth too high for others."""
 PAIR = 46.0
-"""The same for each pair of a tile and a kernel, where no tile leaves out any."""
+"""A pair of a tile and a kernel where no tile leaves out any."""
 TYPICAL_AUTO = 30
 """Pixels for each kernel that ``n_kernels="auto"`` leaves in most images."""
 FIXED = 1e6
@@ -56,23 +66,46 @@ def memory_of_fit(channels: int, n_kernels: int, settings: FitSettings, mode: st
     weighted : bool
         Whether pixels have weights.
     """
-    pixels = FLOAT * channels
     start = STARTS[settings.start]
+    beginning = Need(FLOAT * channels + start[0] + start[1] * channels, FIXED + n_kernels * start[2])
+    checking = Need(CHECKS[0] + CHECKS[1] * channels)
+    return beginning.or_more(_memory_of_steps(channels, n_kernels, settings, mode, weighted=weighted)).or_more(checking)
+
+
+def _memory_of_steps(channels: int, n_kernels: int, settings: FitSettings, mode: str, *, weighted: bool) -> Need:
+    """What the target, the kernels and the steps of a fit take, on the device that computes them."""
     samples = settings.oversample**2
+    columns = (3 if settings.linear else 1) * channels
     target = samples * (FLOAT * (channels + 1) + (WEIGHT if weighted else 0.0))
     if samples > 1:
         target += samples * FLOAT * channels
-    relocates = mode == "smoe" and settings.relocate > 0 and _reaches_relocation(settings)
-    work = samples * (RELOCATION[0] + RELOCATION[1] * channels) if relocates else 0.0
-    listed = 0.0 if math.isinf(settings.tau) else LISTED_KERNEL
+    steps = _memory_of_pairs(columns, n_kernels, settings)
+    if mode == "smoe" and settings.relocate > 0 and _reaches_relocation(settings):
+        relocation = Need(samples * (RELOCATION[0] + RELOCATION[1] * channels))
+        steps = steps.or_more(relocation + steps * HELD)
+    return Need(FLOAT * channels + target, FIXED + n_kernels * (KERNEL[0] + KERNEL[1] * columns)) + steps
+
+
+def require_on_device(
+    device: torch.device, shape: Sequence[int], n_kernels: int, settings: FitSettings, mode: str, models: int = 1
+) -> None:
+    """Refuse a fit of models at once, of an image of this shape (H, W, C), that a CUDA device has no memory for."""
+    height, width, channels = shape
+    need = _memory_of_steps(channels, n_kernels, settings, mode, weighted=True)
+    engine.require_on(device, models * need.bytes(height * width))
+
+
+def _memory_of_pairs(columns: int, n_kernels: int, settings: FitSettings) -> Need:
+    """What the pairs of tiles and kernels take during a step, for each pixel of the image and for the kernels."""
+    samples = settings.oversample**2
     if math.isinf(settings.tau):
-        work += samples * n_kernels * PAIR / TILE**2
-    columns = 3 if settings.linear else 1
-    beginning = Need(pixels + start[0] + start[1] * channels, FIXED + n_kernels * start[2])
-    kernel = KERNEL[0] + KERNEL[1] * channels * columns + listed
-    fitting = Need(pixels + target + work, FIXED + n_kernels * kernel)
-    checking = Need(CHECKS[0] + CHECKS[1] * channels)
-    return beginning.or_more(fitting).or_more(checking)
+        return Need(samples * n_kernels * PAIR / TILE**2)
+    # A square kernel whose side is a multiple `side` of the tile's lies in (1 + side)^2 tiles. With n kernels in s
+    # samples, side^2 is reach^2 s / n, and the middle term 2 side n is below `share` n + reach^2 s / share.
+    reach = 2 * EXTENT * math.sqrt(2 * (settings.tau + settings.list_margin)) / TILE
+    share = reach * math.sqrt(SAMPLES_PER_KERNEL)
+    pair = LISTED_PAIR[0] + LISTED_PAIR[1] * columns
+    return Need(samples * pair * reach**2 * (1 + 1 / share), n_kernels * pair * (1 + share))
 
 
 def _reaches_relocation(settings: FitSettings) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Mask
 from ..errors import ImageError
+from ..memory import release
 from ..notes import note
 from .defects import find_defects
 from .format import ChannelAxis, ImageFormat, channels_last, check_type, find_channels, refuse_mask
@@ -128,7 +129,9 @@ class Inputs:
         if defects == "auto":
             weight, values = _without_defects(values, weight)
         layout = _layout(values, axis, given.dtype.str) if layout is None else layout
-        return cls(layout.unit(values), layout, weight, given, missing)
+        inputs = cls(layout.unit(values), layout, weight, given, missing)
+        release()
+        return inputs
 
     @property
     def extreme(self) -> bool:

@@ -12,7 +12,7 @@ import torch
 from .. import engine
 from ..engine.bounds import undrawable
 from ..image.format import ImageFormat, real_type, to_type
-from ..memory import Need, require
+from ..memory import Need, release, require
 from .raster import Block, Raster, to_raster
 
 if TYPE_CHECKING:
@@ -65,9 +65,12 @@ def draw(
     pixels = drawn[..., None] if axis is None else np.moveaxis(drawn, axis, -1)
 
     def work(chosen: torch.device) -> np.ndarray:
-        for block in raster.blocks(channels):
+        blocks = list(raster.blocks(channels))
+        for block in blocks:
             images = (_block(model, raster, block, sharpen, chosen) for model in models)
             pixels[block.rows, block.columns] = _mean(images, layout, len(models), kind)
+            if len(blocks) > 1:
+                release()
         return drawn
 
     result: np.ndarray = engine.run_on(device, work)
@@ -78,9 +81,11 @@ def _mean(images: Iterator[np.ndarray], layout: ImageFormat, count: int, kind: n
     """The mean of images (H, W, C) of the engine's range in units of the image and of type `kind`."""
     if count == 1:  # Converted at once, from single precision where that is exact.
         return layout.values(next(images), kind)
-    total = layout.values(next(images), np.float64)
-    for image in images:
-        total += layout.values(image, np.float64)
+    exact = layout.exact_type
+    total = layout.values(next(images), exact).astype(np.float64)
+    for _ in range(count - 1):
+        release()
+        total += layout.values(next(images), exact)
     total /= count
     return to_type(total, kind)
 
@@ -88,7 +93,7 @@ def _mean(images: Iterator[np.ndarray], layout: ImageFormat, count: int, kind: n
 def _block(model: Model, raster: Raster, block: Block, sharpen: float, device: torch.device) -> np.ndarray:
     """Draw a block (height, width, C) in the engine's range: each pixel is the mean of its samples."""
     height, width = block.shape
-    total: torch.Tensor | None = None
+    total: np.ndarray | None = None
     for y, tall in block.samples_y:
         for x, wide in block.samples_x:
             drawn = _samples(model, raster, (y, x), (tall, wide), sharpen, device)
@@ -97,11 +102,14 @@ def _block(model: Model, raster: Raster, block: Block, sharpen: float, device: t
             by_pixel = drawn.reshape(len(drawn), height, tall // height, width, wide // width)
             if block.whole:
                 return by_pixel.mean((2, 4)).permute(1, 2, 0).numpy()
-            part = by_pixel.sum((2, 4), dtype=torch.float64)
+            # NumPy converts piece by piece; torch would convert all samples first.
+            part = by_pixel.numpy().sum((2, 4), dtype=np.float64)
             total = part if total is None else total + part
+            del drawn, by_pixel
+            release()
     assert total is not None
-    mean: np.ndarray = (total / (raster.fine[0] * raster.fine[1])).float().permute(1, 2, 0).numpy()
-    return mean
+    mean = (total / (raster.fine[0] * raster.fine[1])).astype(np.float32)
+    return np.moveaxis(mean, 0, -1)
 
 
 def _check_kernels(models: Sequence[Model], raster: Raster, sharpen: float) -> None:
@@ -170,8 +178,10 @@ def memory_of_block(
     exact, kind = layout.exact_type.itemsize, np.dtype(kind)
     # A pixel in units of the image, rounded for integers, in its type, and whether it exceeds it.
     of_value = exact + kind.itemsize + (exact + 1 if kind.kind in "iu" else 0)
-    if models > 1:  # The sum and the next model, both in double precision, while that is converted.
-        of_value = max(of_value, exact + 2 * double)
+    if models > 1:  # The sum in double precision, with the next model while that is converted, or while it is rounded.
+        of_value = double + max(2 * exact, double + kind.itemsize + 1)
+    if samples > 1:  # The mean of the samples.
+        of_value += single
     return Need((single + of_value / samples) * channels, kernels * (BYTES_OF_KERNEL + BYTES_OF_COLUMN * columns))
 
 

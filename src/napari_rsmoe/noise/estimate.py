@@ -15,7 +15,7 @@ from ..arrays import Array, Mask
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
-from ..memory import Memory
+from ..memory import Memory, release
 from ..progress import Callback, Progress, announce
 from .doubts import doubt_measured
 from .measure import measure_noise, measured_pixels
@@ -254,6 +254,7 @@ def estimate_noise(
         values = pixels[..., c][used]
         shares = [float(np.mean(values == limit)) for limit in model.limits[c]]
         channels.append(ChannelNoise((shares[0], shares[1]), *map(float, numbers.ravel())))
+    release()
     return NoiseEstimate(
         float(found[0]),
         float(errors[0]),

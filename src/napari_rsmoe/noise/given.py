@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import Floats, Mask
 from ..checks import is_number
 from ..image.format import ImageFormat
+from ..memory import release
 from ..notes import note
 from .clipping import clip_limits
 from .doubts import doubt_given, doubt_measured
@@ -59,6 +60,7 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
     # A constant image has no noise, whatever is given.
     if known is None or np.ptp(pixels) == 0:
         measured = measure_noise(pixels, used)
+        release()
         doubt_measured(measured, pixels, used)
         return in_linear_units(measured, layout)
     factor = 1 / layout.span

@@ -5,15 +5,15 @@ from __future__ import annotations
 from ..arrays import Floats
 from ..memory import Need, require
 
-PIXEL = (13.0, 66.0)
+PIXEL = (54.5, 53.5)
 """Bytes for each pixel, and for each pixel and channel: the channels in double precision, sums over patches, places."""
-PATCHES = 11e6
-"""Bytes of the patches whose covariance is taken, whatever the size of the image. Other channels hold more by then."""
+PATCHES = 5.5e6
+"""Bytes of the patches whose covariance is taken, whatever the size of the image."""
 
 
 def memory_of_noise(channels: int) -> Need:
     """What an estimate of the noise takes besides the image, for each pixel of it."""
-    return Need(PIXEL[0] + PIXEL[1] * channels, PATCHES / channels)
+    return Need(PIXEL[0] + PIXEL[1] * channels, PATCHES)
 
 
 def check_noise_estimate(pixels: Floats) -> None:
