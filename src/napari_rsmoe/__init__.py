@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from . import compat, engine, io, plots
     from . import notebook as notebook
     from .denoising.any_array import denoise
+    from .denoising.film import denoise_film
     from .denoising.result import Denoised
     from .denoising.stack import DenoisedStack, denoise_stack
     from .errors import CheckpointError, ImageError, ModelFileError, StoppedError
@@ -63,6 +64,7 @@ __all__ = [
     "compat",
     "create_image",
     "denoise",
+    "denoise_film",
     "denoise_stack",
     "engine",
     "estimate_noise",
@@ -97,6 +99,7 @@ _MODULE_OF = {
     "StoppedError": "errors",
     "create_image": "io.files",
     "denoise": "denoising.any_array",
+    "denoise_film": "denoising.film",
     "denoise_stack": "denoising.stack",
     "estimate_noise": "noise.estimate",
     "fit": "fitting.fit",

@@ -18,7 +18,7 @@ KERNELS = Range(1, whole=True)
 ITERATIONS = Range(0, 10**6, whole=True)
 """Steps of the optimiser. The published experiments take 10 000."""
 AVERAGE = Range(0, 100, whole=True)
-"""Planes on either side that are averaged with a plane."""
+"""Planes on either side that help a plane."""
 PSNR = Range(high=300, positive=True)
 """PSNR in dB that a fit is to reach: the rounding of double precision lies at 300."""
 TIME = Range(high=10**7, positive=True)

@@ -69,7 +69,7 @@ class DenoiseBlocks:
         plane: int,
         block: Block,
         arrays: Mapping[str, Any] | None = None,
-        neighbours: Sequence[NDArray[Any]] = (),
+        neighbours: Sequence[Any] = (),
         callback: Callback | None = None,
     ) -> Values:
         """Denoise a block.
@@ -84,7 +84,7 @@ class DenoiseBlocks:
             The block.
         arrays : mapping, optional
             `weight` and `mask` of these pixels.
-        neighbours : sequence of ndarray
+        neighbours : sequence of ndarray or Neighbour
             The same pixels of other planes, as for `denoise`.
         callback : callable, optional
             As for `denoise`; a request to stop raises StoppedError.

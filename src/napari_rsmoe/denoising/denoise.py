@@ -21,6 +21,7 @@ from ..noise.given import Noise, is_no_noise
 from ..notes import note
 from ..progress import Callback, Timetable
 from ..renamed import accept_earlier_keywords
+from .alignment import with_neighbours
 from .checkpoint import Checkpoint
 from .combine import combine
 from .costs import expected_seconds
@@ -129,9 +130,10 @@ def denoise(
         Result for a neighbouring plane of the same size and number of models. Kernels begin as they ended there, keep
         their order, and take half the steps. Kernels are initialised again where the planes differ; if less than half
         of the plane is the same, all kernels are initialised again and take all steps.
-    neighbours : sequence of array-like
-        Other planes, such as the frames before and after, of the shape of the image, which are averaged with it where
-        they show the same. NaN does not count.
+    neighbours : sequence of array-like or Neighbour
+        Other planes, such as the frames before and after, of the shape of the image. Each is brought to the brightness
+        of the image and along the motion between them onto its places, and averaged with it where it shows the same.
+        NaN does not count.
     checkpoint : path, optional
         A folder in which models are kept as they finish. They are not fitted again when the same job is started again,
         and the result is the same to the bit.
@@ -235,7 +237,8 @@ def denoise(
 
     def observe() -> tuple[WarmStart | None, Observation]:
         plane = Observation.of(inputs, options.noise)
-        return WarmStart.of(warm_start, plane, options), plane.averaged(neighbours)
+        helped = with_neighbours(plane, neighbours)
+        return WarmStart.of(warm_start, plane, options, helped), helped.observation
 
     warm, observation = engine.attended(observe, times.during("noise"))
     plans = plan_ensemble(shape, options.models, options.n_kernels, observation.noise.strength)

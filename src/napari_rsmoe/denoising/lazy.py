@@ -91,6 +91,8 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
 
 
 def _is_given(value: Any) -> bool:
+    if isinstance(value, str):
+        return value != "auto"
     return not (value is None or (isinstance(value, int | tuple | list) and not value))
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..arrays import Floats
+from ..errors import ImageError
+from ..image.format import ImageFormat, channels_last
 from ..image.inputs import Inputs
 from ..image.opponent import Opponent
 from ..noise.domain import StabilisedDomain
 from ..noise.given import Noise, noise_model
 from ..noise.measure import measured_pixels
-from .neighbours import average, neighbour_pixels
+from ..noise.noise_model import NoiseModel
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,12 @@ class Observation:
     @classmethod
     def of(cls, inputs: Inputs, noise: Noise) -> Observation:
         """Transform an image to the domain of its noise, which is measured if `noise` is "auto"."""
-        filled, used = measured_pixels(inputs)
-        model = noise_model(noise, filled, None if used.all() else used, inputs.layout)
-        domain = StabilisedDomain(model, inputs.pixels)
+        domain = StabilisedDomain(measured_model(inputs, noise), inputs.pixels)
         return cls(inputs, domain, domain.stabilised(inputs.pixels))
 
-    def plane(self, image: Any) -> Floats:
+    def of_plane(self, image: Any) -> Floats:
         """Transform another plane, with the shape and axis order of the image, to the domain; returns (H, W, C)."""
-        return self.noise.stabilised(neighbour_pixels(image, self.inputs.layout, self.pixels.shape))
+        return self.noise.stabilised(_plane_pixels(image, self.inputs.layout, self.pixels.shape))
 
     @property
     def described(self) -> str:
@@ -67,9 +68,17 @@ class Observation:
         """The image as planes (C, H, W) of the opponent transform."""
         return self.opponent.planes(self.pixels)
 
-    def averaged(self, neighbours: Sequence[Any]) -> Observation:
-        """The image averaged with neighbouring planes where they show the same."""
-        if not neighbours or self.noise.sigma == 0:
-            return self
-        pixels, share = average(self.pixels, [self.plane(each) for each in neighbours], self.noise.variance)
-        return replace(self, pixels=pixels, noise=self.noise.averaged(share))
+
+def measured_model(inputs: Inputs, noise: Noise) -> NoiseModel:
+    """The noise model of an image in the engine's range, measured if `noise` is "auto"."""
+    filled, used = measured_pixels(inputs)
+    return noise_model(noise, filled, None if used.all() else used, inputs.layout)
+
+
+def _plane_pixels(image: Any, layout: ImageFormat, shape: tuple[int, ...]) -> Floats:
+    """Bring another plane to the engine's range of the plane that `layout` and `shape` (H, W, C) describe."""
+    pixels = channels_last(np.asarray(image), layout.channel_axis)
+    if pixels.shape != shape or pixels.dtype.kind not in "iuf":
+        raise ImageError(f"a plane has type {pixels.dtype} and shape {pixels.shape} (Y, X, C), the image {shape}.")
+    units: Floats = ((pixels.astype(np.float64) - layout.low) / layout.span).astype(np.float32)
+    return units

@@ -21,6 +21,8 @@ ITERATIONS = {"fast": 40, "balanced": 55, "best": 100}
 """Optimiser steps of each model, by preset. With more the models follow the image more closely, and the noise too."""
 MODELS = {"fast": 4, "balanced": 8, "best": 16}
 """Number of models, by preset. More average out more of what each model does wrong; time grows with their number."""
+NEIGHBOURS = {"fast": 1, "balanced": 2, "best": 3}
+"""Planes of a stack or film on either side that help each plane, by preset. With more, more noise is averaged away."""
 SETTINGS = FitSettings(
     rate_position=0.2, rate_steering=0.2, rate_logit=0.2, rate_expert=0.02,
     final_position=0.4, final_steering=0.4, final_logit=0.4, final_expert=0.4,

@@ -23,6 +23,7 @@ from ..memory import require
 from ..notes import gathered, note
 from ..progress import Callback, Progress
 from .blockwise import HALO, blocks_of, fits_whole, memory_of_blocks, surveyed
+from .neighbours import as_neighbour
 from .options import Options
 from .result import Denoised
 
@@ -141,7 +142,7 @@ def denoise_plane_in_blocks(
         Options of `denoise`.
     selection, arrays : mapping
         Keywords of `Inputs.of` about what is left out, and those of them that are arrays (Y, X).
-    neighbours : sequence of array-like
+    neighbours : sequence of array-like or Neighbour
         As for `denoise`.
     making : Making
         How the result is made. After a stop the blocks that are not done have the noisy image, and NaN as error bar.
@@ -177,7 +178,7 @@ def denoise_plane_in_blocks(
         index = plane.index(block.core)
         if not report.stopped:
             pixels = plane.read(0, block.read)
-            others = [plane.of_part(each, block.read) for each in neighbours]
+            others = [as_neighbour(each).part(block.read, plane.of_part) for each in neighbours]
             try:
                 with gathered() as said:
                     values = work(pixels, 0, block, part_of(block.read), others, report.part(done))

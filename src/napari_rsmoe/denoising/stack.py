@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import checked_flag
 from ..door import door
 from ..errors import ImageError
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
 from ..image.planes import CHANNEL_AXES, ArraySource, Plane, Planes
 from ..progress import Callback
-from ..ranges import AVERAGE
 from ..renamed import accept_earlier_keywords
 from .checkpoint import folder_of_checkpoints
-from .denoise import denoise
 from .memory import check_stack
 from .result import Denoised
+from .succession import Succession
+from .surroundings import Seen
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,10 +64,11 @@ class Series:
     along : str or None
         Letter of the axis along which planes are neighbours. None: T, else Z, else the first that is iterated over.
     warm_start : bool
-        Each plane begins with the kernels of the plane before it. Kernel k of model h is then the same in all planes,
-        moved and reshaped, so that it can be followed.
-    average : int
-        Number of planes on either side that are averaged with each plane, where they show the same.
+        Each plane begins with the kernels of the plane before it, moved along with what they show. Kernel k of model h
+        is then the same in all planes, moved and reshaped, so that it can be followed.
+    average : int or "auto"
+        Number of planes on either side that help each plane: along the motion between them they are averaged with it,
+        where they show the same. "auto": 1 with the preset "fast", 2 with "balanced", 3 with "best".
     checkpoint : path or None
         A folder in which the models of each plane are kept, in a folder for each; see `napari_rsmoe.denoise`.
     opacity : Opacity, optional
@@ -89,39 +90,28 @@ class Series:
         mask: Any = None,
         along: str | None = None,
         warm_start: bool = True,
-        average: int = 0,
+        average: int | str = "auto",
         checkpoint: str | PathLike[str] | None = None,
         opacity: Opacity | None = None,
     ) -> None:
-        self.planes, self.settings = planes, dict(settings)
+        self.planes = planes
         self.opacity = opacity or Opacity(planes, present=False)
         self.weight = None if weight is None else np.asarray(weight)
         self.mask = None if mask is None else np.asarray(mask)
         self.axis = planes.neighbour_axis(along)
-        self.warm_start = checked_flag(warm_start, "warm_start")
-        self.average = AVERAGE.check(average, "average")
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
-        self._before: dict[tuple[int, ...], Denoised] = {}  # by the place along the other axes
+        self._succession = Succession(settings, average, warm_start)
 
     def denoise(self, plane: Plane, callback: Callback | None = None) -> Denoised:
         """Denoise a plane, given without its opacity; for a warm start the plane before it must have been denoised."""
-        key = tuple(i for k, i in enumerate(plane.index) if k != self.axis and isinstance(i, int))
-        result = denoise(
-            plane.image,
-            **self.settings,
-            weight=self._plane_of("weight", self.weight, plane),
-            mask=self._plane_of("mask", self.mask, plane),
-            warm_start=self._before.get(key),
-            neighbours=list(self._neighbours(plane)),
+        place = tuple(i for k, i in enumerate(plane.index) if k != self.axis and isinstance(i, int))
+        return self._succession.denoise(
+            self._seen(plane),
+            self._neighbours(plane),
+            place=place,
             checkpoint=self._folder(plane),
-            channel_axis=2 if plane.image.ndim == 3 else None,
             callback=callback,
         )
-        if self.warm_start and result.models:  # Planes that are denoised in blocks have none.
-            self._before[key] = result
-        if self.settings.get("dtype") == "auto":  # All planes have the type of the first.
-            self.settings["dtype"] = "same" if result.image.dtype == plane.image.dtype else "float32"
-        return result
 
     def _folder(self, plane: Plane) -> Path | None:
         """Where the models of a plane are kept."""
@@ -129,15 +119,22 @@ class Series:
             return self.checkpoint
         return folder_of_checkpoints(self.checkpoint, r"plane_\d{4,}") / f"plane_{plane.number:04d}"
 
-    def _neighbours(self, plane: Plane) -> Iterator[NDArray[Any]]:
-        """Pixels of the planes that are averaged with a plane, the nearest first."""
+    def _neighbours(self, plane: Plane) -> Iterator[tuple[int, int, Callable[[], Seen]]]:
+        """Number, offset and pixels of the planes that help a plane, the nearest first."""
         if self.axis is None:
             return
-        for distance in range(1, self.average + 1):
-            for offset in (-distance, distance):
-                neighbour = self.planes.neighbour(plane, self.axis, offset)
-                if neighbour is not None:
-                    yield self.opacity.removed(neighbour).image
+        for offset in self._succession.offsets():
+            number = self.planes.neighbour_number(plane, self.axis, offset)
+            if number is not None:
+                yield number, offset, partial(self._other, number)
+
+    def _other(self, number: int) -> Seen:
+        return self._seen(self.opacity.removed(self.planes[number]))
+
+    def _seen(self, plane: Plane) -> Seen:
+        """A plane, given without its opacity, with its weights and its mask."""
+        weight, mask = (self._plane_of(name, getattr(self, name), plane) for name in ("weight", "mask"))
+        return Seen(plane.image, weight, mask)
 
     def _plane_of(self, name: str, values: NDArray[Any] | None, plane: Plane) -> NDArray[Any] | None:
         """The part of the weights or the mask that belongs to a plane."""
@@ -170,7 +167,7 @@ def denoise_stack(
     mask: Any = None,
     along: str | None = None,
     warm_start: bool = True,
-    average: int = 0,
+    average: int | str = "auto",
     checkpoint: str | PathLike[str] | None = None,
     create: Callable[[tuple[int, ...], np.dtype[Any]], Any] = np.zeros,
     callback: Callback | None = None,

@@ -29,6 +29,7 @@ from ..image.rounding import choose_type
 from ..noise.domain import StabilisedDomain
 from ..notes import gathered
 from ..progress import Timetable
+from .alignment import with_neighbours
 from .combine import combine
 from .costs import expected_seconds
 from .ensemble import fit_ensemble
@@ -133,11 +134,12 @@ class Survey:
         options: Options,
         plane: int,
         origin: tuple[int, int],
-        neighbours: Sequence[NDArray[Any]] = (),
+        neighbours: Sequence[Any] = (),
     ) -> Task:
         """The models of a block of the image, averaged with the same block of neighbouring planes."""
         domain = self.domain.part(inputs.pixels)
-        observation = Observation(inputs, domain, domain.stabilised(inputs.pixels)).averaged(neighbours)
+        alone = Observation(inputs, domain, domain.stabilised(inputs.pixels))
+        observation = with_neighbours(alone, neighbours).observation
         return Task(observation, options, self.plans, place=Place(origin, plane, options.seed, self.densities))
 
 

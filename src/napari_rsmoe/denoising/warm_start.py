@@ -11,7 +11,9 @@ import torch
 from ..arrays import Floats, Mask
 from ..fitting.settings import FitSettings
 from ..model.model import Model
+from .alignment import Helped, motion_between
 from .checkpoint import Kernels
+from .motion import followed, inside, moved
 from .neighbours import unchanged
 from .observation import Observation
 from .options import Options
@@ -25,16 +27,32 @@ CHANGED_SHARE = 2.0
 LEAST_UNCHANGED = 0.5
 """Smallest unchanged fraction of a plane; below it all kernels are initialised again."""
 
+BEYOND = 16.0
+"""Pixels outside the plane up to which a kernel that has moved there is kept; further out it has no effect."""
+
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Models of a neighbouring plane, and a mask (H, W) of where it shows the same as the plane to be denoised."""
+    """Models of a neighbouring plane that has been brought onto the plane to be denoised.
+
+    Attributes
+    ----------
+    models : sequence of Model
+        Its models.
+    unchanged : ndarray of bool, shape (H, W)
+        Where both planes show the same.
+    motion : ndarray of float32, shape (2, H, W)
+        Displacements from the plane to be denoised into the other one, px.
+    """
 
     models: Sequence[Model]
     unchanged: Mask
+    motion: Floats
 
     @classmethod
-    def of(cls, before: Denoised | None, observation: Observation, options: Options) -> WarmStart | None:
+    def of(
+        cls, before: Denoised | None, observation: Observation, options: Options, helped: Helped
+    ) -> WarmStart | None:
         """The warm start from the previous plane; None if there is none or most of it has changed.
 
         Raises
@@ -45,8 +63,13 @@ class WarmStart:
         if before is None:
             return None
         _check_models(before, observation.pixels.shape, options)
-        same = unchanged(observation.pixels, observation.plane(before.image), observation.noise.variance)
-        return cls(before.models, same) if same.mean() >= LEAST_UNCHANGED else None
+        theirs = observation.of_plane(before.image)
+        motion = helped.motion.get(-1)
+        if motion is None:
+            motion = motion_between(observation, theirs)
+        there = np.stack([moved(theirs[..., c], motion, 3) for c in range(theirs.shape[2])], -1)
+        same = unchanged(observation.pixels, there, observation.noise.variance) & inside(motion)
+        return cls(before.models, same, motion) if same.mean() >= LEAST_UNCHANGED else None
 
     @property
     def generation(self) -> int:
@@ -72,13 +95,17 @@ class WarmStart:
         model, layout = self.models[number], observation.inputs.layout
         value = model.experts.double().numpy() * model.layout.span + model.layout.low
         experts: Floats = observation.noise.stabilised(((value - layout.low) / layout.span).astype(np.float32))
-        return model.geometry.clone(), torch.from_numpy(experts)
+        geometry = model.geometry.clone()
+        geometry[:, :2] = torch.from_numpy(followed(geometry[:, :2].numpy(), self.motion))
+        return geometry, torch.from_numpy(experts)
 
     def stays(self, geometry: torch.Tensor) -> Mask:
         """Whether each kernel lies where the planes show the same, (L,)."""
         limit = np.array(self.unchanged.shape) - 1
-        y, x = np.clip(np.rint(geometry[:, :2].numpy()), 0, limit).astype(np.int64).T
-        stays: Mask = self.unchanged[y, x]
+        centres = geometry[:, :2].numpy()
+        y, x = np.clip(np.rint(centres), 0, limit).astype(np.int64).T
+        beyond = (np.abs(centres - limit / 2) > limit / 2 + BEYOND).any(1)
+        stays: Mask = self.unchanged[y, x] & ~beyond
         return stays
 
 

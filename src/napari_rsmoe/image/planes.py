@@ -206,13 +206,18 @@ class Planes:
         best = sorted(long, key=lambda letter: {"T": 0, "Z": 1}.get(letter, 2))
         return self.axes.index(best[0]) if best else None
 
-    def neighbour(self, plane: Plane, axis: int, offset: int) -> Plane | None:
-        """The plane `offset` steps further along an axis that is iterated over, or None beyond the ends."""
+    def neighbour_number(self, plane: Plane, axis: int, offset: int) -> int | None:
+        """Number of the plane `offset` steps further along an axis that is iterated over, or None beyond the ends."""
         sizes = [self.data.shape[k] for k in self.looped]
         position = [int(i) for i in self._position(plane.number)]
         moved = self.looped.index(axis)
         position[moved] += offset
-        return self[int(np.ravel_multi_index(position, sizes))] if 0 <= position[moved] < sizes[moved] else None
+        return int(np.ravel_multi_index(position, sizes)) if 0 <= position[moved] < sizes[moved] else None
+
+    def neighbour(self, plane: Plane, axis: int, offset: int) -> Plane | None:
+        """The plane with this number, or None."""
+        number = self.neighbour_number(plane, axis, offset)
+        return None if number is None else self[number]
 
     def result_shape(self, size: Sequence[int]) -> tuple[int, ...]:
         """Shape of the whole image once its planes have become `size`, which is (Y, X)."""

@@ -284,17 +284,20 @@ STACK: tuple[Parameter, ...] = (
     Flag(
         name="warm_start",
         label="Warm start",
-        help="Begin each plane with the kernels of the plane before, and take half the steps. Kernel k of a model then "
-        "follows the same structure through all planes.",
+        help="Begin each plane with the kernels of the plane before, moved along with what they show, and take half "
+        "the steps. Kernel k of a model then follows the same structure through all planes.",
         default=True,
         advanced=True,
     ),
     IntParameter(
         name="average",
-        label="Average planes",
-        help="How many planes before and after each plane are averaged with it, where they show the same.",
-        default=0,
+        label="Neighbouring planes",
+        help="How many planes before and after each plane help it: along the motion between them they are averaged "
+        "with it, where they show the same. By default the preset decides: fast takes 1, balanced 2, best 3.",
+        default="auto",
+        automatic=Automatic("auto", "set by Quality"),
         **ranges.AVERAGE.ends,
+        first=2,
     ),
     CHECKPOINT,
 )

@@ -1,0 +1,89 @@
+"""Planes that are denoised one after the other, each with the help of those around it and of the result before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..checks import checked_flag
+from ..progress import Callback
+from ..ranges import AVERAGE, number_or_auto
+from .denoise import denoise
+from .options import NEIGHBOURS
+from .result import Denoised
+from .surroundings import Seen, Surroundings
+
+Place = tuple[int, ...]
+
+
+class Succession:
+    """Denoises planes in their order.
+
+    Parameters
+    ----------
+    settings : mapping
+        Keywords of `napari_rsmoe.denoise`, the same for all planes.
+    average : int or "auto"
+        Number of planes on either side that help each plane; "auto": as many as the preset says.
+    warm_start : bool
+        Each plane begins with the kernels of the plane before it, moved along with what they show.
+
+    Attributes
+    ----------
+    reach : int
+        Number of planes on either side that help.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], average: Any, warm_start: Any) -> None:
+        self.settings = dict(settings)
+        self._warm_start = checked_flag(warm_start, "warm_start")
+        number = number_or_auto(average, "average", AVERAGE)
+        # An unknown preset is refused by `denoise`.
+        self.reach = NEIGHBOURS.get(str(self.settings.get("preset", "balanced")), 0) if number is None else number
+        self._around = Surroundings(self.settings, 2 * self.reach + 1)
+        self._before: dict[Place, Denoised] = {}
+
+    def offsets(self) -> Iterable[int]:
+        """Places of the planes that help, relative to the plane, the nearest first."""
+        return (offset for distance in range(1, self.reach + 1) for offset in (-distance, distance))
+
+    def denoise(
+        self,
+        seen: Seen,
+        others: Iterable[tuple[int, int, Callable[[], Seen]]],
+        *,
+        place: Place = (),
+        checkpoint: Path | None = None,
+        callback: Callback | None = None,
+    ) -> Denoised:
+        """Denoise a plane.
+
+        Parameters
+        ----------
+        seen : Seen
+            The plane.
+        others : iterable of (int, int, callable)
+            Number, offset and pixels of each plane that helps, the nearest first.
+        place : tuple of int
+            What the planes of one succession have in common, where several take turns.
+        checkpoint, callback
+            As for `napari_rsmoe.denoise`.
+        """
+        found = (self._around.neighbour(number, offset, load) for number, offset, load in others)
+        result = denoise(
+            seen.image,
+            **self.settings,
+            weight=seen.weight,
+            mask=seen.mask,
+            warm_start=self._before.get(place),
+            neighbours=[each for each in found if each is not None],
+            checkpoint=checkpoint,
+            channel_axis=2 if seen.image.ndim == 3 else None,
+            callback=callback,
+        )
+        if self._warm_start and result.models:  # Planes that are denoised in blocks have none.
+            self._before[place] = result
+        if self.settings.get("dtype") == "auto":  # All planes have the type of the first.
+            self.settings["dtype"] = "same" if result.image.dtype == seen.image.dtype else "float32"
+        return result
