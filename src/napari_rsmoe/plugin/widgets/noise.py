@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from magicgui.widgets import ComboBox, Label, ProgressBar, PushButton
 from napari.utils.notifications import notification_manager, show_error, show_info
+from PIL import Image
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QApplication, QFileDialog, QSizePolicy
 
 from ...errors import ImageError
@@ -232,8 +235,6 @@ class NoiseWidget(DockedWidget):
         show_info(f"Saved {path}.")
 
     def _write_picture(self, path: Path) -> None:
-        from PIL import Image  # here: only this needs it
-
         pictures = [_pixels(widget) for widget in (self.text.native, self.variance, self.spectrum)]
         wide = max(picture.width for picture in pictures)
         whole = Image.new("RGB", (wide, sum(picture.height for picture in pictures)))
@@ -296,8 +297,6 @@ def _measure(source: Source, callback: Callback) -> NoiseReport:
 
 def _write_table(path: Path, report: NoiseReport) -> None:
     """Write the points of both plots."""
-    import csv
-
     with replacing_file(path) as target, target.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["plot", "channel", "x", "y"])
@@ -316,9 +315,6 @@ def _write_rows(table: Any, plot: str, channel: int, x: np.ndarray, y: np.ndarra
 
 def _pixels(widget: Any) -> Any:
     """What a Qt widget shows, on its own background, as a picture."""
-    from PIL import Image  # here: only this needs it
-    from qtpy.QtGui import QImage, QPixmap
-
     canvas = QPixmap(widget.size())
     canvas.fill(widget.palette().window().color())
     widget.render(canvas)
