@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from npe2 import PluginManifest
+from npe2 import PluginManager, PluginManifest
 
 from napari_rsmoe.plugin.preferences import Preferences, preferences
 
@@ -110,3 +110,31 @@ def test_micrograph_is_noisy() -> None:
     assert spread.std() > 20
     bright = clean > np.percentile(clean, 95)
     assert spread[bright].std() > 1.5 * spread[~bright].std()  # photons: more noise where there is more light
+
+
+def test_keys_are_bound_when_the_plugin_is_first_used(
+    viewer: Any, noisy: np.ndarray, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    from napari._qt.widgets.qt_keyboard_settings import ShortcutEditor
+    from napari.settings import get_settings
+    from qtpy.QtCore import Qt
+
+    from napari_rsmoe.plugin import activation
+
+    used: list[str] = []
+    for name, (key, words, _) in activation.KEYS.items():
+        monkeypatch.setitem(activation.KEYS, name, (key, words, lambda viewer, name=name: used.append(name)))
+    shortcuts = get_settings().shortcuts
+    monkeypatch.setattr(shortcuts, "shortcuts", {**shortcuts.shortcuts, "napari-rsmoe:fit": ["Ctrl+Alt+G"]})
+    for _ in range(2):  # To activate it again changes nothing.
+        PluginManager.instance().deactivate("napari-rsmoe")
+        PluginManager.instance().activate("napari-rsmoe")
+    window = viewer.__wrapped__.window._qt_viewer
+    pressed = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
+    for key in (Qt.Key.Key_D, Qt.Key.Key_F, Qt.Key.Key_G, Qt.Key.Key_U):
+        qtbot.keyClick(window, key, pressed)
+    assert used == ["denoise", "fit", "upscale"]
+    editor = ShortcutEditor()
+    qtbot.addWidget(editor)
+    offered = editor.key_bindings_strs["Viewer key bindings"]
+    assert {f"napari-rsmoe:{name}" for name in activation.KEYS} <= set(offered)

@@ -50,16 +50,15 @@ def read_model(path: Path) -> list[LayerData]:
     from ..model.model import Model
 
     with damage_named(path):  # A file may be sound and still hold what cannot be drawn.
-        return _layers(path, Model.load(path))
+        return layers_of_model(plain_text(path.stem), Model.load(path), str(path))
 
 
-def _layers(path: Path, model: Model) -> list[LayerData]:
-    """The image and the kernels of a model."""
+def layers_of_model(name: str, model: Model, path: str = "") -> list[LayerData]:
+    """The image and the kernels of a model; `path` is its file, empty if it has none."""
     from .layers.kernels import kernels_output  # here: torch takes seconds
     from .record import make_record
     from .source import Source
 
-    name = plain_text(path.stem)
     place = _place(model.metadata)
     drawn = model.render(device=preferences().device)
     colour = model.channels == 3 and model.layout.channel_axis == 2
@@ -67,7 +66,7 @@ def _layers(path: Path, model: Model) -> list[LayerData]:
         drawn = np.moveaxis(drawn, model.layout.channel_axis, 0)
         place = _with_channel_axis(place)
     joined = 0 if drawn.ndim == 3 and not colour else None
-    source = Source(data=drawn, rgb=colour, name=name, place=place, channel_axis=joined, path=str(path))
+    source = Source(data=drawn, rgb=colour, name=name, place=place, channel_axis=joined, path=path)
     record = make_record("model", source, model.metadata.get("settings", {}), {"kernels": model.n_kernels})
     image = {
         "name": name, "rgb": colour, **place.options(), "metadata": {METADATA_KEY: {**record, "role": "image"}}

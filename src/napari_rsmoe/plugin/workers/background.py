@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from napari.utils.notifications import notification_manager, show_error, show_info
@@ -33,6 +34,7 @@ class BackgroundJob:
     def __init__(self, viewer: Any, title: str, function: Callable[..., Result]) -> None:
         self._viewer = viewer
         self.done = False
+        self.future: Future[list[Any]] = _Promise(self)
         self.job = Job(lambda callback: _with_layers(function(callback=callback)), self._finished, Task)
         self._bar = ActivityBar(title, self.job.cancel)
         self._timer = QTimer()
@@ -50,6 +52,7 @@ class BackgroundJob:
         self._bar.close()
         error = outcome.error
         if error is not None:
+            self.future.set_exception(error)
             text = plain_text(error)
             if text is None:
                 notification_manager.receive_error(type(error), error, error.__traceback__)
@@ -57,9 +60,28 @@ class BackgroundJob:
                 show_error(text)
             return
         result, layers = outcome.result
-        add_layers(self._viewer, layers, replace=False)
+        try:
+            added = add_layers(self._viewer, layers, replace=False)
+        except Exception as problem:  # The window may be gone.
+            self.future.set_exception(problem)
+            raise
+        self.future.set_result(added)
         if result.record["metrics"]["stopped"]:
             show_info("Stopped. The part that was finished is kept.")
+
+
+class _Promise(Future[list[Any]]):
+    """The layers that a job will have added to the viewer; to cancel it stops the job, which keeps what it has."""
+
+    def __init__(self, background: BackgroundJob) -> None:
+        super().__init__()
+        self._background = background
+        self.set_running_or_notify_cancel()
+
+    def cancel(self) -> bool:
+        """Stop the job. Returns False, as there will still be a result."""
+        self._background.job.cancel()
+        return False
 
 
 def _with_layers(result: Result) -> tuple[Result, list[Any]]:
