@@ -39,6 +39,8 @@ BLOCK = Range(32, 2**16, whole=True)
 """Side of the blocks of an image, px. Smaller ones are mostly halo; larger ones are whole images."""
 THREADS = Range(1, 1024, whole=True)
 """Threads of the processor. More than it has cores only cost time."""
+NOISE_FACTOR = Range(1e-3, 1e3)
+"""Factor of the noise that is taken away. Beyond, nothing or everything is."""
 QUALITY = Range(1, 100, whole=True)
 """JPEG quality, from the smallest file to the best image."""
 

@@ -226,3 +226,17 @@ def test_a_faint_channel_beside_a_bright_one_is_denoised_too() -> None:
     result = denoise(noisy.astype(np.float32), channel_axis=0, preset="fast", noise=noise).image
     errors, before = (np.sqrt(np.mean((each - clean) ** 2, (1, 2))) for each in (result, noisy))
     assert (errors < 0.5 * before).all(), errors / before
+
+
+def test_noise_factor_multiplies_noise_of_any_form():
+    noisy = np.random.default_rng(3).normal(100, 10, (32, 40)).astype(np.float32)
+    camera = PoissonGaussian(0.5, 10, 3)
+    for noise, stronger in ((10.0, 14.0), (camera, camera.stronger(1.4**2))):
+        factor = denoise(noisy, models=2, preset="fast", noise=noise, noise_factor=1.4)
+        given = denoise(noisy, models=2, preset="fast", noise=stronger)
+        np.testing.assert_array_equal(factor.image, given.image)
+        assert factor.noise == given.noise
+    measured = [denoise(noisy, models=1, preset="fast", noise_factor=f).noise for f in (1.0, 0.5)]
+    assert measured[1] == pytest.approx(measured[0] / 2)
+    with pytest.raises(ValueError, match="noise_factor"):
+        denoise(noisy, noise_factor=0)

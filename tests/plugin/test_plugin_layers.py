@@ -100,10 +100,10 @@ def test_only_a_complete_result_of_the_same_part_replaces_one(viewer: Any, run_u
     done(widget, run_until)
     whole = viewer.layers["stack fit 90 kernels"]
     before = whole.data.copy()
-    widget.planes.value = "the plane in view"
+    widget.part.planes.value = "the plane in view"
     done(widget, run_until)
     assert viewer.layers["stack fit 30 kernels"].data.shape == (1, 48, 64)
-    widget.planes.value = "all planes"
+    widget.part.planes.value = "all planes"
     quick_fit(widget, steps=LONG)
     count = len(viewer.layers)
     press(widget.run)

@@ -224,17 +224,17 @@ def test_closing_the_window_stops_the_job(viewer: Any, run_until: Wait, noisy: n
 def test_a_stack_and_one_plane_of_it(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
     viewer.add_image(np.stack([noisy, noisy[::-1], noisy]), name="stack", scale=(2, 1, 1))
     widget = open_widget(viewer, "Fit kernels")
-    run_until(lambda: widget.planes.visible)
+    run_until(lambda: widget.part.planes.visible)
     quick_fit(widget)
     viewer.dims.set_point(0, 2)
-    widget.planes.value = "the plane in view"
+    widget.part.planes.value = "the plane in view"
     press(widget.run)
     run_until(lambda: not widget.busy)
     drawn = viewer.layers["stack fit 30 kernels"]
     assert drawn.data.shape == (1, 48, 64)
     np.testing.assert_allclose(drawn.data_to_world((0, 0, 0)), (2, 0, 0))
     np.testing.assert_array_equal(drawn.data[0], fit(noisy[::-1], 30, iterations=20).render())
-    widget.planes.value = "all planes"
+    widget.part.planes.value = "all planes"
     press(widget.run)
     run_until(lambda: not widget.busy)
     assert viewer.layers["stack fit 90 kernels"].data.shape == (3, 48, 64)
@@ -268,7 +268,7 @@ def test_upscale_and_live_sharpening(viewer: Any, run_until: Wait, noisy: np.nda
 def test_upscale_of_a_rectangle_and_the_view(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
     layer = viewer.add_image(noisy, name="cells", scale=(0.5, 0.5), translate=(3, 4))
     widget = open_widget(viewer, "Super-resolution & sharpen")
-    widget.region.value = "a rectangle of a shapes layer"
+    widget.part.region.value = "a rectangle"
     press(widget.run)
     assert "no shapes layer" in last_words()
     low, high = layer.data_to_world((9.5, 19.5)), layer.data_to_world((29.5, 49.5))
@@ -279,7 +279,7 @@ def test_upscale_of_a_rectangle_and_the_view(viewer: Any, run_until: Wait, noisy
     options: dict[str, Any] = {"models": 2, "iterations": 5, "n_kernels": 60}
     np.testing.assert_array_equal(part.data, upscale(noisy[10:30, 20:50], 2.0, **options))
     np.testing.assert_allclose(part.data_to_world((-0.5, -0.5)), low)
-    widget.region.value = "the current view"
+    widget.part.region.value = "the current view"
     viewer.reset_view()
     widget.layer.value = layer
     enlarge(widget, scale=2.0)

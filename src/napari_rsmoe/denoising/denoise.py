@@ -45,6 +45,7 @@ def denoise(
     *,
     models: int | str = "auto",
     noise: Noise = "auto",
+    noise_factor: float = 1.0,
     n_kernels: int | str = "auto",
     start: str = "content",
     threshold: float | None = None,
@@ -89,6 +90,9 @@ def denoise(
         channels; or a list with the noise of each channel; in units of the image. Or the result of `estimate_noise` for
         this image or for another one like it. "auto" estimates the noise; an image in which none is found is returned
         as it is.
+    noise_factor : float
+        Factor of the noise, estimated or given, that is to be taken away. Below 1 more texture and more noise are
+        left, above 1 fewer.
     n_kernels : int or "auto"
         Kernels of each model. "auto" fits models of up to 5 counts in turn, by the noise and the size of the image,
         and lets each place of each colour channel take the counts with the lowest estimated risk.
@@ -203,6 +207,7 @@ def denoise(
         models=models,
         n_kernels=n_kernels,
         noise=noise,
+        noise_factor=noise_factor,
         preset=preset,
         start=start,
         threshold=threshold,
@@ -236,7 +241,7 @@ def denoise(
         times.stopped = False  # There is no result yet.
 
     def observe() -> tuple[WarmStart | None, Observation]:
-        plane = Observation.of(inputs, options.noise)
+        plane = Observation.of(inputs, options.noise, options.noise_factor)
         helped = with_neighbours(plane, neighbours)
         return WarmStart.of(warm_start, plane, options, helped), helped.observation
 

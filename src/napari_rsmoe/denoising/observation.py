@@ -38,9 +38,9 @@ class Observation:
     pixels: Floats
 
     @classmethod
-    def of(cls, inputs: Inputs, noise: Noise) -> Observation:
-        """Transform an image to the domain of its noise, which is measured if `noise` is "auto"."""
-        domain = StabilisedDomain(measured_model(inputs, noise), inputs.pixels)
+    def of(cls, inputs: Inputs, noise: Noise, factor: float = 1.0) -> Observation:
+        """Transform an image to the domain of `factor` times its noise, which is measured if `noise` is "auto"."""
+        domain = StabilisedDomain(measured_model(inputs, noise).stronger(factor**2), inputs.pixels)
         return cls(inputs, domain, domain.stabilised(inputs.pixels))
 
     def of_plane(self, image: Any) -> Floats:

@@ -46,6 +46,8 @@ class Options:
         Kernels of each model; None: several counts in turn, by the noise and the size of the image.
     noise : float, PoissonGaussian, (float, float, float), NoiseEstimate or "auto"
         As for `napari_rsmoe.denoise`.
+    noise_factor : float
+        Factor of the noise that is taken away.
     settings : FitSettings
         Settings of each fit.
     start_options : dict
@@ -59,6 +61,7 @@ class Options:
     models: int
     n_kernels: int | None
     noise: Noise
+    noise_factor: float
     settings: FitSettings
     start_options: dict[str, Any]
     seed: int
@@ -71,6 +74,7 @@ class Options:
         models: Any,
         n_kernels: Any,
         noise: Any,
+        noise_factor: Any,
         preset: Any,
         start: Any,
         threshold: Any,
@@ -83,12 +87,14 @@ class Options:
         count = number_or_auto(models, "models", ranges.MODELS)
         kernels = number_or_auto(n_kernels, "n_kernels", ranges.KERNELS)
         check_noise(noise)
+        factor = float(ranges.NOISE_FACTOR.check(noise_factor, "noise_factor"))
         checked_choice(start, "start", START_METHODS)
         start_options = segmentation_options(start, threshold, allocation)
         seed = ranges.SEED.check(seed, "seed")
         engine.resolve_device(device)
         settings = replace(SETTINGS, start=start, iterations=ITERATIONS[preset])
-        return cls(MODELS[preset] if count is None else count, kernels, noise, settings, start_options, seed, device)
+        number = MODELS[preset] if count is None else count
+        return cls(number, kernels, noise, factor, settings, start_options, seed, device)
 
     def start(self, pixels: Floats, n_kernels: int, rng: np.random.Generator) -> Start:
         """The initial kernels of a fit of `pixels` (H, W, C)."""

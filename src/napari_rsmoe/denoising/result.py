@@ -69,8 +69,8 @@ class Denoised:
         Shape of the image, in its units: the estimated standard deviation of the error of `image`; see
         `napari_rsmoe.denoising.uncertainty`. NaN, as unknown, if there is one model.
     noise : float
-        Standard deviation of the noise, in units of the image, as given or estimated; root mean square over the
-        image where it depends on the value.
+        Standard deviation of the noise that was taken away, in units of the image, as given or estimated, times
+        `noise_factor`; root mean square over the image where it depends on the value.
     models : list of Model
         The models, in the order of their plans. They see the noisy image, so each is noisier than `image`.
     """

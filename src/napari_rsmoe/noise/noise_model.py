@@ -121,6 +121,10 @@ class NoiseModel:
             limits=tuple((low * factor + shift, high * factor + shift) for low, high in self.limits),
         )
 
+    def stronger(self, factor: float) -> NoiseModel:
+        """Noise of `factor` times the variance at every value."""
+        return replace(self, channels=tuple(model.stronger(factor) for model in self.channels))
+
 
 def channel_correlation(levels: Array) -> float:
     """Mean correlation of the noise of two channels, from its variances in the decorrelated planes."""

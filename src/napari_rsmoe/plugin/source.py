@@ -61,6 +61,13 @@ class Place:
         first = np.asarray(offset, float) - 0.5 + 0.5 / factors  # Centre of the first new pixel, in old pixels.
         return replace(self, scale=self.scale / factors, translate=self.translate + self._linear() @ first)
 
+    def strided(self, first: Sequence[float], step: Sequence[float]) -> Place:
+        """The transform of every `step`-th pixel along each axis, beginning with the pixel `first`."""
+        start = np.asarray(first, float)
+        return replace(
+            self, scale=self.scale * np.asarray(step, float), translate=self.translate + self._linear() @ start
+        )
+
     def to_world(self, points: np.ndarray) -> np.ndarray:
         """Points (n, N) in pixels, in the coordinates of the world."""
         placed = points @ self._linear().T + self.translate
@@ -167,14 +174,18 @@ class Source:
     def plane_at(self, index: Sequence[int | slice]) -> Source:
         """The plane at `index` along the axes before Y and X, which keep length one; all channels are kept."""
         where: list[slice] = []
-        offset = [0.0] * self.ndim
         for axis, i in enumerate(list(index)[: self.ndim - 2]):
             if axis == self.channel_axis or isinstance(i, slice):
                 where.append(slice(None))
             else:
                 where.append(slice(int(i), int(i) + 1))
-                offset[axis] = float(i)
-        return self._cut([*where, slice(None), slice(None)], offset)
+        return self.entries(where)
+
+    def entries(self, where: Sequence[slice]) -> Source:
+        """The part with these entries of the axes before Y and X; steps are accepted, negative ends are not."""
+        lengths = self.data.shape
+        whole = [slice(None) if w.indices(n) == (0, n, 1) else w for w, n in zip(where, lengths, strict=False)]
+        return self._cut([*whole, slice(None), slice(None)])
 
     def crop(self, y0: int, x0: int, y1: int, x1: int) -> Source:
         """The part of all planes within these edges, as in slices, clipped to the image.
@@ -191,13 +202,13 @@ class Source:
         if (y0, x0, y1, x1) == (0, 0, height, width):
             return self
         where = [slice(None)] * (self.ndim - 2) + [slice(y0, y1), slice(x0, x1)]
-        return self._cut(where, [0.0] * (self.ndim - 2) + [float(y0), float(x0)])
+        return self._cut(where)
 
-    def _cut(self, where: list[slice], offset: list[float]) -> Source:
+    def _cut(self, where: list[slice]) -> Source:
         index = tuple(where)
         if all(part == slice(None) for part in index):
             return self
-        place = self.place.part(offset, [1.0] * self.ndim)
+        place = self.place.strided([part.start or 0 for part in index], [part.step or 1 for part in index])
         mask, mask_part = self.mask, self.mask_part
         if mask is not None:
             own = tuple(part for axis, part in enumerate(index[: self.ndim]) if axis != self.channel_axis)
@@ -210,7 +221,8 @@ class Source:
 
 def _joined(part: str, index: tuple[slice, ...]) -> str:
     """The text of an index into what the text `part` took already."""
-    text = ", ".join(":" if p == slice(None) else f"{p.start}:{p.stop}" for p in index)
+    ends = [":" if p == slice(None) else f"{p.start}:{p.stop}" for p in index]
+    text = ", ".join(end if p.step in (None, 1) else f"{end}:{p.step}" for end, p in zip(ends, index, strict=True))
     return f"{part}][{text}" if part else text
 
 

@@ -217,6 +217,17 @@ PLANE: tuple[Parameter, ...] = (
         default="auto",
         automatic=Automatic("auto", "estimate"),
     ),
+    FloatParameter(
+        name="noise_factor",
+        label="Noise factor",
+        help="Factor of the noise, estimated or given, that is taken away: below 1 more texture and more noise are "
+        "left, above 1 fewer.",
+        default=1.0,
+        **ranges.NOISE_FACTOR.ends,
+        step=0.1,
+        decimals=3,
+        advanced=True,
+    ),
     IntParameter(
         name="models",
         label="Models",

@@ -23,17 +23,17 @@ from ..names import METADATA_KEY
 from ..notes import notes, summary
 from ..preferences import load_engine, preferences
 from ..record import as_command_line, as_python, make_record
-from ..source import Source, from_layer, plane_in_view
+from ..source import Source, from_layer
 from ..workers.thread import Task
 from .docked import DockedWidget
 from .form import Form, row_of
 from .layer_choice import LayerChoice
 from .memory import remember, remembered
+from .part import Part
 from .run import Run
 
 TICK = 50  # Milliseconds between two updates from the job.
 REPLACE, ADD = "replace the last result", "add layers"
-ALL_PLANES, ONE_PLANE = "all planes", "the plane in view"
 SEPARATE = "each separately"
 FOR_STACKS = tuple(p.name for p in STACK if p.name != "checkpoint")
 """Parameters that mean something only for an image of several planes."""
@@ -76,7 +76,7 @@ class JobWidget(DockedWidget):
             viewer, "Image", label="Image",
             tooltip="The image layer to process: the one that is selected in the list of layers, until you choose one.",
         )  # fmt: skip
-        self.planes = ComboBox(choices=[ALL_PLANES, ONE_PLANE], label="Planes", tooltip="Planes to process.")
+        self.part = Part(viewer)
         self.channels = ComboBox(
             choices=self._channel_choices, label="Channels",
             tooltip="An axis whose entries are the channels of one image, which then share kernels.",
@@ -91,7 +91,7 @@ class JobWidget(DockedWidget):
         self.previews = CheckBox(value=True, text="Live preview", tooltip="Show intermediate results.")
         self.form = Form(
             [p for p in parameters if p.name not in hidden],
-            before=[self.layer, self.planes, self.channels],
+            before=[self.layer, self.part.region, self.part.shapes, self.part.planes, self.part.entries, self.channels],
             after=self.more_fields(),
             folded=[self.again, self.previews],
         )
@@ -144,10 +144,6 @@ class JobWidget(DockedWidget):
         """The image with its mask of excluded pixels."""
         return source
 
-    def prepare(self, source: Source) -> Source:
-        """The part of the image to process."""
-        return source
-
     def shown_outputs(self) -> dict[str, bool]:
         """The additional layers to make."""
         return {name: bool(box.value) for name, box in self.outputs.items()}
@@ -172,9 +168,7 @@ class JobWidget(DockedWidget):
             raise ValueError("There is no image layer; open an image first.")
         axis = None if self.channels.value in (SEPARATE, None) else int(self.channels.value)
         source = self.masked(from_layer(layer, axis))
-        if self.planes.value == ONE_PLANE and source.ndim > 2:
-            source = source.plane_at(plane_in_view(layer, self._viewer.dims.point))
-        return self.prepare(source)
+        return self.part.of(source, layer)
 
     def start(self) -> None:
         """Start the job on the chosen image, unless a job runs."""
@@ -276,19 +270,28 @@ class JobWidget(DockedWidget):
 
     def _channel_choices(self, _widget: Any = None) -> list[tuple[str, Any]]:
         """What Channels offers: the axes with their names and lengths, such as "C, 3 entries"."""
-        found: list[tuple[str, Any]] = [(SEPARATE, SEPARATE)]
+        axes = [
+            (f"{name}, {length} {'entry' if length == 1 else 'entries'}", axis)
+            for axis, (name, length) in enumerate(self._axes())
+        ]
+        return [(SEPARATE, SEPARATE), *axes]
+
+    def _axes(self) -> list[tuple[str, int]]:
+        """Names and lengths of the axes before Y and X."""
         layer = self.layer.value
-        for axis in range(self._lead()):
-            name = str(layer.axis_labels[axis])
-            name = f"axis {axis}" if name.startswith("axis -") or not name else name  # napari's own names.
-            length = (layer.data[0] if layer.multiscale else layer.data).shape[axis]
-            found.append((f"{name}, {length} {'entry' if length == 1 else 'entries'}", axis))
-        return found
+        if layer is None:
+            return []
+        lengths = (layer.data[0] if layer.multiscale else layer.data).shape
+        labels = [str(label) for label in layer.axis_labels]
+        # napari's own names count from the last axis.
+        names = [f"axis {k}" if label.startswith("axis -") or not label else label for k, label in enumerate(labels)]
+        return list(zip(names, lengths, strict=False))[: self._lead()]
 
     def _show_axes(self) -> None:
         stack = self._lead() > 0
         self.channels.reset_choices()
-        self.planes.visible = self.channels.visible = stack
+        self.part.show_axes(self._axes())
+        self.channels.visible = stack
         self.form.offer(FOR_STACKS, stack)
 
     def _restore(self) -> None:

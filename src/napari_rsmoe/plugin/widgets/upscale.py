@@ -14,15 +14,12 @@ from ...image.planes import Plane, Planes
 from ...ui.jobs import Latest, Outcome
 from ...ui.parameters import OUTPUTS, SHARPEN, UPSCALE
 from ..actions import PlaneModels, Result
-from ..layers.kernels import TABLE_KEY
 from ..names import METADATA_KEY
-from ..source import Source, plane_in_view
+from ..source import plane_in_view
 from ..workers.thread import Task
 from .job_widget import JobWidget
-from .layer_choice import LayerChoice
-from .regions import box_in_view, box_of_shape
+from .regions import box_in_view
 
-WHOLE, VIEW, RECTANGLE = "the whole image", "the current view", "a rectangle of a shapes layer"
 (BICUBIC,) = OUTPUTS["upscale"]
 ALONE, BESIDE, OVER = "nothing", "bicubic beside it", "bicubic in its place"
 LIVE_PIXELS = 512 * 512  # Pixels rendered while the slider moves; a larger view is rendered more coarsely first.
@@ -38,13 +35,6 @@ class UpscaleWidget(JobWidget):
             value=1.0, min=SHARPEN.slider[0], max=SHARPEN.slider[1], step=SHARPEN.step, label=SHARPEN.label,
             tooltip=f"{SHARPEN.help} The slider also works after the run: the result follows at once.",
         )  # fmt: skip
-        self.region = ComboBox(
-            choices=[WHOLE, VIEW, RECTANGLE], label="Region", tooltip="The part of the image to upscale."
-        )
-        self.shapes = LayerChoice(
-            napari_viewer, "Shapes", label="Shapes layer", accepts=lambda layer: TABLE_KEY not in layer.metadata,
-            tooltip="The shapes layer with the rectangle: the selected one, else the last.",
-        )  # fmt: skip
         self.compare = ComboBox(choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip=BICUBIC.help)
         super().__init__(napari_viewer, "upscale", UPSCALE, {}, "Upscale", hidden=("device", "sharpen"))
         self._live = Latest(self._show_live, Task)
@@ -54,13 +44,11 @@ class UpscaleWidget(JobWidget):
         self._settle.setInterval(SETTLE)
         self._settle.timeout.connect(self._draw_all)
         self.sharpen.changed.connect(self._on_sharpen)
-        self.region.changed.connect(self._show_region)
         self.native.destroyed.connect(self._live.close)
-        self._show_region()
 
     def more_fields(self) -> list[Any]:
         """The fields of this widget besides the settings of the job."""
-        return [self.sharpen, self.region, self.shapes, self.compare]
+        return [self.sharpen, self.compare]
 
     def given(self) -> dict[str, Any]:
         """The settings of the form and the slider."""
@@ -72,17 +60,6 @@ class UpscaleWidget(JobWidget):
         value = given.get("sharpen")
         if isinstance(value, int | float) and self.sharpen.min <= value <= self.sharpen.max:
             self.sharpen.value = value
-
-    def prepare(self, source: Source) -> Source:
-        """Crop the image to the region."""
-        layer = self.layer.value
-        if self.region.value == VIEW:
-            return source.crop(*box_in_view(layer))
-        if self.region.value == RECTANGLE:
-            if self.shapes.value is None:
-                raise ValueError("There is no shapes layer; add one and draw a rectangle, or choose another region.")
-            return source.crop(*box_of_shape(self.shapes.value, layer, self._viewer.dims.point))
-        return source
 
     def shown_outputs(self) -> dict[str, bool]:
         """The comparison is chosen from a list."""
@@ -170,9 +147,6 @@ class UpscaleWidget(JobWidget):
     @property
     def _rgb(self) -> bool:
         return bool(self._result_layer.rgb)
-
-    def _show_region(self) -> None:
-        self.shapes.visible = self.region.value == RECTANGLE
 
 
 def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int, int, int], device: str) -> np.ndarray:
