@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_rsmoe import denoise, read_image, write_image
+from napari_rsmoe import denoise_stack, read_image, write_image
 from napari_rsmoe.batch.files import Files
 from napari_rsmoe.batch.jobs import FILE_JOBS
 from napari_rsmoe.batch.pairs import Target, pair_up
@@ -57,8 +57,8 @@ def test_all_files_are_done_but_for_the_damaged_one(folder: Path) -> None:
     assert 0.9 < seen[-1] <= 1
     result = read_image(folder.parent / "out" / "a.ome.tif")
     assert result.axes == "ZYX"
-    first = read_image(folder / "a.tif").numpy()[0]
-    np.testing.assert_array_equal(result.numpy()[0], denoise(first, **GIVEN).image)
+    film = read_image(folder / "a.tif").numpy()
+    np.testing.assert_array_equal(result.numpy(), denoise_stack(film, "ZYX", **GIVEN).image)
     rows = table(folder)
     assert [row["state"] for row in rows] == [DONE, FAILED, DONE]
     assert (rows[0]["planes"], rows[0]["noise"]) == ("3", "12")

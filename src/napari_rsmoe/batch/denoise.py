@@ -39,6 +39,9 @@ class DenoiseFile:
         An image of the pixels that are left out.
     own_folders : bool
         Whether the models of each file are kept in a folder of its own within that of the checkpoint.
+    unfinished : Path or None
+        A folder that may keep the models of an interrupted file. It is used if no checkpoint is given, and planes are
+        denoised as a whole.
     """
 
     given: Mapping[str, Any]
@@ -46,19 +49,20 @@ class DenoiseFile:
     further: Sequence[Target] = ()
     mask: Path | None = None
     own_folders: bool = False
+    unfinished: Path | None = None
 
     def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
         """Denoise a file; see `one_by_one.Work`."""
         given = dict(self.given)
         outputs = outputs_of(pair, self.further, dtype=given[DTYPE.name])
         own = {parameter.name: given[parameter.name] for parameter in STACK}
-        own[CHECKPOINT.name] = self._folder_of(pair)
         series: list[Series] = []
 
         def denoise_plane(job: Job) -> Result:
             from ..denoising.stack import Series  # here: torch takes seconds
 
             if not series:
+                own[CHECKPOINT.name] = self._checkpoint(pair, job)
                 left_out = None if self.mask is None else read_mask(
                     self.mask, job.source.axes, self.files.allow_outside
                 )  # fmt: skip
@@ -72,6 +76,18 @@ class DenoiseFile:
         facts = process_file(pair.source, outputs, self.files, listener, denoise_plane)
         level = np.mean([fact["noise"] for fact in facts])
         return {"summary": f"{planes_text(facts)}noise {level:.4g}", "planes": facts}
+
+    def _checkpoint(self, pair: Pair, job: Job) -> Path | None:
+        """Where the models of the planes are kept."""
+        folder = self._folder_of(pair)
+        if folder is not None or self.unfinished is None:
+            return folder
+        # Imported here to save start-up time: torch takes seconds.
+        from ..denoising.blockwise import fits_whole
+        from ..denoising.lazy import split_settings
+
+        options, _ = split_settings(self.given)
+        return self.unfinished if fits_whole((*job.pixels.shape, 1)[:3], options) else None
 
     def _folder_of(self, pair: Pair) -> Path | None:
         """Where the models of a file are kept."""

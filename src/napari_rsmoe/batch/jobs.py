@@ -55,7 +55,7 @@ class FileJob:
 
 
 def _denoise(given: Mapping[str, Any], files: Files, further: Sequence[Target], unfinished: Path) -> Work:
-    return DenoiseFile({**given, CHECKPOINT.name: unfinished}, files, further)
+    return DenoiseFile(given, files, further, unfinished=unfinished)
 
 
 def _fit(given: Mapping[str, Any], files: Files, further: Sequence[Target], _: Path) -> Work:

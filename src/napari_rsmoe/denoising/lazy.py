@@ -27,8 +27,8 @@ WHOLE_ONLY = ("weight", "mask", "warm_start", "neighbours", "checkpoint", "callb
 SELECTION = ("ignore_nan", "saturation", "below", "above", "nodata", "defects")
 """Keywords about what is left out."""
 OPTIONS = {
-    "models": "auto", "n_kernels": "auto", "noise": "auto", "preset": "balanced", "start": "content", "threshold": None,
-    "allocation": None, "seed": 0, "device": "auto",
+    "models": "auto", "n_kernels": "auto", "noise": "auto", "noise_factor": 1.0, "preset": "balanced",
+    "start": "content", "threshold": None, "allocation": None, "seed": 0, "device": "auto",
 }  # fmt: skip
 """Keywords of `Options.checked`, with the defaults of `denoise`."""
 

@@ -192,7 +192,7 @@ def survey(
     keywords: dict[str, Any] = {name: _mosaic([each[name] for each in weights]) for name in weights[0]}
     inputs = Inputs.of(mosaic, 2 if mosaic.ndim == 3 else None, **keywords, **selection)
     nodata = sentinel(mosaic) if selection.get("nodata", "auto") == "auto" and inputs.missing is not None else None
-    observation = engine.attended(lambda: Observation.of(inputs, options.noise), None)
+    observation = engine.attended(lambda: Observation.of(inputs, options.noise, options.noise_factor), None)
     plans = plan_ensemble(
         (*shape, inputs.pixels.shape[2]), options.models, options.n_kernels, observation.noise.strength
     )
