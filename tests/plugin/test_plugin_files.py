@@ -158,3 +158,70 @@ def test_kernels_as_table_and_outlines(noisy: np.ndarray, tmp_path: Path) -> Non
     assert features[3]["properties"]["kernel"] == 3
     with pytest.raises(ModelFileError, match="holds no kernels"):
         write_csv(str(tmp_path / "x.csv"), [], {"metadata": {}, "name": "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("cells.tif", "TIFF with pixel size"), ("cells.ome.tif", "TIFF with pixel size"),
+        ("cells.ome.zarr", "OME-Zarr"), ("both.ome.tif", "Channels of one image"), ("k.csv", "Table of kernels"),
+        ("k.geojson", "Outlines of kernels"), ("k.rsmoe", "R-SMoE model"),
+    ],
+)  # fmt: skip
+def test_the_save_dialog_of_napari_offers_every_writer(
+    window: Any, noisy: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    """As File > Save Selected Layers does it, with a file name and the format that is chosen in the dialog."""
+    from qtpy.QtWidgets import QFileDialog
+
+    layers = window.viewer.layers
+    wanted = layers[2:] if name.startswith("k.") else layers[:2] if name.startswith("both") else layers[:1]
+    layers.selection.clear()
+    layers.selection.update(wanted)
+
+    def choose(*_: Any, filter: str = "", **__: Any) -> tuple[str, str]:  # noqa: A002  # Qt's name
+        (chosen,) = [each for each in filter.split(";;") if kind in each]
+        return str(tmp_path / name), chosen
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    monkeypatch.setattr("napari._qt.qt_viewer.get_save_history", lambda: [str(tmp_path)])
+    monkeypatch.setattr("napari._qt.qt_viewer.update_save_history", lambda path: None)
+    window._save_layers_dialog(selected=True)
+    saved = tmp_path / name
+    if name.startswith("k.c"):
+        assert len(list(csv.DictReader(saved.open()))) == 12
+    elif name.startswith("k.g"):
+        assert len(json.loads(saved.read_text())["features"]) == 12
+    elif name.startswith("k."):
+        assert Model.load(saved).n_kernels == 12
+    else:
+        image = read_image(saved)
+        assert image.pixel_size["X"] == (0.25, "micrometer")
+        assert image.pixel_size["Y"] == (0.5, "micrometer")
+        both = name.startswith("both")
+        assert image.channel_names == (("cells", "nuclei") if both else image.channel_names)
+        np.testing.assert_array_equal(image.data[0] if both else image.data, noisy)
+
+
+@pytest.fixture(scope="module")
+def window(qapp: Any) -> Any:
+    """napari's widget with the canvas, with two images and kernels, for all tests that save."""
+    from napari._qt.qt_viewer import QtViewer
+    from napari.plugins import _initialize_plugins
+
+    _initialize_plugins()
+    y, x = np.mgrid[:48, :64]
+    noise = np.random.default_rng(0).normal(0, 12, x.shape)
+    picture = np.rint(90 + 60 * np.sin(x / 9) * np.cos(y / 7) + 60 * (x + y > 60)).astype(np.uint8)
+    image = np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+    place: dict[str, Any] = {"scale": (0.5, 0.25), "units": ("um", "um"), "axis_labels": ("y", "x")}
+    viewer = ViewerModel()
+    viewer.add_layer(Image(image, name="cells", **place))
+    viewer.add_layer(Image(image[::-1], name="nuclei", **place))
+    kernels = fit_layer(viewer.layers[0], n_kernels=12, iterations=5)[1]
+    viewer.add_layer(Shapes(kernels[0], **kernels[1]))
+    shown = QtViewer(viewer)
+    yield shown
+    shown.close()
+    shown.deleteLater()
+    qapp.processEvents()

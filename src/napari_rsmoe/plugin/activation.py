@@ -34,7 +34,7 @@ def bind_keys() -> None:
     from napari.settings import get_settings
 
     try:
-        from napari.utils.action_manager import action_manager  # Not announced as public, hence the other way below.
+        from napari.utils.action_manager import action_manager  # here: it may be missing
     except ImportError:
         for key, _, command in KEYS.values():
             napari.Viewer.bind_key(key.replace("+", "-").replace("Ctrl", "Control"), command, overwrite=True)
