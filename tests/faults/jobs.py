@@ -64,6 +64,29 @@ def _fails_to_read() -> None:
     raw.RawArray._block = block  # type: ignore[method-assign]
 
 
+def _fails_to_read_chunks() -> None:
+    """The disk fails when a chunk of a Zarr store is read from it; the metadata were read before."""
+    from zarr.storage import LocalStore
+
+    read, read_sync = LocalStore.get, getattr(LocalStore, "get_sync", None)
+
+    def fail(key: str) -> None:
+        if "." not in key.rpartition("/")[2] or key[-1:].isdigit():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def get(self: Any, key: str, *arguments: Any, **options: Any) -> Any:
+        fail(key)
+        return await read(self, key, *arguments, **options)
+
+    def get_sync(self: Any, key: str, **options: Any) -> Any:
+        fail(key)
+        return read_sync(self, key, **options)
+
+    LocalStore.get = get  # type: ignore[method-assign]
+    if read_sync is not None:
+        LocalStore.get_sync = get_sync
+
+
 def _without_rights() -> None:
     """Root has the rights of everybody else: the capabilities to pass over the modes of files are dropped."""
     if os.geteuid() == 0:
@@ -84,6 +107,7 @@ def _clock_jumps() -> None:
 
 FAULTS: dict[str, Callable[[], None]] = {
     "none": lambda: None, "size limit": _size_limit, "sync": _fails_to_sync, "read": _fails_to_read,
+    "read chunks": _fails_to_read_chunks,
     "rights": _without_rights, "clock": _clock_jumps,
 }  # fmt: skip
 

@@ -30,6 +30,8 @@ JOBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "checkpoint": (("denoise", "a.png", "out.tif", "--checkpoint", "models", *QUICK), ("out.tif",)),
     "Zarr": (("denoise", "a.npy", "out.ome.zarr", "--axes", "TYX", *QUICK), ("out.ome.zarr",)),
     "stack": (("denoise", "a.npy", "out.tif", "--axes", "TYX", *QUICK), ("out.tif",)),
+    "upscale": (("upscale", "a.png", "out.png", "--scale", "3", "--models", "1", "--quiet"), ("out.png",)),
+    "render": (("render", "m.rsmoe", "out.tif", "--scale", "30", "--quiet"), ("out.tif",)),
 }  # fmt: skip
 """Command lines, and what they write."""
 KILLS = 3  # Times that each job is killed.
@@ -57,12 +59,18 @@ def test_a_kill_at_any_moment_loses_nothing_and_the_next_run_cleans_up(
 ) -> None:
     record_property("faults", KILLS)
     line, outputs = JOBS[job]
+    inputs = set(INPUTS)
+    if job == "render":
+        words = ("--model", "m.rsmoe", "--n-kernels", "40", "--iterations", "5", "--quiet")
+        assert bench.run("fit", "a.png", "m.png", *words) == 0, bench.said()
+        (bench.folder / "m.png").unlink()
+        inputs.add("m.rsmoe")
     begin = time.monotonic()
     assert bench.run(*line) == 0, bench.said()
     length = time.monotonic() - begin
     complete = [bench.contents(name) for name in outputs]
     rng = random.Random(job)
-    with bench.unchanged(*INPUTS):
+    with bench.unchanged(*inputs):
         for attempt in range(KILLS):
             present = attempt % 2 == 0
             if not present:
@@ -77,7 +85,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_the_next_run_cleans_up(
             check_whole(bench, outputs, [complete] if present else [complete, [None] * len(outputs)])
             assert bench.run(*line) == 0, bench.said()
             assert [bench.contents(name) for name in outputs] == complete
-            expected = {*INPUTS, *outputs, *(["models"] if job == "checkpoint" else [])}
+            expected = {*inputs, *outputs, *(["models"] if job == "checkpoint" else [])}
             assert set(bench.names()) == expected
             assert not [path for path in bench.folder.rglob("*") if path.name.endswith((".part", ".old"))]
 
@@ -195,6 +203,15 @@ def test_a_disk_that_cannot_be_read_is_an_error(bench: Bench) -> None:
     assert bench.run(*JOBS["stack"][0], fault="read") == 1
     assert "Input/output error" in bench.said()
     assert bench.names() == ["a.npy", "a.png"]
+
+
+def test_a_zarr_store_that_cannot_be_read_is_an_error(bench: Bench) -> None:
+    write_image(bench.folder / "in.zarr", noisy((3, 24, 28)), axes="TYX")
+    with bench.unchanged("in.zarr"):
+        assert bench.run("denoise", "in.zarr", "out.tif", *QUICK, fault="read chunks") == 1
+    assert "in.zarr" in bench.said()
+    assert "Input/output error" in bench.said()
+    assert bench.names() == ["a.npy", "a.png", "in.zarr"]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="drops the rights of root as on Linux")

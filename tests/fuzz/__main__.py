@@ -23,6 +23,7 @@ KINDS = {
     "png": 1.0,
     "jpeg": 1.0,
     "zarr": 0.5,
+    "instruments": 1.0,
     "rsmoe": 1.0,
     "command line": 0.5,
 }

@@ -24,6 +24,11 @@ VALUES: tuple[Any, ...] = (
     [[[[[]]]]], {"a": 1}, {"non-finite": "nan"}, {"non-finite": "x"}, [None, None], ["1", "2"], "<u2", "|O",
 )  # fmt: skip
 
+DESTROYED = (
+    tifffile.TiffFileError, ValueError, KeyError, IndexError, TypeError, struct.error, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""Errors that tell that an earlier step has destroyed the structure of a file."""
+
 Step = tuple[str, float, int]
 """What is done, where (0 to 1), and with which number."""
 steps = st.tuples(
@@ -45,8 +50,17 @@ def damaged(files: Files, recipe: list[Step]) -> Files:
         inside = _inside(name) if kind == "inside" else None
         try:
             changed[name] = inside(content, where, number) if inside else _bytes(kind, content, where, number)
-        except (ValueError, KeyError, IndexError, TypeError, struct.error, ArithmeticError, RecursionError):
-            continue  # An earlier step has destroyed the structure.
+        except (
+            tifffile.TiffFileError,
+            ValueError,
+            KeyError,
+            IndexError,
+            TypeError,
+            struct.error,
+            ArithmeticError,
+            RecursionError,
+        ):
+            continue
     return changed
 
 

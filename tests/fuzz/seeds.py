@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import imagecodecs
@@ -13,6 +15,8 @@ from PIL import Image
 
 from napari_rsmoe.io.files import write_image
 from napari_rsmoe.io.units import PixelSize
+
+from ..helpers import instrument_files
 
 Files = dict[str, bytes]
 SIZES = {"Y": PixelSize(0.25, "micrometer"), "X": PixelSize(0.25, "micrometer")}
@@ -135,7 +139,28 @@ def rsmoe() -> list[Files]:
     return found
 
 
+def instruments() -> list[Files]:
+    """The formats of the extra ``formats``, as far as their libraries are installed."""
+    found = []
+    for suffix, reader, write, pixels in (
+        ("czi", "czifile", instrument_files.write_czi, STACK[:2, None]),
+        ("nd2", "nd2", instrument_files.write_nd2, STACK[None]),
+        ("lif", "liffile", lambda path, pixels: instrument_files.write_lif(path, {"first": pixels}), STACK),
+        ("mrc", "mrcfile", instrument_files.write_mrc, STACK),
+        ("fits", "astropy", instrument_files.write_fits, STACK[0]),
+        ("dcm", "pydicom", instrument_files.write_dicom, STACK[0]),
+    ):
+        if find_spec(reader) is None:
+            continue
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(ImportError):
+            path = Path(folder) / f"a.{suffix}"
+            write(path, pixels)
+            found.append({path.name: path.read_bytes()})
+    return found
+
+
 SEEDS = {
-    "npy": npy, "tiff": tiff, "ome-tiff": ome_tiff, "png": png, "jpeg": jpeg, "zarr": zarr, "rsmoe": rsmoe
+    "npy": npy, "tiff": tiff, "ome-tiff": ome_tiff, "png": png, "jpeg": jpeg, "zarr": zarr, "rsmoe": rsmoe,
+    "instruments": instruments,
 }  # fmt: skip
 """What makes the seeds of each format."""

@@ -136,3 +136,58 @@ def _record(name: str, value: object) -> bytes:
     if isinstance(value, float):
         return head(6) + struct.pack("<d", value)
     return head(8) + (str(value) + "\0").encode("utf-16-le")
+
+
+# ---------------------------------------------------------------------------------------------- Formats with a library
+
+
+def write_czi(path: Path, pixels: np.ndarray) -> None:
+    """Write a (T, C, Y, X) image of uint16 as two scenes."""
+    from pylibCZIrw import czi
+
+    with czi.create_czi(str(path)) as file:
+        for t, c, scene in np.ndindex(*pixels.shape[:2], 2):
+            place = {"T": t, "C": c, "Z": 0}
+            file.write(
+                data=np.ascontiguousarray(pixels[t, c, ..., None]), plane=place, scene=scene, location=(500 * scene, 70)
+            )
+        file.write_metadata("cells", scale_x=1e-7, scale_y=2e-7)
+
+
+def write_mrc(path: Path, pixels: np.ndarray) -> None:
+    """Write a (Z, Y, X) volume of int16."""
+    import mrcfile
+
+    with mrcfile.new(path, overwrite=True) as file:
+        file.set_data(pixels.astype(np.int16))
+        file.set_volume()
+        file.voxel_size = 2.5
+
+
+def write_fits(path: Path, pixels: np.ndarray) -> None:
+    """Write a (Y, X) image of float32 with its place on the sky, and the same as unsigned integers."""
+    from astropy.io import fits
+
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -1e-4, "CDELT2": 1e-4})
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(pixels.astype(np.float32), header, name="SCI"), fits.ImageHDU(pixels)]
+    fits.HDUList(hdus).writeto(path)
+
+
+def write_dicom(path: Path, pixels: np.ndarray) -> None:
+    """Write a (Y, X) image of 12 bits in Hounsfield units."""
+    import pydicom
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
+    meta.MediaStorageSOPInstanceUID = "1.2.3"
+    data = pydicom.Dataset()
+    data.file_meta, data.SOPClassUID, data.SOPInstanceUID = meta, CTImageStorage, "1.2.3"
+    data.Rows, data.Columns = pixels.shape
+    data.SamplesPerPixel, data.PixelRepresentation = 1, 0
+    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
+    data.PhotometricInterpretation, data.PixelSpacing = "MONOCHROME2", [0.7, 0.5]
+    data.RescaleSlope, data.RescaleIntercept, data.RescaleType = 1, -1024, "HU"
+    data.PixelData = np.ascontiguousarray(pixels, np.uint16).tobytes()
+    data.save_as(path, enforce_file_format=True)

@@ -54,6 +54,7 @@ def test_czi(tmp_path):
 
 
 def test_nd2(tmp_path):
+    pytest.importorskip("nd2")
     path = tmp_path / "a.nd2"
     write_nd2(path, STACK)
     image = read_image(path)
@@ -67,6 +68,7 @@ def test_nd2(tmp_path):
 
 
 def test_lif(tmp_path):
+    pytest.importorskip("liffile")
     path = tmp_path / "a.lif"
     write_lif(path, {"first": STACK, "second": STACK[:, 0] + 1})
     image = read_image(path)

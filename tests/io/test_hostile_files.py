@@ -1,17 +1,22 @@
 """Files that promise more than they hold, change while they are read, or lead elsewhere."""
 
+import bz2
+import gzip
 import json
+import lzma
 import struct
 import zlib
 
 import imagecodecs
+import numcodecs
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from PIL import Image
 
 from napari_rsmoe.errors import ImageError, NotEnoughMemoryError
-from napari_rsmoe.io import sizes
+from napari_rsmoe.io import sizes, zarr_store
 from napari_rsmoe.io.files import read_image, write_image
 from napari_rsmoe.memory import limited
 
@@ -225,3 +230,52 @@ def test_sizes_are_exact_beyond_64_bits():
     assert sizes.array_bytes((2**40, 2**40), np.float64) == 2**83
     with pytest.raises(ImageError):
         sizes.check_stored((2**40, 2**40), np.float64, 2**62)
+
+
+def frame_of(size):
+    """A Zstandard frame that declares a size of its content and holds a few zeros."""
+    return b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", size) + b"\x01\x00\x00"
+
+
+BOMB = bytes(2**22)
+BOMBS = {
+    "zstd, as declared": (frame_of(10**12), {"id": "zstd", "level": 0}),
+    # Blocks of one repeated byte, each of 128 kB.
+    "zstd, of unknown size": (
+        b"\x28\xb5\x2f\xfd\x00\x88" + (struct.pack("<I", 2**17 << 3 | 2)[:3] + b"\0") * 40 + b"\x01\x00\x00",
+        {"id": "zstd", "level": 0},
+    ),
+    "gzip": (gzip.compress(BOMB) + gzip.compress(BOMB), {"id": "gzip", "level": 1}),
+    "zlib": (zlib.compress(BOMB), {"id": "zlib", "level": 1}),
+    "bz2": (bz2.compress(BOMB), {"id": "bz2", "level": 1}),
+    "xz": (lzma.compress(BOMB), {"id": "lzma"}),
+    "lz4": (struct.pack("<I", 2**31 - 1) + bytes(9), {"id": "lz4"}),
+    "blosc": (
+        b"\x02\x01\x01\x01" + struct.pack("<III", 2**31 - 1, 2**20, 25) + bytes(9),
+        {"id": "blosc", "cname": "lz4", "clevel": 1, "shuffle": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_chunk_that_decodes_to_far_more_than_it_should_is_refused(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(zarr_store, "_HARMLESS", 2**20)
+    content, codec = BOMBS[kind]
+    path = tmp_path / "a.zarr"
+    array = zarr.create_array(path, shape=(5, 7), chunks=(5, 7), dtype="u1", zarr_format=2, compressors=None)
+    array[:] = PIXELS
+    facts = json.loads((path / ".zarray").read_text()) | {"compressor": codec}
+    (path / ".zarray").write_text(json.dumps(facts))
+    (path / "0.0").write_bytes(content)
+    for lazy in (False, True):
+        with pytest.raises(ImageError, match="decodes to more than 1 MiB, far more than a chunk of this array"):
+            read_image(path, lazy=lazy).data[...]
+
+
+def test_chunks_of_every_codec_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(zarr_store, "_HARMLESS", 1)
+    for number, codec in enumerate((numcodecs.Zstd(), numcodecs.GZip(), numcodecs.Zlib(), numcodecs.BZ2(),
+                                    numcodecs.LZMA(), numcodecs.LZ4(), numcodecs.Blosc())):  # fmt: skip
+        path = tmp_path / f"{number}.zarr"
+        zarr.create_array(path, shape=(5, 7), chunks=(3, 4), dtype="u1", zarr_format=2, compressors=codec)[:] = PIXELS
+        np.testing.assert_array_equal(read_image(path).numpy(), PIXELS)

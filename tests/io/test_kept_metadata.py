@@ -27,7 +27,9 @@ def _photograph(path: Path) -> None:
     camera[271], camera[274] = "Maker", 6
     camera[exif.CAMERA] = {EXPOSURE: 0.01, 40962: 17}
     camera[exif.GPS] = {LATITUDE: (1.0, 2.0, 3.0)}
-    Image.fromarray(PICTURE).save(path, exif=camera, xmp=XMP, comment="hello", quality=95)
+    content = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(content)) + content
+    Image.fromarray(PICTURE).save(path, exif=camera, extra=segment, comment="hello", quality=95)
 
 
 @pytest.mark.parametrize("name", ["b.tif", "b.ome.tif", "b.png", "b.jpg"])

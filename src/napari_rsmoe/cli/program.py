@@ -105,7 +105,7 @@ class Verb(click.Command):
         if left and not ctx.resilient_parsing:
             wanted = [each for each in self.params if isinstance(each, click.Argument)]
             words = [*(str(ctx.params[each.name or ""]) for each in wanted), *left]
-            taken = " and one ".join(each.make_metavar(ctx) for each in wanted) or "no name"
+            taken = " and one ".join((each.metavar or each.name or "").upper() for each in wanted) or "no name"
             advice = SEVERAL if len(wanted) > 1 and not any(name.startswith("-") for name in left) else ""
             ctx.fail(f"{self.name} takes one {taken}, but these were given: {' '.join(words)}.{advice}")
         return left

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.storage import LocalStore
 
 from ..errors import ImageError
 from ..image.planes import ArraySink, guess_axes
@@ -27,8 +26,8 @@ from .image_file import FileArray, ImageFile
 from .numbers import positive, real
 from .reading import Reading, series_number
 from .reorder import in_stored_order, stored_axes
-from .trust import check_inside
 from .units import PixelSize, canonical_unit, unit_ratio
+from .zarr_store import ReadOnlyStore
 
 _MOST_COUNTED = 100_000  # Chunks of an array that are looked for in the store; to list more takes seconds.
 _CHUNK = 1024  # Largest height and width of a chunk in pixels, which makes 2 MB of uint16.
@@ -55,6 +54,7 @@ def read(path: Path, how: Reading) -> ImageFile:
         node = _open(path, allow_outside=how.allow_outside)
         image = _array(node, how.axes) if isinstance(node, zarr.Array) else _multiscale(path, node, how)
         array = image.pop("array")
+        array.store.expect(array)
         unit = getattr(array, "shards", None) or array.chunks
         source = FileArray(array, damaged, unit=tuple(unit), path=path)
     except (ImageError, OSError, MemoryError):
@@ -65,7 +65,7 @@ def read(path: Path, how: Reading) -> ImageFile:
 
 
 def _open(path: Path, *, allow_outside: bool = False) -> Any:
-    return zarr.open(LocalStore(path, read_only=True) if allow_outside else _OwnFiles(path), mode="r")
+    return zarr.open(ReadOnlyStore(path, outside=allow_outside), mode="r")
 
 
 def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
@@ -73,30 +73,6 @@ def list_series(path: Path, *, allow_outside: bool = False) -> list[str]:
     node = _open(path, allow_outside=allow_outside)
     found = [] if isinstance(node, zarr.Array) else _images(node)
     return [f"{number}: {each}" for number, each in enumerate(found)]
-
-
-class _OwnFiles(LocalStore):
-    """A store that is only read, and only from files below its own folder: symbolic links out of it are refused."""
-
-    def __init__(self, root: Path | str, *, read_only: bool = True) -> None:
-        super().__init__(root, read_only=read_only)
-
-    async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
-        """Read the value of a key."""
-        check_inside(self.root, key, whole=self.root)
-        return await super().get(key, *arguments, **options)
-
-    def get_sync(self, key: str, **options: Any) -> Any:
-        """Read the value of a key, for the versions of zarr that read without an event loop."""
-        check_inside(self.root, key, whole=self.root)
-        return super().get_sync(key, **options)
-
-    async def get_partial_values(self, prototype: Any, key_ranges: Iterable[tuple[str, Any]]) -> list[Any]:
-        """Read parts of the values of keys."""
-        wanted = list(key_ranges)
-        for key, _ in wanted:
-            check_inside(self.root, key, whole=self.root)
-        return await super().get_partial_values(prototype, wanted)
 
 
 def _array(array: Any, axes: str | None) -> dict[str, Any]:
@@ -227,7 +203,7 @@ def _not_stored(array: Any) -> list[str]:
         return []
     lacking = array.nchunks - array.nchunks_initialized
     chunks = "1 chunk is" if lacking == 1 else f"{lacking} chunks are"
-    value = array.fill_value
+    value = array.fill_value or 0  # None stands for 0 in versions of zarr before 3.1.
     return [f"{chunks} not in the store, of {array.nchunks}, and read as {value}"] if lacking else []
 
 

@@ -26,6 +26,7 @@ from . import bitmap
 _RATIO = 512  # Pixels that one byte of Huffman codes can stand for at most: one bit for each block of 8 x 8.
 _ARITHMETIC = (b"\xff\xc9", b"\xff\xca", b"\xff\xcb")  # Markers of frames with arithmetic codes, which may be shorter.
 _LARGEST_XMP = 65_000  # Bytes of one block of metadata.
+_XMP_MARK = b"http://ns.adobe.com/xap/1.0/\x00"
 _SIDE = 65_535  # Largest height and width of a JPEG image, in pixels.
 _MODES = {"L": (GREY, ()), "RGB": (RGB, (3,)), "CMYK": (CMYK, (4,))}  # Pillow's names: meaning, and samples.
 
@@ -81,7 +82,9 @@ def create(path: Path, target: Path, image: ImageFile, quality: int) -> Iterator
     if image.details.resolution is not None:
         options["dpi"] = bitmap.per_inch(image.details.resolution)
     if (xmp := bitmap.xmp_of(image.details)) is not None and len(xmp) <= _LARGEST_XMP:
-        options["xmp"] = xmp
+        # Written as a segment, as Pillow has a keyword for it from version 11 on only.
+        content = _XMP_MARK + xmp
+        options["extra"] = b"\xff\xe1" + (2 + len(content)).to_bytes(2, "big") + content
     if image.details.description:
         options["comment"] = image.details.description.encode()[:_LARGEST_XMP]
     picture.save(path, "JPEG", quality=quality, subsampling=0, **options)

@@ -72,7 +72,7 @@ def image_of(path: Path, how: Reading, pixels: Any, axes: str, close: Callable[[
     def damaged(error: Exception) -> ImageError:
         return ImageError(f"{path} cannot be read as {kind}: it is damaged or incomplete ({error}).")
 
-    data = FileArray(pixels, damaged, close)
+    data = FileArray(pixels, damaged, close, path=path)
     with data.taken(lazy=how.lazy) as values:
         return ImageFile(values, how.axes or axes, **facts)
 
