@@ -7,6 +7,10 @@ class ImageError(ValueError):
     """An image cannot be used because of its type, shape or values."""
 
 
+class AxesError(ImageError):
+    """The letters that the user gave for the axes of an image do not fit it."""
+
+
 class ImageWarning(UserWarning):
     """What was found in an image and changes the result: missing or defective pixels, rounding, noise in doubt."""
 

@@ -1,7 +1,6 @@
 """Stacks and arrays of other libraries go into `denoise`, and results of the same kind come out."""
 
 import inspect
-import logging
 import pydoc
 
 import dask
@@ -14,6 +13,7 @@ import xarray as xr
 from napari_rsmoe import ImageError, denoise, denoise_stack, fit, map_planes, psnr, upscale
 from napari_rsmoe.denoising import lazy
 from napari_rsmoe.denoising.denoise import denoise as denoise_plane
+from napari_rsmoe.errors import ImageWarning
 
 FAST = {"preset": "fast", "models": 1, "n_kernels": 40, "noise": 10.0}
 
@@ -104,7 +104,7 @@ def test_xarray_keeps_coordinates_and_attributes(film, stack_result):
     assert lazy_one.image.attrs == image.attrs
 
 
-def test_dask_stays_lazy_and_has_one_noise_model(film, monkeypatch, caplog):
+def test_dask_stays_lazy_and_has_one_noise_model(film, monkeypatch):
     monkeypatch.setattr(lazy, "HALO", 16)
     monkeypatch.setattr(lazy, "SMALLEST", 20)
     read = []
@@ -115,11 +115,10 @@ def test_dask_stays_lazy_and_has_one_noise_model(film, monkeypatch, caplog):
 
     image = da.map_blocks(plane, chunks=((1, 1, 1), (20, 20), (48,)), dtype=np.float32, meta=film[:0])
     settings = {name: value for name, value in FAST.items() if name != "noise"} | {"models": 2}
-    with caplog.at_level(logging.INFO, "napari_rsmoe"):
+    with pytest.warns(ImageWarning, match="sample of the lazy image"):
         result = denoise(image, axes="TYX", **settings)
     assert isinstance(result.image, da.Array)
     assert len(set(read)) == 6  # the sample is the image, as that is small
-    assert "Noise of a sample of the image" in caplog.text
     assert result.noise == pytest.approx(10, rel=0.15)
     assert "image of shape (3, 40, 48)" in repr(result)
     done, std = dask.compute(result.image, result.std)

@@ -10,7 +10,8 @@ import pytest
 
 import napari_rsmoe
 from napari_rsmoe import ImageError
-from napari_rsmoe.image.format import ImageFormat, refuse_mask, to_type
+from napari_rsmoe.errors import ImageWarning
+from napari_rsmoe.image.format import ImageFormat, find_channels, refuse_mask, to_type
 from napari_rsmoe.image.inputs import Inputs
 
 
@@ -102,3 +103,12 @@ def test_a_lazy_image_is_read_and_checked_once() -> None:
     assert lazy.reads == 1
     inputs = Inputs.of(noisy, ignore_nan=True)
     assert Inputs.of(inputs) is inputs
+
+
+def test_four_channels_are_an_assumption_that_is_said() -> None:
+    with pytest.warns(ImageWarning, match="pixels of 4 channels"):
+        assert find_channels(np.zeros((20, 30, 4)), "auto") == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert find_channels(np.zeros((20, 30, 3)), "auto") == 2
+        assert find_channels(np.zeros((20, 30, 4)), 2) == 2

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import AxesError
 from .listening import Listener
 from .pairs import Pair
 
@@ -30,6 +31,8 @@ class Done:
         The result, in values that JSON can hold.
     error : str
         Why the file could not be processed; empty if it could.
+    wrong_use : bool
+        Whether that is because the options do not fit the file.
     """
 
     pair: Pair
@@ -37,6 +40,7 @@ class Done:
     summary: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    wrong_use: bool = False
 
     @property
     def ok(self) -> bool:
@@ -74,7 +78,8 @@ def one_by_one(
         try:
             facts = dict(work(pair, listener))
         except Exception as error:
-            yield Done(pair, time.perf_counter() - began, error=describe(error))
+            seconds = time.perf_counter() - began
+            yield Done(pair, seconds, error=describe(error), wrong_use=isinstance(error, AxesError))
             continue
         summary = facts.pop("summary")
         yield Done(pair, time.perf_counter() - began, summary, facts)

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from ..errors import ImageError
 from ..io.existing import check_replaceable, may_replace
-from ..io.formats import READ_ONLY, READABLE, is_image_path, is_store
+from ..io.formats import READ_ONLY, READABLE, is_image_path, is_store, kind_to_write
 
 SEPARATORS = ("/", os.sep)
 """A name that ends with one of these is that of a folder."""
+MODEL = ".rsmoe"
+"""Suffix of model files."""
 NAMED = 3
 """Number of existing files that a message names."""
 
@@ -83,7 +85,7 @@ class Target:
     @property
     def names_file(self) -> bool:
         """Whether the name has the suffix of an image or a model."""
-        return self.path.suffix.lower() in (*READABLE, ".rsmoe")
+        return self.path.suffix.lower() in (*READABLE, MODEL)
 
     @property
     def is_folder(self) -> bool:
@@ -132,7 +134,7 @@ def pair_up(
     Raises
     ------
     WrongUseError
-        If the arguments contradict each other.
+        If the arguments contradict each other, or the suffix of an output has no format.
     ImageError
         If there is no image to read.
     FileExistsError
@@ -165,6 +167,9 @@ def pair_up(
     _check_collisions(pairs)
     if not source.exists():
         raise ImageError(f"There is no file {source}.{advice if set(source.name) & set('*?') else ''}")
+    for target in targets:
+        if target not in folders:
+            _check_format(target)
     _check_free(pairs, overwrite=overwrite, advice=advice)
     for folder in folders:
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -206,6 +211,17 @@ def _check_free(pairs: Iterable[Pair], *, overwrite: bool, advice: str) -> None:
             check_replaceable(path, pair.maker, overwrite=False)
         except FileExistsError as error:
             raise FileExistsError(f"{error}{advice if is_image_path(path) else ''}") from None
+
+
+def _check_format(target: Target) -> None:
+    """Reject an image whose suffix no format has that is written; models are checked where they are saved."""
+    if target.suffix == MODEL:
+        return
+    try:
+        kind_to_write(target.path)
+    except ImageError as error:
+        hint = " A model is saved by fit, with --model FILE.rsmoe." if target.path.suffix.lower() == MODEL else ""
+        raise WrongUseError(f"{target.option} is an image, but {error}{hint}") from None
 
 
 def _split(path: Path) -> tuple[str, str]:

@@ -19,9 +19,10 @@ from .. import __version__
 from ..batch import pairs
 from ..batch.one_by_one import Done, Work, one_by_one
 from ..batch.pairs import Pair, Target
+from ..preload import load_libraries
 from ..progress import Callback, Progress
 from .options import Common
-from .program import FAILED, SEVERAL, describe_error
+from .program import FAILED, OK, SEVERAL, USAGE, describe_error
 
 PACKAGE = __name__.partition(".")[0]
 TICK = 0.5
@@ -180,6 +181,9 @@ def run_batch(verb: str, common: Common, files: Sequence[Pair], work: Work) -> i
     int
         The exit code.
     """
+    # Torch is needed in a moment. The program waits for the thread before it ends: libraries that are only half loaded
+    # then would crash it.
+    threading.Thread(target=load_libraries).start()
     results: list[Done] = []
     report = Report(common, len(files))
     try:
@@ -202,4 +206,6 @@ def run_batch(verb: str, common: Common, files: Sequence[Pair], work: Work) -> i
         for done in failed:
             message, path = done.error, str(done.pair.source)
             click.echo(f"  {message if path in message else f'{path}: {message}'}", err=True)
-    return FAILED if failed else 0
+    if failed and all(done.wrong_use for done in failed):
+        return USAGE
+    return FAILED if failed else OK

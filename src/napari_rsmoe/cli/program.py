@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -15,9 +14,8 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import DeviceError, EngineError
+from ..errors import AxesError, DeviceError, EngineError
 from ..memory import memory_error
-from ..preload import load_libraries
 from .terminal import safe_output, stopped_by_signals
 
 # The line of each verb in the overview; its command is `command` in the module of the same name.
@@ -31,8 +29,6 @@ VERBS = {
     "bench": "Measure quality and cost beside other methods.",
     "doctor": "Check the installation, with a remedy for each problem.",
 }
-WITH_TORCH = ("fit", "denoise", "upscale", "render")
-"""Verbs that need torch. Its libraries are loaded while the modules of the verb are imported."""
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 EXPECTED = (ValueError, OSError, MemoryError, DeviceError, EngineError)
 """Expected errors, whose message suffices; any other error is a defect of this program, and its traceback is shown."""
@@ -112,8 +108,6 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Do the work, after a note on the names that have changed."""
-        if self.name in WITH_TORCH:
-            threading.Thread(target=load_libraries, daemon=True).start()
         if not ctx.params.get("quiet"):
             for old, new in ctx.meta.get(RENAMED, {}).items():
                 click.echo(f"Note: {old} is now called {new}; the old name will go.", err=True)
@@ -182,7 +176,7 @@ class Program(click.Group):
             return FAILED
         except Exception as error:
             _say_error(describe_error(error), "--json" in arguments)
-            return FAILED
+            return USAGE if isinstance(error, AxesError) else FAILED
 
 
 def describe_error(error: Exception) -> str:

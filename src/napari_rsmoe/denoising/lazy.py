@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,11 @@ from ..image.blocks import Block, BlockPlan
 from ..image.planes import Planes, check_axes
 from ..image.seams import Strip, Values, earlier, in_order, margin
 from ..noise.given import is_no_noise
+from ..notes import note
 from .blockwise import HALO, DenoiseBlocks, surveyed
 from .options import Options
 from .result import Denoised
 
-LOG = logging.getLogger(__name__)
 SMALLEST = 128
 """Side in pixels below which blocks are merged: in smaller ones the margin would be most of the work."""
 WHOLE_ONLY = ("weight", "mask", "warm_start", "neighbours", "checkpoint", "callback", "create", "average")
@@ -81,7 +80,11 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
         fill=settings.get("fill", True),
         dtype=settings.get("dtype", "same"),
     )
-    LOG.info("Noise of a sample of the image: standard deviation %.4g", work.found.noise)
+    if settings.get("noise", "auto") == "auto":
+        note(
+            "the noise was measured on a sample of the lazy image and serves for all of it (standard deviation "
+            f"{work.found.noise:.4g}); noise= gives another",
+        )
     plan = _plan(data.chunks, planes, settings.get("block", "auto"))
     both = np.empty((len(planes), *plan.grid), object)
     for number in range(len(planes)):

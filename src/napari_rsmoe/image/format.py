@@ -199,6 +199,10 @@ def channels_last(array: np.ndarray, axis: int | None) -> np.ndarray:
     return array[..., None] if axis is None else np.moveaxis(array, axis, -1)
 
 
+OPACITY_TOO = 4
+"""Channels of an array that may be colours with opacity, or something else: an assumption is said."""
+
+
 def find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:
     """The axis of the channels, counted from the front, or None. Raises ImageError if the shape is ambiguous."""
     shape = array.shape
@@ -210,6 +214,11 @@ def find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:
                 note(
                     f"the image of shape {shape} was read as {shape[0]} x {shape[1]} pixels of {shape[2]} channels; if "
                     "another axis holds channels, give channel_axis=0 or 1",
+                )
+            elif shape[2] == OPACITY_TOO:
+                note(
+                    f"the image of shape {shape} was read as {shape[0]} x {shape[1]} pixels of 4 channels; leave out "
+                    "an opacity (image[..., :3]), and name the axes of 4 planes (denoise(image, axes='YXT'))",
                 )
             return 2
         hint = {

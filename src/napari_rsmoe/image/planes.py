@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
+from ..errors import AxesError, ImageError
 from .other_arrays import plain
 
 CHANNEL_AXES = "CS"
@@ -245,20 +245,21 @@ def check_axes(axes: str, shape: Sequence[int]) -> str:
 
     Raises
     ------
+    AxesError
+        If the count is wrong, a letter is no letter or comes twice, or ``Y`` or ``X`` is missing.
     ImageError
-        If the count is wrong, a letter is no letter or comes twice, ``Y`` or ``X`` is missing, or an axis is
-        empty.
+        If an axis is empty.
     """
     given = f"the axes {axes!r} for an image of shape {tuple(shape)}"
     axes = axes.upper()
     if len(axes) != len(shape):
-        raise ImageError(
+        raise AxesError(
             f"{given}: {len(shape)} letters are needed, one for each dimension, for example {_example(len(shape))!r}."
         )
     if not set(axes) <= set(string.ascii_uppercase) or len(set(axes)) != len(axes):
-        raise ImageError(f"{given}: each must be another letter, such as T, Z, C, Y, X or S.")
+        raise AxesError(f"{given}: each must be another letter, such as T, Z, C, Y, X or S.")
     if not {"Y", "X"} <= set(axes):
-        raise ImageError(f"{given}: Y and X, the rows and columns of a plane, must be among them.")
+        raise AxesError(f"{given}: Y and X, the rows and columns of a plane, must be among them.")
     if 0 in shape:
         raise ImageError(f"the image is empty: its shape is {tuple(shape)}.")
     return axes

@@ -36,7 +36,7 @@ from ..ranges import QUALITY
 from .ambiguous import with_assumptions
 from .atomic import replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
-from .formats import COMPANION, IN_EXTRA, JPEG_QUALITY, READ_ONLY, READABLE, SUFFIXES, is_store, kind_of_content
+from .formats import COMPANION, IN_EXTRA, JPEG_QUALITY, READABLE, is_store, kind_of_content, kind_to_write
 from .image_file import ImageFile
 from .reading import Reading
 from .units import PixelSize
@@ -119,7 +119,7 @@ def read_image(
     except ImageError as error:
         if str(path) in str(error):
             raise
-        raise ImageError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from error
     except MemoryError as error:
@@ -186,7 +186,7 @@ def lost_metadata(path: str | Path, image: ImageFile) -> list[str]:
     ['a.png cannot hold pixel size']
     """
     path = Path(path)
-    module = _module(_kind_to_write(path))
+    module = _module(kind_to_write(path))
     found: list[str] = module.remarks(path, image)
     return found
 
@@ -314,7 +314,7 @@ def create_image(
     quality = QUALITY.check(quality, "quality")
     maker = this_program() if maker is None else maker
     check_output(path, image, overwrite=overwrite, maker=maker)
-    kind = _kind_to_write(path)
+    kind = kind_to_write(path)
     replacing = replacing_folder if kind == "zarr" else replacing_file
     options = {"quality": quality} if kind == "jpeg" else {}
     try:
@@ -347,7 +347,7 @@ def check_output(path: str | Path, image: ImageFile, *, overwrite: bool = False,
     path = Path(path)
     if not path.resolve().parent.is_dir():
         raise ImageError(f"cannot write {path}: the folder {path.parent} does not exist; create it first.")
-    kind = _kind_to_write(path)
+    kind = kind_to_write(path)
     if path.is_dir() and kind != "zarr":
         raise ImageError(f"{path} is a folder; give the name of a file to write.")
     _module(kind).check(path, image)
@@ -368,16 +368,6 @@ def _kind_to_read(path: Path) -> tuple[str, str]:
     if not real.islower():
         raise ImageError(f"{path} is {'an' if real[0] in 'HX' else 'a'} {real} file, which is not read here.")
     return real, f"it is really a {real.upper()} file and is read as such" if named else f"it is a {real.upper()} file"
-
-
-def _kind_to_write(path: Path) -> str:
-    """The kind of a file to be written, by its suffix."""
-    kind = SUFFIXES.get(path.suffix.lower())
-    if kind is None:
-        given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        reason = "a format that is only read" if path.suffix.lower() in READ_ONLY else "so its format is unknown"
-        raise ImageError(f"{path} has {given}, {reason}; accepted are {', '.join(SUFFIXES)}.")
-    return kind
 
 
 _MODULES = {

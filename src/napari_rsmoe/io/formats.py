@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import ImageError
+
 SUFFIXES = {
     ".tif": "tiff",
     ".tiff": "tiff",
@@ -67,6 +69,22 @@ def is_image_path(path: Path) -> bool:
     kind = READABLE[path.suffix.lower()]
     # Other programs use the suffixes of MRC, FITS and grids too.
     return path.is_file() and (kind not in ("mrc", "fits", "asc") or kind_of_content(path) == kind)
+
+
+def kind_to_write(path: Path) -> str:
+    """The kind of a file to be written, by its suffix.
+
+    Raises
+    ------
+    ImageError
+        If no format that is written has the suffix.
+    """
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+        reason = "a format that is only read" if path.suffix.lower() in READ_ONLY else "so its format is unknown"
+        raise ImageError(f"{path} has {given}, {reason}; accepted are {', '.join(SUFFIXES)}.")
+    return kind
 
 
 # First bytes of files, and their kinds; kinds in capitals are those of no format that is read here.

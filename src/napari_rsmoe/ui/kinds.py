@@ -7,6 +7,7 @@ line, or a keyword of a copied call; each of them needs one branch for each clas
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -420,6 +421,19 @@ class Text(Parameter):
 
     def _placeholder(self) -> str:
         return self.what
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axes(Text):
+    """A letter for each axis of an image, with Y and X among them."""
+
+    what: str = "LETTERS"
+
+    def _accept_own(self, value: Any) -> str:
+        letters = super()._accept_own(value).upper()
+        if not re.fullmatch("[A-Z]{2,}", letters) or len(set(letters)) < len(letters) or not {"Y", "X"} <= set(letters):
+            raise self._refusal(value, "a different letter for each axis, with Y and X among them, such as TYX")
+        return letters
 
 
 @dataclass(frozen=True, kw_only=True)

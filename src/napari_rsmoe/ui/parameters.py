@@ -16,6 +16,7 @@ from ..io.formats import DTYPES, FORMATS, JPEG_QUALITY
 from ..renamed import current_keywords
 from .kinds import (
     Automatic,
+    Axes,
     Choice,
     Flag,
     FloatParameter,
@@ -561,14 +562,13 @@ MASK = Text(
     what="FILE",
 )
 """Pixels to be left out by `denoise`: labels in napari, an array in notebooks, a file on the command line."""
-AXES = Text(
+AXES = Axes(
     name="axes",
     label="Axes",
     help="One letter for each axis, such as ZYX or TCYX, if the file does not declare its axes or means others. Y and "
     "X span a plane, C and S are its channels, and any other axis is iterated over.",
     default=None,
     automatic=Automatic(None, "those of the file"),
-    what="LETTERS",
 )
 SERIES = Text(
     name="series",
