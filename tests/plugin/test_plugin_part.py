@@ -76,3 +76,20 @@ def test_a_view_of_other_axes_is_no_region(viewer: Any, noisy: np.ndarray) -> No
     viewer.dims.order = (1, 0, 2)
     press(widget.run)
     assert "does not show a plane of Y and X" in last_words()
+
+
+def test_cancel_pressed_twice_keeps_nothing_and_does_not_wait(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
+    viewer.add_image(noisy, name="cells")
+    widget = open_widget(viewer, "Denoise")
+    widget.form.set({**QUICK, "models": 500})
+    press(widget.run)
+    run_until(lambda: widget._run.job.progress is not None)
+    widget._run.job.cancel()  # As the button of the activity dock does.
+    widget.stop()
+    assert not widget.busy
+    assert (widget.run.enabled, widget.cancel.enabled, widget.cancel.text) == (True, False, "Cancel")
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+    widget.form.set({"models": 1})
+    press(widget.run)  # The job before may still be ending.
+    run_until(lambda: not widget.busy)
+    assert "cells denoised" in [layer.name for layer in viewer.layers]

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from ..fitting.costs import expected_seconds as fit_seconds
+from ..image.beginning import READING
 from .plans import Plan
 
-NOISE, STABILISE, ADD, FUSE, FILTER, BOUND = 0.45, 0.09, 0.03, 0.105, 1.0, 0.15
+READ, NOISE, STABILISE, ADD, FUSE, FILTER, BOUND = 0.2, 0.45, 0.09, 0.03, 0.105, 1.0, 0.15
 """Processor seconds for a million pixels and each channel, measured as `fitting.costs`; `FUSE` per kernel count."""
 
 
@@ -39,7 +40,7 @@ def expected_seconds(
     height, width, channels = shape
     pixels = height * width / 1e6
     values, threads = pixels * channels, max(1, torch.get_num_threads())
-    stages = {"noise": (NOISE * measured + STABILISE) * values}
+    stages = {READING: READ * values, "noise": (NOISE * measured + STABILISE) * values}
     for number, plan in enumerate(plans):
         stages[model_stage(number)] = fit_seconds(shape, plan.n_kernels, iterations) + ADD * values
     counts = len({plan.n_kernels for plan in plans})

@@ -19,7 +19,7 @@ from ..image.rounding import check_dtype_choice
 from ..memory import Memory
 from ..noise.given import Noise, is_no_noise
 from ..notes import note
-from ..progress import Callback, Timetable
+from ..progress import Callback
 from ..renamed import accept_earlier_keywords
 from .alignment import with_neighbours
 from .checkpoint import Checkpoint
@@ -28,6 +28,7 @@ from .costs import expected_seconds
 from .ensemble import Ensemble, fit_ensemble
 from .memory import check_denoising
 from .observation import Observation
+from .opening import opened
 from .options import Options
 from .plane_in_blocks import BlockChoice, Making, denoise_plane_in_blocks
 from .plans import REFERENCE_NOISE, plan_ensemble
@@ -228,17 +229,13 @@ def denoise(
     if blocks is not None:
         making = Making(fill, dtype, callback)
         return denoise_plane_in_blocks(blocks, options, selection, {"weight": weight, "mask": mask}, neighbours, making)
-    inputs = Inputs.of(image, channel_axis, weight, mask=mask, **selection)
+    inputs, times = opened(
+        image, channel_axis, options, callback, lambda: Inputs.of(image, channel_axis, weight, mask=mask, **selection)
+    )
     if is_no_noise(options.noise) and not inputs.left_out.any():
         return _as_given(inputs)
     shape, measured = inputs.pixels.shape, isinstance(options.noise, str)
-    expected = plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
-    check_denoising(inputs, options, expected)
-    stages = expected_seconds(shape, expected, options.settings.iterations, measured=measured)
-    times = Timetable(callback, stages, inputs.given)
-    if measured:
-        times.report("noise", 0.0)
-        times.stopped = False  # There is no result yet.
+    check_denoising(inputs, options, plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE))
 
     def observe() -> tuple[WarmStart | None, Observation]:
         plane = Observation.of(inputs, options.noise, options.noise_factor)

@@ -66,7 +66,11 @@ class Group:
     @property
     def mean(self) -> Floats:
         """Mean of the renders."""
-        mean: Floats = self._sum / np.float32(self.count)
+        return self.mean_of(slice(None))
+
+    def mean_of(self, rows: slice) -> Floats:
+        """The same, of some rows."""
+        mean: Floats = self._sum[:, rows] / np.float32(self.count)
         return mean
 
     @property

@@ -27,7 +27,7 @@ FIRST = 0.25
 PATIENCE = 0.3
 """Seconds that stopped work is waited for. Longer operations of NumPy end on their own; nobody sees their results."""
 
-END_PATIENCE = 1.0
+END_PATIENCE = 0.5
 """Seconds that stopped work is waited for when the program ends, so that it does not outlive the interpreter."""
 
 _here = threading.local()

@@ -12,6 +12,7 @@ import torch
 from .. import engine
 from ..checks import checked_choice, checked_flag
 from ..door import door
+from ..image.beginning import checked_attended, reading_report
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..memory import Memory
@@ -187,18 +188,21 @@ def fit(
     options = segmentation_options(settings.start, threshold, allocation)
     seed = SEED.check(seed, "seed")
     engine.resolve_device(device)  # early: the name may be wrong
-    inputs = Inputs.of(
-        image,
-        channel_axis,
-        weight,
-        ignore_nan=ignore_nan,
-        saturation=saturation,
-        below=below,
-        above=above,
-        nodata=nodata,
-        defects=defects,
-    )
-    subject = Subject.of(inputs, mode, None if data_range is None else DATA_RANGE.check(data_range, "data_range"))
+    selection: dict[str, Any] = {
+        "ignore_nan": ignore_nan,
+        "saturation": saturation,
+        "below": below,
+        "above": above,
+        "nodata": nodata,
+        "defects": defects,
+    }
+    span = None if data_range is None else DATA_RANGE.check(data_range, "data_range")
+
+    def check() -> tuple[Inputs, Subject]:
+        checked = Inputs.of(image, channel_axis, weight, **selection)
+        return checked, Subject.of(checked, mode, span)
+
+    inputs, subject = checked_attended(check, reading_report(image, callback))
     height, width, _ = inputs.pixels.shape
     if count is not None:
         check_kernels(count, height, width)

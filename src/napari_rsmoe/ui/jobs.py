@@ -25,7 +25,9 @@ from ..progress import Callback, Progress
 
 NICENESS = 5
 SLOWEST_FASTEST = (10.0, 0.2)  # Bounds of the pace that is kept for later jobs, as a factor of the expected time.
-PATIENCE = 2.0  # Seconds to wait for all threads together when the program ends.
+PATIENCE = 1.3
+"""Seconds to wait for all threads together when the program ends. With those of `engine.attention` the end of the
+program is delayed by less than two seconds."""
 UNSURE = 1.0
 """Seconds of expected work by which the pace of the jobs before is trusted. After that its own pace counts more."""
 PLAIN_ERRORS = (ValueError, TypeError, DeviceError, EngineError, StoppedError, MemoryError, OSError)

@@ -204,14 +204,14 @@ class FilesWidget(DockedWidget):
         if job is None or self.queue is None:
             return
         self.table.update_entries(self.queue.entries)
-        if self._bar is not None:
-            self._bar.show(job.progress)
         if job.progress is not None and not job.cancelled:
             self.progress.value = round(1000 * job.progress.fraction)
             self.status.value = job.status
         elif job.cancelled:
             self.cancel.enabled = False
             self.status.value = "Stopping"
+        if self._bar is not None:
+            self._bar.show(job.progress)  # At last: napari handles waiting events in it, and the job may end here.
 
     def _finished(self, outcome: Outcome) -> None:
         job, self._job = self._job, None

@@ -35,6 +35,8 @@ from .run import Run
 TICK = 50  # Milliseconds between two updates from the job.
 REPLACE, ADD = "replace the last result", "add layers"
 SEPARATE = "each separately"
+CANCEL, DISCARD = "Cancel", "Discard"
+"""Text of the button that stops a job, and of the same button while the job is being stopped."""
 FOR_STACKS = tuple(p.name for p in STACK if p.name != "checkpoint")
 """Parameters that mean something only for an image of several planes."""
 
@@ -97,7 +99,10 @@ class JobWidget(DockedWidget):
         )
         self.actions = row_of()
         self.run = PushButton(text=run_label)
-        self.cancel = PushButton(text="Cancel", enabled=False, tooltip="Stop, and keep what has been computed.")
+        self.cancel = PushButton(
+            text=CANCEL, enabled=False,
+            tooltip="Stop, and keep what has been computed. Pressed once more: stop at once, and keep nothing.",
+        )  # fmt: skip
         self.progress = ProgressBar(value=0, min=0, max=1000)
         self.status = Label(value=" ")
         self.copy_python = PushButton(text="Copy as Python", tooltip="Python code that does the same.")
@@ -195,11 +200,19 @@ class JobWidget(DockedWidget):
         self._run.start()
 
     def stop(self) -> None:
-        """Stop the job, and keep what has been computed."""
-        if self._run is not None:
-            self._run.job.cancel()
-            self.cancel.enabled = False
-            self.status.value = "Stopping"
+        """Stop the job, and keep what has been computed; if it is being stopped already, keep nothing."""
+        run = self._run
+        if run is None:
+            return
+        if not run.job.cancelled:
+            run.job.cancel()
+            self._show_stopping()
+            return
+        self._run = None
+        self._timer.stop()
+        run.abandon()
+        self._show_running(False)
+        self.status.value = "Stopped. Nothing is kept."
 
     def on_close(self) -> None:
         """Stop the job, and leave nothing of it in the window."""
@@ -213,8 +226,7 @@ class JobWidget(DockedWidget):
             return
         job = run.job
         if job.cancelled:
-            self.cancel.enabled = False
-            self.status.value = "Stopping"
+            self._show_stopping()
         elif job.progress is not None:
             self.progress.value = round(1000 * job.progress.fraction)
             self.status.value = job.status
@@ -257,9 +269,14 @@ class JobWidget(DockedWidget):
 
     # ------------------------------------------------------------------ the rest of the window
 
+    def _show_stopping(self) -> None:
+        self.cancel.text = DISCARD
+        self.status.value = "Stopping: what has been computed is being put together"
+
     def _show_running(self, running: bool) -> None:
         self.run.enabled = not running
         self.cancel.enabled = running
+        self.cancel.text = CANCEL
         if running:
             self.progress.value = 0
 

@@ -1,0 +1,57 @@
+"""The beginning of a job: the image is checked while the progress is reported already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..image.beginning import READING, checked_attended
+from ..image.format import ChannelAxis
+from ..image.inputs import Inputs
+from ..progress import Callback, Timetable
+from .costs import expected_seconds
+from .options import Options
+from .plane_in_blocks import plane_of
+from .plans import REFERENCE_NOISE, plan_ensemble
+
+
+def opened(
+    image: Any, channel_axis: ChannelAxis, options: Options, callback: Callback | None, read: Callable[[], Inputs]
+) -> tuple[Inputs, Timetable]:
+    """The checked image, and the timetable of the job on it, which reports from before the image is read.
+
+    Parameters
+    ----------
+    image, channel_axis
+        As for `denoise`.
+    options : Options
+        Options of the job.
+    callback : callable or None
+        As for `denoise`.
+    read : callable
+        Checks and converts the image.
+
+    Raises
+    ------
+    StoppedError
+        If the callback has asked to stop meanwhile.
+    """
+
+    def stages(shape: tuple[int, ...]) -> dict[str, float]:
+        plans = plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
+        measured = isinstance(options.noise, str)
+        return expected_seconds(shape, plans, options.settings.iterations, measured=measured)
+
+    plane = None if callback is None else plane_of(image, channel_axis)
+    if plane is None:
+        inputs = read()
+        return inputs, Timetable(callback, stages(inputs.pixels.shape), inputs.given)
+    times = Timetable(callback, stages(plane.shape), image)
+    times.preview = lambda: np.asarray(image)
+    if times.report(READING, 0.0):
+        times.stopped = False  # A stop is heard in what follows.
+    inputs = checked_attended(read, times.during(READING))
+    times.preview = lambda: inputs.given
+    return inputs, times

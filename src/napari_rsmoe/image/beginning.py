@@ -1,0 +1,48 @@
+"""The beginning of a job: a large image is checked for a second, and the user hears of it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .. import engine
+from ..notes import gathered, note
+from ..progress import Callback, Progress
+
+Value = TypeVar("Value")
+READING = "reading"
+"""Name of the stage in which the image is checked and converted."""
+
+
+def checked_attended(check: Callable[[], Value], report: Callable[[float | None], bool] | None) -> Value:
+    """Check an image on a thread of its own, with reports meanwhile; its notes are made on the calling thread.
+
+    Parameters
+    ----------
+    check : callable
+        Checks the image.
+    report : callable or None
+        As for `engine.attended`.
+
+    Raises
+    ------
+    StoppedError
+        If the report has asked to stop.
+    """
+    if report is None:
+        return check()
+    with gathered() as notes:
+        checked = engine.attended(check, report)
+    for text in notes:  # Here, so that a warning is about the line of the user.
+        note(text)
+    return checked
+
+
+def reading_report(image: Any, callback: Callback | None) -> Callable[[float | None], bool] | None:
+    """What reports to a callback that an image is being checked."""
+    if callback is None:
+        return None
+    progress = Progress(READING, 0, 1, None, lambda: np.asarray(image))
+    return lambda share: bool(callback(progress))
