@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates, median_filter
 
 from .. import engine
 from ..arrays import Array, Floats, Mask
+from ..image.resample import enlarged, pooled
 
 SMOOTHING = 0.7
 """Standard deviation, in pixels of a level, of the blur before a plane is halved and before slopes are taken.
@@ -35,6 +36,8 @@ CORRELATED = 256
 """Side in pixels up to which a plane is halved before its shift as a whole is searched."""
 AFFINE_STEPS = 4
 """Corrections of the motion of the whole plane."""
+AFFINE_SIDE = 512
+"""Side in pixels up to which a plane is halved before its motion as a whole is measured."""
 CHOICE_WINDOW = 5.0
 """Standard deviation, in pixels, of the window in which kinds of motion are compared.
 
@@ -105,8 +108,10 @@ def displacements(reference: Floats, other: Floats, noise: float, start: Floats 
         field = _refined(a, b, field, noise / 2**level, STEPS if level else 1)
         if level:
             field = np.stack([median_filter(each, MEDIAN, mode="nearest") for each in field])
-    kinds = [np.zeros_like(field), _affine(reference, other, field, noise), field]
-    return _best(reference, other, kinds, noise)
+    level = next((k for k, pair in enumerate(pyramid) if max(pair[0].shape) <= AFFINE_SIDE), len(pyramid) - 1)
+    a, b = pyramid[level]
+    whole = _resized(_affine(a, b, _resized(field, a.shape), noise / 2**level), reference.shape)
+    return _best(reference, other, [np.zeros_like(field), whole, field], noise)
 
 
 def moved(plane: Floats, field: Floats, order: int) -> Floats:
@@ -148,13 +153,17 @@ def _refined(reference: Floats, other: Floats, field: Floats, noise: float, step
     for _ in range(steps):
         difference = moved(b, field, 1) - a
         weight = _trust(difference, noise)
-        yy, yx, xx, dy, dx = (
-            gaussian_filter(weight * each, WINDOW) for each in (*squares, y * difference, x * difference)
-        )
+        yy, yx, xx, dy, dx = (_window(weight * each) for each in (*squares, y * difference, x * difference))
         yy, xx = yy + least, xx + least
         step = np.stack([yx * dx - xx * dy, yx * dy - yy * dx]) / (yy * xx - yx * yx)
-        field = field + np.clip(step, -LARGEST_STEP, LARGEST_STEP)
+        step = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
+        field = field + np.stack([enlarged(each, a.shape) for each in step])
     return field
+
+
+def _window(values: Floats) -> Floats:
+    """Means over windows, one for each 2 by 2 pixels: windows are so smooth that single pixels need none."""
+    return gaussian_filter(pooled(values, 2), WINDOW / 2)
 
 
 def _affine(reference: Floats, other: Floats, field: Floats, noise: float) -> Floats:
@@ -192,12 +201,14 @@ def _best(reference: Floats, other: Floats, kinds: list[Floats], noise: float) -
     a, b = (gaussian_filter(each, SMOOTHING) for each in (reference, other))
     left = 1 / (4 * np.pi * SMOOTHING**2)  # of the variance of white noise
     scale = np.float32(1 / max(2 * noise * noise * left, TINY))
-    best, least = kinds[0], np.full(a.shape, np.inf, np.float32)
+    best, least = kinds[0], np.full((1, 1), np.inf, np.float32)
     for number, kind in enumerate(kinds):
         # Splines of order 3 leave the noise nearly as strong as it is, so standing still has no disadvantage.
-        error = scale * gaussian_filter(np.square(moved(b, kind, 3) - a), CHOICE_WINDOW) + np.float32(PENALTY * number)
-        better = error < least
-        best, least = np.where(better, kind, best), np.where(better, error, least)
+        square = pooled(np.square(moved(b, kind, 3) - a), 2)
+        error = scale * gaussian_filter(square, CHOICE_WINDOW / 2) + np.float32(PENALTY * number)
+        better = np.broadcast_to(error < least, error.shape)
+        fine = np.repeat(np.repeat(better, 2, 0), 2, 1)[: a.shape[0], : a.shape[1]]
+        best, least = np.where(fine, kind, best), np.where(better, error, least)
     return best
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter
 
 from .. import engine
 from ..arrays import Array, Floats, Mask
 from ..image.inputs import Inputs
+from ..image.resample import enlarged, pooled
 from ..noise.noise_model import NoiseModel
 
 AGREEMENT_BLUR = 3.0
@@ -36,6 +37,8 @@ SCENE = 32.0
 """Standard deviation, in pixels, of the window in which it is judged whether two planes show the same scene at all.
 
 In a smaller window things that look alike by chance are averaged; a larger one spreads a change over the plane."""
+COARSE = 4
+"""Side, in pixels, of the squares that this is judged for."""
 UNRELATED, RELATED = 0.2, 0.5
 """Share of the content of that window that agrees, below which a neighbour counts nothing, and above which fully."""
 CONTENT = (0.02, 3.0)
@@ -172,14 +175,14 @@ def agreement(difference: Floats, variance: Floats, finite: Mask, spectrum: Arra
         power = np.float32(_power(spectrum, level))
         excess = np.maximum(_mean_square(difference, variance * power, known) - 1, 0)
         own: Floats = np.exp(excess / np.float32(-TOLERANCE))
-        weight = np.minimum(weight, _enlarged(own, weight.shape))
+        weight = np.minimum(weight, enlarged(own[..., 0], weight.shape)[..., None])
         if level == LEVELS - 1 or min(difference.shape[:2]) < 8 * AGREEMENT_BLUR:
             break
         # What disagrees on this level is left out of the next, or it would spoil all around it there.
         trust = known * own + LEAST_WEIGHT
-        sums = _halved(trust)
-        difference = _halved(trust * difference) / sums
-        variance = _halved(trust * trust * variance) / (4 * sums * sums)
+        sums = pooled(trust, 2)
+        difference = pooled(trust * difference, 2) / sums
+        variance = pooled(trust * trust * variance, 2) / (4 * sums * sums)
         known = sums.clip(max=1)
     return weight
 
@@ -194,8 +197,8 @@ def _content(pixels: Floats, variance: Floats) -> Floats:
 
 def _related(agreed: Floats, content: Floats) -> Floats:
     """Whether two planes show the same scene, by the share of the content around each pixel that agrees."""
-    blur = (SCENE, SCENE, 0)
-    share = gaussian_filter(agreed * content, blur) / gaussian_filter(content, blur)
+    parts = (gaussian_filter(pooled(each[..., 0], COARSE), SCENE / COARSE) for each in (agreed * content, content))
+    share = enlarged(np.divide(*parts), content.shape)[..., None]
     related: Floats = np.clip((share - UNRELATED) / (RELATED - UNRELATED), 0, 1)
     return related
 
@@ -239,22 +242,3 @@ def _power(spectrum: Array | None, level: int) -> float:
     frequency = np.abs(np.fft.fftfreq(len(spectrum)))
     low = np.maximum(frequency[:, None], frequency) <= 0.5 / 2**level
     return float(spectrum[low].mean())
-
-
-def _halved(planes: Floats) -> Floats:
-    """Means of squares of two by two pixels; the last row or column is repeated where there is no other."""
-    height, width = planes.shape[:2]
-    even = np.pad(planes, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    halved: Floats = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2, -1).mean((1, 3))
-    return halved
-
-
-def _enlarged(plane: Floats, shape: tuple[int, ...]) -> Floats:
-    """A plane (H, W, 1) of a coarser level at the size of the planes themselves."""
-    if plane.shape == shape:
-        return plane
-    sizes = zip(shape[:2], plane.shape[:2], strict=True)
-    steps = [(np.arange(large) + 0.5) * small / large - 0.5 for large, small in sizes]
-    grid = np.meshgrid(*steps, indexing="ij")
-    enlarged: Floats = map_coordinates(plane[..., 0], grid, order=1, mode="nearest")[..., None]
-    return enlarged
