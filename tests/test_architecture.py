@@ -25,6 +25,7 @@ FLOORS = (
     ("model", "noise"),
     ("fitting",),
     ("denoising",),
+    ("enlarging",),
     ("ui", "bench"),
     ("batch",),
     ("", "plots", "compat"),

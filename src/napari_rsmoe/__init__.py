@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from .denoising.film import denoise_film
     from .denoising.result import Denoised
     from .denoising.stack import DenoisedStack, denoise_stack
+    from .enlarging.restored import Restored
+    from .enlarging.upscale import upscale
     from .errors import CheckpointError, ImageError, ModelFileError, StoppedError
     from .fitting.fit import fit
-    from .fitting.upscale import upscale
     from .image.each_plane import map_planes
     from .image.metrics import psnr, ssim
     from .image.planes import Planes
@@ -59,6 +60,7 @@ __all__ = [
     "Planes",
     "PoissonGaussian",
     "Progress",
+    "Restored",
     "StoppedError",
     "__version__",
     "compat",
@@ -96,6 +98,7 @@ _MODULE_OF = {
     "Planes": "image.planes",
     "PoissonGaussian": "noise.noise_model",
     "Progress": "progress",
+    "Restored": "enlarging.restored",
     "StoppedError": "errors",
     "create_image": "io.files",
     "denoise": "denoising.any_array",
@@ -109,7 +112,7 @@ _MODULE_OF = {
     "ssim": "image.metrics",
     "stabilise": "noise.anscombe",
     "unstabilise": "noise.anscombe",
-    "upscale": "fitting.upscale",
+    "upscale": "enlarging.upscale",
     "write_image": "io.files",
 }
 

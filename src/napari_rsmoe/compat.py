@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from .denoising.any_array import denoise
-from .fitting.upscale import upscale
+from .enlarging.upscale import upscale
 from .image.format import ChannelAxis
 from .noise.estimate import estimate_noise
 

@@ -144,6 +144,10 @@ class Inputs:
             return self.pixels, self.layout
         return compressed(self.pixels), replace(self.layout, compressed=True)
 
+    def with_pixels(self, pixels: Floats) -> Inputs:
+        """The same image with other values (H, W, C) in the engine's range, such as those without noise."""
+        return replace(self, pixels=pixels)
+
     def with_missing(self, result: np.ndarray) -> np.ndarray:
         """A result in the format of the image, of any size, in which pixels without data have the value for them."""
         if self.missing is None:
@@ -151,11 +155,19 @@ class Inputs:
         size = self.layout.channels_last(result).shape[:2]
         rows, columns = ((np.arange(new) * old // new) for new, old in zip(size, self.missing.shape, strict=True))
         nearest = np.ix_(rows, columns)
-        where = np.broadcast_to(self.missing[nearest][..., None], (*size, self.pixels.shape[2]))
         whole = channels_last(self.given, self.layout.channel_axis)[nearest]
         kept = result.copy()
-        np.copyto(kept, self.layout.place_channels(whole), where=self.layout.place_channels(where), casting="unsafe")
+        np.copyto(kept, self.layout.place_channels(whole), where=self.missing_at(result), casting="unsafe")
         return kept
+
+    def missing_at(self, result: np.ndarray) -> Mask:
+        """Where a result in the format of the image, of any size, lies in pixels without data; its shape."""
+        size = self.layout.channels_last(result).shape[:2]
+        if self.missing is None:
+            return np.zeros(result.shape, bool)
+        rows, columns = (np.arange(new) * old // new for new, old in zip(size, self.missing.shape, strict=True))
+        where = np.broadcast_to(self.missing[np.ix_(rows, columns)][..., None], (*size, self.pixels.shape[2]))
+        return self.layout.place_channels(where)
 
     @property
     def left_out(self) -> Mask:

@@ -36,3 +36,15 @@ def with_low_frequencies(planes: NDArray[np.float32], coarse: NDArray[np.float32
     scale = sqrt(planes[0].size / coarse[0].size)
     frequencies[:, : coarse.shape[1], : coarse.shape[2]] = scale * dctn(coarse, axes=(1, 2), norm="ortho")
     return np.asarray(idctn(frequencies, axes=(1, 2), norm="ortho"), np.float32)
+
+
+def interpolated(planes: NDArray[np.float32], shape: tuple[int, int]) -> Floats:
+    """Planes (C, H, W) at another size (height, width), linearly interpolated; values stay within their range."""
+    for axis, new in zip((1, 2), shape, strict=True):
+        old = planes.shape[axis]
+        place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+        first = np.minimum(place.astype(int), max(old - 2, 0))
+        share = (place - first).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(3)])
+        low, high = (np.take(planes, np.minimum(first + k, old - 1), axis) for k in (0, 1))
+        planes = low + share * (high - low)
+    return planes

@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
+from ...enlarging.upscale import upscale
 from ...fitting.fit import fit
-from ...fitting.upscale import upscale
 from ...model.experts import Mode
 from ...model.model import Model
 from ...progress import Progress

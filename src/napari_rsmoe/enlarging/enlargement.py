@@ -1,0 +1,112 @@
+"""Models of an image finer than its pixels, with all that is needed to draw them at any size and sharpness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..arrays import Floats
+from ..denoising.result import Estimate
+from ..image.inputs import Inputs
+from ..image.opponent import Opponent
+from ..image.reduction import Reduction
+from ..image.resize import interpolated
+from ..model.drawing import draw
+from ..model.model import Model
+from ..model.raster import Numbers, Raster
+from .error_bar import error_of
+from .exemplars import refined
+from .sharpening import note_overshoot, sharpened
+
+MOST_REFINED = 4.0
+"""Output pixels for each pixel of the image, along an axis, up to which similar patches are compared. A patch of a
+larger drawing lies within one or two pixels of the image, and holds nothing that others could show."""
+
+
+@dataclass(frozen=True)
+class Enlargement:
+    """Models of an image, drawn and refined.
+
+    Attributes
+    ----------
+    models : list of Model
+        The models, finer than the pixels.
+    inputs : Inputs
+        The image that they were fitted to, without its noise.
+    left : ndarray of float32, shape (H, W, C), or None
+        Standard deviation of the error that the noise has left in it; None: there was none.
+    noise : float
+        Standard deviation of the noise that was removed, in units of the image.
+    reduction : str
+        How the pixels came about; see `image.reduction.REDUCTIONS`.
+    rounds : int
+        Rounds of refinement; 0: the models are drawn as they are.
+    device : str
+        Where to draw.
+    """
+
+    models: list[Model]
+    inputs: Inputs
+    left: Floats | None
+    noise: float
+    reduction: str
+    rounds: int
+    device: str
+    _drawn: dict[tuple[int, int], tuple[Floats, Estimate]] = field(default_factory=dict, repr=False)
+
+    def estimate(self, scale: float | Numbers, sharpen: float = 1.0) -> Estimate:
+        """The enlarged image (H, W, C) and its error bar, in the engine's range."""
+        height, width, channels = self.inputs.pixels.shape
+        raster = Raster.plan((height, width), channels, scale=scale)
+        if raster.shape not in self._drawn:
+            self._drawn.clear()  # One size is kept, for another sharpness.
+            plain = self._draw(raster, 1.0)
+            self._drawn[raster.shape] = plain, self._refined(plain, raster)
+        plain, found = self._drawn[raster.shape]
+        if sharpen == 1:
+            return found
+        change = self._draw(raster, sharpen) - plain
+        image = sharpened(found.image, change, (1 / raster.step[0], 1 / raster.step[1]))
+        note_overshoot(image, self.inputs.pixels, sharpen)
+        return Estimate(image, found.std)
+
+    def _draw(self, raster: Raster, sharpen: float) -> Floats:
+        """The mean of the models (H, W, C), in the engine's range."""
+        layout = self.models[0].layout
+        drawn = draw(self.models, raster, sharpen=sharpen, device=self.device, dtype=layout.exact_type)
+        values = layout.channels_last(drawn)
+        return self.inputs.layout.unit(values if values.ndim == 3 else values[..., None])
+
+    def _refined(self, drawn: Floats, raster: Raster) -> Estimate:
+        """The drawing (H, W, C) in agreement with the pixels, and its error bar."""
+        small = self.inputs.pixels
+        if max(raster.step) > 1 or self.rounds == 0 or self.inputs.extreme:
+            return Estimate(drawn, error_of(drawn, drawn, drawn * 0, self._left(raster.shape)))
+        opponent = Opponent.of(small.shape[2])
+        planes, target, weight = opponent.planes(drawn), opponent.planes(small), self.inputs.weight
+        middle = tuple(
+            min(new, round(old * MOST_REFINED)) for new, old in zip(raster.shape, small.shape[:2], strict=True)
+        )
+        large = (raster.shape[0], raster.shape[1])
+        first = planes
+        if middle != large:
+            to_middle = Reduction.of(large, (middle[0], middle[1]))
+            first = to_middle.reduced(planes)
+        reduction = Reduction.of((middle[0], middle[1]), small.shape[:2], self.reduction)
+        done = refined(first, target, reduction, opponent, weight, self.rounds)
+        detail = reduction.undetermined(done.planes)
+        if middle != large:
+            planes = to_middle.added(planes, done.planes)
+            changed, detail = (interpolated(each, large) for each in (done.changed, detail))
+        else:
+            planes, changed = done.planes, done.changed
+        image = opponent.image(planes)
+        error = error_of(opponent.image(detail), image, opponent.image_variance(changed), self._left(large))
+        return Estimate(image, error)
+
+    def _left(self, shape: tuple[int, int]) -> Floats | None:
+        """What the noise has left, at the size of the drawing."""
+        if self.left is None:
+            return None
+        return np.moveaxis(interpolated(np.moveaxis(self.left, -1, 0), shape), 0, -1)

@@ -1,0 +1,93 @@
+"""The noise of an image that is to be enlarged: what is found of it, or what the user says."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import correlate1d, uniform_filter
+
+from ..arrays import Floats
+from ..checks import is_number
+from ..denoising.denoise import denoise
+from ..image.inputs import Inputs
+from ..noise.estimate import estimate_noise
+from ..noise.given import Noise
+from ..notes import gathered
+from ..progress import Callback
+
+NOISY = 0.008
+"""Standard deviation of the noise, in parts of the range of the image, from which it is removed. Below it, less is
+gained on photographs than is lost where fine texture is taken for noise."""
+SURE_SIDE = 128
+"""Smallest side in pixels of an image whose measured noise is believed as it is. In smaller ones texture is too often
+taken for noise, and the quietest places bound it."""
+QUIET_BLOCK = 8
+"""Side in pixels of the blocks of which the quietest bound the noise of small images."""
+QUIET_SHARE = 0.1
+"""Share of the blocks that count as the quietest. Fewer scatter more, more hold texture."""
+QUIET_BIAS = 1.2
+"""Noise of an image relative to that of its quietest blocks, whose share is the one above."""
+CURVATURE = (1.0, -2.0, 1.0)
+"""Weights of three pixels in a line. Applied along both axes in turn they leave out planes and edges along the axes."""
+
+
+def removed(
+    inputs: Inputs, noise: Noise, *, preset: str, seed: int, device: str, callback: Callback | None
+) -> tuple[Inputs, Floats | None, float]:
+    """An image without its noise, as far as it has any.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The image.
+    noise : Noise
+        As for `napari_rsmoe.denoise`; "auto": it is measured, and removed from `NOISY` on.
+    preset, seed, device, callback
+        As for `napari_rsmoe.denoise`.
+
+    Returns
+    -------
+    inputs : Inputs
+        The image without its noise.
+    std : ndarray of float32, shape (H, W, C), or None
+        Standard deviation of the error that is left at each pixel, in the engine's range; None: nothing was removed.
+    sigma : float
+        Standard deviation of the noise that was removed, in units of the image.
+    """
+    known = _found(inputs) if isinstance(noise, str) else noise
+    if is_number(known) and float(known) == 0:  # type: ignore[arg-type]
+        return inputs, None, 0.0
+    with gathered():  # What is said of the noise is about another job.
+        clean = denoise(
+            inputs, noise=known, preset=preset, dtype="float32", seed=seed, device=device, callback=callback
+        )
+    layout = inputs.layout
+    pixels, std = (np.atleast_3d(layout.channels_last(each)) for each in (clean.image, clean.std))
+    left = np.nan_to_num(std / np.float32(layout.span), nan=0.0)
+    return inputs.with_pixels(layout.unit(pixels)), np.ascontiguousarray(left, np.float32), clean.noise
+
+
+def _found(inputs: Inputs) -> Noise:
+    """The noise of an image, 0 where it is too weak to be removed."""
+    height, width, _ = inputs.pixels.shape
+    layout = inputs.layout
+    values = layout.value(inputs.pixels)
+    with gathered():
+        estimate = estimate_noise(np.ascontiguousarray(values), channel_axis=2)
+    sigma = float(estimate.sigma)
+    if min(height, width) < SURE_SIDE:
+        quiet = layout.span * _quiet(inputs.pixels)
+        if quiet < sigma:
+            return quiet if quiet > NOISY * layout.span else 0.0
+    return estimate if sigma > NOISY * layout.span else 0.0
+
+
+def _quiet(pixels: Floats) -> float:
+    """Standard deviation of the noise that the quietest blocks of an image (H, W, C) allow."""
+    if min(pixels.shape[:2]) < 2 * QUIET_BLOCK:
+        return 0.0
+    weights = np.array(CURVATURE) / np.linalg.norm(CURVATURE)
+    difference = correlate1d(correlate1d(pixels, weights, axis=0), weights, axis=1)[1:-1, 1:-1]
+    power = uniform_filter(np.square(difference), (QUIET_BLOCK, QUIET_BLOCK, 0))[
+        QUIET_BLOCK // 2 :: QUIET_BLOCK, QUIET_BLOCK // 2 :: QUIET_BLOCK
+    ]
+    return QUIET_BIAS * float(np.sqrt(np.quantile(power, QUIET_SHARE)))
