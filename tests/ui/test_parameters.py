@@ -38,7 +38,10 @@ from napari_rsmoe.ui.parameters import (
 )
 
 TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE, "render": RENDER}
-NOT_SHOWN = {"self", "image", "weight", "mask", "warm_start", "neighbours", "channel_axis", "callback", "axes", "sigma"}
+NOT_SHOWN = {
+    "self", "image", "weight", "mask", "warm_start", "neighbours", "channel_axis", "callback", "axes", "sigma",
+    "return_std",
+}  # fmt: skip
 
 
 def function(name: str) -> Callable[..., Any]:

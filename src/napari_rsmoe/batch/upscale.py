@@ -25,7 +25,7 @@ class UpscaleFile:
     files : Files
         How files are read and written.
     further : sequence of Target
-        A further output: the cubic interpolation for comparison.
+        Further outputs: the uncertainty, and the cubic interpolation for comparison.
     """
 
     given: Mapping[str, Any]
@@ -37,15 +37,17 @@ class UpscaleFile:
         """Upscale a file; see `one_by_one.Work`."""
 
         def upscale_plane(job: Job) -> Result:
-            from ..fitting.upscale import upscale  # here: torch takes seconds to load
+            # Imported here to save start-up time: torch takes seconds.
+            from ..enlarging.upscale import upscale
+            from ..image.resize import cubic
 
-            large = upscale(job.inputs(self.given), **self.given, dtype=self.dtype, callback=job.callback)
-            images = [large]
-            if self.further:
-                from ..image.resize import cubic  # here: scipy takes a while to load
-
-                images.append(cubic(job.pixels, (large.shape[0], large.shape[1])))
-            return Result(images, {"shape": list(large.shape)})
+            done = upscale(
+                job.inputs(self.given), **self.given, dtype=self.dtype, return_std=True, callback=job.callback
+            )
+            images = [done.image]
+            for name in pair.extras:
+                images.append(done.std if name == "std" else cubic(job.pixels, done.image.shape[:2]))
+            return Result(images, {"shape": list(done.image.shape), "noise": done.noise})
 
         outputs = outputs_of(pair, self.further, scale=self.given["scale"], dtype=self.dtype)
         facts = process_file(pair.source, outputs, self.files, listener, upscale_plane)

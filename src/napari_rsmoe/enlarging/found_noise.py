@@ -11,7 +11,7 @@ from ..denoising.denoise import denoise
 from ..image.inputs import Inputs
 from ..noise.estimate import estimate_noise
 from ..noise.given import Noise
-from ..notes import gathered
+from ..notes import gathered, note
 from ..progress import Callback
 
 NOISY = 0.008
@@ -20,6 +20,8 @@ gained on photographs than is lost where fine texture is taken for noise."""
 SURE_SIDE = 128
 """Smallest side in pixels of an image whose measured noise is believed as it is. In smaller ones texture is too often
 taken for noise, and the quietest places bound it."""
+NOISY_SMALL = 0.03
+"""The same as `NOISY` for images that are smaller than that."""
 QUIET_BLOCK = 8
 """Side in pixels of the blocks of which the quietest bound the noise of small images."""
 QUIET_SHARE = 0.1
@@ -56,12 +58,17 @@ def removed(
     known = _found(inputs) if isinstance(noise, str) else noise
     if is_number(known) and float(known) == 0:  # type: ignore[arg-type]
         return inputs, None, 0.0
-    with gathered():  # What is said of the noise is about another job.
+    with gathered():  # What is said there is about the result of another job.
         clean = denoise(
             inputs, noise=known, preset=preset, dtype="float32", seed=seed, device=device, callback=callback
         )
     layout = inputs.layout
     pixels, std = (np.atleast_3d(layout.channels_last(each)) for each in (clean.image, clean.std))
+    if isinstance(noise, str):
+        note(
+            f"noise with a standard deviation of {clean.noise:.2g} was found and removed, not enlarged; where it is "
+            "fine texture, noise=0 (--noise 0) keeps it"
+        )
     left = np.nan_to_num(std / np.float32(layout.span), nan=0.0)
     return inputs.with_pixels(layout.unit(pixels)), np.ascontiguousarray(left, np.float32), clean.noise
 
@@ -73,12 +80,12 @@ def _found(inputs: Inputs) -> Noise:
     values = layout.value(inputs.pixels)
     with gathered():
         estimate = estimate_noise(np.ascontiguousarray(values), channel_axis=2)
-    sigma = float(estimate.sigma)
-    if min(height, width) < SURE_SIDE:
-        quiet = layout.span * _quiet(inputs.pixels)
-        if quiet < sigma:
-            return quiet if quiet > NOISY * layout.span else 0.0
-    return estimate if sigma > NOISY * layout.span else 0.0
+    if min(height, width) >= SURE_SIDE:
+        return estimate if estimate.sigma > NOISY * layout.span else 0.0
+    quiet = layout.span * _quiet(inputs.pixels)
+    if min(estimate.sigma, quiet) <= NOISY_SMALL * layout.span:
+        return 0.0
+    return quiet if quiet < estimate.sigma else estimate
 
 
 def _quiet(pixels: Floats) -> float:

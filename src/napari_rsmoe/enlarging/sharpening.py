@@ -40,7 +40,7 @@ def overshoot(large: Floats, small: Floats) -> Floats:
 
 def note_overshoot(large: Floats, small: Floats, sharpen: float) -> None:
     """Say where sharpened values leave the data; both images in the engine's range."""
-    beyond = overshoot(large, small)
+    beyond = overshoot(np.clip(large, small.min(), small.max()), small)  # Results are clipped to the range.
     share = float(np.mean(beyond > OVERSHOOT))
     if share > SEEN:
         note(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .. import engine
@@ -17,7 +17,7 @@ from ..image.inputs import Inputs
 from ..image.other_arrays import same_kind_out
 from ..image.reduction import REDUCTIONS
 from ..image.rounding import check_dtype_choice
-from ..memory import Memory
+from ..memory import Memory, limited
 from ..model.raster import Numbers, Raster, checked_sharpen
 from ..noise.given import Noise, check_noise
 from ..progress import Callback, Parts, Progress
@@ -206,18 +206,40 @@ def enlarged(
     callback: Callback | None = None,
 ) -> Restored:
     """Enlarge a checked image; arguments as for `upscale`."""
+    prepared, last = prepare(inputs, scale, settings, callback)
+    return result_of(prepared, scale, sharpen, dtype, last)
+
+
+def enlargement_of(
+    image: Any,
+    scale: float | Numbers,
+    *,
+    channel_axis: ChannelAxis = "auto",
+    callback: Callback | None = None,
+    memory: Memory = None,
+    **given: Any,
+) -> tuple[Enlargement, Callback | None]:
+    """Do what `upscale` does until the result is drawn, for front ends that draw it more than once.
+
+    Arguments are those of `upscale` but for `sharpen` and `dtype`. Returns the enlargement, and the callback for
+    `result_of`.
+    """
+    names = {each.name for each in fields(Settings)}
+    settings = Settings(**{name: value for name, value in given.items() if name in names}).checked()
+    left_out = {name: value for name, value in given.items() if name not in names}
+    with limited(memory):
+        return prepare(Inputs.of(image, channel_axis, **left_out), scale, settings, callback)
+
+
+def prepare(
+    inputs: Inputs, scale: float | Numbers, settings: Settings, callback: Callback | None = None
+) -> tuple[Enlargement, Callback | None]:
+    """Remove the noise of an image, and fit its models; also returns the callback for drawing the result."""
     height, width, channels = inputs.pixels.shape
     Raster.plan((height, width), channels, scale=scale)
     count, n_kernels = models_of(settings.models, settings.preset), kernels_of(inputs, settings.n_kernels)
     check_upscale(inputs, scale, count, n_kernels, settings.iterations)
     parts = Parts(callback, count + 2)
-    prepared = prepare(inputs, settings, parts, count)
-    last = None if callback is None or parts.stopped else parts.part(count + 1, "refine")
-    return result_of(prepared, scale, sharpen, dtype, last)
-
-
-def prepare(inputs: Inputs, settings: Settings, parts: Parts, count: int) -> Enlargement:
-    """Remove the noise of an image, and fit its models; the first parts of a job of two parts more than models."""
     clean, left, noise = removed(
         inputs,
         settings.noise,
@@ -229,7 +251,7 @@ def prepare(inputs: Inputs, settings: Settings, parts: Parts, count: int) -> Enl
     models = fit_models(
         clean,
         models=count,
-        n_kernels=kernels_of(inputs, settings.n_kernels),
+        n_kernels=n_kernels,
         iterations=settings.iterations,
         seed=settings.seed,
         device=settings.device,
@@ -237,7 +259,8 @@ def prepare(inputs: Inputs, settings: Settings, parts: Parts, count: int) -> Enl
         first=1,
     )
     rounds = 0 if parts.stopped else ROUNDS[settings.preset]
-    return Enlargement(models, clean, left, noise, settings.reduction, rounds, settings.device)
+    prepared = Enlargement(models, clean, left, noise, settings.reduction, rounds, settings.device)
+    return prepared, None if parts.stopped else parts.part(count + 1, "refine")
 
 
 def result_of(
@@ -248,12 +271,17 @@ def result_of(
     callback: Callback | None = None,
 ) -> Restored:
     """Draw an enlargement; where the callback asks to stop, the models are drawn without refinement."""
-    report = None
-    if callback is not None:
-        small = prepared.inputs.given
-        report = lambda share: bool(callback(Progress("refine", round(100 * (share or 0)), 100, None, lambda: small)))
+
+    def report(share: float | None) -> bool:
+        done = round(100 * (share or 0.0))
+        return callback is not None and bool(
+            callback(Progress("refine", done, 100, None, lambda: prepared.inputs.given))
+        )
+
     try:
-        estimate: Estimate = engine.attended(lambda: prepared.estimate(scale, sharpen), report)
+        estimate: Estimate = engine.attended(
+            lambda: prepared.estimate(scale, sharpen), None if callback is None else report
+        )
     except StoppedError:
         estimate = replace(prepared, rounds=0).estimate(scale, sharpen)
     return Restored.of(estimate, prepared.inputs, prepared.noise, prepared.models, dtype=dtype)

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import ipywidgets
 import numpy as np
 
 from ..denoising.denoise import denoise
 from ..denoising.result import Denoised
 from ..denoising.stack import Series
+from ..enlarging.enlargement import Enlargement
+from ..enlarging.upscale import enlargement_of, result_of
 from ..fitting.fit import fit
-from ..fitting.upscale import draw_mean, fit_models
 from ..image.planes import CHANNEL_AXES, Plane
 from ..model.model import Model
-from ..progress import Callback, Parts
-from ..ui.calls import Subject, call_text
+from ..progress import Callback
+from ..ui.calls import Subject
 from ..ui.jobs import Latest, Outcome
 from ..ui.kinds import Parameter
 from ..ui.parameters import PARAMETERS, PLANE, STACK
@@ -122,11 +122,18 @@ class Enlarged:
     """An enlarged plane, and its models."""
 
     image: np.ndarray
-    models: list[Model]
+    enlargement: Enlargement
+
+    @property
+    def models(self) -> list[Model]:
+        """The models."""
+        return self.enlargement.models
 
 
-def _draw(models: list[Model], given: dict[str, Any]) -> np.ndarray:
-    return draw_mean(models, **{name: given[name] for name in ("scale", "sharpen", "device")})
+def _draw(enlargement: Enlargement, given: dict[str, Any], callback: Callback | None = None) -> Enlarged:
+    """Draw an enlargement with other settings than before."""
+    image = result_of(enlargement, given["scale"], given["sharpen"], callback=callback).image
+    return Enlarged(image, enlargement)
 
 
 class SuperResolutionWidget(ActionWidget):
@@ -139,13 +146,6 @@ class SuperResolutionWidget(ActionWidget):
 
     def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
         super().__init__(image, axes=axes, **given)
-        self.denoise_first = ipywidgets.Checkbox(
-            description="Denoise first", indent=False,
-            tooltip="Remove the noise of the image, with the default settings of denoise, before it is enlarged.",
-        )  # fmt: skip
-        self.denoise_first.layout.display = "none"  # Offered when an image turns out to be noisy.
-        self.controls.children = [self.controls.children[0], self.denoise_first, *self.controls.children[1:]]
-        self._cleaned = False  # Whether the last run denoised the image first.
         self._enlarged: list[Enlarged] = []
         self._redrawing = Latest(self._show_redrawn)
         self.form.fields["sharpen"].control.observe(self._on_sharpen, "value")
@@ -157,44 +157,9 @@ class SuperResolutionWidget(ActionWidget):
 
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Enlarged:
         """Fit models finer than the pixels, and render them."""
-        fitting = {name: value for name, value in given.items() if name not in ("scale", "sharpen")}
-        clean = image
-        if self._cleaned:
-            parts = Parts(more.pop("callback", None), 2)
-            clean = denoise(image, device=given["device"], callback=parts.part(0, "denoise first"), **more).image
-            more["callback"] = parts.part(1, self.action)
-        models = fit_models(clean, **fitting, **more)
-        return Enlarged(_draw(models, given), models)
-
-    def start(self) -> None:
-        """Start the job, on the denoised image if that was chosen."""
-        if not super().busy:
-            self._cleaned = bool(self.denoise_first.value)
-        super().start()
-
-    def subject(self) -> Subject:
-        """The image, or the denoised image if it was denoised first."""
-        subject = super().subject()
-        if not self._cleaned:
-            return subject
-        device = (self._ran or self.form.values)["device"]
-        more = ({} if device == "auto" else {"device": repr(device)}) | (
-            {} if subject.channel_axis is None else {"channel_axis": str(subject.channel_axis)}
-        )
-        call = call_text("denoise", {}, subject.name if subject.single else "plane", **more) + ".image"
-        if not subject.single:
-            call = f"map_planes(lambda plane: {call}, {subject.name}, {subject.axes!r})"
-        modules = ("denoise",) if subject.single else ("denoise", "map_planes")
-        note = f"denoise the image first, in a shell: napari-rsmoe denoise {subject.path} clean.tif"
-        notes = (*subject.notes, note)
-        return replace(
-            subject, name="clean", modules=modules, lines=(f"clean = {call}",), path="clean.tif", notes=notes
-        )
-
-    def _show_end(self, results: list[Enlarged], *, cancelled: bool) -> None:
-        super()._show_end(results, cancelled=cancelled)
-        if any("denoise the image first" in text for text in self.notes):
-            self.denoise_first.layout.display = ""
+        fitting = {name: value for name, value in given.items() if name != "sharpen"}
+        enlargement, refining = enlargement_of(image, **fitting, **more)
+        return _draw(enlargement, given, refining)
 
     def pictures(self, result: Enlarged) -> dict[str, Any]:
         """The enlarged image, and the kernels of the first model."""
@@ -223,7 +188,7 @@ class SuperResolutionWidget(ActionWidget):
             self._redrawing.ask(partial(self._redraw, {**self._ran, "sharpen": change["new"]}))
 
     def _redraw(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[Enlarged]]:
-        return given, [Enlarged(_draw(each.models, given), each.models) for each in self._enlarged]
+        return given, [_draw(each.enlargement, given) for each in self._enlarged]
 
     def _show_redrawn(self, outcome: Outcome) -> None:
         if outcome.error is not None:

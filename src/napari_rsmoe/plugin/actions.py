@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -23,6 +22,7 @@ from .record import make_record
 from .source import Source
 
 if TYPE_CHECKING:
+    from ..enlarging.enlargement import Enlargement
     from ..model.model import Model
 
 SAMPLE_SIDE = 512
@@ -39,6 +39,8 @@ class PlaneModels:
 
     index: tuple[int | slice, ...]
     models: list[Model]
+    enlargement: Enlargement | None = None
+    """The models with what belongs to drawing them larger; None for a fit."""
 
 
 @dataclass(frozen=True)
@@ -165,22 +167,23 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
     `show` takes `bicubic` (cubic interpolation for comparison). Otherwise as `denoise`, with `parameters.UPSCALE`.
     """
     # Imported here to save start-up time: torch takes seconds.
-    from ..fitting.upscale import draw_part, fit_models
+    from ..enlarging.upscale import enlargement_of, result_of
     from ..image.resize import cubic
     from ..model.raster import output_size
 
     settings = _settings(UPSCALE, given)
-    fitting = {name: value for name, value in settings.items() if name not in ("scale", "sharpen")}
+    sharpen = settings.pop("sharpen")
 
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
         last = _Last(report)
-        models = fit_models(plane.image, **fitting, channel_axis=_channels(plane), callback=last)
-        draw = partial(draw_part, models, settings["scale"], settings["sharpen"], device=settings["device"])
-        return PlaneResult([draw() if last.stopped else last.attend(draw)], PlaneModels(plane.index, models))
+        prepared, refining = enlargement_of(plane.image, **settings, channel_axis=_channels(plane), callback=last)
+        done = result_of(prepared, settings["scale"], sharpen, callback=refining)
+        return PlaneResult([done.image], PlaneModels(plane.index, prepared.models, prepared))
 
     planes, metrics, _ = _run(source, work, callback)
     (image,) = planes.images
     metrics |= _noise_of(source)
+    settings["sharpen"] = sharpen
     record = make_record("upscale", source, settings, metrics)
     name = f"{source.name} x{settings['scale']:g}"
     if settings["sharpen"] != 1:

@@ -60,4 +60,4 @@ def load_engine() -> None:
     with collector_paused():
         # Imported here to save start-up time.
         from ..denoising import denoise  # noqa: F401
-        from ..fitting import upscale  # noqa: F401
+        from ..enlarging import upscale  # noqa: F401

@@ -430,10 +430,26 @@ UPSCALE: tuple[Parameter, ...] = (
         decimals=3,
     ),
     SHARPEN,
+    NoiseParameter(
+        name="noise",
+        label="Noise level",
+        help="Standard deviation of the noise in the units of the image, or gain, offset and read noise of a camera as "
+        "GAIN,OFFSET,READ. It is removed, not enlarged; 0 keeps it. By default the noise is estimated from the image.",
+        default="auto",
+        automatic=Automatic("auto", "estimate"),
+    ),
+    Choice(
+        name="reduction",
+        label="Pixels are",
+        help="How the pixels came about: mean, the mean over their area as cameras measure it, or bicubic, by "
+        "antialiased bicubic interpolation of a larger image as programs for photographs reduce it.",
+        default="mean",
+        choices=("mean", "bicubic"),
+    ),
     Choice(
         name="preset",
         label="Quality",
-        help="How many models are fitted and averaged: 2, 4 or 8.",
+        help="How many models are fitted and averaged, and how many rounds of refinement follow: 2, 4 or 8.",
         default="balanced",
         choices=("fast", "balanced", "best"),
     ),
@@ -450,9 +466,9 @@ UPSCALE: tuple[Parameter, ...] = (
     IntParameter(
         name="n_kernels",
         label="Kernels per model",
-        help="How many kernels each model has. By default one for every 3 pixels, which keeps fine detail.",
+        help="How many kernels each model has. By default one for every 4 pixels, which keeps fine detail.",
         default=None,
-        automatic=Automatic(None, "one for every 3 pixels"),
+        automatic=Automatic(None, "one for every 4 pixels"),
         **ranges.KERNELS.ends,
         step=1000,
         first=5000,
@@ -523,6 +539,12 @@ RENDER: tuple[Parameter, ...] = (
 )
 """Of `napari_rsmoe.Model.render`."""
 
+STD = Output(
+    name="std",
+    label="Uncertainty",
+    help="The uncertainty of each pixel: one standard deviation of the error, in the units of the image, as float32.",
+    dtype="float32",
+)
 RESIDUAL = Output(name="residual", label="Residual", help="The image minus the result, as float32.", dtype="float32")
 OUTPUTS: dict[str, tuple[Output, ...]] = {
     "denoise": (
@@ -547,6 +569,7 @@ OUTPUTS: dict[str, tuple[Output, ...]] = {
         RESIDUAL,
     ),
     "upscale": (
+        STD,
         Output(name="bicubic", label="Bicubic", help="The image enlarged by cubic interpolation, for comparison."),
     ),
 }

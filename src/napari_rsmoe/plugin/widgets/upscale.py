@@ -20,7 +20,7 @@ from ..workers.thread import Task
 from .job_widget import JobWidget
 from .regions import box_in_view
 
-(BICUBIC,) = OUTPUTS["upscale"]
+(BICUBIC,) = (output for output in OUTPUTS["upscale"] if output.name == "bicubic")
 ALONE, BESIDE, OVER = "nothing", "bicubic beside it", "bicubic in its place"
 LIVE_PIXELS = 512 * 512  # Pixels rendered while the slider moves; a larger view is rendered more coarsely first.
 LIVE_MODELS = 2  # Number of models rendered while the slider moves.
@@ -97,10 +97,8 @@ class UpscaleWidget(JobWidget):
         result = self.result
         if result is None:
             return
-        scale, sharpen, device = self._scale(), float(self.sharpen.value), self._device()
-        self._live.ask(
-            lambda: [(plane, None, _draw(plane.models, scale, sharpen, device=device)) for plane in result.planes]
-        )
+        scale, sharpen = self._scale(), float(self.sharpen.value)
+        self._live.ask(lambda: [(plane, None, _whole(plane, scale, sharpen)) for plane in result.planes])
         record = {**result.record, "parameters": {**result.record["parameters"], "sharpen": sharpen}}
         self.result = replace(result, record=record)
         layer = self._result_layer
@@ -158,6 +156,15 @@ def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int
         return _draw(models, scale, sharpen, box, device=device)
     coarse = _draw(models, scale, sharpen, box, step=step, device=device)
     return coarse.repeat(step, 0).repeat(step, 1)[: y1 - y0, : x1 - x0]
+
+
+def _whole(plane: PlaneModels, scale: float, sharpen: float) -> np.ndarray:
+    """Render the whole result."""
+    from ...enlarging.upscale import result_of  # here, as it loads torch
+
+    assert plane.enlargement is not None
+    image: np.ndarray = result_of(plane.enlargement, scale, sharpen).image
+    return image
 
 
 def _draw(*arguments: Any, **options: Any) -> np.ndarray:
