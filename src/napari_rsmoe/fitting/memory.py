@@ -46,6 +46,8 @@ TYPICAL_AUTO = 30
 """Pixels for each kernel that ``n_kernels="auto"`` leaves in most images."""
 FIXED = 1e6
 """Tables and the like, whatever the size."""
+REFINED = (30.0, 60.0)
+"""The refinement of a drawing and its error bar, for each output pixel, and for each with channel."""
 WEIGHT = 8.0
 """The weight of a pixel, as an image and in tiles."""
 
@@ -142,7 +144,10 @@ def memory_of_upscale(
     raster = Raster.plan((height, width), channels, scale=scale)
     block = memory_of_block(layout, channels, n_kernels, channels, layout.dtype, models, math.prod(raster.fine))
     drawing = memory_of_drawing(raster, channels, layout.dtype, block) + FLOAT * channels * height * width
-    return math.ceil(max(fit + (models - 1) * finished, drawing + models * finished))
+    refining = math.prod(raster.shape) * (REFINED[0] + REFINED[1] * channels)
+    if max(raster.step) > 1:
+        refining = 0.0  # It is not refined.
+    return math.ceil(max(fit + (models - 1) * finished, max(drawing, refining) + models * finished))
 
 
 def check_upscale(inputs: Inputs, scale: float | Numbers, models: int, n_kernels: int, iterations: int | None) -> None:
