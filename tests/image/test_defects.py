@@ -37,8 +37,22 @@ def test_photons_stars_and_salt_are_none() -> None:
     for cy, cx in rng.uniform(4, 92, (20, 2)):
         sky += rng.uniform(100, 1e5) * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 0.7**2))
     assert not find_defects(sky[..., None]).any()
-    salt = np.where(rng.random((96, 96)) < 0.03, 255, rng.normal(100, 5, (96, 96)))
-    assert not find_defects(salt[..., None]).any()
+    many = np.where(rng.random((96, 96)) < 0.03, rng.uniform(200, 255, (96, 96)), rng.normal(100, 5, (96, 96)))
+    assert not find_defects(many[..., None]).any()  # Of no common value.
+    clipped = np.where(data.camera() > 180, 180, data.camera())
+    assert not find_defects(clipped[..., None]).any()
+
+
+@pytest.mark.parametrize("share", [0.012, 0.03, 0.09])
+@pytest.mark.parametrize("ends", [(65535,), (0,), (0, 65535)])
+def test_many_stuck_pixels_are_found(share: float, ends: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:96, :96]
+    image = np.rint(500 + 300 * np.sin(x / 9) * np.cos(y / 7) + rng.normal(0, 9, (96, 96))).astype(np.uint16)
+    bad = rng.random(image.shape) < share
+    image[bad] = rng.choice(ends, bad.sum())
+    found = find_defects(image[..., None])
+    np.testing.assert_array_equal(found, bad)
 
 
 def test_tiny_images_have_none() -> None:

@@ -28,7 +28,19 @@ such as a star, through a lens."""
 FEWEST_STEPS = 12
 """Difference of a defect in a channel of integers, in steps of their values, at least, so that photons are none."""
 MOST = 0.01
-"""Largest fraction of the pixels that can be defects. If more stand out, they are the noise or the content."""
+"""Largest fraction of the pixels that can be defects of any value. If more stand out, they are the noise or the
+content, unless they are stuck at one value."""
+MOST_STUCK = 0.1
+"""Largest fraction of the pixels that can be stuck at the lowest or at the highest value of the image."""
+SCATTERED = 0.2
+"""Fraction of the pixels at a value that have two or more neighbours at that value, above which they are not scattered.
+If a tenth of all pixels are stuck, 5 % of them have such neighbours by chance; most pixels of clipped regions and lines
+have them."""
+GAP = 2.0
+"""Distance of the value at which pixels are stuck from all other values, relative to the median difference between
+neighbours, above which it is a value of its own. Values that are clipped have no such gap."""
+STAND_OUT = 0.9
+"""Fraction of the scattered pixels that must stand out from their neighbours, as if none were content."""
 ROUNDS = 3
 """How often defects are sought, at most. Those of one round hide others near them, which the next round finds."""
 AROUND = 5
@@ -39,8 +51,9 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
     """Find hot and dead pixels.
 
     A defect differs from its surroundings far more than the detail of the image does and than the surroundings vary,
-    and its neighbours show nothing of it. Two defects may touch each other. Images with more than one defect for 100
-    pixels are left as they are.
+    and its neighbours show nothing of it. Two defects may touch each other. Up to a tenth of the pixels may be stuck at
+    the lowest or the highest value, scattered over the image; images with more than one other defect for 100 pixels are
+    left as they are.
 
     Parameters
     ----------
@@ -66,6 +79,12 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
     found = np.zeros(values.shape[:2], bool)
     if min(values.shape[:2]) < AROUND:
         return found
+    stuck = np.zeros_like(found)
+    for plane in np.moveaxis(values, -1, 0):
+        stuck |= _stuck(plane, np.zeros_like(found) if left_out is None else left_out)
+    if stuck.any():
+        values = fill_nearest(values, stuck)
+        left_out = stuck if left_out is None else stuck | left_out
     for _ in range(ROUNDS):
         more = np.zeros_like(found)
         for plane in np.moveaxis(values, -1, 0):
@@ -75,7 +94,69 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
             break
         found |= more
         values = fill_nearest(values, found)
-    return found if found.mean() <= MOST else np.zeros_like(found)
+    return stuck | found if found.mean() <= MOST else stuck
+
+
+def _stuck(plane: NDArray[Any], left_out: Mask) -> Mask:
+    """Pixels of one channel (H, W) that are stuck at its lowest or highest value, if they are more than `MOST`."""
+    none = np.zeros(plane.shape, bool)
+    counted = plane[~left_out]
+    ends = (counted.min(), counted.max()) if counted.size else ()
+    sets = [at for value in ends if _is_scattered(at := (plane == value) & ~left_out)]
+    together = sum(sets, none)
+    if not MOST < together.mean() <= 2 * MOST_STUCK:
+        return none
+    rest = fill_nearest(plane[..., None], together | left_out)[..., 0].astype(np.float64)
+    noise, detail = map(float, np.quantile(_second_smallest(_differences(rest)), [0.5, DETAIL]))
+    if detail == 0:
+        return none
+    step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
+    clear = np.abs(plane - rest) > max(ABOVE_DETAIL * detail, step)
+    found = none
+    for at in sets:
+        gap = float(np.abs(plane[at][0] - np.array([rest.min(), rest.max()])).min())
+        apart = at if gap > max(GAP * noise, step) else at & clear
+        if apart.sum() >= STAND_OUT * at.sum() and not _shine(plane, rest, at):
+            found = found | apart
+    return found
+
+
+def _is_scattered(at: Mask) -> bool:
+    """Whether pixels (H, W) are few and lie apart, unlike those of a clipped region or a line."""
+    if not 0 < at.mean() <= MOST_STUCK:
+        return False
+    near = np.pad(at, 1).astype(np.int8)
+    beside = near[:-2, 1:-1] + near[2:, 1:-1] + near[1:-1, :-2] + near[1:-1, 2:]
+    return bool((beside[at] >= 2).mean() <= SCATTERED)
+
+
+def _shine(plane: NDArray[Any], rest: NDArray[np.float64], at: Mask) -> bool:
+    """Whether pixels of a plane light up those beside them, as small sources do through a lens.
+
+    Parameters
+    ----------
+    plane, rest : ndarray, shape (H, W)
+        The values, and the same with the pixels filled in.
+    at : ndarray of bool, shape (H, W)
+        The pixels.
+    """
+    from scipy.ndimage import median_filter  # here: it would delay the help of every verb
+
+    usual = median_filter(rest, AROUND, mode="reflect")
+    nearest = sum(_sides(rest)) / 4
+    leak = (nearest - usual)[at] / (plane - usual)[at]
+    return bool(np.median(leak) > LEAK)
+
+
+def _differences(plane: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Distance of each pixel of (H, W) from each of its four neighbours."""
+    return [np.abs(plane - side) for side in _sides(plane)]
+
+
+def _sides(plane: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The four neighbours of each pixel of (H, W)."""
+    padded = np.pad(plane, 1, mode="reflect")
+    return [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
 
 
 def _defects_of(plane: NDArray[Any]) -> Mask:
