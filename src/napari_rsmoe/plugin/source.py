@@ -74,6 +74,12 @@ class Place:
         moved: np.ndarray = placed @ self.affine[:-1, :-1].T + self.affine[:-1, -1]
         return moved
 
+    def to_pixels(self, point: Sequence[float]) -> np.ndarray:
+        """A point (N,) of the world, in pixels."""
+        moved = np.linalg.solve(self.affine[:-1, :-1], np.asarray(point, float) - self.affine[:-1, -1])
+        pixels: np.ndarray = np.linalg.solve(self._linear(), moved - self.translate)
+        return pixels
+
     def _linear(self) -> np.ndarray:
         # Imported here, as results are made without a window too.
         from napari.utils.transforms import Affine

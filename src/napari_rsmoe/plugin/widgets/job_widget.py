@@ -31,6 +31,7 @@ from .layer_choice import LayerChoice
 from .memory import remember, remembered
 from .part import Part
 from .run import Run
+from .trying import Trying
 
 TICK = 50  # Milliseconds between two updates from the job.
 REPLACE, ADD = "replace the last result", "add layers"
@@ -97,7 +98,8 @@ class JobWidget(DockedWidget):
             after=self.more_fields(),
             folded=[self.again, self.previews],
         )
-        self.actions = row_of()
+        self.trying = Trying(viewer, self, action)
+        self.actions = row_of(self.trying.crop, self.trying.compare)
         self.run = PushButton(text=run_label)
         self.cancel = PushButton(
             text=CANCEL, enabled=False,
@@ -182,7 +184,7 @@ class JobWidget(DockedWidget):
         try:
             source, given = self.source(), self.given()
         except (ValueError, RuntimeError) as error:
-            self._refuse(str(error))
+            self.refuse(str(error))
             return
         self._remember()
         self.start_on(source, given)
@@ -191,6 +193,7 @@ class JobWidget(DockedWidget):
         """Start the job on an image, or on a part of one, with these settings, unless a job runs."""
         if self.busy:
             return
+        self.trying.close()
         function = partial(_work, self._action, source, given, self.shown_outputs())
         title = f"{self.run.text}: {source.name}"
         self._run = Run(self._viewer, title, source, function, self._finished, previews=bool(self.previews.value))
@@ -216,6 +219,7 @@ class JobWidget(DockedWidget):
 
     def on_close(self) -> None:
         """Stop the job, and leave nothing of it in the window."""
+        self.trying.close()
         run, self._run = self._run, None
         if run is not None:
             run.abandon()
@@ -243,7 +247,7 @@ class JobWidget(DockedWidget):
             if run.preview is not None:
                 run.preview.take_back()
             self.status.value = "Failed"
-            self._tell(outcome.error)
+            self.tell(outcome.error)
             return
         result, layers = outcome.result
         self.on_progress(run.job)
@@ -256,15 +260,16 @@ class JobWidget(DockedWidget):
         self._viewer.layers.selection.active = main[-1]
         self.on_result(result, added)
 
-    def _tell(self, error: BaseException) -> None:
+    def tell(self, error: BaseException) -> None:
         """Show an error: in words if the user can act on it, else with its traceback."""
         text = plain_text(error)
         if text is None:
             notification_manager.receive_error(type(error), error, error.__traceback__)
         else:
-            self._refuse(text)
+            self.refuse(text)
 
-    def _refuse(self, text: str) -> None:
+    def refuse(self, text: str) -> None:
+        """Show a message, in the words of the form."""
         show_error(in_form_words(text, self._parameters))
 
     # ------------------------------------------------------------------ the rest of the window
@@ -330,7 +335,7 @@ class JobWidget(DockedWidget):
             given = {**self.given(), "device": preferences().device}
             text = write(ready_to_copy(make_record(self._action, self.source(), given)))
         except (ValueError, OSError) as error:
-            self._refuse(str(error))
+            self.refuse(str(error))
             return
         QApplication.clipboard().setText(text)
         show_info(f"{what} is on the clipboard:\n{text}")

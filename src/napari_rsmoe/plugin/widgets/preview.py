@@ -55,7 +55,7 @@ class PreviewLayer:
         if layer is None or not isinstance(progress, PlaneProgress):
             return
         part = self._source.plane_at(progress.plane)
-        output = _output(self._source, part, _shaped(part, preview.image))
+        output = _output(self._source, part, shaped_preview(part, preview.image))
         if output.data.ndim != layer.data.ndim:
             return
         show_in(layer, output.data, fitted_place(part, output.data.shape))
@@ -94,7 +94,7 @@ def _output(source: Source, part: Source, data: np.ndarray) -> Output:
     return Output("image", data, "preview", options)
 
 
-def _shaped(part: Source, image: np.ndarray) -> np.ndarray:
+def shaped_preview(part: Source, image: np.ndarray) -> np.ndarray:
     """A preview (Y, X) or (Y, X, C) with the axes of the source, and with its opacity."""
     if part.has_alpha:
         image = np.concatenate([image, np.full((*image.shape[:2], 1), _opaque(image), image.dtype)], 2)
