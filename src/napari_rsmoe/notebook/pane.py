@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import traitlets
 from PIL import Image
 
 from ..display import measure
-from ..display.pictures import Limits, display_range, shrink, uncertainty_range, uncertainty_rgb
+from ..display.pictures import Limits, display_range, uncertainty_range, uncertainty_rgb
 from ..model.kernels import Kernels
 from ..model.model import Model
-from .contrast import COLORMAPS, GRAY, Contrast, is_gray, table
+from . import messages
+from .contrast import COLORMAPS, GRAY, Contrast, is_gray
 from .pace import Pace
 from .saved import SIDE, Saved, with_outlines
 
@@ -24,9 +26,6 @@ HERE = Path(__file__).parent / "viewer"
 MODULES = ("page", "pictures", "kernels", "contrast", "measuring", "linking", "keyboard", "life", "names", "viewer")
 """The JavaScript of the pane, in plain files that are joined."""
 UPDATE_INTERVAL = 0.2  # Seconds between two messages with pictures or kernels.
-# Largest side in pixels of a picture that is sent whole; of larger ones, the part in view follows in full resolution.
-MOST_SIDE = 1024
-MOST_KERNELS = 10_000
 Images = Sequence[Any]  # One array for each plane, or None for a plane without.
 PICTURES = ("before", "after", "uncertainty")
 LOOK = ("contrast", "log", "colormap")
@@ -286,13 +285,7 @@ class ImagePane(Saved, anywidget.AnyWidget):
 
     def _measures(self) -> dict[str, Any]:
         """The profile along the line and the text about the region."""
-        curves = [
-            {"title": title, "values": values.astype("<f4").tobytes(),
-             "std": None if std is None else std.astype("<f4").tobytes()}
-            for title, values, std in self._profiles()
-        ]  # fmt: skip
-        length = 0.0 if self.line is None else float(np.hypot(self.line[2] - self.line[0], self.line[3] - self.line[1]))
-        profile = {"curves": curves, "length": measure.physical(length, self.pixel_size)} if curves else None
+        profile = messages.profile(self._profiles(), self.line or (0, 0, 0, 0), self.pixel_size)
         text = ""
         if self.region is not None:
             image = next(each for each in map(self._image, ("after", "before")) if each is not None)
@@ -370,83 +363,48 @@ class ImagePane(Saved, anywidget.AnyWidget):
 
     def _reduce(self, name: str, image: np.ndarray) -> np.ndarray:
         """The image at the size at which it is sent whole. It is kept, so that changes of its colours are fast."""
-        if max(image.shape[:2]) <= MOST_SIDE:
+        if max(image.shape[:2]) <= messages.MOST_SIDE:
             return image
         plane, small = self._reduced.get(name, (-1, image))
         if plane != self.plane:
-            small = reduced(image, MOST_SIDE)
+            small = messages.reduced(image)
             self._reduced[name] = (self.plane, small)
         return small
 
     def _bars(self) -> list[dict[str, Any]]:
         """The colour bars of what is shown; colour images need none."""
-        bars = []
-        if self.colormaps:
-            look = Contrast(self.limits, self.log, self.colormap)
-            bars.append({"title": "value", "ticks": look.ticks(), "colours": table(self.colormap).tobytes()})
+        look = Contrast(self.limits, self.log, self.colormap)
+        bars = [messages.value_bar(look, self.colormap)] if self.colormaps else []
         std = self._shown("uncertainty")
-        if std is not None:
-            high = uncertainty_range(std)
-            ramp = np.linspace(0, high, 256, dtype=np.float32)[None]
-            ticks = [f"{value:.4g}" for value in (0.0, high / 2, high)]
-            colours = uncertainty_rgb(ramp, high).tobytes()
-            bars.append({"title": "standard deviation of the error", "ticks": ticks, "colours": colours})
-        return bars
+        return bars if std is None else [*bars, messages.uncertainty_bar(uncertainty_range(std))]
 
     def _picture(self, name: str) -> dict[str, Any] | None:
         image = self._shown(name)
         if image is None:
             return None
-        rgb = self._rgb(name, image, self._reduce(name, image))
-        return {"data": rgb.tobytes(), "size": list(rgb.shape[:2]), "box": [0, 0, *self.size]}
+        return messages.picture(self._rgb(name, image, self._reduce(name, image)), (0, 0, *self.size))
 
     def _detail(self) -> dict[str, Any]:
         """The part in view, of pictures that are finer than what was sent."""
         found: dict[str, Any] = {}
-        if not self.view:
-            return found
-        y0, x0, y1, x1 = self.view["box"]
-        for name in PICTURES:
+        for name in PICTURES if self.view else ():
             image = self._shown(name)
-            if image is None or max(image.shape[:2]) <= MOST_SIDE:
-                continue
-            fine = np.array(image.shape[:2]) / self.size  # Pixels for each pixel of the world.
-            sent = MOST_SIDE / max(image.shape[:2]) * fine
-            if self.view["pixels"][1] / (x1 - x0) <= sent[1]:
-                continue
-            low = np.clip(np.floor(np.array([y0, x0]) * fine), 0, image.shape[:2]).astype(int)
-            high = np.clip(np.ceil(np.array([y1, x1]) * fine), 0, image.shape[:2]).astype(int)
-            if (high <= low).any():
-                continue
-            rgb = shrink(self._rgb(name, image, image[low[0] : high[0], low[1] : high[1]]), MOST_SIDE)
-            box = np.concatenate([low / fine, high / fine]).tolist()
-            found[name] = {"data": rgb.tobytes(), "size": list(rgb.shape[:2]), "box": box}
-        return found
+            if image is not None:
+                colours = partial(self._rgb, name, image)
+                found[name] = messages.detail(image, self.size, self.view, colours)
+        return {name: message for name, message in found.items() if message is not None}
 
     def _kernel_table(self) -> dict[str, Any] | None:
-        """Columns index, y, x, long axis, short axis, angle, weight and the expert, float32."""
+        """The kernels, if they are shown."""
         model = self._model()
         self._note = ""
         if model is None or not self.show_kernels:
             return None
         kernels = model.kernels()
-        rows = np.arange(len(kernels)) if self.keep is None else np.flatnonzero(self.keep(kernels))
-        passing = len(rows)
-        self._fewer = passing > MOST_KERNELS
-        if self._fewer and self.view:
-            margin = kernels.axes[rows, :1]
-            inside = (kernels.center[rows] + margin >= self.view["box"][:2]) & (
-                kernels.center[rows] - margin <= self.view["box"][2:]
-            )
-            rows = rows[inside.all(1)]
-        if len(rows) > MOST_KERNELS:
-            rows = rows[kernels[rows].heaviest(MOST_KERNELS)]
-        self._note = f"{len(rows)} of {len(kernels)} kernels" if len(rows) < len(kernels) else f"{len(rows)} kernels"
-        table = np.column_stack(
-            [rows, kernels.center[rows], kernels.axes[rows], kernels.angle[rows], kernels.weight[rows],
-             kernels.expert[rows, :3]]
-        ).astype("<f4")  # fmt: skip
-        return {"data": table.tobytes(), "columns": table.shape[1], "range": list(self.limits)}
+        kept = None if self.keep is None else self.keep(kernels)
+        found = messages.kernel_table(kernels, kept, self.view.get("box"), self.limits)
+        self._note, self._fewer = found.note, found.fewer
+        return found.message
 
     _note = ""
 
@@ -470,22 +428,6 @@ class ImagePane(Saved, anywidget.AnyWidget):
 
     def _plane_label(self) -> str:
         return self._labels[self.plane] if self.plane < len(self._labels) else f"plane {self.plane}"
-
-
-def reduced(image: np.ndarray, most: int) -> np.ndarray:
-    """Reduce an image (Y, X) or (Y, X, C) by averaging its values until no side exceeds `most` pixels.
-
-    8-bit images stay 8-bit, others become float32.
-    """
-    factor = most / max(image.shape[:2])
-    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
-    kind = image if image.dtype == np.uint8 else image.astype(np.float32)
-    channels = kind[..., None] if kind.ndim == 2 else kind
-    layers = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(channels[..., c])).resize(size, Image.Resampling.BOX))
-        for c in range(channels.shape[2])
-    ]
-    return layers[0] if image.ndim == 2 else np.stack(layers, 2)
 
 
 def _saved_shape(height: int, width: int) -> tuple[int, int]:
