@@ -19,6 +19,8 @@ ITERATIONS = Range(0, 10**6, whole=True)
 """Steps of the optimiser. The published experiments take 10 000."""
 AVERAGE = Range(0, 100, whole=True)
 """Planes on either side that help a plane."""
+NEIGHBOURS = Range(0, 200, whole=True)
+"""Number of planes that help a plane, `AVERAGE` on either side at most."""
 PSNR = Range(high=300, positive=True)
 """PSNR in dB that a fit is to reach: the rounding of double precision lies at 300."""
 TIME = Range(high=10**7, positive=True)
@@ -43,6 +45,21 @@ NOISE_FACTOR = Range(1e-3, 1e3)
 """Factor of the noise that is taken away. Beyond, nothing or everything is."""
 QUALITY = Range(1, 100, whole=True)
 """JPEG quality, from the smallest file to the best image."""
+
+BENCH_KERNELS = Range(1, 10**7, whole=True)
+"""Kernels of a benchmark, for images of any size; the largest published experiment takes 200 000."""
+BENCH_STEPS = Range(1, 10**6, whole=True)
+"""Steps of a benchmark's fits, as for `ITERATIONS`; none would compare nothing."""
+BENCH_MODELS = Range(0, 64, whole=True)
+"""Models of multi-model inference in a benchmark; 0 leaves it out, and the paper takes up to 64."""
+VARIANCE = Range(high=1, positive=True)
+"""Variance of the noise that a benchmark adds to images in [0, 1]. With more, hardly a pixel is not clipped."""
+SIGMA = Range(high=255, positive=True)
+"""Standard deviation of the noise that a benchmark adds, where white is 255."""
+BENCH_SCALE = Range(2, 16, whole=True)
+"""Factor of super-resolution that a benchmark measures. Beyond, nothing is left of its images."""
+CROP = Range(16, 2**24, whole=True)
+"""Side in pixels of the square that a benchmark takes from the middle: at least a tile of the engine."""
 
 
 def number_or_auto(value: Any, name: str, accepted: Range) -> Any:

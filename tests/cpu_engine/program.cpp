@@ -2,7 +2,7 @@
 //
 // Prints what it has tried as JSON; ends with 1 and a message if a result is wrong. It writes the images that it has
 // drawn to FILE, each after the number of its values and the largest expert, so that those of different instruction
-// sets (RSMOE_SIMD) can be compared. It needs no torch.
+// sets (RSMOE_SIMD) can be compared. It needs no torch: torch_stand_in.h takes its place.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -22,18 +22,20 @@
 #include "cpu/processors.cpp"  // NOLINT(bugprone-suspicious-include)
 #undef processors
 
+#include "chance.h"
 #include "cpu/guards.h"
 #include "cpu/lists.h"
 #include "cpu/mixture.h"
 #include "cpu/patches.h"
 #include "cpu/segment.h"
 #include "cpu/tile.h"
+#include "model.h"
+#include "operator_calls.h"
 #include "threads.h"
-#include "torch_c_abi.h"
+#include "torch_stand_in.h"
 
 namespace {
 
-uint32_t threads = 1;
 unsigned char filling = 0xff;  // what fresh memory holds: NaN and -1, or 0x7f: large floats, and integers to overflow
 
 }  // namespace
@@ -45,12 +47,6 @@ int64_t processors() { return 4; }
 // The fault that is planted in a copy of the engine, see planted.h.
 extern "C" int rsmoe_planted;
 int rsmoe_planted = std::getenv("RSMOE_PLANTED") ? std::atoi(std::getenv("RSMOE_PLANTED")) : 0;
-
-// The part of torch's C ABI that the engine below the operators calls.
-extern "C" AOTITorchError torch_get_num_threads(uint32_t* out_num_threads) {
-  *out_num_threads = threads;
-  return 0;
-}
 
 // The engine's scratch memory, which it allocates aligned, never holds zeros by chance.
 void* operator new(size_t size, std::align_val_t alignment) {
@@ -67,160 +63,9 @@ void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory
 
 namespace {
 
-using namespace rsmoe;
-
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
-
-// ---- random numbers ----------------------------------------------------------------------------------------------
-
-uint64_t state = 1;
-uint32_t random_bits() {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return static_cast<uint32_t>(state >> 32);
-}
-float chance() { return static_cast<float>(random_bits() >> 8) / 16777216.0f; }
-int64_t whole(int64_t low, int64_t high) { return low + random_bits() % (high - low + 1); }
-bool happens(float probability) { return chance() < probability; }
-template <class T> T one_of(std::initializer_list<T> values) { return values.begin()[random_bits() % values.size()]; }
-
-float any_bits() {
-  const uint32_t bits = random_bits();
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-float hostile() {
-  const float sign = happens(0.5f) ? 1.0f : -1.0f;
-  if (happens(0.3f)) return any_bits();
-  return sign * one_of({kNaN, kInfinity, 3.4e38f, 3e38f, 1e30f, 1e20f, 1e-30f, 1e-40f, 0.0f, kMostCenter, kMostSteering,
-                        kMostLogit, 0.4f * kMostCenter, 0.4f * kMostSteering, 0.9f * kMostLogit});
-}
-
-// ---- memory of the caller ----------------------------------------------------------------------------------------
-
-// Floats that begin and end within a vector, exactly as many as asked for.
-class Floats {
- public:
-  explicit Floats(int64_t size, float value = 0.0f) : all_(static_cast<size_t>(size) + 1, value) {}
-  template <class Make> static Floats made(int64_t size, Make&& make) {
-    Floats result(size);
-    for (int64_t i = 0; i < size; ++i) result[i] = make(i);
-    return result;
-  }
-  float* data() { return all_.data() + 1; }
-  const float* data() const { return all_.data() + 1; }
-  float& operator[](int64_t i) { return all_[static_cast<size_t>(i) + 1]; }
-  float operator[](int64_t i) const { return all_[static_cast<size_t>(i) + 1]; }
-  int64_t size() const { return static_cast<int64_t>(all_.size()) - 1; }
-  // Some of them are no longer what they should be.
-  void spoil(float share) {
-    for (int64_t i = 0; i < size(); ++i)
-      if (happens(share)) (*this)[i] = hostile();
-  }
-  bool operator==(const Floats& other) const {
-    return size() == other.size() &&
-           std::memcmp(data(), other.data(), sizeof(float) * all_.size() - sizeof(float)) == 0;
-  }
-  bool finite() const {
-    for (int64_t i = 0; i < size(); ++i)
-      if (!std::isfinite((*this)[i])) return false;
-    return true;
-  }
-
- private:
-  std::vector<float> all_;
-};
-
-Floats chances(int64_t size) {
-  return Floats::made(size, [](int64_t) { return chance(); });
-}
-
-// ---- results -----------------------------------------------------------------------------------------------------
-
-struct Counts {
-  int64_t rounds = 0, models = 0, hostile_models = 0, drawings = 0, gradients = 0, fits = 0, lists = 0,
-          patch_filters = 0, segmentations = 0;
-} counts;
-
-std::string doing;  // for messages
-bool good = true;
-
-void require(bool holds, const char* what) {
-  if (holds || !good) return;
-  good = false;
-  std::printf("wrong: %s (%s)\n", what, doing.c_str());
-}
-
-FILE* images = nullptr;
-
-// The same work with one thread and with several, which must give the same bits.
-Floats with_any_threads(const std::function<Floats()>& work) {
-  threads = one_of({2u, 3u, 4u});
-  Floats several = work();
-#if !defined(__SANITIZE_THREAD__)
-  threads = 1;
-  require(several == work(), "the number of threads changes bits");
-#endif
-  return several;
-}
-
-// ---- mixtures ----------------------------------------------------------------------------------------------------
-
-struct Model {
-  int64_t kernels = happens(0.2f) ? whole(1, 3) : happens(0.1f) ? whole(100, 700) : whole(4, 60);
-  int64_t height = happens(0.1f) ? 1 : whole(2, 70), width = happens(0.1f) ? 1 : whole(2, 70);
-  int32_t channels = static_cast<int32_t>(whole(1, 6));
-  bool linear = happens(0.4f), normalised = happens(0.6f);
-  float tau = one_of({0.5f, 7.0f, 9.0f, 20.0f, kInfinity});
-  float confidence = happens(0.2f) ? 3.0f : 0.0f;
-  int hostility = static_cast<int>(random_bits() % 3);  // 0: ordinary, 1: some numbers are hostile, 2: many
-  Floats geometry = Floats(kernels * kGeometry), experts = chances(kernels * columns());
-
-  Model() {
-    const float scale = happens(0.3f) ? one_of({0.02f, 0.3f, 40.0f, 1e4f}) : 0.0f;
-    for (int64_t i = 0; i < kernels; ++i) {
-      const float r = 1 / (scale > 0 ? scale : 0.4f + 15 * chance() * chance());
-      const float row[kGeometry] = {(chance() * 1.4f - 0.2f) * static_cast<float>(height),
-                                    (chance() * 1.4f - 0.2f) * static_cast<float>(width),
-                                    r,
-                                    r * (chance() - 0.5f) * 4,
-                                    r * (0.3f + chance()),
-                                    4 * chance() - 2};
-      std::memcpy(geometry.data() + i * kGeometry, row, sizeof row);
-    }
-    const float share = hostility == 2 ? 0.5f : 0.05f;
-    if (hostility) geometry.spoil(share);
-    if (hostility && happens(0.5f)) experts.spoil(share);
-    ++counts.models;
-    counts.hostile_models += hostility != 0;
-    doing = "model " + std::to_string(counts.models) + ": " + std::to_string(kernels) + " kernels of " +
-            std::to_string(channels) + " channels, " + std::to_string(height) + " x " + std::to_string(width) +
-            (linear ? ", linear" : "") + (normalised ? ", smoe" : ", rbf") + ", tau " + std::to_string(tau) +
-            ", hostility " + std::to_string(hostility);
-  }
-
-  int32_t columns() const { return expert_columns(channels, linear); }
-  Culling culling() const { return {tau, normalised, confidence}; }
-  Mixture mixture() const {
-    return {geometry.data(), experts.data(), kernels, channels, linear, height, width, culling()};
-  }
-  bool drawable(int64_t i) const {
-    return is_drawable(load_kernel(geometry.data() + i * kGeometry), kMostCenter) &&
-           is_drawable_expert(experts.data() + i * columns(), columns());
-  }
-  float largest_expert() const {
-    float largest = 0;
-    for (int64_t i = 0; i < kernels; ++i)
-      for (int32_t c = 0; drawable(i) && c < columns(); ++c)
-        largest = std::max(largest, std::abs(experts[i * columns() + c]));
-    return largest;
-  }
-};
-
 // Lists hold kernels that can be drawn, in order; and where gates sum to one, none is empty as long as there is any.
 void try_lists(const Model& model) {
-  threads = 3;
+  stand_in::threads = 3;
   const Mixture m = model.mixture();
   const cpu::TileLists lists = cpu::build_lists(m, m.culling);
   int64_t drawable = 0;
@@ -405,7 +250,7 @@ void try_segments() {
 // Several callers at once, jobs within jobs, and jobs that fail.
 void try_threads() {
   doing = "several callers at once";
-  threads = 4;
+  stand_in::threads = 4;
   const auto call = [] {
     for (int times = 0; times < 3; ++times) {
       std::vector<int64_t> seen(50);
@@ -436,6 +281,7 @@ int main(int arguments, char** argument) {
   const int64_t rounds = arguments > 1 ? std::atoll(argument[1]) : 10;
   state = arguments > 2 ? std::strtoull(argument[2], nullptr, 10) : 1;
   if (arguments > 3) images = std::fopen(argument[3], "wb");
+  if (const char* error = rsmoe_register_operators()) require(false, error);
   for (; counts.rounds < rounds && good; ++counts.rounds) {
     filling = counts.rounds % 2 ? 0x7f : 0xff;
     const Model model;
@@ -444,16 +290,18 @@ int main(int arguments, char** argument) {
     try_fit(model);
     if (counts.rounds % 3 == 0) try_patches();
     if (counts.rounds % 3 == 1) try_segments();
+    if (counts.rounds % 3 == 2) try_operators(model);
     if (counts.rounds % 20 == 7) try_threads();
   }
   if (images) std::fclose(images);
-  std::printf(
-      "{\"simd\": \"%s\", \"rounds\": %lld, \"models\": %lld, \"hostile_models\": %lld, \"drawings\": %lld, "
-      "\"gradients\": %lld, \"fits\": %lld, \"lists\": %lld, \"patch_filters\": %lld, \"segmentations\": %lld}\n",
-      cpu::simd().name, static_cast<long long>(counts.rounds), static_cast<long long>(counts.models),
-      static_cast<long long>(counts.hostile_models), static_cast<long long>(counts.drawings),
-      static_cast<long long>(counts.gradients), static_cast<long long>(counts.fits),
-      static_cast<long long>(counts.lists), static_cast<long long>(counts.patch_filters),
-      static_cast<long long>(counts.segmentations));
+  std::printf("{\"simd\": \"%s\", \"rounds\": %lld, \"models\": %lld, \"hostile_models\": %lld, \"drawings\": %lld, "
+              "\"gradients\": %lld, \"fits\": %lld, \"lists\": %lld, \"patch_filters\": %lld, \"segmentations\": %lld, "
+              "\"operator_calls\": %lld, \"refusals\": %lld}\n",
+              cpu::simd().name, static_cast<long long>(counts.rounds), static_cast<long long>(counts.models),
+              static_cast<long long>(counts.hostile_models), static_cast<long long>(counts.drawings),
+              static_cast<long long>(counts.gradients), static_cast<long long>(counts.fits),
+              static_cast<long long>(counts.lists), static_cast<long long>(counts.patch_filters),
+              static_cast<long long>(counts.segmentations), static_cast<long long>(counts.calls),
+              static_cast<long long>(counts.refusals));
   return good ? 0 : 1;
 }

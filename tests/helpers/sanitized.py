@@ -23,7 +23,7 @@ from backends import ROOT, SOURCES, compiled, compiler, run
 
 PROGRAM = ROOT / "tests" / "cpu_engine" / "program.cpp"
 PLANTED = ROOT / "tests" / "cpu_engine" / "planted.h"
-UNITS = ("lists", "mixture", "threads", "patches", "segment", "simd_dispatch")
+UNITS = ("operators", "lists", "mixture", "threads", "patches", "segment", "simd_dispatch")
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = {
     "base": [],
@@ -136,6 +136,24 @@ FAULTS = {
         "memory_[static_cast<size_t>(worker)]",
         "memory_[static_cast<size_t>(PLANTED(13) ? 0 : worker)]",
         "ThreadSanitizer: data race",
+    ),
+    "an argument of an operator not checked": Fault(
+        14, "address,undefined", "arguments.h",
+        'state.require_shape("state", batch',
+        'if (!PLANTED(14)) state.require_shape("state", batch',
+        "heap-buffer-overflow",
+    ),
+    "an image of a filter not checked": Fault(
+        15, "address,undefined", "cpu/operators.cpp",
+        'pilot.require_shape("pilot",',
+        'if (!PLANTED(15)) pilot.require_shape("pilot",',
+        "heap-buffer-overflow",
+    ),
+    "a raster of any size": Fault(
+        16, "address,undefined", "arguments.h",
+        'torch_abi::check(height <= kMostSide',
+        'if (!PLANTED(16)) torch_abi::check(height <= kMostSide',
+        "runtime error",
     ),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from .. import ranges
 from ..ui.kinds import Automatic, Choice, Flag, FloatParameter, IntParameter, Parameter, Text
 from ..ui.parameters import SEED
 from .options import PATH, Common, option_of, run_options, with_options
@@ -51,7 +52,7 @@ KERNELS = IntParameter(
     help="How many kernels each model has.",
     default=None,
     automatic=Automatic(None, "those of the benchmark"),
-    low=1,
+    **ranges.BENCH_KERNELS.ends,
     former_flags=("--kernels",),
 )
 ITERATIONS = IntParameter(
@@ -60,7 +61,7 @@ ITERATIONS = IntParameter(
     help="How many steps the fits of the peers take.",
     default=None,
     automatic=Automatic(None, "those of their papers"),
-    low=1,
+    **ranges.BENCH_STEPS.ends,
 )
 OWN_ITERATIONS = IntParameter(
     name="own_iterations",
@@ -68,7 +69,7 @@ OWN_ITERATIONS = IntParameter(
     help="How many steps our fits take.",
     default=None,
     automatic=Automatic(None, "those of the preset"),
-    low=1,
+    **ranges.BENCH_STEPS.ends,
 )
 VARIANCE = FloatParameter(
     name="variance",
@@ -76,7 +77,7 @@ VARIANCE = FloatParameter(
     help="Variance of noise on [0, 1], clipped.",
     default=None,
     automatic=Automatic(None, "the paper's, for colour images"),
-    positive=True,
+    **ranges.VARIANCE.ends,
 )
 SIGMA = FloatParameter(
     name="sigma",
@@ -84,7 +85,7 @@ SIGMA = FloatParameter(
     help="Standard deviation of noise that is not clipped, where white is 255.",
     default=None,
     automatic=Automatic(None, "15, 25 and 50, for grey images"),
-    positive=True,
+    **ranges.SIGMA.ends,
 )
 MODELS = IntParameter(
     name="models",
@@ -92,7 +93,7 @@ MODELS = IntParameter(
     help="Largest number of models for multi-model inference as in the paper, which takes minutes for each image and "
     "noise level; 0 leaves it out.",
     default=0,
-    high=64,
+    **ranges.BENCH_MODELS.ends,
 )
 SCALE = IntParameter(
     name="scale",
@@ -100,8 +101,7 @@ SCALE = IntParameter(
     help="Factor of super-resolution that is measured, 2 to 16.",
     default=None,
     automatic=Automatic(None, "2 and 4"),
-    low=2,
-    high=16,
+    **ranges.BENCH_SCALE.ends,
 )
 SHARED = (
     Flag(name="quick", label="Quick", help="Take a small part of one image and few steps, to see that all runs.",
@@ -109,7 +109,7 @@ SHARED = (
     Text(name="images", label="Images", help="Only images whose FOLDER/NAME has a match.", default="", what="REGEX"),
     Text(name="methods", label="Methods", help="Only methods whose name has a match.", default="", what="REGEX"),
     IntParameter(name="crop", label="Crop", help="Side of the square in the middle that is used, in pixels.",
-                 default=None, automatic=Automatic(None, "the whole image"), low=16),
+                 default=None, automatic=Automatic(None, "the whole image"), **ranges.CROP.ends),
     Choice(name="lpips", label="Perceptual distance",
            help="Nets of the perceptual distance (LPIPS); vgg takes seconds for each image.", default=None,
            automatic=Automatic(None, "alex if it is installed"), choices=tuple(LPIPS)),

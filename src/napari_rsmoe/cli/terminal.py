@@ -55,6 +55,8 @@ def safe_output() -> Iterator[None]:
     try:
         yield
     finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
             if isinstance(stream, SafeStream):

@@ -14,6 +14,7 @@ from ..arrays import Floats, Mask
 from ..errors import EmptyPlaneError, ImageError
 from ..image.inputs import Inputs
 from ..noise.noise_model import NoiseModel
+from ..ranges import NEIGHBOURS
 from .brightness import Brightness
 from .motion import displacements, moved
 from .neighbours import Aligned, Neighbour, as_neighbour, average
@@ -59,7 +60,10 @@ def with_neighbours(observation: Observation, neighbours: Sequence[Any]) -> Help
     ------
     ImageError
         If a neighbour has another shape.
+    ValueError
+        If there are more than `ranges.NEIGHBOURS` allows.
     """
+    NEIGHBOURS.check(len(neighbours), "len(neighbours)")
     if not neighbours or observation.noise.sigma == 0:
         return Helped(observation, {})
     motion: dict[int, Floats] = {}
