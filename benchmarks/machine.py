@@ -23,5 +23,5 @@ def data_folder(name: str) -> Path:
 def write(path: Path, results: Any) -> None:
     """Write results with the machine's facts as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": facts(), "results": results}, indent=1) + "\n")
+    path.write_text(json.dumps({"machine": facts(), "results": results}, indent=1) + "\n", "utf-8")
     print(f"wrote {path}")

@@ -20,7 +20,7 @@ WIDTH = 118  # characters of a line of prose
 def load(name: str) -> dict[str, Any] | None:
     """A file of results, or None if it was not measured."""
     path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    return json.loads(path.read_text("utf-8")) if path.exists() else None
 
 
 def machine_line(facts: dict[str, Any]) -> str:
@@ -384,7 +384,7 @@ def page() -> str:
 
 def main() -> None:
     """Write the page."""
-    PAGE.write_text(page())
+    PAGE.write_text(page(), "utf-8")
     print(f"wrote {PAGE}")
 
 

@@ -60,7 +60,7 @@ def clock_ghz() -> float:
     """Clock that the system states, GHz; the processor may run faster."""
     speeds = [
         float(line.split(":")[1]) / 1000
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         if line.startswith("cpu MHz")
     ]
     return max(speeds)

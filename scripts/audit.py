@@ -27,7 +27,7 @@ def is_reachable() -> bool:
     """Whether the service knows the faults of a package that has some."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "requirements.txt"
-        file.write_text(KNOWN)
+        file.write_text(KNOWN, "utf-8")
         done = audit("--requirement", str(file), "--no-deps", "--disable-pip", "--format", "json")
     try:
         packages = json.loads(done.stdout)["dependencies"]

@@ -69,11 +69,11 @@ def server(folder: Path) -> Iterator[str]:
     for name, value in SETTINGS.items():
         path = settings / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(value))
+        path.write_text(json.dumps(value), "utf-8")
     others = {name: True for name in ("notebook", "voila") if find_spec(name) is not None}
     (settings / "config").mkdir()
     config = {"ServerApp": {"jpserver_extensions": others}}
-    (settings / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
+    (settings / "config" / "jupyter_server_config.json").write_text(json.dumps(config), "utf-8")
     shared = shared_folder()
     environment = os.environ | {
         "JUPYTER_PATH": str(shared), "JUPYTERLAB_DIR": str(shared / "lab"), "IPYTHONDIR": str(settings / "ipython"),
@@ -101,7 +101,7 @@ def server(folder: Path) -> Iterator[str]:
                 with suppress(OSError), urllib.request.urlopen(f"{address}/api"):
                     break
                 if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"Jupyter did not start:\n{(settings / 'log').read_text()}")
+                    raise RuntimeError(f"Jupyter did not start:\n{(settings / 'log').read_text('utf-8')}")
                 time.sleep(0.1)
             yield address
         finally:

@@ -18,7 +18,7 @@ def oldest() -> list[str]:
         If one has no lower bound.
     """
     found = []
-    for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
+    for line in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]:
         match = re.fullmatch(r"([\w.-]+)\s*>=\s*([\w.]+)", line)
         if match is None:
             raise ValueError(f"{line!r} in pyproject.toml needs a lower bound, such as {line}>=1.0.")

@@ -248,7 +248,7 @@ def _left_in_groups(root: Path) -> Iterator[int]:
     `root` is the root of the file system. Pages of files that the kernel drops when memory is short count as free.
     """
     try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
+        lines = (root / "proc/self/cgroup").read_text("utf-8").splitlines()
     except OSError:
         return
     for line in lines:
@@ -265,8 +265,8 @@ def _left_in_groups(root: Path) -> Iterator[int]:
         # A container sees its own group as the root, whatever its path is called outside.
         for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(mount))):
             try:
-                most, used = (int((folder / name).read_text()) for name in (limit, usage))
-                statistics = dict(each.split() for each in (folder / "memory.stat").read_text().splitlines())
+                most, used = (int((folder / name).read_text("utf-8")) for name in (limit, usage))
+                statistics = dict(each.split() for each in (folder / "memory.stat").read_text("utf-8").splitlines())
             except (OSError, ValueError):  # The group has no limit ("max"), or is not to be seen from here.
                 continue
             yield most - used + int(statistics.get(droppable, 0))

@@ -167,7 +167,7 @@ def test_operators_can_be_captured(library: ctypes.CDLL) -> None:
 @contextmanager
 def little_memory(room: int) -> Iterator[None]:
     """Let this process have only so many bytes more."""
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + room, hard))
     try:

@@ -189,7 +189,7 @@ def test_a_full_disk_leaves_nothing_half(small_disk: Bench, name: str) -> None:
 @pytest.mark.parametrize("line", [("info", "a.png"), ("info", "a.png", "--json")])
 def test_output_that_cannot_be_written_is_an_error(bench: Bench, line: tuple[str, ...]) -> None:
     code = "from napari_rsmoe.cli.program import main; main(prog_name='napari-rsmoe')"
-    with Path("/dev/full").open("w") as full:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [sys.executable, "-c", code, *line], cwd=bench.folder, stdout=full, stderr=subprocess.PIPE, text=True,
             check=False,

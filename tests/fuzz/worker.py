@@ -46,7 +46,7 @@ def main(kind: str, count: int, start: int, skip: int) -> None:
             work, inputs = _planted, st.integers(0, 9)
         else:
             work, inputs = _lines(folder) if kind == LINES else _files(kind, folder)
-        grown = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        grown = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (grown + ROOM, grown + ROOM))
 
         @seed(start)

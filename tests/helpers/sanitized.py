@@ -169,7 +169,7 @@ def missing(sanitizer: str) -> str:
     """Why a sanitizer cannot be used here; empty if it can."""
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "source.cpp"), Path(folder, "program")
-        source.write_text("int main() {}\n")
+        source.write_text("int main() {}\n", encoding="utf-8")
         command = [compiler(), f"-fsanitize={sanitizer}", str(source), "-o", str(program)]
         if subprocess.run(command, capture_output=True, check=False).returncode:
             return f"the compiler has no -fsanitize={sanitizer}"
@@ -184,7 +184,7 @@ def supported() -> list[str]:
     tests = '"%d %d", !!__builtin_cpu_supports("avx2"), !!__builtin_cpu_supports("avx512vl")'
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "source.cpp"), Path(folder, "program")
-        source.write_text(code.replace("{}", tests).replace("}}", "}"))
+        source.write_text(code.replace("{}", tests).replace("}}", "}"), encoding="utf-8")
         run(compiler(), str(source), "-o", str(program))
         printed = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout.split()
     return ["base", *(level for level, has in zip(("avx2", "avx512"), printed, strict=True) if has == "1")]

@@ -206,7 +206,7 @@ class Queue:
             **{"finished": entry.finished, "notes": entry.notes},
         }
         with suppress(OSError, ValueError, TypeError), replacing_file(self.folder / LOG_NAME) as temporary:
-            temporary.write_text(json.dumps(self._recorded, indent=1))
+            temporary.write_text(json.dumps(self._recorded, indent=1), "utf-8")
 
     def _write_report(self) -> None:
         with suppress(OSError):  # The table in the window has the same.

@@ -70,7 +70,7 @@ def run(name: str, options: Options, command: str, say: Say) -> dict[str, Any]:
     shown = {key: value for key, value in settings.items() if key == "seed" or (key not in PATHS and value)}
     lines = [*page.heading(benchmark.TITLE, command, facts, shown), *benchmark.report(options, outcomes)]
     with replacing_file(options.target / f"{name}.md") as temporary:
-        temporary.write_text("\n".join(lines))
+        temporary.write_text("\n".join(lines), "utf-8")
     tables = means(outcomes)
     store.write({"command": command, "options": settings, "means": tables})
     return tables

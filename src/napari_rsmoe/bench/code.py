@@ -82,7 +82,7 @@ def _imports(name: str, path: Path) -> frozenset[str]:
         return frozenset()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found: set[str] = set()
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text("utf-8"))
     for node in set(ast.walk(tree)) - _for_types(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -98,7 +98,7 @@ def _imports(name: str, path: Path) -> frozenset[str]:
 def _content(path: Path) -> bytes:
     if path.suffix != ".py":
         return path.read_bytes()
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text("utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):  # Strings that are statements are docstrings.

@@ -80,14 +80,14 @@ def measured(work: Callable[[], Result]) -> Measured[Result]:
 def _forget_peak() -> bool:
     """Reset the peak memory of this process; returns False if the system cannot do that."""
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", "utf-8")
     except OSError:
         return False
     return True
 
 
 def _peak_mb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     kilobytes = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
     return int(kilobytes) * 1024 / 1e6
 
@@ -102,7 +102,9 @@ def _version(name: str) -> str | None:
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        fields = dict(line.split(":", 1) for line in cpuinfo.read_text().split("\n\n")[0].splitlines() if ":" in line)
+        fields = dict(
+            line.split(":", 1) for line in cpuinfo.read_text("utf-8").split("\n\n")[0].splitlines() if ":" in line
+        )
         named = {key.strip(): value.strip() for key, value in fields.items()}
         return f"{named.get('model name', platform.processor())} (family {named.get('cpu family', '?')})"
     return platform.processor()

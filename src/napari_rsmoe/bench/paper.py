@@ -11,7 +11,7 @@ from typing import Any
 @cache
 def printed() -> dict[str, Any]:
     """Tables I to IV and their source; times in seconds, LPIPS of a network that the paper does not name."""
-    content: dict[str, Any] = json.loads((files(__package__) / "paper.json").read_text())
+    content: dict[str, Any] = json.loads((files(__package__) / "paper.json").read_text("utf-8"))
     return content
 
 

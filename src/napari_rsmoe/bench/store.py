@@ -65,7 +65,7 @@ class Store:
         if not path.exists():
             return
         try:
-            for entry in json.loads(path.read_text())["results"]:
+            for entry in json.loads(path.read_text("utf-8"))["results"]:
                 key = Key(**entry["key"])
                 self._found[key.text(code=False)] = entry
         except (ValueError, KeyError, TypeError) as error:
@@ -85,4 +85,4 @@ class Store:
         """Rewrite the file, with the facts of the machine and a header before the results."""
         content = {"machine": machine.facts(), **header, "results": list(self._found.values())}
         with replacing_file(self.path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+            temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")

@@ -54,7 +54,7 @@ class Checkpoint:
         if any(_MODEL.fullmatch(name) for name in present):
             self._check(job)
         with replacing_file(self.folder / JOB_FILE) as temporary:
-            temporary.write_text(json.dumps(job, indent=1))
+            temporary.write_text(json.dumps(job, indent=1), "utf-8")
 
     def _check(self, job: Mapping[str, Any]) -> None:
         try:

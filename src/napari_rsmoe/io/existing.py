@@ -39,7 +39,7 @@ def may_replace(path: Path, maker: str) -> bool:
     if not os.path.lexists(path):
         return True
     try:
-        return _facts(path, path, maker) in json.loads(_record(path).read_text())
+        return _facts(path, path, maker) in json.loads(_record(path).read_text("utf-8"))
     except (OSError, ValueError, TypeError):
         return False
 
@@ -71,7 +71,7 @@ def remember(path: Path, written: Path, maker: str) -> None:
         record = _record(path)
         record.parent.mkdir(parents=True, exist_ok=True)
         with replacing_file(record) as temporary:
-            temporary.write_text(json.dumps([*known, _facts(path, written, maker)]))
+            temporary.write_text(json.dumps([*known, _facts(path, written, maker)]), "utf-8")
         _forget_old(record.parent)
 
 
