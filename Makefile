@@ -6,6 +6,7 @@
 # make fuzz       damaged files and odd command lines, FUZZ of each kind
 # make audit      ask for known faults of the packages (where the advisory service can be reached)
 # make oldest     the tests of files, models and the command line with the oldest versions that pyproject.toml allows
+# make platforms  the engine for Windows, macOS and ARM: compiled, inspected, and run under emulators where they can be had
 # make bench      speed and quality on standard images
 # make notebooks  run the tutorials and keep their outputs
 # make clean      remove what was built or written, except .venv
@@ -45,7 +46,7 @@ FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tes
 
 OLDEST_TESTS := tests/io tests/image tests/model tests/fuzz tests/cli/test_cli.py tests/denoising/test_denoise.py
 
-.PHONY: setup demo check test lint format fuzz audit oldest bench notebooks clean
+.PHONY: setup demo check test lint format fuzz audit oldest platforms bench notebooks clean
 
 setup: $(VENV)/.built
 
@@ -102,6 +103,10 @@ oldest:
 	  $(BUILD_TOOLS) pytest pytest-xdist hypothesis 'dask[array]'
 	build/oldest/bin/python -m pip install --quiet --no-build-isolation --no-deps -C cmake.define.RSMOE_CUDA=OFF .
 	build/oldest/bin/python -m pytest -n $(CORES) --dist loadfile $(OLDEST_TESTS)
+
+platforms: setup
+	@scripts/emulators.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" RSMOE_PLATFORMS=1 $(BIN)/python -m pytest -rs tests/platforms
 
 bench: setup
 	$(BIN)/python -m benchmarks.speed

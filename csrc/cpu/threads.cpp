@@ -117,7 +117,7 @@ class Pool {
 
   bool add_helper() {
     try {
-      const BlockedSignals blocked;
+      [[maybe_unused]] const BlockedSignals blocked;
       std::thread([this] { help(); }).detach();
       return true;
     } catch (const std::system_error&) {
