@@ -35,7 +35,9 @@ def main() -> None:
         result = rsmoe.read_image(target)
     error, before = (float(np.abs(image - clean).mean()) for image in (np.asarray(result.data), noisy))
     assert error < before / 3, (error, before)
-    print(f"napari-rsmoe {rsmoe.__version__} with {engine.simd_level()}, torch {torch.__version__}, {platform.platform()}")
+    print(
+        f"napari-rsmoe {rsmoe.__version__} with {engine.simd_level()}, torch {torch.__version__}, {platform.platform()}"
+    )
 
 
 if __name__ == "__main__":

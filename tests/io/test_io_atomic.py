@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,3 +92,43 @@ def test_a_full_disk_is_an_error_not_a_crash(tmp_path, name, monkeypatch):
     with pytest.raises(ImageError, match="No space left"):
         write_image(tmp_path / name, np.zeros((4, 5)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_on_windows_a_file_beside_it_is_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows removes that file when its owner ends, however it ends; here it is removed by hand."""
+    monkeypatch.setattr(atomic, "fcntl", None)
+    parts = [tmp_path / f".image.tif.{number:08x}.rsmoe.part" for number in range(2)]
+    for part in parts:
+        part.touch()
+    held = atomic._locked(parts[0])
+    assert held is not None
+    assert atomic._locked(parts[0]) is None
+    atomic.remove_leftovers(tmp_path)
+    assert [part.exists() for part in parts] == [True, False]
+    os.close(held)
+    parts[0].with_name(parts[0].name + ".lock").unlink()
+    atomic.remove_leftovers(tmp_path)
+    assert not parts[0].exists()
+
+
+def test_windows_gets_time_to_let_go_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, attempts, rename = tmp_path / "image.tif", [], Path.replace
+
+    def busy(self: Path, to: Path) -> Path:
+        attempts.append(to)
+        if len(attempts) < 3 or to.name == "always.tif":
+            raise PermissionError(13, "The process cannot access the file because it is being used by another process")
+        return rename(self, to)
+
+    monkeypatch.setattr(atomic, "_PATIENCE", (0.0,) * 4)
+    monkeypatch.setattr(atomic, "_ON_WINDOWS", True)
+    monkeypatch.setattr(Path, "replace", busy)
+    with atomic.replacing_file(target) as temporary:
+        temporary.write_bytes(b"new")
+    assert target.read_bytes() == b"new"
+    with (
+        pytest.raises(ImageError, match=r"always\.tif cannot be written: .*Close it in other programs"),
+        atomic.replacing_file(tmp_path / "always.tif") as temporary,
+    ):
+        temporary.write_bytes(b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["image.tif"]

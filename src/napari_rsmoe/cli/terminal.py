@@ -87,7 +87,8 @@ def stopped_by_signals() -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
 
-    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # The last one is Ctrl-Break of Windows.
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
     # A signal that is ignored, for example by nohup, stays so.
     before = {number: signal.getsignal(number) for number in known if signal.getsignal(number) != signal.SIG_IGN}
     for number in before:

@@ -1,7 +1,8 @@
 """Write to a temporary file beside the target and rename it at the end: a crash or Ctrl-C leaves no partial file.
 
 A temporary file or folder (`.NAME.XXXXXXXX.rsmoe.part`) is locked while its writer lives. One without a lock was left
-by a program that was killed, and is removed by the next writer in the same folder.
+by a program that was killed, and is removed by the next writer in the same folder. Windows can lock neither a folder
+nor a file that others may read: there the lock is a file beside it, which the system removes when its owner ends.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -23,13 +25,15 @@ from ..errors import ImageError
 fcntl: ModuleType | None
 try:
     import fcntl
-except ImportError:  # Windows has no such locks: what a killed program leaves there stays.
+except ImportError:  # Windows
     fcntl = None
 
 _LEFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.rsmoe\.(?P<kind>part|old)", re.DOTALL)
 _LONGEST = 200  # Bytes of a final name that a temporary one repeats; with what is added, file systems allow 255.
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux.
 _HERE = -100  # AT_FDCWD of Linux: paths are relative to the working directory.
+_ON_WINDOWS = os.name == "nt"
+_PATIENCE = (0.05, 0.1, 0.2, 0.4)  # Seconds between attempts to rename on Windows.
 Before = Callable[[Path], None]
 
 
@@ -98,8 +102,6 @@ def together() -> Iterator[None]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed have left in a folder; bring back what they had moved aside."""
-    if fcntl is None:
-        return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         found = [(Path(entry.path), match) for entry in entries if (match := _LEFT.fullmatch(entry.name))]
         for path, match in found:
@@ -109,7 +111,7 @@ def remove_leftovers(folder: Path) -> None:
             with contextlib.suppress(OSError):
                 original = folder / match["name"]
                 if match["kind"] == "old" and not original.exists():
-                    path.replace(original)
+                    _rename(path, original)
                 else:
                     _remove(path)
             os.close(lock)
@@ -147,18 +149,18 @@ class _Part:
     def publish(self) -> None:
         """Give the final name, or raise an OSError and leave everything as it was."""
         if not (self._folder and self.path.exists()):
-            self.temporary.replace(self.path)
+            _rename(self.temporary, self.path)
             return
         if _exchange(self.temporary, self.path):
             return
         old = _beside(self.path, "old")
         lock = _locked(self.path)
         try:
-            self.path.replace(old)
+            _rename(self.path, old)
             try:
-                self.temporary.replace(self.path)
+                _rename(self.temporary, self.path)
             except BaseException:
-                old.replace(self.path)
+                _rename(old, self.path)
                 raise
             _remove(old)
         finally:
@@ -205,7 +207,7 @@ def _replacing(path: Path, before: Before, *, folder: bool) -> Iterator[Path]:
 def _locked(path: Path) -> int | None:
     """Lock a file or folder until the returned descriptor is closed; None if another program holds the lock."""
     if fcntl is None:
-        return None
+        return _locked_beside(path)
     descriptor = None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -215,6 +217,29 @@ def _locked(path: Path) -> int | None:
             os.close(descriptor)
         return None
     return descriptor
+
+
+def _locked_beside(path: Path) -> int | None:
+    """Do the same on Windows, by a file that only one program can create, and that goes with its last descriptor."""
+    with contextlib.suppress(OSError):
+        return os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_TEMPORARY", 0))
+    return None
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Rename, in place of what is there. Windows refuses it while another program, a virus scanner say, has it open."""
+    for pause in _PATIENCE if _ON_WINDOWS else ():
+        with contextlib.suppress(PermissionError):
+            source.replace(target)
+            return
+        time.sleep(pause)
+    try:
+        source.replace(target)
+    except PermissionError as error:
+        raise ImageError(
+            f"{target.name} cannot be written: {error.strerror}. Close it in other programs, and see that you may "
+            f"write to {target.parent}."
+        ) from error
 
 
 def _exchange(first: Path, second: Path) -> bool:

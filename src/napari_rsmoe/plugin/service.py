@@ -21,8 +21,6 @@ import napari.layers
 import napari.types
 import napari.viewer
 
-import napari_rsmoe
-
 from ..ui.kinds import Parameter
 from ..ui.parameters import PARAMETERS, values
 from ..ui.signatures import signature_of
