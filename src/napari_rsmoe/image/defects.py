@@ -40,7 +40,9 @@ GAP = 2.0
 """Distance of the value at which pixels are stuck from all other values, relative to the median difference between
 neighbours, above which it is a value of its own. Values that are clipped have no such gap."""
 STAND_OUT = 0.9
-"""Fraction of the scattered pixels that must stand out from their neighbours, as if none were content."""
+"""Fraction of the scattered pixels that stand out from their neighbours, relative to the fraction of the whole image
+where their value would, at least: stuck pixels lie anywhere, but highlights and shadows lie among bright and dark
+pixels."""
 ROUNDS = 3
 """How often defects are sought, at most. Those of one round hide others near them, which the next round finds."""
 AROUND = 5
@@ -111,13 +113,17 @@ def _stuck(plane: NDArray[Any], left_out: Mask) -> Mask:
     if detail == 0:
         return none
     step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
-    clear = np.abs(plane - rest) > max(ABOVE_DETAIL * detail, step)
+    enough = max(ABOVE_DETAIL * detail, step)
     found = none
     for at in sets:
-        gap = float(np.abs(plane[at][0] - np.array([rest.min(), rest.max()])).min())
-        apart = at if gap > max(GAP * noise, step) else at & clear
-        if apart.sum() >= STAND_OUT * at.sum() and not _shine(plane, rest, at):
-            found = found | apart
+        value = float(plane[at][0])
+        clear = np.abs(value - rest) > enough
+        gap = min(abs(value - float(rest.min())), abs(value - float(rest.max())))
+        if gap > max(GAP * noise, step):
+            clear[:] = True
+        if (clear & at).sum() > STAND_OUT * clear.mean() * at.sum() > 0 and not _shine(plane, rest, at & clear):
+            # The others at this value that lie apart are stuck too, and those that touch may be a highlight.
+            found = found | (at & (clear | (_equal_neighbours(at) < 2)))
     return found
 
 
@@ -125,9 +131,14 @@ def _is_scattered(at: Mask) -> bool:
     """Whether pixels (H, W) are few and lie apart, unlike those of a clipped region or a line."""
     if not 0 < at.mean() <= MOST_STUCK:
         return False
+    return bool((_equal_neighbours(at)[at] >= 2).mean() <= SCATTERED)
+
+
+def _equal_neighbours(at: Mask) -> NDArray[np.int8]:
+    """How many of the four neighbours of each pixel (H, W) belong to a set."""
     near = np.pad(at, 1).astype(np.int8)
-    beside = near[:-2, 1:-1] + near[2:, 1:-1] + near[1:-1, :-2] + near[1:-1, 2:]
-    return bool((beside[at] >= 2).mean() <= SCATTERED)
+    beside: NDArray[np.int8] = near[:-2, 1:-1] + near[2:, 1:-1] + near[1:-1, :-2] + near[1:-1, 2:]
+    return beside
 
 
 def _shine(plane: NDArray[Any], rest: NDArray[np.float64], at: Mask) -> bool:
