@@ -20,7 +20,7 @@ inline torch_abi::Library define_operators(const char* ns) {
            "bool wait=True) -> (Tensor, Tensor)")
       .def("segment(Tensor image, float threshold) -> Tensor")
       .def("filter_patches(Tensor noisy, Tensor pilot, Tensor variance, Tensor correlation, int stride, int reach, "
-           "int fewest, int most, float similar, float same, float negligible) -> (Tensor, Tensor)")
+           "int fewest, int most, float similar, float same, float negligible, bool steep=False) -> (Tensor, Tensor)")
       .def("leave_torch_alone(bool alone) -> bool")
       .def("watch(int address) -> int")
       .def("simd_level() -> str");

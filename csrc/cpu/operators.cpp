@@ -79,7 +79,7 @@ class CpuEngine {
 
 cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const Tensor& variance,
                                  const Tensor& correlation, int64_t stride, int64_t reach, int64_t fewest, int64_t most,
-                                 double similar, double same, double negligible) {
+                                 double similar, double same, double negligible, bool steep) {
   noisy.require_shape("noisy", {-1, -1, -1});
   const int64_t channels = noisy.size(0), height = noisy.size(1), width = noisy.size(2);
   pilot.require_shape("pilot", {channels, height, width});
@@ -105,7 +105,8 @@ cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const
           static_cast<int32_t>(most),
           static_cast<float>(similar),
           static_cast<float>(same),
-          static_cast<float>(negligible)};
+          static_cast<float>(negligible),
+          steep};
 }
 
 Tensor segment(const Tensor& image, double threshold) {
@@ -119,9 +120,9 @@ Tensor segment(const Tensor& image, double threshold) {
 
 std::tuple<Tensor, Tensor> filter_patches(const Tensor& noisy, const Tensor& pilot, const Tensor& variance,
                                           const Tensor& correlation, int64_t stride, int64_t reach, int64_t fewest,
-                                          int64_t most, double similar, double same, double negligible) {
-  const cpu::PatchFilter filter =
-      checked_patches(noisy, pilot, variance, correlation, stride, reach, fewest, most, similar, same, negligible);
+                                          int64_t most, double similar, double same, double negligible, bool steep) {
+  const cpu::PatchFilter filter = checked_patches(noisy, pilot, variance, correlation, stride, reach, fewest, most,
+                                                  similar, same, negligible, steep);
   Tensor estimate = empty<float>(noisy.sizes()), leverage = empty<float>(noisy.sizes());
   cpu::filter_patches(filter, estimate.mutable_data<float>("estimate"), leverage.mutable_data<float>("leverage"));
   return {std::move(estimate), std::move(leverage)};

@@ -204,7 +204,7 @@ class Worker {
       simd().gather_patches(f.noisy + first, places_.data(), count, f.width, noisy_);
       simd().root_mean_patch(f.variance + first, places_.data(), count, f.width, deviation_);
       const float leverage =
-          simd().filter_group({count, pilot_, noisy_, deviation_, s.precision[c], f.negligible, scratch_});
+          simd().filter_group({count, pilot_, noisy_, deviation_, s.precision[c], f.negligible, f.steep, scratch_});
       const float weight = 1.0f / (leverage + kLeverageFloor);
       simd().add_patches(noisy_, places_.data(), count, weight, f.width, s.estimate + first);
       float* weights = s.weights.data() + first;

@@ -24,6 +24,7 @@ struct PatchFilter {
   float similar;     // further ones are taken if their squared distance is at most this multiple of the noise's
   float same;        // a patch this close to an earlier reference patch needs no group of its own; negative: all do
   float negligible;  // variance, in units of that of the noise, below which the pilot's covariance is not followed
+  bool steep;        // whether directions stronger than the noise are kept nearly whole and weaker ones nearly dropped
 };
 
 // For every reference patch, the patches most similar to it on the pilot form a group. In every channel the group is
@@ -34,6 +35,9 @@ struct PatchFilter {
 // S has few directions that are stronger than the noise, so it is replaced by P^T P with as few rows as leave at most
 // `negligible` of the noise's variance at each place of the patch (a Cholesky factor with pivots). With
 // L L^T = 1 + P N^-1 P^T the estimate is the mean plus (L^-1 P)^T (L^-1 P N^-1) (y - mean).
+//
+// A steep filter takes 3 G^2 - 2 G^3 in place of the gain G = S (S + N)^-1. It is for noisy images as their own pilot:
+// their S holds noise as well, which a threshold tells from content better than a gentle gain does.
 //
 // estimate   [channels, height, width], written.
 // leverage   the same shape, written: the covariance of noise and estimate, as a share of the noise's variance; the
@@ -50,9 +54,10 @@ struct PatchGroup {
   const float* deviation;  // [kPatchPixels] of the noise
   const float* precision;  // [kPatchPixels, kPatchPixels] inverse of the noise's correlation; null: white
   float negligible;        // as in PatchFilter
+  bool steep;              // as in PatchFilter
   float* scratch;          // group_scratch(count) floats
 };
-constexpr int64_t group_scratch(int64_t count) { return (3 * kPatchPixels + 2 + count + kProductRows) * kPatchPixels; }
+constexpr int64_t group_scratch(int64_t count) { return (4 * kPatchPixels + 2 + count + kProductRows) * kPatchPixels; }
 
 // A search, for `SimdTable::patch_distances`.
 struct PatchSearch {

@@ -303,10 +303,41 @@ void scale_columns(float* rows, int rank, const float* scale) {
     }
 }
 
+// Sum over q of matrix[q] times row q of rows, of which there are `rank`.
+inline void combine_rows(const float* matrix, int rank, const float* rows, Vec* sum) {
+  for (int v = 0; v < kPatchVectors; ++v) sum[v] = Vec{};
+  for (int q = 0; q < rank; ++q)
+    for (int v = 0; v < kPatchVectors; ++v) sum[v] += matrix[q] * load(rows + q * kPatchPixels + v * kLanes);
+}
+
+// With the gain G = P^T W, rows of P become those with which 3 G^2 - 2 G^3 = P^T W; returns the sum of the products of
+// the rows before and after. matrix, rows: scratch.
+float steepen(float* p, const float* w, int rank, float* matrix, float* rows) {
+  scalar_products(w, rank, p, rank, matrix);
+  Vec sum[kPatchVectors], trace{};
+  for (int i = 0; i < rank; ++i) {
+    combine_rows(matrix + i * kPatchPixels, rank, p, sum);
+    for (int v = 0; v < kPatchVectors; ++v) {
+      const int at = i * kPatchPixels + v * kLanes;
+      store(rows + at, 3.0f * load(p + at) - 2.0f * sum[v]);
+    }
+  }
+  for (int i = 0; i < rank; ++i) {
+    combine_rows(matrix + i * kPatchPixels, rank, rows, sum);
+    for (int v = 0; v < kPatchVectors; ++v) {
+      float* at = p + i * kPatchPixels + v * kLanes;
+      trace += load(at) * sum[v];
+      store(at, sum[v]);
+    }
+  }
+  return sum_lanes(trace);
+}
+
 float filter_group(const PatchGroup& g) {
   float *mean = g.scratch, *scale = mean + kPatchPixels, *p = scale + kPatchPixels;
   float *w = p + kPatchPixels * kPatchPixels, *matrix = w + kPatchPixels * kPatchPixels;
-  float* products = matrix + kPatchPixels * kPatchPixels;
+  float* rows = matrix + kPatchPixels * kPatchPixels;
+  float* products = rows + kPatchPixels * kPatchPixels;
   const float count = static_cast<float>(g.count);
   for (int i = 0; i < kPatchPixels; ++i) scale[i] = 1.0f / (g.deviation[i] * __builtin_sqrtf(count));
   centre<true>(g.pilot, g.count, mean, scale);
@@ -318,10 +349,12 @@ float filter_group(const PatchGroup& g) {
   whiten_rows(p, w, rank, matrix);
   Vec squares{};
   for (int i = 0; i < rank * kPatchPixels; i += kLanes) squares += load(p + i) * load(p + i);
+  float trace = sum_lanes(squares);
   if (w == p) {
     w = p + kPatchPixels * kPatchPixels;
     memcpy(w, p, sizeof(float) * static_cast<size_t>(rank) * kPatchPixels);
   }
+  if (g.steep) trace = steepen(p, w, rank, matrix, rows);
   for (int i = 0; i < kPatchPixels; ++i) scale[i] = 1.0f / g.deviation[i];
   scale_columns(w, rank, scale);
   scale_columns(p, rank, g.deviation);
@@ -332,7 +365,7 @@ float filter_group(const PatchGroup& g) {
   for (; k + kPatches <= g.count; k += kPatches)
     combine<kPatches>(products + k * kPatchPixels, p, rank, mean, g.noisy + k * kPatchPixels);
   for (; k < g.count; ++k) combine<1>(products + k * kPatchPixels, p, rank, mean, g.noisy + k * kPatchPixels);
-  return (1.0f - 1.0f / count) * sum_lanes(squares) / kPatchPixels + 1.0f / count;
+  return (1.0f - 1.0f / count) * trace / kPatchPixels + 1.0f / count;
 }
 
 typedef float Row __attribute__((vector_size(kPatchSide * sizeof(float))));

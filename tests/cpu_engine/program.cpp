@@ -219,7 +219,8 @@ void try_patches() {
                                 fewest + static_cast<int32_t>(whole(0, 60)),
                                 one_of({0.0f, 0.5f, 2.0f, 1e30f, kInfinity}),
                                 one_of({-1.0f, 0.1f, 1.0f}),
-                                one_of({0.0f, 0.1f, 1.0f})};
+                                one_of({0.0f, 0.1f, 1.0f}),
+                                happens(0.3f)};
   const Floats result = with_any_threads([&] {
     Floats both(2 * size, kNaN);
     cpu::filter_patches(filter, both.data(), both.data() + size);

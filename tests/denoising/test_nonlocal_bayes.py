@@ -33,7 +33,9 @@ def soft_correlation() -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 33, 41), (5, 20, 9)], ids=lambda shape: "-".join(map(str, shape)))
-@pytest.mark.parametrize("shortcuts", [EVERY, {"same": 0.3, "negligible": 0.05}], ids=["none", "both"])
+@pytest.mark.parametrize(
+    "shortcuts", [EVERY, {"same": 0.3, "negligible": 0.05}, EVERY | {"steep": True}], ids=["none", "both", "steep"]
+)
 def test_agrees_with_the_twin(shape: tuple[int, int, int], shortcuts: dict[str, float]) -> None:
     rng = np.random.default_rng(sum(shape))
     correlation = np.concatenate([WHITE, soft_correlation()])[np.arange(shape[0]) % 2]  # white, soft, white ...

@@ -41,6 +41,7 @@ def strongest(x: np.ndarray, negligible: float) -> np.ndarray:
 def filter_patches(
     noisy: np.ndarray, pilot: np.ndarray, variance: np.ndarray, correlation: np.ndarray,
     *, stride: int, reach: int, fewest: int, most: int, similar: float, same: float, negligible: float,
+    steep: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     noisy, pilot, variance = (each.astype(np.float64) for each in (noisy, pilot, variance))
     channels, height, width = noisy.shape
@@ -67,10 +68,11 @@ def filter_patches(
             y_group, x_group, v_group = (view[c, ys, xs].reshape(count, -1) for view in views)
             deviation = np.sqrt(v_group.mean(0))
             signal = strongest((x_group - x_group.mean(0)) / deviation / np.sqrt(count), negligible)
-            gain = np.linalg.inv(signal + correlation[c]) @ correlation[c]
+            gain = np.eye(SIDE * SIDE) - np.linalg.inv(signal + correlation[c]) @ correlation[c]
+            gain = 3 * gain @ gain - 2 * gain @ gain @ gain if steep else gain
             centred = (y_group - y_group.mean(0)) / deviation
-            filtered = y_group - deviation * (centred @ gain)
-            own = 1 - (1 - 1 / count) * np.einsum("ij,ji->i", correlation[c], gain).mean()
+            filtered = y_group.mean(0) + deviation * (centred @ gain)
+            own = 1 / count + (1 - 1 / count) * np.trace(correlation[c] @ gain) / SIDE**2
             weight = 1 / (own + LEVERAGE_FLOOR)
             for k in range(count):
                 place = (c, slice(ys[k], ys[k] + SIDE), slice(xs[k], xs[k] + SIDE))

@@ -249,6 +249,7 @@ def filter_patches(
     similar: float,
     same: float,
     negligible: float,
+    steep: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Filter groups of similar patches with the covariance that a pilot has in them; see csrc/cpu/patches.h.
 
@@ -271,6 +272,8 @@ def filter_patches(
         reference patch gets one.
     negligible : float
         Variance of the pilot in a group, as a fraction of the noise variance, that may be neglected.
+    steep : bool
+        Whether directions stronger than the noise are kept nearly whole, and weaker ones nearly dropped.
 
     Returns
     -------
@@ -278,7 +281,7 @@ def filter_patches(
         (C, H, W) float32: the estimate, and the covariance of noise and estimate as a fraction of the noise variance.
     """
     tensors = (torch.from_numpy(np.ascontiguousarray(each)) for each in (noisy, pilot, variance, correlation))
-    estimate, leverage = ops.filter_patches(*tensors, stride, reach, fewest, most, similar, same, negligible)
+    estimate, leverage = ops.filter_patches(*tensors, stride, reach, fewest, most, similar, same, negligible, steep)
     return estimate.numpy(), leverage.numpy()
 
 
