@@ -13,10 +13,11 @@ from .. import engine
 from ..errors import StoppedError
 from ..progress import Timetable
 from .ensemble import Ensemble
+from .feedback import passes_for, refine_by_feedback
 from .fusion import fuse
 from .members import DISTURBANCE
 from .multiscale import refine_scales
-from .nonlocal_bayes import filter_tasks, refine
+from .nonlocal_bayes import PASSES, Refined, filter_tasks, refine
 from .residual import bound_residual
 from .result import Estimate, Whole
 from .uncertainty import error_variance, residual_correlation
@@ -62,8 +63,13 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
     noisy = np.where(used, planes, fused.image)
     spectrum = noise.spectrum
     if spectrum is None:
-        tasks = filter_tasks(noisy.shape)
-        refined = stage("filter", lambda: refine(noisy, fused.image, variance), tasks)
+        passes = passes_for(len(ensemble.models))
+
+        def refined_white() -> Refined:
+            first = refine(noisy, fused.image, variance)
+            return refine_by_feedback(noisy, first, fused.image, variance, counted, passes)
+
+        refined = stage("filter", refined_white, filter_tasks(noisy.shape, PASSES + passes))
     else:
         refined = stage("filter", lambda: refine_scales(noisy, fused.image, variance, spectrum))
 

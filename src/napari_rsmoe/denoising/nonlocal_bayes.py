@@ -77,6 +77,19 @@ def filter_tasks(shape: tuple[int, ...], passes: tuple[Pass, ...] = PASSES) -> i
     return max(tasks, 1)
 
 
+def has_group(shape: tuple[int, ...]) -> bool:
+    """Whether planes (C, H, W) have enough patches for one group."""
+    down, across = (length - engine.PATCH_SIDE + 1 for length in shape[1:])
+    return min(down, across) >= 1 and down * across >= FEWEST
+
+
+def floored(variance: Floats) -> Floats:
+    """Variance (C, H, W) of the noise, raised where it is so small that patches could not be divided by it."""
+    least = LEAST_VARIANCE * variance.mean((1, 2), keepdims=True) + LEAST_NOISE
+    raised: Floats = np.maximum(variance, least)
+    return raised
+
+
 def refine(
     noisy: Floats,
     pilot: Floats,
@@ -128,19 +141,16 @@ def refine(
     >>> bool(refine(noisy, flat, np.full_like(noisy, 0.01)).image.std() < 0.02)
     True
     """
-    side = engine.PATCH_SIDE
-    down, across = (length - side + 1 for length in pilot.shape[1:])
-    if min(down, across) < 1 or down * across < FEWEST:
+    if not has_group(pilot.shape):
         return Refined(pilot, np.zeros_like(pilot))
     if correlation is None:
-        correlation = np.tile(np.eye(side * side, dtype=np.float32), (len(pilot), 1, 1))
-    least = LEAST_VARIANCE * variance.mean((1, 2), keepdims=True) + LEAST_NOISE
-    image, leverage = pilot, np.zeros_like(pilot)
+        correlation = np.tile(np.eye(engine.PATCH_SIDE**2, dtype=np.float32), (len(pilot), 1, 1))
+    noise, image, leverage = floored(variance), pilot, np.zeros_like(pilot)
     for each in passes:
         image, leverage = engine.filter_patches(
             noisy,
             image,
-            np.maximum(variance, least) * np.float32(each.strength),
+            noise * np.float32(each.strength),
             correlation,
             stride=each.stride,
             reach=REACH,
