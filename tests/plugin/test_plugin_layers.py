@@ -147,7 +147,7 @@ def test_an_early_cancel_claims_no_certainty(viewer: Any, run_until: Wait, noisy
     widget.form.set({**QUICK, "models": 200})
     widget.outputs["residual"].value = True
     press(widget.run)
-    run_until(lambda: widget._run.job.progress is not None)
+    run_until(lambda: widget._run.job.progress is not None and ", model" in widget._run.job.progress.stage)
     press(widget.cancel)
     run_until(lambda: not widget.busy)
     assert widget.result.record["metrics"]["stopped"]

@@ -1,4 +1,4 @@
-"""What happens when napari first uses this plugin in a session: its keys are bound.
+"""What happens when napari first uses this plugin in a session: keys are bound, and layers get a menu.
 
 napari reads the `keybindings` of a manifest and ignores them. Its action manager, which its own keys use, also shows
 the keys of plugins in **Preferences > Shortcuts**, where the user can change them.
@@ -21,11 +21,29 @@ KEYS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
 }
 """By the name of the action: its key, its description, and what it does."""
 
+SUBMENU = "napari-rsmoe.submenu"
+"""The menu of this plugin, as the manifest names it."""
+
 
 def activate(_context: Any = None) -> None:
     """Bind the keys, if napari has a window; called by npe2 when the first command of the plugin is used."""
     if "napari.viewer" in sys.modules:
         bind_keys()
+        offer_in_context_menu()
+
+
+def offer_in_context_menu() -> None:
+    """Show the menu of this plugin in the context menu of layers, to which manifests of plugins cannot contribute."""
+    with suppress(ImportError, AttributeError):  # It is no public part of napari, and may move.
+        from app_model.types import SubmenuItem  # here: commands need no window, as the next ones
+        from napari._app_model import get_app_model
+        from napari._app_model.constants import MenuId
+
+        menus = get_app_model().menus
+        known = menus.get_menu(MenuId.LAYERLIST_CONTEXT) if MenuId.LAYERLIST_CONTEXT in menus else []
+        if not any(getattr(item, "submenu", None) == SUBMENU for item in known):
+            item = SubmenuItem(submenu=SUBMENU, title="R-SMoE", group="9_plugins")
+            menus.append_menu_items([(MenuId.LAYERLIST_CONTEXT, item)])
 
 
 def bind_keys() -> None:

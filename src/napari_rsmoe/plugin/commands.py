@@ -84,11 +84,12 @@ def _viewer(viewer: Any) -> Any:
 
 
 def _in_background(action: str, viewer: Any, show: dict[str, bool]) -> Sequence[Any]:
-    """Start a job for each selected image layer, with progress and cancel in the activity dock. Returns the jobs."""
+    """Do a job on the selected images in turn, with progress and cancel in the activity dock. Returns the jobs."""
     from napari.utils.notifications import show_error  # here: the other commands need no Qt
 
     from .widgets.memory import remembered  # here: the other commands need no Qt
     from .workers.background import BackgroundJob
+    from .workers.in_turn import run_in_turn
 
     layers = [] if viewer is None else [each for each in viewer.layers if each in viewer.layers.selection]
     images = [each for each in layers if hasattr(each, "contrast_limits") and hasattr(each, "rgb")]
@@ -100,7 +101,7 @@ def _in_background(action: str, viewer: Any, show: dict[str, bool]) -> Sequence[
     for layer in images:
         source = from_layer(layer)
         jobs.append(BackgroundJob(viewer, f"{action} {layer.name}", partial(ACTIONS[action], source, given, **show)))
-        jobs[-1].start()
+    run_in_turn(jobs)
     return jobs
 
 

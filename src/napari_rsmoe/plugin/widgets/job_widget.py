@@ -11,6 +11,7 @@ from napari.utils.notifications import notification_manager, show_error, show_in
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QSizePolicy
 
+from ...errors import StoppedError
 from ...progress import Callback
 from ...ui.jobs import Job, Outcome, plain_text
 from ...ui.kinds import Output, Parameter
@@ -31,6 +32,7 @@ from .layer_choice import LayerChoice
 from .memory import remember, remembered
 from .part import Part
 from .run import Run
+from .selected import SelectedLayers
 from .trying import Trying
 
 TICK = 50  # Milliseconds between two updates from the job.
@@ -99,6 +101,7 @@ class JobWidget(DockedWidget):
             folded=[self.again, self.previews],
         )
         self.trying = Trying(viewer, self, action)
+        self.selected = SelectedLayers(viewer, self)
         self.actions = row_of(self.trying.crop, self.trying.compare)
         self.run = PushButton(text=run_label)
         self.cancel = PushButton(
@@ -109,8 +112,9 @@ class JobWidget(DockedWidget):
         self.status = Label(value=" ")
         self.copy_python = PushButton(text="Copy as Python", tooltip="Python code that does the same.")
         self.copy_command = PushButton(text="Copy as command line", tooltip="A shell command that does the same.")
-        rows = [list(self.outputs.values()), [self.run, self.cancel], [self.progress], [self.status]]
-        rows = [*[row_of(*row) for row in rows if row], row_of(self.copy_python, self.copy_command)]
+        rows = [list(self.outputs.values()), [self.run, self.cancel], [self.selected.button]]
+        rows += [[self.progress], [self.status], [self.copy_python, self.copy_command]]
+        rows = [row_of(*row) for row in rows if row]
         rows.insert(1 if self.outputs else 0, self.actions)
         super().__init__([self.form, *rows])
         self._listen()
@@ -168,9 +172,9 @@ class JobWidget(DockedWidget):
         """Whether a job runs."""
         return self._run is not None
 
-    def source(self) -> Source:
-        """The chosen image. Raises ImageError, or ValueError if nothing is chosen."""
-        layer = self.layer.value
+    def source(self, layer: Any = None) -> Source:
+        """The chosen image, or another layer. Raises ImageError, or ValueError if nothing is chosen."""
+        layer = self.layer.value if layer is None else layer
         if layer is None:
             raise ValueError("There is no image layer; open an image first.")
         axis = None if self.channels.value in (SEPARATE, None) else int(self.channels.value)
@@ -204,6 +208,7 @@ class JobWidget(DockedWidget):
 
     def stop(self) -> None:
         """Stop the job, and keep what has been computed; if it is being stopped already, keep nothing."""
+        self.selected.clear()
         run = self._run
         if run is None:
             return
@@ -220,6 +225,7 @@ class JobWidget(DockedWidget):
     def on_close(self) -> None:
         """Stop the job, and leave nothing of it in the window."""
         self.trying.close()
+        self.selected.clear()
         run, self._run = self._run, None
         if run is not None:
             run.abandon()
@@ -233,7 +239,7 @@ class JobWidget(DockedWidget):
             self._show_stopping()
         elif job.progress is not None:
             self.progress.value = round(1000 * job.progress.fraction)
-            self.status.value = job.status
+            self.status.value = job.status + self.selected.words
         run.tick(TICK / 1000)
         self.on_progress(job)
 
@@ -243,9 +249,17 @@ class JobWidget(DockedWidget):
             return
         self._timer.stop()
         self._show_running(False)
+        self._take(run, outcome)
+        self.selected.go_on()
+
+    def _take(self, run: Run, outcome: Outcome) -> None:
+        """Add the results of a job to the viewer, or show its error."""
         if outcome.error is not None:
             if run.preview is not None:
                 run.preview.take_back()
+            if isinstance(outcome.error, StoppedError):
+                self.status.value = str(outcome.error)
+                return
             self.status.value = "Failed"
             self.tell(outcome.error)
             return
@@ -279,7 +293,7 @@ class JobWidget(DockedWidget):
         self.status.value = "Stopping: what has been computed is being put together"
 
     def _show_running(self, running: bool) -> None:
-        self.run.enabled = not running
+        self.run.enabled = self.selected.button.enabled = not running
         self.cancel.enabled = running
         self.cancel.text = CANCEL
         if running:

@@ -74,6 +74,8 @@ class Part:
         if lead and self.planes.value == ONE_PLANE:
             source = source.plane_at(plane_in_view(layer, self._viewer.dims.point))
         elif lead and self.planes.value == CHOSEN:
+            if [length for _, length in self._axes] != list(source.data.shape[:lead]):
+                raise ValueError(f"{source.name!r} has other axes than the form, whose entries are chosen.")
             texts = [str(field.value) for field in self.entries]
             source = source.entries(
                 [chosen_entries(text, n, name) for text, (name, n) in zip(texts, self._axes, strict=True)]

@@ -9,6 +9,7 @@ from typing import Any
 from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtCore import QTimer
 
+from ...errors import StoppedError
 from ...ui.jobs import Job, Outcome, plain_text
 from ..actions import Result
 from ..layers.adding import add_layers
@@ -45,6 +46,12 @@ class BackgroundJob:
         """Start the job."""
         self._timer.start()
         self.job.start()
+
+    def drop(self) -> None:
+        """Leave the job out, which has not been started."""
+        self.done = True
+        self._bar.close()
+        self.future.set_exception(StoppedError())
 
     def _finished(self, outcome: Outcome) -> None:
         self.done = True

@@ -1,0 +1,75 @@
+"""The button that does the job of a widget on all selected layers, one after the other."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import PushButton
+
+from ..layers.owned import is_ours, layer_by_id
+from ..layers.types import type_name
+from ..source import Source
+
+if TYPE_CHECKING:
+    from .job_widget import JobWidget
+
+
+class SelectedLayers:
+    """A queue of the selected image layers.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer with the layers.
+    widget : JobWidget
+        The widget whose settings are taken, as they are when the button is pressed.
+    """
+
+    def __init__(self, viewer: Any, widget: JobWidget) -> None:
+        self._viewer, self._widget = viewer, widget
+        self._waiting: deque[tuple[Source, dict[str, Any]]] = deque()
+        self.button = PushButton(
+            text="Run on all selected layers",
+            tooltip="The same for every image that is selected in the list of layers, one after the other.",
+        )  # fmt: skip
+        self.button.changed.connect(self.start)
+
+    def start(self) -> None:
+        """Process the selected images, but for results of this plugin."""
+        if self._widget.busy:
+            return
+        chosen = [
+            layer
+            for layer in self._viewer.layers
+            if layer in self._viewer.layers.selection and type_name(layer) == "Image" and not is_ours(layer)
+        ]
+        if not chosen:
+            self._widget.refuse("Select one or more images in the list of layers first (Ctrl+click adds one).")
+            return
+        try:
+            given = self._widget.given()
+            self._waiting = deque((self._widget.source(layer), given) for layer in chosen)
+        except (ValueError, RuntimeError) as error:
+            self._waiting.clear()
+            self._widget.refuse(str(error))
+            return
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Start the job on the next layer that is still there."""
+        while self._waiting:
+            source, given = self._waiting.popleft()
+            if layer_by_id(self._viewer, source.layer_id) is not None:
+                self._widget.start_on(source, given)
+                return
+
+    def clear(self) -> None:
+        """Leave out the layers that wait."""
+        self._waiting.clear()
+
+    @property
+    def words(self) -> str:
+        """How many layers wait."""
+        count = len(self._waiting)
+        return f", {count} more {'layer' if count == 1 else 'layers'} to go" if count else ""
