@@ -9,7 +9,7 @@ import pytest
 from napari_rsmoe import denoise, psnr
 from napari_rsmoe.denoising import blockwise, survey
 from napari_rsmoe.denoising.blockwise import HALO, DenoiseBlocks, surveyed
-from napari_rsmoe.denoising.lazy import split_settings
+from napari_rsmoe.denoising.options import split_settings
 from napari_rsmoe.denoising.survey import Survey
 from napari_rsmoe.errors import NotEnoughMemoryError, StoppedError
 from napari_rsmoe.image.blocks import ALIGNMENT, BlockPlan, largest_plan

@@ -13,30 +13,15 @@ from ..errors import ImageError
 from ..image.blocks import Block, BlockPlan
 from ..image.planes import Planes, check_axes
 from ..image.seams import Strip, Values, earlier, in_order, margin
-from ..noise.given import is_no_noise
 from ..notes import note
 from .blockwise import HALO, DenoiseBlocks, surveyed
-from .options import Options
+from .options import split_settings
 from .result import Denoised
 
 SMALLEST = 128
 """Side in pixels below which blocks are merged: in smaller ones the margin would be most of the work."""
 WHOLE_ONLY = ("weight", "mask", "warm_start", "neighbours", "checkpoint", "callback", "create", "average")
 """Keywords that speak of the whole image, which no block knows."""
-SELECTION = ("ignore_nan", "saturation", "below", "above", "nodata", "defects")
-"""Keywords about what is left out."""
-OPTIONS = {
-    "models": "auto", "n_kernels": "auto", "noise": "auto", "noise_factor": 1.0, "preset": "balanced",
-    "start": "content", "threshold": None, "allocation": None, "seed": 0, "device": "auto",
-}  # fmt: skip
-"""Keywords of `Options.checked`, with the defaults of `denoise`."""
-
-
-def split_settings(settings: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
-    """The options among the keywords of `denoise`, checked, and those about what is left out."""
-    options = Options.checked(**{name: settings.get(name, default) for name, default in OPTIONS.items()})
-    selection = {name: settings[name] for name in SELECTION if name in settings}
-    return options, selection | ({"defects": "keep"} if is_no_noise(options.noise) else {})
 
 
 def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:

@@ -9,7 +9,7 @@ result. An image that is no larger than the sample is its own sample.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -50,10 +50,15 @@ DENOISED = 4
 GOLDEN_STEPS = (0.7548776662466927, 0.5698402909980532)
 """Steps along y and x, as fractions of the image, between squares: those of the R2 sequence, which spreads evenly."""
 
+TRIED = 4
+"""Places tried for each square of the sample before the list of what is stored is read, which may be long."""
+
 Read = Callable[[int, Part], NDArray[Any]]
 """Reads a part of a plane, by its number: (Y, X) or (Y, X, C)."""
 Present = Callable[[int, Part], bool]
 """Whether anything is stored in a part of a plane."""
+Parts = Callable[[], Iterable[tuple[int, Part]]]
+"""The parts in which anything is stored, as numbers of planes and parts of them."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def survey(
     dtype: str,
     weight: Callable[[int, Part], dict[str, Any]] = lambda plane, part: {},
     present: Present = lambda plane, part: True,
-    timetable: Timetable | None = None,
+    parts: Parts | None = None,
 ) -> Survey:
     """Survey an image.
 
@@ -175,13 +180,15 @@ def survey(
         Keywords `weight` and `mask` of `Inputs.of` for a part of a plane.
     present : callable, optional
         Whether anything is stored in a part; parts without anything are not in the sample.
+    parts : callable, optional
+        The parts in which anything is stored, from which the sample is taken if most is missing.
 
     Raises
     ------
     EmptyPlaneError
         If nothing is there, or no pixel of the sample counts.
     """
-    places = sample_places(shape, planes, present)
+    places = sample_places(shape, planes, present, parts)
     if not places:
         raise EmptyPlaneError("The image holds nothing: all its chunks are missing.")
     squares, weights = [], []
@@ -212,25 +219,34 @@ def survey(
     return replace(found, domain=StabilisedDomain.described(found.domain.description()), dtype=kind.name)
 
 
-def sample_places(shape: tuple[int, int], planes: Sequence[int], present: Present) -> list[tuple[int, Part]]:
+def sample_places(
+    shape: tuple[int, int], planes: Sequence[int], present: Present, parts: Parts | None = None
+) -> list[tuple[int, Part]]:
     """The squares of the sample, as numbers of planes and parts of them, in which anything is stored."""
-    side = [min(SIDE, length) for length in shape]
     if len(planes) == 1 and math.prod(shape) <= SQUARES * SIDE**2:
         return [(planes[0], (slice(0, shape[0]), slice(0, shape[1])))]
+    side = [min(SIDE, length) for length in shape]
     places: list[tuple[int, Part]] = []
-    # Where most is missing, further squares are tried.
-    for k in range(64 * SQUARES):
+    for k in range(TRIED * SQUARES):
         if len(places) == SQUARES:
-            break
+            return places
         first = [
             int((0.5 + k * step) % 1 * (length - size + 1))
             for step, length, size in zip(GOLDEN_STEPS, shape, side, strict=True)
         ]
         part = (slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1]))
         plane = planes[(2 * k + 1) * len(planes) // (2 * SQUARES) % len(planes)]
-        if present(plane, part) and (plane, part) not in places:
+        if (plane, part) not in places and present(plane, part):
             places.append((plane, part))
-    return places
+    if parts is None or len(places) >= SQUARES // 2:
+        return places
+    there = list(parts())
+    chosen = [there[k * len(there) // SQUARES] for k in range(min(SQUARES, len(there)))]
+    squares = []
+    for plane, around in chosen:
+        first = [min(each.start, length - size) for each, length, size in zip(around, shape, side, strict=True)]
+        squares.append((plane, (slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1]))))
+    return squares
 
 
 def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:

@@ -175,6 +175,10 @@ class Planes:
         """Where a plane lies, as in `Plane`; nothing is read."""
         return ", ".join(f"{self.axes[k]} {i}" for k, i in zip(self.looped, self._position(number), strict=True))
 
+    def number_of(self, position: Sequence[int]) -> int:
+        """The number of the plane at a position along the axes that are iterated over."""
+        return int(np.ravel_multi_index(list(position), [self.data.shape[k] for k in self.looped])) if position else 0
+
     def _position(self, number: int) -> tuple[Any, ...]:
         return np.unravel_index(number, [self.data.shape[k] for k in self.looped])
 

@@ -100,6 +100,43 @@ def together() -> Iterator[None]:
             part.discard()
 
 
+def publish_folder(folder: Path, path: Path, before: Before = _nothing) -> None:
+    """Give a finished folder its final name, in place of a folder that has it; both lie in one file system.
+
+    Either the old or the new folder has the name at any time, and the new one is lost in no case.
+    """
+    path = _resolved(path)
+    before(folder)
+    if not path.exists():
+        folder.replace(path)
+    elif _exchange(folder, path):
+        _remove(folder)
+    else:
+        old = _beside(path, "old")
+        path.replace(old)
+        folder.replace(path)
+        _remove(old)
+
+
+@contextlib.contextmanager
+def alone(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock on a file, which is created if need be; an ImageError says `busy` if another program holds it."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ImageError(busy) from error
+        except OSError:  # Some network file systems have no locks.
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed have left in a folder; bring back what they had moved aside."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:

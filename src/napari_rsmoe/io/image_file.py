@@ -214,6 +214,11 @@ class FileArray:
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
 
     @property
+    def source(self) -> ArraySource:
+        """The array in the file."""
+        return self._array
+
+    @property
     def ndim(self) -> int:
         """Number of axes."""
         return len(self.shape)

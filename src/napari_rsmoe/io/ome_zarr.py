@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,14 +44,19 @@ def read(path: Path, how: Reading) -> ImageFile:
     ImageError
         If the folder is not a Zarr store, is damaged, or is a group of several images, which the message lists.
     """
+    if not is_store(path):
+        raise ImageError(f"{path} is not a Zarr store: it has none of {', '.join(ZARR_MARKERS)}.")
+    return read_opened(path, lambda: _open(path, allow_outside=how.allow_outside), how)
+
+
+def read_opened(path: Path, opened: Callable[[], Any], how: Reading) -> ImageFile:
+    """Do the same as `read` for a store that a function opens; `path` is its name in messages."""
 
     def damaged(error: Exception) -> ImageError:
         return ImageError(f"{path} cannot be read as Zarr: it is damaged or incomplete ({error!r}).")
 
-    if not is_store(path):
-        raise ImageError(f"{path} is not a Zarr store: it has none of {', '.join(ZARR_MARKERS)}.")
     try:
-        node = _open(path, allow_outside=how.allow_outside)
+        node = opened()
         image = _array(node, how.axes) if isinstance(node, zarr.Array) else _multiscale(path, node, how)
         array = image.pop("array")
         array.store.expect(array)
@@ -293,7 +298,7 @@ def remarks(path: Path, image: ImageFile) -> list[str]:
 def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
     """Create a Zarr store at `path`, later renamed to `target`, and yield the sink for its planes."""
     plain = _is_plain(target, image)
-    stored = image.axes if plain else _stored_axes(image.axes)
+    stored = image.axes if plain else axes_in_store(image.axes)
     sizes = image.sizes | {"C": image.sizes.get("C", image.sizes.get("S", 1))}
     arguments: dict[str, Any] = {
         "shape": tuple(sizes[axis] for axis in stored),
@@ -314,7 +319,7 @@ def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
     group.attrs["ome"] = _metadata(target, stored, image, ranges)
 
 
-def _stored_axes(axes: str) -> str:
+def axes_in_store(axes: str) -> str:
     """The order of axes that OME-Zarr requires, with colour samples as channels."""
     custom = "".join(axis for axis in axes if axis not in "TZYX")
     return stored_axes(axes, f"T{custom}ZYX").replace("S", "C")
@@ -348,6 +353,34 @@ class _Ranges:
 
 def _metadata(target: Path, stored: str, image: ImageFile, ranges: _Ranges) -> dict[str, Any]:
     """Return the OME-NGFF 0.5 metadata of an image with one resolution level."""
+    return {"version": "0.5"} | described(target.name, stored, image, ranges.found, [(1, 1)])
+
+
+def described(
+    name: str,
+    stored: str,
+    image: ImageFile,
+    ranges: Mapping[int, tuple[float, float]],
+    levels: Sequence[tuple[float, float]],
+    version: str = "0.5",
+) -> dict[str, Any]:
+    """Return the OME-NGFF metadata of an image.
+
+    Parameters
+    ----------
+    name : str
+        Name of the store.
+    stored : str
+        Axes in the order in which they are stored.
+    image : ImageFile
+        Axes, pixel sizes and other metadata.
+    ranges : mapping of int to (float, float)
+        Smallest and largest value of each channel.
+    levels : sequence of (float, float)
+        For each level of the pyramid, pixels along y and x of the image for one of its own.
+    version : {"0.4", "0.5"}
+        Version of the metadata; that of 0.4 is part of each image.
+    """
     axes = []
     for axis in stored:
         entry = {"name": axis.lower()}
@@ -360,21 +393,33 @@ def _metadata(target: Path, stored: str, image: ImageFile, ranges: _Ranges) -> d
         if unit is not None:
             entry["unit"] = unit
         axes.append(entry)
-    scale = [image.pixel_size[axis].value if axis in image.pixel_size else 1.0 for axis in stored]
-    steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
-    if image.details.position:
-        steps.append({"type": "translation", "translation": [_offset(axis, image) for axis in stored]})
     multiscale = {
-        "name": image.name or target.name.split(".")[0],
+        "name": image.name or name.split(".")[0],
         "axes": axes,
-        "datasets": [{"path": "0", "coordinateTransformations": steps}],
-    }
-    metadata: dict[str, Any] = {"version": "0.5", "multiscales": [multiscale]}
-    details, count = image.details, len(ranges.found)
+        "datasets": [
+            {"path": str(number), "coordinateTransformations": _steps(stored, image, level)}
+            for number, level in enumerate(levels)
+        ],
+    } | ({"version": "0.4"} if version == "0.4" else {})
+    metadata: dict[str, Any] = {"multiscales": [multiscale]}
+    details, count = image.details, len(ranges)
     named = image.channel_names or ("",) * count
     if (image.channel_names or details.colours or details.limits) and len(named) == count:
-        metadata["omero"] = {"channels": [_channel(named[k], k, count, ranges.found[k], details) for k in range(count)]}
+        metadata["omero"] = {"channels": [_channel(named[k], k, count, ranges[k], details) for k in range(count)]}
     return metadata
+
+
+def _steps(stored: str, image: ImageFile, level: tuple[float, float]) -> list[dict[str, Any]]:
+    """The transformations from pixels of a level to units of length."""
+    finer = dict(zip("YX", level, strict=True))
+    scale = [(image.pixel_size[a].value if a in image.pixel_size else 1.0) * finer.get(a, 1) for a in stored]
+    steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    # The first pixel of a coarser level covers several, so its centre lies further inside.
+    inside = [(finer.get(a, 1) - 1) / 2 * s / finer.get(a, 1) for a, s in zip(stored, scale, strict=True)]
+    if image.details.position or any(inside):
+        offsets = [_offset(a, image) + more for a, more in zip(stored, inside, strict=True)]
+        steps.append({"type": "translation", "translation": offsets})
+    return steps
 
 
 def _offset(axis: str, image: ImageFile) -> float:

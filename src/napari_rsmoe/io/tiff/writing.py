@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ _IMAGEJ_AXES = "TZCYXS"
 _OME_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _OME_LOOPS = "QRPAHE"  # Letters of axes besides T, Z and C that OME-XML can describe.
 _CLASSIC_LIMIT = 2**32 - 2**25  # Bytes of pixels; below, a classic TIFF has room for its tags, above, BigTIFF is used.
+TILE = 512  # Side of a tile in pixels, of files that are written tile by tile: a multiple of 16.
 _ASCII = 2  # TIFF's number of the type of texts.
 
 _EVERY_TIFF = {
@@ -147,6 +148,62 @@ def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
     pixels.flush()
     if image.details.exif and not arguments["bigtiff"]:
         exif.append_lists(path, image.details.exif)
+
+
+def write_tiles(
+    path: Path, target: Path, image: ImageFile, read: Callable[[tuple[int | slice, ...]], NDArray[Any]]
+) -> None:
+    """Write a tiled TIFF file of any size, tile after tile: OME-TIFF by its name, else with its metadata as JSON.
+
+    Parameters
+    ----------
+    path, target, image
+        As for `create`.
+    read : callable
+        Returns a part of the image for an index in the order of its axes.
+    """
+    axes = layout(image)
+    sizes = image.sizes | _samples(image, axes)
+    shape = _stored_shape(image, axes)
+    arguments: dict[str, Any] = {**_samples_arguments(axes, sizes, image), "extratags": _extra_tags(image.details)}
+    if _is_ome(target):
+        document = _ome_document(axes.translate(ome_letters(axes)), shape, image)
+        arguments |= {"metadata": None, "description": document} | _print_resolution(image.details)
+    else:
+        arguments |= _resolution(image, "plain")
+        arguments["metadata"] = {"axes": axes, **_plain_arguments(image)}
+    if image.icc_profile:
+        arguments["iccprofile"] = image.icc_profile
+    with tifffile.TiffWriter(path, bigtiff=_bytes(image) >= _CLASSIC_LIMIT, ome=False) as file:
+        file.write(
+            _tiles(axes, image, read),
+            shape=shape,
+            dtype=image.dtype,
+            tile=(TILE, TILE),
+            compression="zlib",
+            predictor=True,
+            software="napari-rsmoe",
+            **arguments,
+        )
+
+
+def _tiles(
+    axes: str, image: ImageFile, read: Callable[[tuple[int | slice, ...]], NDArray[Any]]
+) -> Iterator[NDArray[Any]]:
+    """The tiles of all planes, in the order in which TIFF stores them."""
+    letters = ["C" if letter == "S" and "S" not in image.axes else letter for letter in axes]
+    sizes = image.sizes
+    samples = letters[-1] if axes[-1] == "S" else ""
+    looped = [letter for letter in letters if letter not in ("Y", "X", samples)]
+    for place in np.ndindex(*(sizes[letter] for letter in looped)):
+        at = dict(zip(looped, place, strict=True))
+        for y in range(0, sizes["Y"], TILE):
+            for x in range(0, sizes["X"], TILE):
+                spans = {"Y": slice(y, min(y + TILE, sizes["Y"])), "X": slice(x, min(x + TILE, sizes["X"]))}
+                index = tuple(spans.get(a, at.get(a, slice(None))) for a in image.axes)
+                kept = [a for a, entry in zip(image.axes, index, strict=True) if isinstance(entry, slice)]
+                order = [kept.index(letter) for letter in letters if letter in kept]
+                yield np.ascontiguousarray(read(index).transpose(order))
 
 
 class _Signed:

@@ -1,0 +1,86 @@
+"""The end of a large job: metadata, the final names, and other formats than Zarr."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import ImageError
+from ...io.atomic import publish_folder, replacing_file
+from ...io.block_store import BlockStore
+from ...io.existing import check_replaceable, remember, this_program
+from ...io.formats import SUFFIXES
+from ...io.image_file import ImageFile
+from ...io.location import Location
+from .job import Job, JobSettings
+
+WRITTEN = ("zarr", "tiff", "npy")
+"""Formats that large images are written in."""
+
+
+def check_final(asked: JobSettings, *, overwrite: bool, maker: str | None) -> None:
+    """Raise an error, before any work, if the results cannot get their names."""
+    for name in filter(None, (asked.target, asked.std)):
+        location = Location.of(name)
+        kind = SUFFIXES.get(Path(location.last).suffix.lower())
+        if kind not in WRITTEN or (location.path is None and kind != "zarr"):
+            where = "an object store holds Zarr" if location.path is None else "accepted are .ome.zarr, .tif and .npy"
+            raise ImageError(f"{name}: large images are not written in this format; {where}.")
+        if location.path is not None:
+            if not location.path.parent.is_dir():
+                raise ImageError(
+                    f"cannot write {name}: the folder {location.path.parent} does not exist; create it first."
+                )
+            check_replaceable(location.path, maker or this_program(), overwrite=overwrite)
+        elif not overwrite and any((location / each).exists() for each in ("zarr.json", ".zattrs")):
+            raise FileExistsError(f"{name} exists. Give another name, or replace it with --overwrite.")
+
+
+def publish(job: Job, *, overwrite: bool, maker: str | None) -> None:
+    """Give finished results their names, and remove the folder of the job."""
+    low, high = job.found.layout.low, job.found.layout.high
+    names = [name for name in (job.asked.target, job.asked.std) if name is not None]
+    channels = job.planes.plane_shape[2] if len(job.planes.plane_shape) > 2 else job.image.sizes.get("C", 1)
+    for number, (store, name) in enumerate(zip(job.stores(), names, strict=True)):
+        image = job.image.like(dtype=store.dtype, same_quantity=number == 0)
+        final = Location.of(name)
+        if not store.location.exists() and final.exists():
+            continue  # The job was interrupted between the names of two results.
+        store.finish(image, dict.fromkeys(range(channels), (low, high)))
+        if final.path is not None:
+            _rename(job, store, image, final.path, maker or this_program())
+    job.folder.remove()
+
+
+def _rename(job: Job, store: BlockStore, image: ImageFile, final: Path, maker: str) -> None:
+    """Bring a finished result of this machine to its name, in its format."""
+    kind = SUFFIXES[final.suffix.lower()]
+    before: Any = lambda written: remember(final, written, maker)  # noqa: E731
+    if kind == "zarr":
+        working = store.location.path
+        assert working is not None
+        publish_folder(working, final, before)
+        return
+    with replacing_file(final, before) as temporary:
+        if kind == "tiff":
+            from ...io.tiff.writing import write_tiles  # here: it loads tifffile
+
+            write_tiles(temporary, final, image, lambda index: store.read(index))
+        else:
+            _write_npy(temporary, image, job, store)
+
+
+def _write_npy(path: Path, image: ImageFile, job: Job, store: BlockStore) -> None:
+    """Write an .npy file block by block."""
+    array: Any = np.lib.format.open_memmap(path, mode="w+", dtype=image.dtype, shape=image.shape)
+    for number in range(len(job.planes)):
+        for block in job.plan:
+            index = job.planes.index_of(number, *block.core)
+            array[index] = store.read(index)
+            array.flush()
+            with contextlib.suppress(AttributeError, OSError):  # Pages that are written need not stay in memory.
+                array._mmap.madvise(mmap.MADV_DONTNEED)

@@ -1,0 +1,296 @@
+"""A job on a large image, as it lies in a folder beside its result.
+
+The folder ``NAME.rsmoe-job`` holds
+
+* ``job.json``: the source, the settings, the blocks, and the survey of the image, exactly;
+* ``image.ome.zarr``, ``std.ome.zarr``: the results as far as they are done;
+* ``margins/``: what blocks yield beyond their cores, into which their neighbours fade;
+* ``done/``: a marker for each task that is done, with a checksum of what it has written.
+
+A job that was interrupted is taken up by the same call: tasks with a marker are not done again, and the others yield the
+same bits, as all that they depend on lies in the folder. When all are done, the results get their names, and the folder
+is removed. In an object store, which cannot rename, results are written under their names, and become images when their
+metadata are written at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from ...errors import CheckpointError, ImageError
+from ...image.blocks import SIDES, BlockPlan
+from ...image.planes import Planes
+from ...image.seams import earlier, in_order
+from ...io.block_store import BlockStore
+from ...io.image_file import ImageFile
+from ...io.lazily import Stored, open_image
+from ...io.location import Location
+from ...memory import limited, require
+from ..blockwise import HALO, DenoiseBlocks, blocks_of, memory_of_blocks, surveyed
+from ..options import EDITION, split_settings
+from ..survey import Survey
+
+FOLDER = ".rsmoe-job"
+"""Ending of the name of the folder of a job."""
+MULTIPLE = 128
+"""Number of which the sides of blocks are multiples, so that chunks fill shards."""
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What the user asks for.
+
+    Attributes
+    ----------
+    source : str
+        Path or URL of the image.
+    target : str
+        Path or URL of the result.
+    settings : mapping
+        Keywords of `napari_rsmoe.denoise` that JSON can hold; `block` among them.
+    reading : mapping
+        Keywords of `napari_rsmoe.read_image`.
+    std : str or None
+        Path or URL of the error bar; None: it is not kept.
+    independent_channels : bool
+        Whether each channel is an image of its own.
+    ome_zarr : {"0.5", "0.4"}
+        Version of OME-Zarr.
+    """
+
+    source: str
+    target: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    std: str | None = None
+    independent_channels: bool = False
+    ome_zarr: str = "0.5"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What determines the bits of the result."""
+        given = {name: value for name, value in self.settings.items() if name not in ("memory", "callback", "device")}
+        return {
+            "source": str(Location.of(self.source)),
+            "std": None if self.std is None else str(Location.of(self.std)),
+            "settings": json.loads(json.dumps(given)),
+            "reading": json.loads(json.dumps(dict(self.reading))),
+            "independent channels": self.independent_channels,
+            "ome-zarr": self.ome_zarr,
+            "edition": EDITION,
+            "version of napari-rsmoe": version("napari-rsmoe"),
+        }
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job whose image has been surveyed. Build it with `Job.begun` or `Job.opened`.
+
+    Attributes
+    ----------
+    folder : Location
+        The folder of the job.
+    asked : JobSettings
+        What the user asks for.
+    side : int
+        Side of the blocks, px.
+    found : Survey
+        The survey of the image.
+    """
+
+    folder: Location
+    asked: JobSettings
+    side: int
+    found: Survey
+
+    @classmethod
+    def begun(cls, asked: JobSettings, workers: int = 1) -> Job:
+        """Survey the image and create the folder, or take up the job that is in it.
+
+        Parameters
+        ----------
+        asked : JobSettings
+            What the user asks for.
+        workers : int
+            Number of processes that share the memory.
+
+        Raises
+        ------
+        CheckpointError
+            If the folder holds another job.
+        ImageError
+            If the image cannot be read.
+        NotEnoughMemoryError
+            If even small blocks do not fit the memory.
+        """
+        folder = folder_of(asked.target)
+        if (folder / "job.json").exists():
+            return cls.opened(folder, asked)
+        with open_image(asked.source, **asked.reading) as image:
+            planes = Planes(image.data, image.axes, independent_channels=asked.independent_channels)
+            if image.alpha:
+                raise ImageError(f"{asked.source} has an opacity, which large images may not have; save it without.")
+            options, selection = split_settings(asked.settings)
+            height, width = planes.plane_shape[:2]
+            shape, itemsize = (height, width, (*planes.plane_shape, 1)[2]), np.dtype(planes.data.dtype).itemsize
+            given = asked.settings.get("block")
+            side = given if isinstance(given, int) else None
+            with limited(asked.settings.get("memory")):
+                plan = blocks_of(shape, options, itemsize, side, MULTIPLE, workers)
+                if plan is None:
+                    plan = BlockPlan((height, width), SIDES[-1], HALO)
+                    need = memory_of_blocks(shape, options, itemsize).bytes(plan.largest)
+                    require(need, f"Denoising {height} x {width} px in blocks", "Take fewer models or preset='fast'")
+            stored = Stored(planes)
+            work = surveyed(
+                lambda number, part: planes.part(number, *part),
+                (height, width),
+                range(len(planes)),
+                options,
+                selection,
+                fill=asked.settings.get("fill", True),
+                dtype=asked.settings.get("dtype", "same"),
+                present=stored.has,
+                parts=stored.parts if stored.sparse else None,
+            )
+            job = cls(folder, asked, min(plan.side, -(-max(height, width) // MULTIPLE) * MULTIPLE), work.found)
+            for store in job.stores(image):
+                store.create(stored.fill_value or 0)
+        job._write(image)
+        return job
+
+    @classmethod
+    def opened(cls, folder: Location, asked: JobSettings | None = None) -> Job:
+        """The job in a folder; a CheckpointError if there is none, or another than the one that is asked for."""
+        content = (folder / "job.json").read()
+        if content is None:
+            raise CheckpointError(f"{folder} holds no job.")
+        try:
+            known = json.loads(content)
+            kept = JobSettings(**known["asked"])
+            job = cls(folder, kept, int(known["side"]), Survey.described(known["survey"]))
+            identity = known["identity"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{folder / 'job.json'} is damaged ({error}); delete {folder} to begin again."
+            ) from error
+        if asked is not None and asked.identity != identity:
+            differing = [name for name in identity if identity[name] != asked.identity.get(name)]
+            raise CheckpointError(
+                f"{folder} holds a job on {asked.target} that was begun with other {', '.join(differing)}. Give what "
+                "it was begun with, or delete that folder to begin again."
+            )
+        return job if asked is None else replace(job, asked=asked)
+
+    def _write(self, image: ImageFile) -> None:
+        asked = self.asked
+        known = {
+            "identity": asked.identity,
+            "asked": {
+                "source": asked.source, "target": asked.target, "settings": asked.identity["settings"],
+                "reading": dict(asked.reading), "std": asked.std, "independent_channels": asked.independent_channels,
+                "ome_zarr": asked.ome_zarr,
+            },
+            "side": self.side,
+            "survey": self.found.description(),
+            "axes": image.axes,
+            "shape": list(image.shape),
+            "began": time.time(),
+        }  # fmt: skip
+        (self.folder / "job.json").write(json.dumps(known).encode())
+
+    @cached_property
+    def image(self) -> ImageFile:
+        """The source, whose pixels are read where they are indexed."""
+        return open_image(self.asked.source, **self.asked.reading)
+
+    @cached_property
+    def planes(self) -> Planes:
+        """The planes of the source."""
+        return Planes(self.image.data, self.image.axes, independent_channels=self.asked.independent_channels)
+
+    @cached_property
+    def stored(self) -> Stored:
+        """What is stored of the source."""
+        return Stored(self.planes)
+
+    @cached_property
+    def plan(self) -> BlockPlan:
+        """The blocks of a plane."""
+        height, width = self.planes.plane_shape[:2]
+        return BlockPlan((height, width), self.side, HALO)
+
+    @cached_property
+    def work(self) -> DenoiseBlocks:
+        """How a block is denoised."""
+        options, selection = split_settings(self.asked.settings)
+        return DenoiseBlocks(options, self.found, selection, self.plan.shape, self.asked.settings.get("fill", True))
+
+    def stores(self, image: ImageFile | None = None) -> list[BlockStore]:
+        """Where results are written: the image, and the error bar if it is kept."""
+        image = self.image if image is None else image
+        names = {"image": (self.asked.target, self.found.dtype)}
+        if self.asked.std is not None:
+            names["std"] = (self.asked.std, "float32")
+        return [
+            BlockStore(
+                self.working(name, target), image.axes, tuple(image.shape), dtype, self.side, self.asked.ome_zarr
+            )
+            for name, (target, dtype) in names.items()
+        ]
+
+    def working(self, name: str, target: str) -> Location:
+        """Where a result is written while it is not finished."""
+        final = Location.of(target)
+        return final if final.path is None else self.folder / f"{name}.ome.zarr"
+
+    def __len__(self) -> int:
+        """Number of tasks of full resolution."""
+        return len(self.planes) * len(self.plan)
+
+    def tasks(self) -> Iterator[int]:
+        """Numbers of all tasks, each after those that it depends on."""
+        for plane in range(len(self.planes)):
+            for block in in_order(self.plan):
+                yield plane * len(self.plan) + block
+
+    def needs(self, task: int) -> list[int]:
+        """Tasks that must be done before a task, the latest phase first."""
+        plane, block = divmod(task, len(self.plan))
+        return [plane * len(self.plan) + each for each in earlier(self.plan, block)]
+
+    def done(self) -> set[str]:
+        """Names of the tasks that are done, of all levels."""
+        return {name.removesuffix(".json") for name in (self.folder / "done").names() if name.endswith(".json")}
+
+    def close(self) -> None:
+        """Close the source."""
+        if "image" in self.__dict__:
+            self.image.close()
+
+
+def folder_of(target: str) -> Location:
+    """The folder of the job on a result."""
+    return Location.of(target).beside(FOLDER)
+
+
+def name_of(task: int, level: int = 0) -> str:
+    """The name of a task, of which its marker is made."""
+    return f"{level}-{task:09d}"
+
+
+def checksum(arrays: Sequence[Any]) -> str:
+    """Checksum of what a task has written."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()

@@ -1,0 +1,134 @@
+"""One task of a large job: it reads its block, writes its shard, and leaves a marker."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...image.blocks import BlockPlan
+from ...image.seams import Strip, margin
+from ...io.block_store import halved
+from ...io.location import Location
+from ...notes import gathered
+from ...progress import Callback
+from .job import Job, checksum, name_of
+
+JOBS = 2
+"""Jobs that a worker keeps open."""
+
+
+@lru_cache(maxsize=JOBS)
+def _opened(folder: str, _began: bytes) -> Job:
+    return Job.opened(Location(folder))
+
+
+def job_in(folder: str) -> Job:
+    """The job in a folder, opened once in this process."""
+    location = Location(folder)
+    return _opened(folder, (location / "job.json").read() or b"")
+
+
+def do_block(job: Job, task: int, callback: Callback | None = None) -> dict[str, Any]:
+    """Denoise a block, unless nothing is stored there; write it and its marker.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    task : int
+        Number of the task.
+    callback : callable, optional
+        As for `napari_rsmoe.denoise`; a request to stop raises StoppedError, and nothing is written.
+
+    Returns
+    -------
+    dict
+        What the marker holds.
+    """
+    began = time.time()
+    number, k = divmod(task, len(job.plan))
+    block = job.plan[k]
+    if job.stored.sparse and not job.stored.has(number, block.core):
+        return _mark(job, name_of(task), {"empty": True}, began)
+    with gathered() as notes:
+        values = job.work(job.planes.part(number, *block.read), number, block, callback=callback)
+    before = [(job.plan[n % len(job.plan)], _margin(job, n)) for n in job.needs(task)]
+    made = job.work.finished(values, number, block, before)
+    _keep_margin(job, task, margin(block, job.plan.shape, values))
+    index = job.planes.index_of(number, *block.core)
+    for store, each in zip(job.stores(), made, strict=False):
+        store.write(index, job.planes.stored(each))
+    return _mark(job, name_of(task), {"checksum": checksum(made[: len(job.stores())]), "notes": notes}, began)
+
+
+def do_level(job: Job, level: int, task: int) -> dict[str, Any]:
+    """Make a block of a coarser level from the finer one; write it and its marker."""
+    began = time.time()
+    made = []
+    plan = level_plan(job, level)
+    number, k = divmod(task, len(plan))
+    block = plan[k]
+    for store in job.stores():
+        fine = store.levels[level - 1]
+        rows, columns = (
+            slice(2 * part.start, min(2 * part.stop, length)) for part, length in zip(block.core, fine, strict=True)
+        )
+        values = store.read(job.planes.index_of(number, rows, columns), level - 1)
+        kept = [axis for axis in store.axes if store.axes.index(axis) not in job.planes.looped]
+        small = halved(values, kept.index("Y"), kept.index("X"))
+        store.write(job.planes.index_of(number, *block.core), small, level)
+        made.append(small)
+    return _mark(job, name_of(task, level), {"checksum": checksum(made)}, began)
+
+
+def level_plan(job: Job, level: int) -> BlockPlan:
+    """The blocks of a coarser level."""
+    return BlockPlan(job.stores()[0].levels[level], job.side, 0)
+
+
+def wrong(job: Job, task: int) -> bool:
+    """Whether what is written for a task that is done differs from what its marker says."""
+    known = json.loads((job.folder / "done" / f"{name_of(task)}.json").read() or b"{}")
+    if known.get("empty"):
+        return False
+    number, k = divmod(task, len(job.plan))
+    index = job.planes.index_of(number, *job.plan[k].core)
+    stored = [job.planes.arranged(store.read(index)) for store in job.stores()]
+    return bool(checksum(stored) != known.get("checksum"))
+
+
+def _mark(job: Job, name: str, facts: dict[str, Any], began: float) -> dict[str, Any]:
+    marker = facts | {"began": began, "ended": time.time()}
+    (job.folder / "done" / f"{name}.json").write(json.dumps(marker).encode())
+    return marker
+
+
+def _keep_margin(job: Job, task: int, strips: Sequence[Strip]) -> None:
+    """Write the margin of a block."""
+    buffer = io.BytesIO()
+    arrays: dict[str, NDArray[Any]] = {}
+    for k, strip in enumerate(strips):
+        arrays[f"{k}-part"] = np.array([[part.start, part.stop] for part in strip.part])
+        arrays |= {f"{k}-{n}": values for n, values in enumerate(strip.values)}
+    np.savez(buffer, allow_pickle=False, **arrays)
+    (job.folder / "margins" / f"{name_of(task)}.npz").write(buffer.getvalue())
+
+
+def _margin(job: Job, task: int) -> list[Strip]:
+    """The margin of a block that is done; empty if nothing was stored there."""
+    content = (job.folder / "margins" / f"{name_of(task)}.npz").read()
+    if content is None:
+        return []
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        strips = []
+        for k in range(sum(name.endswith("-part") for name in arrays.files)):
+            rows, columns = (slice(int(first), int(end)) for first, end in arrays[f"{k}-part"])
+            strips.append(Strip((rows, columns), (arrays[f"{k}-0"], arrays[f"{k}-1"])))
+        return strips

@@ -1,0 +1,155 @@
+"""Where large images lie: a file or folder of this machine, or an object of a store that fsspec knows (``s3://``).
+
+An object store has no renaming, but writes an object as a whole; a file here is written under another name first. So no
+half file is ever seen under the final name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import zarr
+
+from ..errors import ImageError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+EXTRA = "pip install 'napari-rsmoe[remote]'"
+"""How to install what reads and writes object stores."""
+
+
+def is_url(name: object) -> bool:
+    """Whether a name is a URL such as ``s3://bucket/image.zarr``."""
+    return isinstance(name, str) and _URL.match(name) is not None
+
+
+@dataclass(frozen=True)
+class Location:
+    """A file or folder, here or in an object store.
+
+    Parameters
+    ----------
+    name : str
+        An absolute path, or a URL without a slash at its end.
+    """
+
+    name: str
+
+    @classmethod
+    def of(cls, name: str | os.PathLike[str]) -> Location:
+        """The location of a path or URL; ``file://`` URLs are paths."""
+        text = os.fspath(name)
+        if text.startswith("file://"):
+            text = url2pathname(urlsplit(text).path)
+        return cls(text.rstrip("/") if is_url(text) else str(Path(text).absolute()))
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def path(self) -> Path | None:
+        """The path of this machine; None for a URL."""
+        return None if is_url(self.name) else Path(self.name)
+
+    @property
+    def last(self) -> str:
+        """The last part of the name."""
+        return self.name.rsplit("/", 1)[-1] if self.path is None else self.path.name
+
+    def __truediv__(self, name: str) -> Location:
+        return Location(f"{self.name}/{name}")
+
+    def beside(self, ending: str) -> Location:
+        """The location in the same folder with a longer name."""
+        return Location(self.name + ending)
+
+    def read(self) -> bytes | None:
+        """The bytes of a file; None if there is none."""
+        try:
+            if self.path is not None:
+                return self.path.read_bytes()
+            system, key = _system(self.name)
+            found: bytes = system.cat_file(key)
+            return found
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, content: bytes) -> None:
+        """Write a file as a whole, in a folder that is made if need be."""
+        if self.path is None:
+            system, key = _system(self.name)
+            system.pipe_file(key, content)
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}-{threading.get_ident()}.part")
+        try:
+            part.write_bytes(content)
+            part.replace(self.path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def names(self) -> set[str]:
+        """Names of the files in a folder; none if there is no folder."""
+        try:
+            if self.path is not None:
+                return {each.name for each in os.scandir(self.path)}
+            system, key = _system(self.name)
+            system.invalidate_cache()
+            return {each.rstrip("/").rsplit("/", 1)[-1] for each in system.ls(key, detail=False)}
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+
+    def exists(self) -> bool:
+        """Whether there is a file or folder."""
+        if self.path is not None:
+            return self.path.exists()
+        system, key = _system(self.name)
+        system.invalidate_cache()
+        return bool(system.exists(key))
+
+    def remove(self) -> None:
+        """Remove a file, or a folder with all that is in it; nothing happens if there is none."""
+        if self.path is None:
+            system, key = _system(self.name)
+            with contextlib.suppress(FileNotFoundError):
+                system.rm(key, recursive=True)
+        elif self.path.is_dir():
+            shutil.rmtree(self.path)
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def store(self, *, read_only: bool = False) -> Any:
+        """The location as a store of zarr."""
+        if self.path is not None:
+            return zarr.storage.LocalStore(self.path, read_only=read_only)
+        _system(self.name)  # It says what is missing.
+        return zarr.storage.FsspecStore.from_url(self.name, read_only=read_only)
+
+
+@cache
+def _filesystem(protocol: str) -> Any:
+    """The file system of fsspec for a protocol, with the user's settings (environment and ``~/.config/fsspec``)."""
+    try:
+        import fsspec  # here: it is in an extra
+    except ImportError as error:
+        raise ImageError(f"{protocol}:// needs the packages of an extra: {EXTRA}.") from error
+    try:
+        return fsspec.filesystem(protocol)
+    except (ImportError, ValueError) as error:
+        raise ImageError(f"{protocol}:// cannot be used ({error}). For s3:// and gs://: {EXTRA}.") from error
+
+
+def _system(name: str) -> tuple[Any, str]:
+    """The file system of a URL, and the name of the file there."""
+    protocol = name.split("://", 1)[0]
+    system = _filesystem(protocol)
+    return system, system._strip_protocol(name)
