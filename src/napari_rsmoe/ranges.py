@@ -39,6 +39,8 @@ SHARPEN = Range(1e-6, 1e6)
 """Factor by which kernels shrink. Beyond, float32 overflows."""
 BLOCK = Range(32, 2**16, whole=True)
 """Side of the blocks of an image, px. Smaller ones are mostly halo; larger ones are whole images."""
+WORKERS = Range(1, 10_000, whole=True)
+"""Processes that share the blocks of an image. More than there are blocks have nothing to do."""
 THREADS = Range(1, 1024, whole=True)
 """Threads of the processor. More than it has cores only cost time."""
 NOISE_FACTOR = Range(1e-3, 1e3)

@@ -15,6 +15,7 @@ from ..image.planes import CHANNEL_AXES
 from ..io.files import read_image
 from ..ui.parameters import CHECKPOINT, DTYPE, PLANE, STACK
 from .files import Files
+from .large import Large, denoise_in_blocks, goes_in_blocks
 from .listening import Listener
 from .pairs import Pair, Target
 from .planes import Job, Result, outputs_of, planes_text, process_file, residual
@@ -39,6 +40,8 @@ class DenoiseFile:
         An image of the pixels that are left out.
     own_folders : bool
         Whether the models of each file are kept in a folder of its own within that of the checkpoint.
+    large : Large
+        How images of any size are denoised.
     unfinished : Path or None
         A folder that may keep the models of an interrupted file. It is used if no checkpoint is given, and planes are
         denoised as a whole.
@@ -49,11 +52,15 @@ class DenoiseFile:
     further: Sequence[Target] = ()
     mask: Path | None = None
     own_folders: bool = False
+    large: Large = field(default_factory=Large)
     unfinished: Path | None = None
 
     def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
         """Denoise a file; see `one_by_one.Work`."""
         given = dict(self.given)
+        if goes_in_blocks(pair, given, self.files, self.large):
+            asked = given if self.mask is None else given | {"mask": self.mask}
+            return denoise_in_blocks(pair, asked, self.files, self.large, listener)
         outputs = outputs_of(pair, self.further, dtype=given[DTYPE.name])
         own = {parameter.name: given[parameter.name] for parameter in STACK}
         series: list[Series] = []
@@ -84,7 +91,7 @@ class DenoiseFile:
             return folder
         # Imported here to save start-up time: torch takes seconds.
         from ..denoising.blockwise import fits_whole
-        from ..denoising.lazy import split_settings
+        from ..denoising.options import split_settings
 
         options, _ = split_settings(self.given)
         return self.unfinished if fits_whole((*job.pixels.shape, 1)[:3], options) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +11,40 @@ import click
 
 from ..batch.denoise import DenoiseFile
 from ..batch.files import Files
-from ..batch.pairs import Target
+from ..batch.large import Large
+from ..batch.pairs import Pair, Target
+from ..io.location import Location, is_url
 from ..ui.parameters import MASK, OUTPUTS, PARAMETERS
 from .batch import pair_up, run_batch
-from .options import Common, file_options, further_outputs, option_of, run_options, settings, source_and_target
+from .options import (
+    Common,
+    file_options,
+    further_outputs,
+    large_options,
+    names_of_source_and_target,
+    option_of,
+    run_options,
+    settings,
+)
 from .program import FILES, Verb
 
 
 @click.command("denoise", cls=Verb, options_metavar="[options]")
-@source_and_target
+@names_of_source_and_target
 @settings(PARAMETERS["denoise_stack"])
 @further_outputs(OUTPUTS["denoise"])
 @option_of(MASK, section=FILES)
 @file_options()
+@large_options
 @run_options
 def command(
-    source: Path,
+    source: str,
     target: str,
     given: dict[str, Any],
     further: list[Target],
     mask: str | None,
     files: Files,
+    large: Large,
     common: Common,
 ) -> int:
     """Remove the noise of INPUT, and write OUTPUT.
@@ -44,11 +59,43 @@ def command(
       napari-rsmoe denoise mosaic.tif clean.tif --mask gaps.png --saturation 4095
       napari-rsmoe denoise large.tif clean.tif --models 64 --checkpoint models/
       napari-rsmoe denoise folder/ cleaned/ --format tif --json
+      napari-rsmoe denoise huge.ome.zarr clean.ome.zarr --memory 4G
+      napari-rsmoe denoise s3://bucket/in.ome.zarr s3://bucket/out.ome.zarr --cluster slurm --workers 50
+      napari-rsmoe denoise huge.ome.zarr clean.ome.zarr --status
 
     Data type, value range, axes, pixel size and opacity (alpha) are kept, and pixels without data keep their value.
+    Images that do not fit the memory are denoised block by block; the same command goes on with a job that was
+    interrupted.
     """  # noqa: D301
-    pairs = pair_up("denoise", source, [Target("OUTPUT", target), *further], files.format, overwrite=files.overwrite)
+    if large.status:
+        return show_status(target, common)
+    targets = [Target("OUTPUT", target), *further]
+    if any(map(is_url, (source, *(each.given for each in targets)))):
+        pairs = [pair_of_urls("denoise", source, targets)]
+    else:
+        pairs = pair_up("denoise", Path(source), targets, files.format, overwrite=files.overwrite)
     common.prepare()
     left_out = None if mask is None else Path(mask)
-    work = DenoiseFile(given, files, further, left_out, own_folders=len(pairs) > 1)
+    work = DenoiseFile(given, files, further, left_out, own_folders=len(pairs) > 1, large=large)
     return run_batch("denoise", common, pairs, work)
+
+
+def pair_of_urls(verb: str, source: str, targets: list[Target]) -> Pair:
+    """The files of a job of which one at least lies in an object store."""
+    places: list[Any] = [Location.of(name) for name in (source, *(each.given for each in targets))]
+    if len(set(places)) < len(places):
+        raise click.UsageError("INPUT and the outputs must have different names.")
+    extras = {each.name: place for each, place in zip(targets[1:], places[2:], strict=True)}
+    return Pair(places[0], places[1], extras, f"napari-rsmoe {verb} {places[0]}")
+
+
+def show_status(target: str, common: Common) -> int:
+    """Print how much of the job on a result is done."""
+    from ..denoising.large.running import status_of  # here: torch takes seconds
+
+    found = status_of(target)
+    if common.json:
+        click.echo(json.dumps({"verb": "denoise", "output": target, **asdict(found)}))
+    else:
+        click.echo(f"{target}: {found}")
+    return 0

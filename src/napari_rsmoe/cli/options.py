@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 import click
 
 from ..batch.files import Files
+from ..batch.large import Large
 from ..batch.pairs import Target
 from ..memory import limited
 from ..ui.kinds import Choice, Flag, Output, Parameter
 from ..ui.parameters import FILES as FILE_PARAMETERS
-from ..ui.parameters import MEMORY, REPORT, THREADS, check_together
-from .program import ADVANCED, FILES, RUN, SETTINGS, Option
+from ..ui.parameters import LARGE, MEMORY, REPORT, THREADS, check_together
+from .program import ADVANCED, FILES, LARGE_IMAGES, RUN, SETTINGS, Option
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -200,6 +201,22 @@ def source_and_target(function: Function) -> Function:
             click.argument("target", metavar="OUTPUT", type=NAME),
         ],
     )
+
+
+def names_of_source_and_target(function: Function) -> Function:
+    """Add the arguments INPUT and OUTPUT as they are given: paths or URLs."""
+    return with_options(
+        function,
+        [
+            click.argument("source", metavar="INPUT", type=NAME),
+            click.argument("target", metavar="OUTPUT", type=NAME),
+        ],
+    )
+
+
+def large_options(function: Function) -> Function:
+    """Add the options about images of any size; they arrive as `large`."""
+    return _gathered(function, Large, "large", LARGE_IMAGES, LARGE)
 
 
 def report_options(function: Function) -> Function:

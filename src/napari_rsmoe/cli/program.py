@@ -39,7 +39,9 @@ NEAR = 0.6
 """Similarity of two words, from 0 to 1, above which one may have been meant by the other."""
 SEVERAL = " To process several images, put them into a folder, and give the folder as INPUT and another as OUTPUT."
 """What to do with more than one image."""
-SECTIONS = SETTINGS, ADVANCED, FILES, RUN = "Settings", "Advanced settings", "Files", "Run and report"
+SECTIONS = SETTINGS, ADVANCED, FILES, LARGE_IMAGES, RUN = (
+    "Settings", "Advanced settings", "Files", "Large images", "Run and report",
+)  # fmt: skip
 """Headings of the options in the help of a verb, in their order."""
 RENAMED = f"{__name__}.renamed"
 """Where a context keeps the earlier names of options that were used."""

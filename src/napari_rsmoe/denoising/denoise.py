@@ -11,11 +11,9 @@ import numpy as np
 import torch
 
 from .. import engine
-from ..checks import checked_flag
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
-from ..image.rounding import check_dtype_choice
 from ..memory import Memory
 from ..noise.given import Noise, is_no_noise
 from ..notes import note
@@ -216,7 +214,7 @@ def denoise(
         seed=seed,
         device=device,
     )
-    _check_result(fill, dtype)
+    making = Making(fill, dtype, callback)
     selection: dict[str, Any] = {
         "ignore_nan": ignore_nan,
         "saturation": saturation,
@@ -227,7 +225,6 @@ def denoise(
     }
     blocks = BlockChoice.of(image, channel_axis, options, block, whole=_whole_only(warm_start, checkpoint))
     if blocks is not None:
-        making = Making(fill, dtype, callback)
         return denoise_plane_in_blocks(blocks, options, selection, {"weight": weight, "mask": mask}, neighbours, making)
     inputs, times = opened(
         image, channel_axis, options, callback, lambda: Inputs.of(image, channel_axis, weight, mask=mask, **selection)
@@ -250,8 +247,8 @@ def denoise(
     task.check_start()
     check_denoising(inputs, options, task.plans)
     LOG.info("%s; %s", observation.described, task.described)
-    noisy = observation.noise.sigma > 0
-    times.replan(expected_seconds(shape, task.plans, task.settings.iterations, measured=measured, noisy=noisy))
+    steps, noisy = task.settings.iterations, observation.noise.sigma > 0
+    times.replan(expected_seconds(shape, task.plans, steps, measured=measured, noisy=noisy))
 
     def run(device: torch.device) -> Ensemble:
         kept = None if checkpoint is None else Checkpoint(checkpoint, task.description(device))
@@ -267,12 +264,6 @@ def _whole_only(warm_start: Any, checkpoint: Any) -> list[str]:
     """The keywords that are given and that only an image that is denoised as a whole can have."""
     given = {"warm_start": warm_start, "checkpoint": checkpoint}
     return [name for name, value in given.items() if value is not None]
-
-
-def _check_result(fill: bool, dtype: str) -> None:
-    """Raise a ValueError if one of the options of the result is not accepted."""
-    checked_flag(fill, "fill")
-    check_dtype_choice(dtype)
 
 
 def _as_given(inputs: Inputs) -> Denoised:

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import checked_flag
 from ..errors import ImageError, StoppedError
 from ..image.blocks import SIDES, BlockPlan, Part, checked_block
 from ..image.format import ChannelAxis, check_type, find_channels, refuse_mask
 from ..image.inputs import Inputs
 from ..image.other_arrays import plain
 from ..image.planes import Planes
+from ..image.rounding import check_dtype_choice
 from ..image.seams import Strip, earlier, in_order, margin
 from ..memory import require
 from ..notes import gathered, note
@@ -117,11 +119,16 @@ class BlockChoice:
 
 @dataclass(frozen=True)
 class Making:
-    """How a result is made; attributes as the keywords of `denoise`."""
+    """How a result is made; attributes as the keywords of `denoise`. A ValueError if one is not accepted."""
 
     fill: bool
     dtype: str
     callback: Callback | None
+
+    def __post_init__(self) -> None:
+        """Check the attributes."""
+        checked_flag(self.fill, "fill")
+        check_dtype_choice(self.dtype)
 
 
 def denoise_plane_in_blocks(

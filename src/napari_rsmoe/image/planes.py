@@ -210,10 +210,11 @@ class Planes:
         best = sorted(long, key=lambda letter: {"T": 0, "Z": 1}.get(letter, 2))
         return self.axes.index(best[0]) if best else None
 
-    def neighbour_number(self, plane: Plane, axis: int, offset: int) -> int | None:
+    def neighbour_number(self, plane: Plane | int, axis: int, offset: int) -> int | None:
         """Number of the plane `offset` steps further along an axis that is iterated over, or None beyond the ends."""
+        number = plane.number if isinstance(plane, Plane) else plane
         sizes = [self.data.shape[k] for k in self.looped]
-        position = [int(i) for i in self._position(plane.number)]
+        position = [int(i) for i in self._position(number)]
         moved = self.looped.index(axis)
         position[moved] += offset
         return int(np.ravel_multi_index(position, sizes)) if 0 <= position[moved] < sizes[moved] else None

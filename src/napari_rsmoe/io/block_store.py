@@ -118,7 +118,7 @@ class BlockStore:
         """Describe the arrays as one image, with the metadata of `image`, after which viewers see it."""
         first = self.levels[0]
         factors = [(first[0] / height, first[1] / width) for height, width in self.levels]
-        metadata = described(self.location.last, self.stored, image, ranges, factors, self.version)
+        metadata = described(self.location.name, self.stored, image, ranges, factors, self.version)
         if self.version == "0.4":
             (self.location / ".zattrs").write(json.dumps(metadata).encode())
             (self.location / ".zgroup").write(b'{"zarr_format": 2}')
@@ -144,5 +144,5 @@ def halved(values: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
 
 def check_target(location: Location) -> None:
     """Raise an ImageError if images cannot be written there."""
-    if not location.last.lower().endswith(".zarr"):
+    if not location.name.lower().endswith(".zarr"):
         raise ImageError(f"{location} must be an OME-Zarr store, whose name ends in .ome.zarr or .zarr.")

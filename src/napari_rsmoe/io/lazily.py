@@ -40,7 +40,7 @@ def open_image(name: str | os.PathLike[str], **reading: Any) -> ImageFile:
     location = Location.of(name)
     if location.path is not None:
         return read_image(location.path, lazy=True, **reading)
-    last = location.last.lower()
+    last = location.name.lower()
     if any(last.endswith(suffix) for suffix in READABLE) and not last.endswith(".zarr"):
         import fsspec  # here: it is in an extra
 

@@ -18,8 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import zarr
-
 from ..errors import ImageError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -38,11 +36,11 @@ class Location:
 
     Parameters
     ----------
-    name : str
+    text : str
         An absolute path, or a URL without a slash at its end.
     """
 
-    name: str
+    text: str
 
     @classmethod
     def of(cls, name: str | os.PathLike[str]) -> Location:
@@ -53,31 +51,31 @@ class Location:
         return cls(text.rstrip("/") if is_url(text) else str(Path(text).absolute()))
 
     def __str__(self) -> str:
-        return self.name
+        return self.text
 
     @property
     def path(self) -> Path | None:
         """The path of this machine; None for a URL."""
-        return None if is_url(self.name) else Path(self.name)
+        return None if is_url(self.text) else Path(self.text)
 
     @property
-    def last(self) -> str:
+    def name(self) -> str:
         """The last part of the name."""
-        return self.name.rsplit("/", 1)[-1] if self.path is None else self.path.name
+        return self.text.rsplit("/", 1)[-1] if self.path is None else self.path.name
 
     def __truediv__(self, name: str) -> Location:
-        return Location(f"{self.name}/{name}")
+        return Location(f"{self.text}/{name}")
 
     def beside(self, ending: str) -> Location:
         """The location in the same folder with a longer name."""
-        return Location(self.name + ending)
+        return Location(self.text + ending)
 
     def read(self) -> bytes | None:
         """The bytes of a file; None if there is none."""
         try:
             if self.path is not None:
                 return self.path.read_bytes()
-            system, key = _system(self.name)
+            system, key = _system(self.text)
             found: bytes = system.cat_file(key)
             return found
         except (FileNotFoundError, NotADirectoryError):
@@ -86,7 +84,7 @@ class Location:
     def write(self, content: bytes) -> None:
         """Write a file as a whole, in a folder that is made if need be."""
         if self.path is None:
-            system, key = _system(self.name)
+            system, key = _system(self.text)
             system.pipe_file(key, content)
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +100,7 @@ class Location:
         try:
             if self.path is not None:
                 return {each.name for each in os.scandir(self.path)}
-            system, key = _system(self.name)
+            system, key = _system(self.text)
             system.invalidate_cache()
             return {each.rstrip("/").rsplit("/", 1)[-1] for each in system.ls(key, detail=False)}
         except (FileNotFoundError, NotADirectoryError):
@@ -112,14 +110,14 @@ class Location:
         """Whether there is a file or folder."""
         if self.path is not None:
             return self.path.exists()
-        system, key = _system(self.name)
+        system, key = _system(self.text)
         system.invalidate_cache()
         return bool(system.exists(key))
 
     def remove(self) -> None:
         """Remove a file, or a folder with all that is in it; nothing happens if there is none."""
         if self.path is None:
-            system, key = _system(self.name)
+            system, key = _system(self.text)
             with contextlib.suppress(FileNotFoundError):
                 system.rm(key, recursive=True)
         elif self.path.is_dir():
@@ -129,10 +127,12 @@ class Location:
 
     def store(self, *, read_only: bool = False) -> Any:
         """The location as a store of zarr."""
+        import zarr  # Imported here to save start-up time: every command knows locations.
+
         if self.path is not None:
             return zarr.storage.LocalStore(self.path, read_only=read_only)
-        _system(self.name)  # It says what is missing.
-        return zarr.storage.FsspecStore.from_url(self.name, read_only=read_only)
+        _system(self.text)  # It says what is missing.
+        return zarr.storage.FsspecStore.from_url(self.text, read_only=read_only)
 
 
 @cache

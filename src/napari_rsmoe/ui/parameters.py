@@ -661,6 +661,38 @@ FILES: tuple[Parameter, ...] = (
     OVERWRITE,
 )
 """How the command line reads and writes images."""
+CLUSTER = Text(
+    name="cluster",
+    label="Cluster",
+    help="Denoise block by block on the workers of Dask: local (processes of this machine), slurm, pbs or lsf (jobs of "
+    "a batch system), or the address of a scheduler, such as tcp://host:8786.",
+    default=None,
+    automatic=Automatic(None, "this process"),
+    what="ADDRESS|local|slurm",
+)
+WORKERS = IntParameter(
+    name="workers",
+    label="Workers",
+    help="How many processes or jobs of the cluster work. The result does not depend on it.",
+    default=1,
+    **ranges.WORKERS.ends,
+)
+STATUS = Flag(
+    name="status",
+    label="Status",
+    help="Say how much of the job on OUTPUT is done and how long it will take, and do nothing else.",
+    default=False,
+)
+OME_ZARR = Choice(
+    name="ome_zarr",
+    label="OME-Zarr",
+    help="Version of OME-Zarr that is written block by block: 0.5 with shards, or 0.4 for older programs.",
+    default="0.5",
+    choices=("0.5", "0.4"),
+    what="VERSION",
+)
+LARGE: tuple[Parameter, ...] = (CLUSTER, WORKERS, STATUS, OME_ZARR)
+"""How the command line denoises images of any size."""
 LOG_LEVEL = Choice(
     name="log_level",
     label="Messages",

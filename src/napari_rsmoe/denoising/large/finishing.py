@@ -26,7 +26,7 @@ def check_final(asked: JobSettings, *, overwrite: bool, maker: str | None) -> No
     """Raise an error, before any work, if the results cannot get their names."""
     for name in filter(None, (asked.target, asked.std)):
         location = Location.of(name)
-        kind = SUFFIXES.get(Path(location.last).suffix.lower())
+        kind = SUFFIXES.get(Path(location.name).suffix.lower())
         if kind not in WRITTEN or (location.path is None and kind != "zarr"):
             where = "an object store holds Zarr" if location.path is None else "accepted are .ome.zarr, .tif and .npy"
             raise ImageError(f"{name}: large images are not written in this format; {where}.")

@@ -7,10 +7,10 @@ The folder ``NAME.rsmoe-job`` holds
 * ``margins/``: what blocks yield beyond their cores, into which their neighbours fade;
 * ``done/``: a marker for each task that is done, with a checksum of what it has written.
 
-A job that was interrupted is taken up by the same call: tasks with a marker are not done again, and the others yield the
-same bits, as all that they depend on lies in the folder. When all are done, the results get their names, and the folder
-is removed. In an object store, which cannot rename, results are written under their names, and become images when their
-metadata are written at the end.
+A job that was interrupted is taken up by the same call: tasks with a marker are not done again, and the others yield
+the same bits, as all that they depend on lies in the folder. When all are done, the results get their names, and the
+folder is removed. In an object store, which cannot rename, results are written under their names, and become images
+when their metadata are written at the end.
 """
 
 from __future__ import annotations
@@ -267,6 +267,17 @@ class Job:
         """Tasks that must be done before a task, the latest phase first."""
         plane, block = divmod(task, len(self.plan))
         return [plane * len(self.plan) + each for each in earlier(self.plan, block)]
+
+    def neighbours(self, number: int) -> list[int]:
+        """Numbers of the planes that are averaged with a plane, the nearest first."""
+        given = self.asked.settings.get("average", 0)
+        average = given if isinstance(given, int) else 0
+        axis = self.planes.neighbour_axis(self.asked.settings.get("along")) if average else None
+        if axis is None:
+            return []
+        offsets = (sign * distance for distance in range(1, average + 1) for sign in (-1, 1))
+        found = (self.planes.neighbour_number(number, axis, offset) for offset in offsets)
+        return [each for each in found if each is not None]
 
     def done(self) -> set[str]:
         """Names of the tasks that are done, of all levels."""

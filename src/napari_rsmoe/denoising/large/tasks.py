@@ -57,8 +57,9 @@ def do_block(job: Job, task: int, callback: Callback | None = None) -> dict[str,
     block = job.plan[k]
     if job.stored.sparse and not job.stored.has(number, block.core):
         return _mark(job, name_of(task), {"empty": True}, began)
+    others = [job.planes.part(each, *block.read) for each in job.neighbours(number)]
     with gathered() as notes:
-        values = job.work(job.planes.part(number, *block.read), number, block, callback=callback)
+        values = job.work(job.planes.part(number, *block.read), number, block, None, others, callback)
     before = [(job.plan[n % len(job.plan)], _margin(job, n)) for n in job.needs(task)]
     made = job.work.finished(values, number, block, before)
     _keep_margin(job, task, margin(block, job.plan.shape, values))

@@ -1,0 +1,108 @@
+"""Denoise files of any size block by block, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ImageError
+from ..image.planes import Planes
+from ..io.files import read_image
+from ..io.formats import SUFFIXES
+from ..io.location import is_url
+from ..ui.parameters import CHECKPOINT, PLANE, STACK
+from .files import Files
+from .listening import Listener
+from .pairs import Pair
+
+FORMATS = ("zarr", "tiff", "npy")
+"""Formats that are written block by block."""
+
+
+@dataclass(frozen=True)
+class Large:
+    """The options about images of any size; see `napari_rsmoe.ui.parameters.LARGE`.
+
+    Parameters
+    ----------
+    cluster : str or None
+        Where blocks are worked on; None: in this process.
+    workers : int
+        Number of processes or jobs of the cluster.
+    status : bool
+        Whether only the state of the job is asked for.
+    ome_zarr : str
+        Version of OME-Zarr.
+    """
+
+    cluster: str | None = None
+    workers: int = 1
+    status: bool = False
+    ome_zarr: str = "0.5"
+
+
+def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: Large) -> bool:
+    """Whether a file is denoised from store to store: on request, or as its planes do not fit the memory."""
+    # Imported here to save start-up time: torch takes seconds.
+    from ..denoising.blockwise import fits_whole
+    from ..denoising.large.job import folder_of
+    from ..denoising.options import split_settings
+
+    if is_url(str(pair.source)) or is_url(str(pair.target)) or large.cluster is not None:
+        return True
+    if SUFFIXES.get(Path(pair.target.name).suffix.lower()) not in FORMATS or set(pair.extras) - {"std"}:
+        return False
+    if isinstance(given["block"], int) or (folder_of(str(pair.target)) / "job.json").exists():
+        return True
+    with read_image(pair.source, lazy=True, **files.reading()) as image:
+        shape = Planes(image.data, image.axes, independent_channels=files.independent_channels).plane_shape
+        return not (image.alpha or fits_whole((*shape, 1)[:3], split_settings(given)[0]))
+
+
+def denoise_in_blocks(
+    pair: Pair, given: Mapping[str, Any], files: Files, large: Large, listener: Listener
+) -> dict[str, Any]:
+    """Denoise a file from store to store, or go on; see `one_by_one.Work`."""
+    # Imported here to save start-up time: torch takes seconds.
+    from ..denoising.large.cluster import workers_of
+    from ..denoising.large.job import JobSettings
+    from ..denoising.large.running import denoise_large
+
+    others = [f"--{name}" for name in pair.extras if name != "std"] + [
+        f"--{name}" for name in (CHECKPOINT.name, "mask") if given.get(name) is not None
+    ]
+    if others:
+        raise ImageError(f"{', '.join(others)} cannot be given for images that are denoised block by block.")
+    names = {parameter.name for parameter in (*PLANE, *STACK)} - {CHECKPOINT.name, "warm_start"}
+    std = pair.extras.get("std")
+    asked = JobSettings(
+        str(pair.source),
+        str(pair.target),
+        {name: value for name, value in given.items() if name in names},
+        files.reading(),
+        None if std is None else str(std),
+        files.independent_channels,
+        large.ome_zarr,
+    )
+    with contextlib.ExitStack() as stack:
+        runner = None
+        if large.cluster is not None:
+            runner = stack.enter_context(workers_of(large.cluster, large.workers))
+        job = denoise_large(
+            asked,
+            runner=runner,
+            workers=large.workers if large.cluster == "local" else 1,
+            overwrite=files.overwrite,
+            maker=pair.maker or None,
+            callback=listener.callback(),
+        )
+    noise = job.found.noise
+    return {
+        "summary": f"{len(job)} blocks of {job.side} px, noise {noise:.4g}",
+        "blocks": len(job),
+        "block": job.side,
+        "noise": noise,
+    }
