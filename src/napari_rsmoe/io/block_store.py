@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,17 @@ class BlockStore:
     def array(self, level: int = 0) -> Any:
         """The array of a level."""
         return zarr.open_array(self.location.store(), path=str(level), mode="r+")
+
+    def has(self, index: Sequence[int | slice], level: int = 0) -> bool:
+        """Whether anything has been written to a part; index in the order of the axes of the image."""
+        array, own = self.array(level), self.axes.replace("S", "C")
+        sizes = array.shards or array.chunks
+        ranges = []
+        for axis, length, size in zip(self.stored, array.shape, sizes, strict=True):
+            entry = index[own.index(axis)]
+            first, end = (entry, entry + 1) if isinstance(entry, int) else entry.indices(length)[:2]
+            ranges.append(range(first // size, -(-end // size)))
+        return any((self.location / f"{level}/{array.metadata.encode_chunk_key(k)}").exists() for k in product(*ranges))
 
     def write(self, index: Sequence[int | slice], values: NDArray[Any], level: int = 0) -> None:
         """Write a block; index and values are in the order of the axes of the image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from itertools import product
@@ -56,6 +57,10 @@ def open_image(name: str | os.PathLike[str], **reading: Any) -> ImageFile:
         raise ImageError(f"{location} cannot be read: {error or 'there is no such store'}.") from error
 
 
+FEW = 64
+"""Chunks that are asked for one by one. For more the list of all chunks is read, once."""
+
+
 class Stored:
     """Which parts of an image are stored: the chunks of a sparse Zarr array may be missing.
 
@@ -88,6 +93,8 @@ class Stored:
         for entry, length, size in zip(index, self._array.shape, self._size, strict=True):
             first, end = (entry, entry + 1) if isinstance(entry, int) else entry.indices(length)[:2]
             ranges.append(range(first // size, -(-end // size)))
+        if math.prod(map(len, ranges)) > FEW:
+            self._listed()
         return any(self._exists(place) for place in product(*ranges))
 
     def parts(self) -> Iterator[tuple[int, Part]]:

@@ -59,7 +59,8 @@ def read_opened(path: Path, opened: Callable[[], Any], how: Reading) -> ImageFil
         node = opened()
         image = _array(node, how.axes) if isinstance(node, zarr.Array) else _multiscale(path, node, how)
         array = image.pop("array")
-        array.store.expect(array)
+        if hasattr(array.store, "expect"):
+            array.store.expect(array)
         unit = getattr(array, "shards", None) or array.chunks
         source = FileArray(array, damaged, unit=tuple(unit), path=path)
     except (ImageError, OSError, MemoryError):

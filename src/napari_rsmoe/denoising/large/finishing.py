@@ -16,7 +16,7 @@ from ...io.existing import check_replaceable, remember, this_program
 from ...io.formats import SUFFIXES
 from ...io.image_file import ImageFile
 from ...io.location import Location
-from .job import Job, JobSettings
+from .job import Job, JobSettings, folder_of
 
 WRITTEN = ("zarr", "tiff", "npy")
 """Formats that large images are written in."""
@@ -36,6 +36,8 @@ def check_final(asked: JobSettings, *, overwrite: bool, maker: str | None) -> No
                     f"cannot write {name}: the folder {location.path.parent} does not exist; create it first."
                 )
             check_replaceable(location.path, maker or this_program(), overwrite=overwrite)
+        elif (folder_of(asked.target) / "job.json").exists():
+            continue  # The job was interrupted, and goes on.
         elif not overwrite and any((location / each).exists() for each in ("zarr.json", ".zattrs")):
             raise FileExistsError(f"{name} exists. Give another name, or replace it with --overwrite.")
 

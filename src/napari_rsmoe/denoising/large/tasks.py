@@ -81,7 +81,10 @@ def do_level(job: Job, level: int, task: int) -> dict[str, Any]:
         rows, columns = (
             slice(2 * part.start, min(2 * part.stop, length)) for part, length in zip(block.core, fine, strict=True)
         )
-        values = store.read(job.planes.index_of(number, rows, columns), level - 1)
+        finer = job.planes.index_of(number, rows, columns)
+        if not store.has(finer, level - 1):
+            continue
+        values = store.read(finer, level - 1)
         kept = [axis for axis in store.axes if store.axes.index(axis) not in job.planes.looped]
         small = halved(values, kept.index("Y"), kept.index("X"))
         store.write(job.planes.index_of(number, *block.core), small, level)

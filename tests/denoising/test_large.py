@@ -1,0 +1,240 @@
+"""Large images from store to store: resumed with the same bits, on workers of Dask, and in an object store."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from napari_rsmoe import ImageError, PixelSize, StoppedError, read_image, write_image
+from napari_rsmoe.denoising.large import tasks
+from napari_rsmoe.denoising.large.cluster import Workers
+from napari_rsmoe.denoising.large.job import Job, JobSettings, folder_of, name_of
+from napari_rsmoe.denoising.large.running import denoise_large, status_of
+from napari_rsmoe.errors import CheckpointError
+from napari_rsmoe.image.seams import earlier, in_order
+from napari_rsmoe.io.lazily import open_image
+
+TINY = {"preset": "fast", "models": 1, "noise": 10.0, "n_kernels": 60, "block": 32}
+
+
+def picture(height=70, width=60):
+    y, x = np.mgrid[:height, :width]
+    clean = 100 + 50 * np.sin(x / 9) * np.cos(y / 7)
+    return (clean + np.random.default_rng(0).normal(0, 10, clean.shape)).clip(0).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    path = tmp_path_factory.mktemp("large") / "in.ome.tif"
+    size = PixelSize(0.5, "micrometer")
+    write_image(path, picture(), pixel_size={"Y": size, "X": size})
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(source):
+    """The result of a job that was not interrupted."""
+    target = source.with_name("whole.ome.zarr")
+    denoise_large(JobSettings(str(source), str(target), TINY, std=str(source.with_name("std.npy"))))
+    return read_image(target).numpy()
+
+
+def settings(source, target, **more):
+    return JobSettings(str(source), str(target), TINY | more)
+
+
+def test_the_result_is_the_image_with_its_metadata_in_every_format(source, expected, tmp_path):
+    assert np.square(expected - picture().astype(float)).mean() < 150
+    assert np.load(source.with_name("std.npy")).shape == expected.shape
+    for name in ("a.ome.tif", "b.npy"):
+        denoise_large(settings(source, tmp_path / name))
+        image = read_image(tmp_path / name)
+        np.testing.assert_array_equal(image.numpy(), expected)
+        assert name == "b.npy" or image.pixel_size["X"] == PixelSize(0.5, "micrometer")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.tif", "b.npy"]
+    with pytest.raises(ImageError, match="accepted are"):
+        denoise_large(settings(source, tmp_path / "c.png"))
+
+
+def test_chunks_shards_and_pyramid_of_both_versions(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_rsmoe.io.block_store.SMALLEST_LEVEL", 40)
+    film = np.stack([np.stack([picture(), picture()[::-1]])] * 2)  # (T, C, Y, X)
+    write_image(tmp_path / "in.ome.zarr", film, axes="TCYX")
+    for version in ("0.5", "0.4"):
+        target = tmp_path / f"v{version}.ome.zarr"
+        denoise_large(JobSettings(str(tmp_path / "in.ome.zarr"), str(target), TINY, ome_zarr=version))
+        group = zarr.open_group(target, mode="r")
+        assert group.metadata.consolidated_metadata is not None
+        assert group["0"].shards == ((1, 2, 32, 32) if version == "0.5" else None)
+        assert (group["0"].shape, group["1"].shape) == ((2, 2, 70, 60), (2, 2, 35, 30))
+        fine, coarse = np.asarray(group["0"][1, 1]), np.asarray(group["1"][1, 1])
+        np.testing.assert_array_equal(coarse, np.rint(fine.reshape(35, 2, 30, 2).mean((1, 3))).astype(np.uint16))
+        attributes = group.attrs.asdict()
+        scales = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
+        assert [level["coordinateTransformations"][0]["scale"][-1] for level in scales] == [1, 2]
+        assert read_image(target).axes == "TCYX"
+
+
+def test_a_stopped_job_goes_on_with_the_same_bits(source, expected, tmp_path):
+    target, seen = tmp_path / "out.ome.zarr", []
+
+    def stop(progress):
+        seen.append(progress.stage)
+        return progress.step >= 2 * progress.total / 6
+
+    with pytest.raises(StoppedError):
+        denoise_large(settings(source, target), callback=stop)
+    assert not target.exists()
+    status = status_of(str(target))
+    assert 1 <= status.done < status.total == 6
+    assert "min" in str(status)
+    assert status.seconds is not None
+    before = {path.name: path.stat().st_mtime_ns for path in (folder_of(str(target)).path / "done").iterdir()}
+    with pytest.raises(CheckpointError, match="begun with other settings"):
+        denoise_large(settings(source, target, seed=3))
+    job = Job.opened(folder_of(str(target)))
+    assert [tasks.wrong(job, task) for task in range(6) if name_of(task) in job.done()] == [False] * len(before)
+    job.stores()[0].write((slice(0, 1), slice(0, 1)), np.array([[7]]))
+    assert tasks.wrong(job, 0)
+    job.stores()[0].write((slice(0, 1), slice(0, 1)), expected[:1, :1])
+    done = []
+    denoise_large(settings(source, target), callback=lambda progress: done.append(progress.stage))
+    np.testing.assert_array_equal(read_image(target).numpy(), expected)
+    assert f"block {len(before) + 1} of 6" in done[0]
+    assert str(status_of(str(target))) == "finished"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.ome.zarr"]
+    with pytest.raises(ImageError, match="no job"):
+        status_of(str(tmp_path / "other.zarr"))
+
+
+def test_killed_jobs_go_on(source, expected, tmp_path):
+    """The program is killed when some blocks are done, and the same call finishes the job."""
+    target = tmp_path / "out.ome.zarr"
+    code = (
+        "import sys; from napari_rsmoe.denoising.large.job import JobSettings as J\n"
+        "from napari_rsmoe.denoising.large.running import denoise_large\n"
+        f"denoise_large(J({str(source)!r}, {str(target)!r}, {TINY!r}))"
+    )
+    program = subprocess.Popen([sys.executable, "-c", code])
+    done = folder_of(str(target)).path / "done"
+    while program.poll() is None and not (done.exists() and any(done.iterdir())):
+        time.sleep(0.005)
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    denoise_large(settings(source, target))
+    np.testing.assert_array_equal(read_image(target).numpy(), expected)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_disk_is_named_and_the_job_goes_on(source, expected, tmp_path, monkeypatch, number):
+    target, written = tmp_path / "out.ome.zarr", []
+    keep = tasks._mark
+
+    def fail(*given):
+        if len(written) == 2:
+            raise OSError(number, os.strerror(number))
+        written.append(given)
+        return keep(*given)
+
+    monkeypatch.setattr(tasks, "_mark", fail)
+    with pytest.raises(ImageError, match=r"(make room|only be read).*goes on where it was"):
+        denoise_large(settings(source, target))
+    monkeypatch.undo()
+    assert status_of(str(target)).done == 2
+    denoise_large(settings(source, target))
+    np.testing.assert_array_equal(read_image(target).numpy(), expected)
+
+
+def test_missing_chunks_are_skipped(tmp_path):
+    """Most of a huge image is missing: the sample comes from what is there, and nothing is written elsewhere."""
+    side = 2**12
+    array = zarr.create_array(
+        tmp_path / "in.zarr", shape=(side, side), chunks=(50, 50), dtype="uint16", fill_value=5,
+        dimension_names=["y", "x"],
+    )  # fmt: skip
+    array[3000:3050, 2100:2150] = picture()[:50, :50]
+    began = time.process_time()
+    target = tmp_path / "out.zarr"
+    job = denoise_large(settings(tmp_path / "in.zarr", target, block=256, n_kernels=1000))
+    assert (len(job), job.side) == (256, 256)
+    assert time.process_time() - began < 20
+    result = zarr.open(target)["0"]
+    assert (np.asarray(result[:100, :100]) == 5).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_workers_of_dask_yield_the_same_bits_and_see_few_tasks_at_once(source, expected, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(2, processes=False, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        workers = Workers(client, threads=1, most=3)
+        known = []
+        submit = client.submit
+        client.submit = lambda *given, **more: known.append(len(cluster.scheduler.tasks)) or submit(*given, **more)
+        denoise_large(settings(source, tmp_path / "out.ome.zarr"), runner=workers)
+    np.testing.assert_array_equal(read_image(tmp_path / "out.ome.zarr").numpy(), expected)
+    assert max(known) <= 4
+
+
+def test_an_object_store_is_read_and_written(source, expected, tmp_path, monkeypatch):
+    pytest.importorskip("s3fs")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        import s3fs
+
+        system = s3fs.S3FileSystem(skip_instance_cache=True)
+        system.mkdir("bucket")
+        zarr_source = tmp_path / "in.ome.zarr"
+        write_image(zarr_source, read_image(source))
+        system.put(str(zarr_source), "bucket/in.ome.zarr", recursive=True)
+        target = "s3://bucket/out.ome.zarr"
+        asked = JobSettings("s3://bucket/in.ome.zarr", target, TINY)
+
+        with pytest.raises(StoppedError):
+            denoise_large(asked, callback=lambda progress: progress.step >= 2 * progress.total / 6)
+        assert json.loads(system.cat("bucket/out.ome.zarr/zarr.json"))["attributes"] == {}  # It is no image yet.
+        assert 1 <= status_of(target).done < 6
+        denoise_large(asked)
+        np.testing.assert_array_equal(open_image(target).numpy(), expected)
+        assert json.loads(system.cat("bucket/out.ome.zarr/zarr.json"))["attributes"]["ome"]["version"] == "0.5"
+        assert not system.exists("bucket/out.ome.zarr.rsmoe-job")
+        with pytest.raises(FileExistsError, match="overwrite"):
+            denoise_large(asked)
+    finally:
+        server.stop()
+
+
+def test_the_order_and_the_needs_of_many_blocks():
+    from napari_rsmoe.image.blocks import BlockPlan
+
+    plan = BlockPlan((500, 700), 100, 32)
+    seen = set()
+    for number in in_order(plan):
+        assert seen.issuperset(earlier(plan, number))
+        seen.add(number)
+    assert seen == set(range(len(plan)))
+
+
+def test_a_local_path_may_be_a_url(source, expected, tmp_path):
+    target = Path(tmp_path / "out.ome.zarr")
+    denoise_large(JobSettings(source.as_uri(), target.as_uri(), TINY))
+    np.testing.assert_array_equal(read_image(target).numpy(), expected)
