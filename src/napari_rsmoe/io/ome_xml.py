@@ -2,7 +2,8 @@
 
 A new description is made by tifffile for the pixels that are written. If the image was read with a description, that
 one is kept, with its instruments, wavelengths, times of planes and annotations, and only what speaks of the pixels is
-replaced. Models of all of OME-XML exist (ome-types), but to keep what one does not know, the tree itself is enough.
+replaced. Models of all of OME-XML exist (ome-types), but they refuse documents with a number that makes no sense; to
+keep what one does not know, the tree itself is enough.
 """
 
 from __future__ import annotations
