@@ -7,8 +7,8 @@ Clipped Gaussian noise is added to the middle of Kodak images, which are then pr
 * enlarged 1.5 times by cubic interpolation.
 
 The truth is the clean image after the same processing: what it loses, no denoiser can know. Prints the PSNR of the
-noisy image, of `denoise` that is told nothing or given what `estimate_noise` finds in one frame of even grey, and of
-colour BM3D that is told the true standard deviation, or the true spectrum of each channel (mean of 40 grey frames).
+noisy image, of `denoise` without or with what `estimate_noise` finds in one frame of even grey, and of
+colour BM3D with the true standard deviation, or the true spectrum of each channel (mean of 40 grey frames).
 
 Then the same images in grey: Gaussian noise, and photon noise that is as strong in the middle of the range. They are
 denoised as they are, and stored as RGB with three equal channels.
@@ -52,7 +52,7 @@ def measured_at(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def bilinear(image: np.ndarray) -> np.ndarray:
-    """Colours from a Bayer mosaic, each by itself."""
+    """Colours from a Bayer mosaic, each interpolated alone."""
     at = measured_at(image.shape)
     kernels = (BILINEAR[0], BILINEAR[1], BILINEAR[0])
     return np.stack([convolve(image[..., c] * at[..., c], k, mode="mirror") for c, k in enumerate(kernels)], -1)

@@ -18,7 +18,20 @@ NAME = "napari_rsmoe"
 COMPILED = "_C"
 
 FLOORS = (
-    ("errors", "arrays", "checks", "door", "memory", "notes", "plain_text", "progress", "preload", "ranges", "renamed"),
+    (
+        "errors",
+        "arrays",
+        "checks",
+        "door",
+        "endings",
+        "memory",
+        "notes",
+        "plain_text",
+        "progress",
+        "preload",
+        "ranges",
+        "renamed",
+    ),
     ("engine", "display"),
     ("image",),
     ("io",),

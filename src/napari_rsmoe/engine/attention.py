@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import contextvars
 import ctypes
 import threading
-import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from ..endings import end_with_the_program
 from ..errors import StoppedError
 from .library import ops
 from .threads import torch_alone
@@ -27,11 +25,7 @@ FIRST = 0.25
 PATIENCE = 0.3
 """Seconds that stopped work is waited for. Longer operations of NumPy end on their own; nobody sees their results."""
 
-END_PATIENCE = 0.5
-"""Seconds that stopped work is waited for when the program ends, so that it does not outlive the interpreter."""
-
 _here = threading.local()
-_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 class _Watch:
@@ -107,7 +101,7 @@ def attended(function: Callable[[], Result], report: Report | None, tasks: int |
 
     context = contextvars.copy_context()  # Such as the memory budget.
     thread = threading.Thread(target=context.run, args=(work,), name="napari-rsmoe attended", daemon=True)
-    _threads.add(thread)
+    end_with_the_program(thread, watch.stop)
     thread.start()
     wait = FIRST
     try:
@@ -132,10 +126,3 @@ def pause() -> None:
     watch = getattr(_here, "watch", None)
     if watch is not None and watch.stopped:
         raise StoppedError()
-
-
-@atexit.register
-def _wait_for_stopped_work() -> None:
-    end = time.monotonic() + END_PATIENCE
-    for thread in list(_threads):
-        thread.join(max(0.0, end - time.monotonic()))

@@ -6,12 +6,10 @@ one. Updates therefore never queue up, and a cancellation takes effect at the ne
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,15 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from ..endings import PATIENCE, end_with_the_program
 from ..errors import DeviceError, EngineError, StoppedError
 from ..memory import memory_error
 from ..progress import Callback, Progress
 
 NICENESS = 5
 SLOWEST_FASTEST = (10.0, 0.2)  # Bounds of the pace that is kept for later jobs, as a factor of the expected time.
-PATIENCE = 1.3
-"""Seconds to wait for all threads together when the program ends. With those of `engine.attention` the end of the
-program is delayed by less than two seconds."""
 UNSURE = 1.0
 """Seconds of expected work by which the pace of the jobs before is trusted. After that its own pace counts more."""
 PLAIN_ERRORS = (ValueError, TypeError, DeviceError, EngineError, StoppedError, MemoryError, OSError)
@@ -65,7 +61,7 @@ class Task:
 
     def start(self) -> None:
         """Begin."""
-        _running.add(self)
+        end_with_the_program(self._thread, self.stop.set)
         self._thread.start()
 
     def _run(self) -> None:
@@ -283,17 +279,3 @@ def _step_back() -> None:
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
-_running: weakref.WeakSet[Task] = weakref.WeakSet()
-
-
-@atexit.register
-def end_all() -> None:
-    """Cancel all jobs and wait for them, because a thread in the engine must not outlive the interpreter."""
-    tasks = list(_running)
-    for task in tasks:
-        task.stop.set()
-    end = time.monotonic() + PATIENCE
-    for task in tasks:
-        task.wait(max(0.0, end - time.monotonic()))

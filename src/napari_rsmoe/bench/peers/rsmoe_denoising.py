@@ -27,7 +27,7 @@ def uncorrected(result: np.ndarray, noisy: np.ndarray) -> np.ndarray:
     pixels, layout = inputs.pixels, inputs.layout
     model = measure_noise(pixels).scaled(layout.span, layout.low)
     channels = np.atleast_3d(result).astype(np.float64)
-    for c, (law, limits) in enumerate(zip(model.channels, model.limits, strict=True)):
-        if law.gain == 0 and law.read > 0 and np.isfinite(limits).any():
-            channels[..., c], _ = clipped_moments(channels[..., c], law.read, limits)
+    for c, (noise, limits) in enumerate(zip(model.channels, model.limits, strict=True)):
+        if noise.gain == 0 and noise.read > 0 and np.isfinite(limits).any():
+            channels[..., c], _ = clipped_moments(channels[..., c], noise.read, limits)
     return channels.reshape(result.shape)

@@ -1,0 +1,31 @@
+"""Threads that work when the program ends: they are stopped and awaited, together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import threading, time
+from napari_rsmoe import endings
+
+stop = threading.Event()
+
+def work():
+    while not stop.is_set():
+        time.sleep(0.01)
+    time.sleep(0.1)
+    print("ended", flush=True)
+
+for function, ask in ((work, stop.set), (lambda: time.sleep(60), lambda: None)):
+    thread = threading.Thread(target=function, daemon=True)
+    endings.end_with_the_program(thread, ask)
+    thread.start()
+print("left", flush=True)
+"""
+
+
+def test_threads_are_stopped_and_awaited_but_not_for_ever() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["left", "ended"]
+    assert done.stderr == ""
