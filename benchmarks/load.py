@@ -2,7 +2,7 @@
 
 Each job runs alone and beside 1, 2 and 4 processes that are always busy, all on the same processors. With fair sharing
 of P processors, each of n runnable threads of the job gets P / (n + k) of a processor beside k busy ones, but at most
-one. The parts of a job in which one thread works and those in which all do are distinguished by its processor time when it
+one. The parts of a job in which one thread works and those in which all do are told apart by its processor time when it
 runs alone. The ratio is the time that the job took over the time that it would have taken so; 1 is fair.
 
 Other programs spoil the figures. With ``--priority -15``, which takes the rights of an administrator, job and load come

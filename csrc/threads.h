@@ -11,8 +11,8 @@
 
 namespace rsmoe {
 
-// Threads that a job begun now may have, the calling one among them: as many as torch.set_num_threads allows, but no
-// more than there are processors for this process by affinity and control group. Within a job it is 1.
+// The number of threads that a job may use if it begins now, with the calling thread: as many as torch.set_num_threads
+// allows, but no more than the affinity and the control group of this process leave processors. Within a job it is 1.
 int64_t worker_count();
 
 // Lets torch work alone in the calling thread, without its own helpers, or gives them back; returns whether torch was
@@ -27,9 +27,9 @@ bool leave_torch_alone(bool alone);
 // from several threads at once, from within a job (then the calling thread works alone), and after fork.
 void run_workers(int64_t workers, void (*work)(void* context, int64_t worker), void* context);
 
-// What a thread that waits for the engine tells it and hears from it, while another thread looks on: three numbers in
-// memory of the caller. The work of for_each_task ends early, by throwing Stopped, when `stop` is no longer 0; of the
-// tasks that it was given, `done` are finished so far, out of `all`.
+// Three numbers in memory of the caller, by which another thread follows and stops the engine's work for one thread.
+// The work of for_each_task ends early, by throwing Stopped, when `stop` is no longer 0; of the tasks that it was given,
+// `done` are finished so far, out of `all`.
 struct Watch {
   std::atomic<int64_t> stop, done, all;
 };
@@ -51,7 +51,8 @@ inline void stop_if_asked() {
 }
 
 // Calls body(task, worker) once for every task in [0, tasks), each as soon as a worker is free. Workers count from 0 to
-// workers - 1; a worker runs one task at a time, so it may own scratch memory. Who has such memory says for how many.
+// workers - 1; a worker runs one task at a time, so it may own scratch memory. `workers` is the number of workers for
+// which the caller has such memory.
 template <class Body> void for_each_task(int64_t tasks, Body&& body, int64_t workers = worker_count()) {
   struct Shared {
     std::remove_reference_t<Body>& body;

@@ -38,7 +38,7 @@ struct Team {
 
   __device__ Moments moments() const { return {sum(0), sum(1), sum(2), sum(3), sum(4), sum(5)}; }
 
-  // The value that a member has.
+  // The value of one member of the team; every member gets it.
   __device__ float from(int32_t other, float value) const {
     return __shfl_sync(kAllLanes, value, static_cast<int>(threadIdx.x) % kWarp / kTeam * kTeam + other);
   }

@@ -144,7 +144,7 @@ __device__ int32_t pack(const TileJobs& jobs, const Tile& tile, const Channels& 
   }
   const unsigned mask = __ballot_sync(kAllLanes, keep);
   if (lane == 0) kept[warp] = __popc(mask);
-  __syncthreads();  // also: nobody reads the chunk before any more
+  __syncthreads();  // also, no thread reads the previous chunk any longer
   int32_t before = 0, all = 0;
   for (int w = 0; w < kTileWarps; ++w) {
     if (w < warp) before += kept[w];
