@@ -28,8 +28,8 @@ bool leave_torch_alone(bool alone);
 void run_workers(int64_t workers, void (*work)(void* context, int64_t worker), void* context);
 
 // Three numbers in memory of the caller, by which another thread follows and stops the engine's work for one thread.
-// The work of for_each_task ends early, by throwing Stopped, when `stop` is no longer 0; of the tasks that it was given,
-// `done` are finished so far, out of `all`.
+// The work of for_each_task ends early, by throwing Stopped, when `stop` is no longer 0; of the tasks that it was
+// given, `done` are finished so far, out of `all`.
 struct Watch {
   std::atomic<int64_t> stop, done, all;
 };
