@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from ..io.atomic import replacing_file
-from . import denoising, machine, page, regression, scaling, superres
+from . import denoising, films, machine, page, regression, scaling, superres
 from .options import Options, Say
 from .runs import Outcome, Run, complete
 from .store import Store
@@ -29,6 +29,7 @@ class Benchmark(Protocol):
 BENCHMARKS: dict[str, Any] = {
     "regression": regression,
     "denoising": denoising,
+    "films": films,
     "superres": superres,
     "scaling": scaling,
 }

@@ -71,6 +71,10 @@ class Options:
             return found
         return list({picture.dataset: picture for picture in reversed(found)}.values())[::-1]
 
+    def wants_film(self, name: str) -> bool:
+        """Whether a film is selected, by the scene and what it is made from."""
+        return re.search(self.images, name) is not None
+
     def wants(self, method: str) -> bool:
         """Whether a method is selected."""
         return re.search(self.methods, method) is not None

@@ -37,6 +37,7 @@ def command() -> None:
     Examples
       napari-rsmoe bench regression photos/ results/ --quick
       napari-rsmoe bench denoising photos/ results/ --images "kodim0[159]"
+      napari-rsmoe bench films photos/ results/ --images "camera|volume"
       napari-rsmoe bench superres photos/ results/ --scale 2 --scale 4
       napari-rsmoe bench scaling photos/ results/ --n-kernels 500 --n-kernels 5000
 
@@ -175,6 +176,26 @@ def denoising(**values: Any) -> None:
     same file names in both. IN_FOLDER may also hold several such folders.
     """  # noqa: D301
     _run("denoising", **values)
+
+
+@command.command(
+    "films", cls=Verb, options_metavar="[options]", short_help="Films, stacks and volumes, with neighbouring planes."
+)
+@bench_options(VARIANCE, SIGMA)
+def films(**values: Any) -> None:
+    """Films made from photographs, volumes and real films: plane by plane, through planes, and by other methods.
+
+    \b
+    Examples
+      napari-rsmoe bench films photos/ results/ --quick
+      napari-rsmoe bench films kodak/ results/ --images "camera.*kodim0[159]|volume"
+      napari-rsmoe bench films srdtrans/ results/ --methods "through planes|BM4D"
+
+    Photographs become films of a still, panning or zooming camera, of a moving disc, of a flickering lamp and of scene
+    cuts. Pairs of a data set are the frames of one film. Stacks and films of a folder have no truth: their flicker
+    is measured. --images selects scenes too. BM4D and ndsafir take part if they are installed.
+    """  # noqa: D301
+    _run("films", **values)
 
 
 @command.command(
