@@ -209,3 +209,16 @@ def test_wrong_use_is_explained(photos: Path, tmp_path: Path) -> None:
     assert (result.exit_code, "no folder" in result.stderr) == (1, True)
     assert run("bench", "painting", photos, tmp_path).exit_code == 2
     assert Options(photos, tmp_path).pictures(8)[0].shape == (128, 160, 3)
+
+
+def test_films(photos: Path, tmp_path: Path) -> None:
+    chosen = ("--images", "^(still|panning) camera", "--methods", "fast|mean|ndsafir")
+    tables = bench("films", photos, tmp_path, *chosen)
+    assert len(tables) == 2
+    for rows in tables.values():
+        alone, through = (rows[f"R-SMoE, ours, {way}, fast"] for way in ("plane by plane", "through planes"))
+        assert through["psnr"] > alone["psnr"] + 0.5 > rows["noisy"]["psnr"] + 0.5
+        assert 0.4 < through["within_1"] < 0.9
+        assert "psnr" in rows["mean of 5 planes"]
+    assert tables["still camera, 0.01"]["R-SMoE, ours, through planes, fast"]["flicker"] < 0.5
+    assert "napari-rsmoe bench films" in (tmp_path / "films.md").read_text()

@@ -94,7 +94,7 @@ def _denoised(succession: Succession, window: Iterable[tuple[int, Seen]], number
         if number + offset in known
     )
     try:
-        return succession.denoise(seen, others)
+        return succession.denoise(number, seen, others)
     except EmptyPlaneError as error:
         note(f"frame {number} is kept as it is: {error}")
         return Denoised(seen.image, np.full(seen.image.shape, np.nan, np.float32), math.nan, [])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from .. import engine
 from ..arrays import Array, Floats, Mask
@@ -33,6 +33,12 @@ TOLERANCE = 0.3
 """Squared difference beyond that of the noise, relative to it, at which the weight of a neighbour has fallen to 1/e.
 
 Smaller values average less noise away, larger ones blur what moves."""
+SPOT = 1.5
+"""Standard deviation, in pixels, of the spots that are looked for in the difference of two planes."""
+CHANCE, CERTAIN = 7.0, 4.0
+"""Square of a spot in the difference, in units of its variance, that may be chance among the places around a pixel, and
+what lies beyond at which the weight of a neighbour has fallen to 1/e. With less, noise is taken for spots; with more,
+faint objects are averaged away that only one plane shows."""
 SCENE = 32.0
 """Standard deviation, in pixels, of the window in which it is judged whether two planes show the same scene at all.
 
@@ -170,7 +176,7 @@ def agreement(difference: Floats, variance: Floats, finite: Mask, spectrum: Arra
         As for `average`.
     """
     known = finite.astype(np.float32)
-    weight = np.ones((*difference.shape[:2], 1), np.float32)
+    weight = _without_spots(difference, variance)
     for level in range(LEVELS):
         power = np.float32(_power(spectrum, level))
         excess = np.maximum(_mean_square(difference, variance * power, known) - 1, 0)
@@ -184,6 +190,17 @@ def agreement(difference: Floats, variance: Floats, finite: Mask, spectrum: Arra
         difference = pooled(trust * difference, 2) / sums
         variance = pooled(trust * trust * variance, 2) / (4 * sums * sums)
         known = sums.clip(max=1)
+    return weight
+
+
+def _without_spots(difference: Floats, variance: Floats) -> Floats:
+    """Weight that is small around spots of the size of a pointlike object that only one of two planes shows."""
+    mean = gaussian_filter(difference, (SPOT, SPOT, 0))
+    expected = gaussian_filter(variance, (SPOT, SPOT, 0)) / np.float32(4 * np.pi * SPOT**2)
+    squares = (mean * mean / expected).max(2)
+    reach = 2 * int(np.ceil(2 * SPOT)) + 1
+    excess = np.maximum(maximum_filter(squares, reach) - np.float32(CHANCE), 0)
+    weight: Floats = np.exp(excess / np.float32(-CERTAIN))[..., None]
     return weight
 
 

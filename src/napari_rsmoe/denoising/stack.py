@@ -106,6 +106,7 @@ class Series:
         """Denoise a plane, given without its opacity; for a warm start the plane before it must have been denoised."""
         place = tuple(i for k, i in enumerate(plane.index) if k != self.axis and isinstance(i, int))
         return self._succession.denoise(
+            plane.number,
             self._seen(plane),
             self._neighbours(plane),
             place=place,

@@ -50,6 +50,7 @@ class Succession:
 
     def denoise(
         self,
+        number: int,
         seen: Seen,
         others: Iterable[tuple[int, int, Callable[[], Seen]]],
         *,
@@ -61,6 +62,8 @@ class Succession:
 
         Parameters
         ----------
+        number : int
+            Number of the plane.
         seen : Seen
             The plane.
         others : iterable of (int, int, callable)
@@ -70,14 +73,14 @@ class Succession:
         checkpoint, callback
             As for `napari_rsmoe.denoise`.
         """
-        found = (self._around.neighbour(number, offset, load) for number, offset, load in others)
+        noise, neighbours = self._around.around(number, seen, others)
         result = denoise(
             seen.image,
-            **self.settings,
+            **self.settings | ({} if noise is None else {"noise": noise}),
             weight=seen.weight,
             mask=seen.mask,
             warm_start=self._before.get(place),
-            neighbours=[each for each in found if each is not None],
+            neighbours=neighbours,
             checkpoint=checkpoint,
             channel_axis=2 if seen.image.ndim == 3 else None,
             callback=callback,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..noise.noise_model import NoiseModel
 from ..notes import gathered
 from .neighbours import Neighbour
 from .observation import measured_model
+from .pooled_noise import Measured, pooled_model
 
 LEFT_OUT = ("saturation", "below", "above", "nodata", "defects")
 """Keywords of `denoise` that leave pixels out of a neighbour as they do of a plane."""
@@ -52,43 +53,66 @@ class Surroundings:
         self._selection = {name: settings[name] for name in LEFT_OUT if name in settings}
         self._measured = isinstance(settings.get("noise", "auto"), str)
         self._kept = kept
-        self._planes: OrderedDict[int, Inputs | None] = OrderedDict()
+        self._planes: OrderedDict[int, Measured | None] = OrderedDict()
         self._models: OrderedDict[int, NoiseModel] = OrderedDict()
 
-    def neighbour(self, number: int, offset: int, load: Callable[[], Seen]) -> Neighbour | None:
-        """A plane as neighbour; None if nothing of it can be used.
+    def around(
+        self, number: int, seen: Seen, others: Iterable[tuple[int, int, Callable[[], Seen]]]
+    ) -> tuple[NoiseModel | None, list[Neighbour]]:
+        """The noise of a plane, and its neighbours.
 
         Parameters
         ----------
         number : int
-            Number of the plane; it is checked only once for each.
-        offset : int
-            As of `Neighbour`.
-        load : callable
-            Returns the plane, with its weight and mask.
+            Number of the plane.
+        seen : Seen
+            The plane.
+        others : iterable of (int, int, callable)
+            Number, offset and pixels of each plane that helps, the nearest first.
+
+        Returns
+        -------
+        NoiseModel or None
+            In units of the image, measured together with the neighbours; None: as the settings say.
+        list of Neighbour
+            Those of which anything can be used.
         """
+        found = [(other, offset, self._plane(other, load)) for other, offset, load in others]
+        present = [(other, offset, plane) for other, offset, plane in found if plane is not None]
+        own = self._plane(number, lambda: seen) if self._measured else None
+        if own is None or any(each.inputs.pixels.shape != own.inputs.pixels.shape for _, _, each in present):
+            return None, [Neighbour(plane.inputs, None, offset) for _, offset, plane in present]
+        if not present:
+            return None, []
+        model, alike = pooled_model(own, [plane for _, _, plane in present])
+        neighbours = [
+            Neighbour(plane.inputs, None if like else self._own_model(other, plane.inputs), offset)
+            for (other, offset, plane), like in zip(present, alike, strict=True)
+        ]
+        return model.scaled(own.inputs.layout.span, own.inputs.layout.low), neighbours
+
+    def _plane(self, number: int, load: Callable[[], Seen]) -> Measured | None:
+        """A plane, checked; None if nothing of it can be used."""
         if number not in self._planes:
             self._planes[number] = self._checked(load())
         self._planes.move_to_end(number)
         while len(self._planes) > self._kept:
             self._planes.popitem(last=False)
-        inputs = self._planes[number]
-        return None if inputs is None else Neighbour(inputs, self._model(number, inputs), offset)
+        return self._planes[number]
 
-    def _checked(self, seen: Seen) -> Inputs | None:
+    def _checked(self, seen: Seen) -> Measured | None:
         with gathered():  # What is said about a plane is said when it is denoised itself.
             try:
                 channel_axis = 2 if seen.image.ndim == 3 else None
-                return Inputs.of(
+                inputs = Inputs.of(
                     seen.image, channel_axis, seen.weight, mask=seen.mask, ignore_nan=True, **self._selection
                 )
+                return Measured.of(inputs) if self._measured else Measured(inputs, 0.0)
             except ImageError:
                 return None
 
-    def _model(self, number: int, inputs: Inputs) -> NoiseModel | None:
-        """The noise of a plane if each has its own."""
-        if not self._measured:
-            return None
+    def _own_model(self, number: int, inputs: Inputs) -> NoiseModel:
+        """The noise of a plane whose noise is of another strength than that of its neighbours."""
         if number not in self._models:
             with gathered():
                 self._models[number] = measured_model(inputs, "auto")

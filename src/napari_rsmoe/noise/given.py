@@ -19,7 +19,9 @@ from .estimate import NoiseEstimate
 from .measure import in_linear_units, measure_noise
 from .noise_model import NoiseModel, PoissonGaussian
 
-Noise = float | str | PoissonGaussian | tuple[float, float, float] | Sequence[PoissonGaussian] | NoiseEstimate
+Noise = (
+    float | str | PoissonGaussian | tuple[float, float, float] | Sequence[PoissonGaussian] | NoiseEstimate | NoiseModel
+)
 """What `denoise` accepts as `noise`."""
 STRENGTHS = (1e-12, 1e6)
 """Standard deviations of given noise at the brightest pixel, as fractions of the range of the image, that are taken.
@@ -65,8 +67,8 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
         return in_linear_units(measured, layout)
     factor = 1 / layout.span
     channels = pixels.shape[2]
-    if isinstance(known, NoiseEstimate):
-        estimated = known.model.scaled(factor, -layout.low * factor)
+    if isinstance(known, NoiseModel):
+        estimated = known.scaled(factor, -layout.low * factor)
         if len(estimated.channels) != channels:
             raise ValueError(
                 f"noise was estimated for {len(estimated.channels)} channels, but the image has {channels}."
@@ -103,13 +105,17 @@ def _refuse_impossible(given: PoissonGaussian, scaled: PoissonGaussian, highest:
         )
 
 
-def _known_noise(noise: Any) -> PoissonGaussian | tuple[PoissonGaussian, ...] | NoiseEstimate | None:
+def _known_noise(noise: Any) -> PoissonGaussian | tuple[PoissonGaussian, ...] | NoiseModel | None:
     """What the user gives as noise, checked: one model, or one for each channel; None for "auto"."""
     if isinstance(noise, str) and noise == "auto":
         return None
     if isinstance(noise, tuple | list) and noise and all(isinstance(each, PoissonGaussian) for each in noise):
         return tuple(noise)
-    if isinstance(noise, NoiseEstimate | PoissonGaussian):
+    if isinstance(noise, NoiseEstimate):
+        return noise.model
+    if isinstance(noise, NoiseModel):
+        return noise
+    if isinstance(noise, PoissonGaussian):
         given = noise
     elif is_number(noise) and noise >= 0:
         given = PoissonGaussian(0.0, 0.0, float(noise))
@@ -117,7 +123,7 @@ def _known_noise(noise: Any) -> PoissonGaussian | tuple[PoissonGaussian, ...] | 
         given = PoissonGaussian(*map(float, noise))
     else:
         given = PoissonGaussian(0.0)
-    if isinstance(given, PoissonGaussian) and given.gain + given.read == 0 and not is_no_noise(noise):
+    if given.gain + given.read == 0 and not is_no_noise(noise):
         raise ValueError(
             f"noise={noise!r} must be 'auto', a standard deviation in units of the image, three numbers "
             "(gain, offset, read noise) of which gain and read noise are not negative and not both 0, a "
