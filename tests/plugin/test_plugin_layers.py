@@ -245,3 +245,24 @@ def test_copied_calls_leave_out_what_was_left_out(
     viewer.layers["mask"].data[20:30, 20:30] = 1  # Painted since.
     press(widget.copy_command)
     assert f"--mask {tmp_path / 'cells.mask-'}" in QApplication.clipboard().text()
+
+
+def test_a_copy_that_the_user_has_made_of_a_result_is_never_replaced(
+    viewer: Any, run_until: Wait, noisy: np.ndarray
+) -> None:
+    from napari.layers import Layer
+
+    viewer.add_image(noisy, name="cells")
+    widget = open_widget(viewer, "Denoise")
+    widget.form.set({**QUICK, "models": 1})
+    done(widget, run_until)
+    first = viewer.layers["cells denoised"]
+    kept = np.array(first.data)
+    data, options, kind = first.as_layer_data_tuple()
+    copy = viewer.add_layer(Layer.create(data.copy(), {**options, "name": "my copy"}, kind))  # As "Duplicate Layer".
+    widget.form.set({"seed": 5, "noise": 30.0})
+    done(widget, run_until)
+    np.testing.assert_array_equal(copy.data, kept)
+    assert copy.name == "my copy"
+    assert (viewer.layers["cells denoised"].data != kept).any()
+    assert len(viewer.layers) == 3

@@ -3,3 +3,5 @@
 PLUGIN = "napari-rsmoe"
 METADATA_KEY = "rsmoe"
 """Key in the metadata of result layers for the record of the job."""
+ORIGINAL_KEY = "rsmoe layer"
+"""Key in the metadata of result layers for their own identity; a copy by the user has that of the original."""

@@ -168,16 +168,17 @@ def tried(
         for position, setting in enumerate(settings):
             chosen = {**given, **setting.changes}
             began = time.perf_counter()
+            mask = None if crop.mask is None else np.asarray(crop.mask).reshape(crop.size)
             with gathered():  # What is said about crops is said again about the whole.
-                image = _done(action, plane, chosen, noise, whole, callback)
+                image = _done(action, plane, chosen, (noise, mask), whole, callback)
             seconds = time.perf_counter() - began
             yield Trial(number, position, image, seconds * _times(action, chosen, crop, whole))
 
 
 def _done(
-    action: str, plane: Plane, given: Mapping[str, Any], noise: Any, whole: Source, callback: Callback
+    action: str, plane: Plane, given: Mapping[str, Any], known: tuple[Any, Any], whole: Source, callback: Callback
 ) -> np.ndarray:
-    """The result of a job on one plane."""
+    """The result of a job on one plane, of which the noise and the excluded pixels may be known."""
     # Imported here to save start-up time: torch takes seconds.
     from .. import denoise, fit, upscale
 
@@ -187,9 +188,10 @@ def _done(
     image: np.ndarray
     if action == "denoise":
         checked = values(PARAMETERS["denoise"], _of(PARAMETERS["denoise"], given) | device | {"checkpoint": None})
+        noise, mask = known
         if noise is not None and isinstance(checked["noise"], str):
             checked["noise"] = noise
-        image = denoise(plane.image, **checked, **common).image
+        image = denoise(plane.image, **checked, **common, mask=mask).image
     else:
         checked = values(FIT if action == "fit" else UPSCALE, {**given, **device})
         share = math.prod(plane.image.shape[:2]) / math.prod(whole.size)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..names import METADATA_KEY
+from ..names import METADATA_KEY, ORIGINAL_KEY
 from .kernels import TABLE_KEY
 from .owned import layer_by_id
 from .types import type_name
@@ -124,27 +124,34 @@ def earlier(viewer: Any, record: Any) -> Any:
     """The layer of an earlier run that `record` may replace: the topmost one, or None.
 
     It must be of the same action, role and source, and of the same part of it. Results of a run that was stopped
-    replace nothing, and kernels that the user has edited are not replaced.
+    replace nothing; kernels that the user has edited, and copies that the user has made, are not replaced.
     """
     if _get(record, "metrics", "stopped"):
         return None
     keys = (("action",), ("role",), ("source", "id"), ("source", "part"), ("source", "axes"))
     for layer in reversed(list(viewer.layers)):
         other = layer.metadata.get(METADATA_KEY)
-        if isinstance(other, dict) and all(_get(other, *path) == _get(record, *path) for path in keys):
+        own = layer.metadata.get(ORIGINAL_KEY) == str(layer.unique_id)
+        if own and isinstance(other, dict) and all(_get(other, *path) == _get(record, *path) for path in keys):
             table = layer.metadata.get(TABLE_KEY)
             return None if table is not None and table.can_undo else layer
     return None
 
 
 def _put(viewer: Any, layer: Any, old: Any, position: int) -> Any:
+    """Add a layer at a position or in place of an old one, and mark it as no copy."""
+    added = _placed(viewer, layer, old, position)
+    added.metadata = {**layer.metadata, ORIGINAL_KEY: str(added.unique_id)}
+    return added
+
+
+def _placed(viewer: Any, layer: Any, old: Any, position: int) -> Any:
     """Add a layer at a position, or replace the data of an old layer, because removing layers is slow in napari."""
     if old is None:
         viewer.layers.insert(position, layer)
         return viewer.layers[position]
     if type_name(old) == type_name(layer) == "Image" and old.ndim == layer.ndim and old.rgb == layer.rgb:
         show_in(old, layer.data, layer)
-        old.metadata = layer.metadata
         old.name = layer.name
         if layer.metadata[METADATA_KEY]["role"] not in ("image", "bicubic"):
             old.contrast_limits = layer.contrast_limits

@@ -38,9 +38,10 @@ class DenoiseWidget(JobWidget):
         if layer is None:
             return source
         shape = tuple(n for axis, n in enumerate(source.data.shape[: source.ndim]) if axis != source.channel_axis)
-        if layer.data.shape not in (shape, shape[-2:]):
+        labels = layer.data[0] if layer.multiscale else layer.data
+        if labels.shape not in (shape, shape[-2:]):
             raise ImageError(
-                f"The labels {layer.name!r} have shape {layer.data.shape}; the image needs {shape} or {shape[-2:]}."
+                f"The labels {layer.name!r} have shape {labels.shape}; the image needs {shape} or {shape[-2:]}."
             )
         path = str(layer.source.path or "")
-        return replace(source, mask=layer.data, mask_name=str(layer.name), mask_path=path)
+        return replace(source, mask=labels, mask_name=str(layer.name), mask_path=path)

@@ -29,6 +29,7 @@ class SelectedLayers:
     def __init__(self, viewer: Any, widget: JobWidget) -> None:
         self._viewer, self._widget = viewer, widget
         self._waiting: deque[tuple[Source, dict[str, Any]]] = deque()
+        self._chosen: list[Any] = []
         self.button = PushButton(
             text="Run on all selected layers",
             tooltip="The same for every image that is selected in the list of layers, one after the other.",
@@ -54,6 +55,7 @@ class SelectedLayers:
             self._waiting.clear()
             self._widget.refuse(str(error))
             return
+        self._chosen = chosen
         self.go_on()
 
     def go_on(self) -> None:
@@ -63,6 +65,10 @@ class SelectedLayers:
             if layer_by_id(self._viewer, source.layer_id) is not None:
                 self._widget.start_on(source, given)
                 return
+        still, self._chosen = [layer for layer in self._chosen if layer in self._viewer.layers], []
+        if still:  # Each result was the selected layer for a while.
+            self._viewer.layers.selection.clear()
+            self._viewer.layers.selection.update(still)
 
     def clear(self) -> None:
         """Leave out the layers that wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import PushButton
@@ -95,8 +96,9 @@ class Trying:
             job.cancel()
         self.crop.enabled = True
         layer, self.layer = self.layer, None
-        if layer is not None and layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
+        with suppress(RuntimeError):  # The window is being closed.
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
 
     def _forget(self) -> None:
         self.dialog = None
