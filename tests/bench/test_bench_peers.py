@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from types import ModuleType
 
 import bm3d
 import numpy as np
@@ -21,10 +22,13 @@ from napari_rsmoe.bench.peers import (
     gaussian_image,
     interpolation,
     multi_model,
+    nl_ridge,
     nonlocal_means,
+    similar_patches,
     total_variation,
     vst_bm3d,
     wavelet,
+    wnnm,
 )
 from napari_rsmoe.bench.peers.denoiser import Denoised, Noisy
 from napari_rsmoe.bench.peers.methods import FITS
@@ -253,3 +257,19 @@ def test_lpips_by_hand(photo):
     expected = np.einsum("oyx,o->yx", (features[0] - features[1]) ** 2, heads[0].numpy()[0, :, 0, 0]).mean()
     first = [perceptual._features(perceptual._input(image), kernels, "alex")[0] for image in (a, b)]
     assert float(perceptual._distance(*first, heads[0])) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("method", [wnnm, nl_ridge], ids=["wnnm", "nl-ridge"])
+def test_methods_of_similar_patches_beat_a_blur(method: ModuleType) -> None:
+    """On stripes, whose patches repeat; the members of a group are the nearest of all."""
+    y, x = np.mgrid[:24, :26]
+    clean = 0.5 + 0.2 * np.sin(0.9 * x + 0.4 * y)
+    noisy = Noisy(
+        (clean + 0.05 * np.random.default_rng(0).normal(size=clean.shape)).astype(np.float32), 0.05, False, clean
+    )
+    assert psnr(method.denoise(noisy, 0), noisy) > psnr(gaussian_blur.oracle(noisy, 0), noisy)
+    members = similar_patches.groups(clean, 6, 7, 50, 9)
+    every = similar_patches.patches(clean, 6)
+    distances = np.square(every[members[:, :1]] - every).sum(2)
+    found = np.take_along_axis(distances, members, 1)
+    np.testing.assert_allclose(found, np.sort(distances, 1)[:, :9], atol=1e-4)

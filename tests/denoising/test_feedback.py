@@ -8,7 +8,9 @@ from scipy.ndimage import gaussian_filter
 
 from napari_rsmoe.denoising.feedback import MODELS_PER_PASS, MOST_PASSES, passes_for, refine_by_feedback
 from napari_rsmoe.denoising.nonlocal_bayes import Refined, refine
+from napari_rsmoe.image.opponent import Opponent
 
+GREY = Opponent.of(1)
 PASSES = passes_for(MODELS_PER_PASS * MOST_PASSES)
 
 
@@ -32,10 +34,10 @@ def test_restores_content_that_the_estimate_has_lost() -> None:
     clean, noisy, variance = noisy_texture()
     pilot = gaussian_filter(noisy, (0, 2, 2))
     first = refine(noisy, pilot, variance)
-    better = refine_by_feedback(noisy, first, first.image, variance, None, PASSES)
+    better = refine_by_feedback(noisy, first, first.image, variance, None, GREY, PASSES)
     assert error(better.image, clean) < 0.9 * error(first.image, clean)
     np.testing.assert_array_equal(better.leverage, first.leverage)
-    assert refine_by_feedback(noisy, first, first.image, variance, None, ()) is first
+    assert refine_by_feedback(noisy, first, first.image, variance, None, GREY, ()) is first
 
 
 def test_same_bits_for_any_number_of_threads() -> None:
@@ -46,7 +48,7 @@ def test_same_bits_for_any_number_of_threads() -> None:
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            results.append(refine_by_feedback(noisy, estimate, estimate.image, variance, None, PASSES).image)
+            results.append(refine_by_feedback(noisy, estimate, estimate.image, variance, None, GREY, PASSES).image)
     finally:
         torch.set_num_threads(before)
     np.testing.assert_array_equal(*results)
@@ -60,7 +62,7 @@ def test_pixels_that_do_not_count_do_not_tell_how_much_noise_is_left() -> None:
     holed = np.where(used == 1, noisy, clean)
     estimate = Refined(gaussian_filter(holed, (0, 1, 1)), np.zeros_like(holed))
     errors = [
-        error(refine_by_feedback(holed, estimate, estimate.image, variance, each, PASSES).image, clean)
+        error(refine_by_feedback(holed, estimate, estimate.image, variance, each, GREY, PASSES).image, clean)
         for each in (used, None)
     ]
     assert errors[0] < errors[1]
@@ -70,5 +72,7 @@ def test_an_image_of_one_value_and_one_too_small_stay_as_they_are() -> None:
     for shape in ((2, 40, 40), (1, 12, 12)):
         flat = np.full(shape, 0.3, np.float32)
         estimate = Refined(flat, np.zeros_like(flat))
-        result = refine_by_feedback(flat, estimate, flat, np.full(shape, 0.01, np.float32), None, PASSES)
+        result = refine_by_feedback(
+            flat, estimate, flat, np.full(shape, 0.01, np.float32), None, Opponent.of(shape[0]), PASSES
+        )
         np.testing.assert_allclose(result.image, flat, atol=1e-6)

@@ -67,7 +67,7 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
 
         def refined_white() -> Refined:
             first = refine(noisy, fused.image, variance)
-            return refine_by_feedback(noisy, first, fused.image, variance, counted, passes)
+            return refine_by_feedback(noisy, first, fused.image, variance, counted, opponent, passes)
 
         refined = stage("filter", refined_white, filter_tasks(noisy.shape, PASSES + passes))
     else:

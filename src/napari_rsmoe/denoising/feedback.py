@@ -7,6 +7,7 @@ import numpy as np
 from .. import engine
 from ..arrays import Floats
 from ..image.blur import blurred
+from ..image.opponent import Opponent
 from .nonlocal_bayes import REACH, Pass, Refined, floored, has_group
 
 MODELS_PER_PASS = 5
@@ -16,8 +17,10 @@ MOST_PASSES = 3
 """Passes at most. A fourth one gains nothing."""
 RETURNED = np.float32(0.12)
 """Fraction of the residual that is given back before each pass. More brings back more lost content, and more noise."""
-PASS = Pass(strength=0.46, stride=5)
+PASS = Pass(strength=0.44, stride=5)
 """Each pass. Its strength is relative to the noise that is estimated to be left, instead of to the whole noise."""
+COLOUR = 1.4
+"""Threshold of colour differences, relative to brightness: they have less content."""
 GROUP = 60
 """Patches of a group. More make its covariance more certain; fewer are more alike."""
 NEGLIGIBLE = 0.2
@@ -42,6 +45,7 @@ def refine_by_feedback(
     pilot: Floats,
     variance: Floats,
     used: Floats | None,
+    opponent: Opponent,
     passes: tuple[Pass, ...],
 ) -> Refined:
     """Improve an estimate by feedback of its residual.
@@ -64,6 +68,8 @@ def refine_by_feedback(
         Variance of the noise at each pixel.
     used : ndarray of float32, shape (H, W), or None
         1 where the noisy image counts, 0 where it does not; None: everywhere.
+    opponent : Opponent
+        The transform that made the planes.
     passes : tuple of Pass
         Settings of each pass; without any, the estimate is returned.
 
@@ -83,10 +89,11 @@ def refine_by_feedback(
         return refined
     noise, image = floored(variance), refined.image
     white = np.tile(np.eye(engine.PATCH_SIDE**2, dtype=np.float32), (len(pilot), 1, 1))
+    relative = opponent.by_plane(1.0, COLOUR)
     for each in passes:
         image = image + RETURNED * (noisy - image)
         power = blurred(np.square(noisy - image), used, WIDTH)
-        left = floored(np.abs(noise - power) * np.float32(each.strength))
+        left = floored(np.abs(noise - power) * (np.float32(each.strength) * relative))
         image, _ = engine.filter_patches(
             image,
             image,

@@ -10,12 +10,14 @@ from . import (
     gaussian_image,
     interpolation,
     multi_model,
+    nl_ridge,
     nonlocal_means,
     rsmoe,
     rsmoe_denoising,
     total_variation,
     vst_bm3d,
     wavelet,
+    wnnm,
 )
 from .denoiser import Denoiser
 from .enlarger import Enlarger
@@ -45,6 +47,8 @@ def denoisers(models: int) -> tuple[Denoiser, ...]:
         ),
         Denoiser("BM3D, colour", bm3d.colour, bm3d.__name__, grey=False),
         Denoiser("BM3D", bm3d.colour, bm3d.__name__, colour=False),
+        Denoiser("NL-Ridge", nl_ridge.denoise, nl_ridge.__name__, colour=False),
+        Denoiser("WNNM", wnnm.denoise, wnnm.__name__, colour=False),
         Denoiser("BM3D, each channel", bm3d.each_channel, bm3d.__name__, grey=False),
         Denoiser("BM3D, first stage (the paper's row)", bm3d.first_stage, bm3d.__name__, grey=False),
         Denoiser("BM3D, blind", bm3d_blind.denoise, bm3d_blind.__name__, "nothing", pairs_only=True),
