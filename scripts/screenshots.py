@@ -1,12 +1,17 @@
 """Make the pictures of the napari plugin in docs/images by using the plugin: a tour of its widgets.
 
 ``scripts/with_display.sh python scripts/screenshots.py [NAME ...]``; each picture is made in a new process. A name may
-end in ``_light``, ``_wide`` (1920x1080 instead of 1280x720), or both: ``denoise_light_wide``.
+end in ``_light``, ``_wide`` (1920x1080 instead of 1280x720), ``_large`` (a font of 14 instead of 9 points), or several:
+``denoise_light_wide``. Without names, all pictures of docs/images are made. ``--all [FOLDER]`` makes every picture in
+both themes and both sizes, for a look at each of them.
+
+The tour fails where a text of a widget is cut off, or a widget is wider than its dock.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,13 +24,16 @@ import napari
 import numpy as np
 from napari.settings import get_settings
 from PIL import Image
-from qtpy.QtCore import QSettings
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QPoint, QSettings
+from qtpy.QtWidgets import QAbstractButton, QApplication, QCheckBox, QLabel
 
 from napari_rsmoe.plugin import samples
+from napari_rsmoe.plugin.widgets.docked import DockedWidget
 
-FOLDER = Path(__file__).parents[1] / "docs" / "images"
+FOLDER = Path(os.environ.get("RSMOE_PICTURES") or Path(__file__).parents[1] / "docs" / "images")
 SIZES = {False: (1280, 720), True: (1920, 1080)}
+FONTS = {False: 9, True: 14}  # Points.
+CHECK_MARK = 20  # Pixels beside the text of a tick box.
 COLOURS = 192  # Size of the palette of the PNG; fewer colours make smaller files.
 
 
@@ -39,10 +47,36 @@ def live(seconds: float = 0.0, until: Callable[[], bool] | None = None) -> None:
         raise SystemExit("The condition did not hold within ten minutes.")
 
 
+def cut_texts(widget: Any) -> list[str]:
+    """Texts of a widget of this plugin that are cut off."""
+    found = []
+    wide, room = widget.native.widget().width(), widget.native.viewport().width()
+    if wide > room:
+        found.append(f"the column is {wide} pixels wide, and its dock {room}")
+    window = widget.native.window()
+    if (end := widget.native.mapTo(window, QPoint(widget.native.width(), 0)).x()) > window.width():
+        found.append(f"the dock ends at {end}, and the window at {window.width()}")
+    for child in widget.native.findChildren(QAbstractButton) + widget.native.findChildren(QLabel):
+        if child.isVisible() and child.text() and not getattr(child, "wordWrap", bool)():
+            mark = CHECK_MARK if isinstance(child, QCheckBox) else 0
+            wide, room = child.fontMetrics().horizontalAdvance(child.text()) + mark, child.contentsRect().width()
+            if isinstance(child, QLabel):
+                wide, room = child.sizeHint().width(), child.width()
+            if wide > room + 1:
+                found.append(f"{child.text()!r} needs {wide} pixels and has {room}")
+    for child in widget.native.findChildren(QLabel):
+        if child.isVisible() and child.wordWrap() and child.heightForWidth(child.width()) > child.height() + 1:
+            found.append(f"{child.text()!r} is too high for its place")
+    return found
+
+
 def save(viewer: Any, name: str) -> None:
     """Save a picture of the whole window."""
     viewer.status = ""
     live(0.8)
+    for widget in viewer.window.dock_widgets.values():
+        if isinstance(widget, DockedWidget) and widget.native.isVisible() and (cut := cut_texts(widget)):
+            raise SystemExit(f"{name}: {'; '.join(cut)}")
     picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
     content = io.BytesIO()
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
@@ -91,7 +125,7 @@ def fit(viewer: Any) -> None:
     viewer.reset_view()
     widget = opened(viewer, "Fit kernels", n_kernels=800)
     run(widget)
-    viewer.camera.zoom *= 1.05
+    viewer.scene.camera.zoom *= 1.05
 
 
 def running(viewer: Any) -> None:
@@ -130,18 +164,77 @@ def kernels(viewer: Any) -> None:
     widget.feature.value = "long axis"
     widget.low.value = 8
     widget.select_matching()
-    viewer.camera.zoom *= 1.4
+    viewer.scene.camera.zoom *= 1.4
 
 
-PICTURES = {"denoise": denoise, "fit": fit, "running": running, "upscale": upscale, "kernels": kernels}
+def compare(viewer: Any) -> None:
+    """The curtain between the noisy and the denoised micrograph, and a profile across a cell."""
+    add(viewer, samples.micrograph()[1:])
+    dock, denoise_widget = viewer.window.add_plugin_dock_widget("napari-rsmoe", "Denoise")
+    denoise_widget.form.reset()
+    run(denoise_widget)
+    viewer.window.remove_dock_widget(dock)
+    widget = opened(viewer, "Compare")
+    widget.curtain.value = True
+    widget.position.value = 58
+    widget.add_line()
+    viewer.layers["profile line"].data = [np.array([[16.4, 6.0], [16.4, 12.4]])]
+    viewer.layers["profile line"].selected_data = {0}
+    live(1.0)
+
+
+def noise(viewer: Any) -> None:
+    """The noise report of the micrograph."""
+    add(viewer, samples.micrograph()[1:])
+    widget = opened(viewer, "Noise")
+    widget.start()
+    live(until=lambda: not widget.busy)
+
+
+def pixel(viewer: Any) -> None:
+    """The kernels of the pixel under the mouse."""
+    kernels(viewer)
+    widget = next(w for w in viewer.window.dock_widgets.values() if hasattr(w, "pointed"))
+    viewer.cursor.position = (47.0, 61.0)
+    widget.explain()
+    live(0.5)
+    bar = widget.native.verticalScrollBar()
+    bar.setValue(bar.maximum())
+
+
+def files(viewer: Any) -> None:
+    """A queue of files, of which one cannot be read."""
+    from napari_rsmoe.io.files import write_image
+
+    folder = Path(tempfile.mkdtemp())
+    (folder / "in").mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("cells_1", "cells_2", "cells_3"):
+        write_image(folder / "in" / f"{name}.tif", rng.poisson(60, (96, 128)).astype(np.uint16))
+    (folder / "in" / "broken.tif").write_bytes(b"II*")
+    widget = opened(viewer, "Files")
+    widget.source.value = folder / "in"
+    widget.target.value = folder / "out"
+    live(0.5)
+    widget.start()
+    live(until=lambda: not widget.busy)
+
+
+PICTURES = {
+    "denoise": denoise, "fit": fit, "running": running, "upscale": upscale, "kernels": kernels, "compare": compare,
+    "noise": noise, "pixel": pixel, "files": files,
+}  # fmt: skip
+SHOWN = (*PICTURES, "denoise_light", "compare_light", "denoise_wide")
+"""The pictures of docs/images."""
 
 
 def main(*names: str) -> None:
     """Make the named pictures, or all."""
-    if len(names) == 1:
+    if len(names) == 1 and names[0] != "--all":
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, tempfile.mkdtemp())
         picture, *variants = names[0].split("_")
         get_settings().appearance.theme = "light" if "light" in variants else "dark"
+        get_settings().appearance.font_size = FONTS["large" in variants]
         viewer = napari.Viewer()
         viewer.window.resize(*SIZES["wide" in variants])
         live(0.5)
@@ -149,8 +242,13 @@ def main(*names: str) -> None:
         save(viewer, names[0])
         viewer.close()
         return
-    for name in names or (*PICTURES, "denoise_light", "denoise_wide"):
-        subprocess.run([sys.executable, __file__, name], check=True)
+    environment = dict(os.environ)
+    if names[:1] == ("--all",):
+        environment["RSMOE_PICTURES"] = names[1] if len(names) > 1 else tempfile.mkdtemp()
+        names = tuple(f"{name}{theme}{size}" for name in PICTURES for theme in ("", "_light") for size in ("", "_wide"))
+        names += tuple(f"{name}_large" for name in PICTURES)
+    for name in names or SHOWN:
+        subprocess.run([sys.executable, __file__, name], check=True, env=environment)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ the keys of plugins in **Preferences > Shortcuts**, where the user can change th
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from .commands import denoise_selected, fit_selected, upscale_selected
@@ -60,7 +60,8 @@ def bind_keys() -> None:
     chosen = get_settings().shortcuts.shortcuts
     for name, (key, description, command) in KEYS.items():
         action = f"{PLUGIN}:{name}"
-        with suppress(KeyError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # At the first time there is nothing to unbind.
             action_manager.unbind_shortcut(action)
         action_manager.register_action(action, _described(command, description), description, napari.Viewer)
         for each in chosen.get(action, [key]):

@@ -8,7 +8,7 @@ from typing import Any
 
 from magicgui.widgets import Container
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QSizePolicy, QTabBar, QWidget
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QSizePolicy, QTabBar, QWidget
 
 SETTLED = 100
 """Milliseconds after which Qt has laid out tabbed docks; a dock that is raised before stays behind the others."""
@@ -32,7 +32,7 @@ class DockedWidget(Container):
         column = area.widget()
         column.layout().addStretch(1)
         column.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
-        self._watcher = _Watcher(area, self._on_parent, self._fit_width)
+        self._watcher = _Watcher(area, self._on_parent, self._fit_width, self._fit_font)
         self._fit_width()
 
     @property
@@ -90,20 +90,48 @@ class DockedWidget(Container):
                     bar.setUsesScrollButtons(True)
                 return
 
+    def _fit_font(self) -> None:
+        """Give the labels of each column room for their texts in the font of the window.
+
+        magicgui measures them in the font of the application, and napari has its own.
+        """
+        columns: dict[Any, list[QLabel]] = {}
+        for label in self.column.findChildren(QLabel):
+            row = label.parent()
+            layout: Any = row.layout() if isinstance(row, QWidget) else None
+            if layout is not None and layout.count() == 2 and layout.itemAt(0).widget() is label and label.text():
+                columns.setdefault(row.parent(), []).append(label)
+        for labels in columns.values():
+            wide = max(label.sizeHint().width() for label in labels)
+            for label in labels:
+                label.setMinimumWidth(wide)
+        self._fit_width()
+
     def _fit_width(self) -> None:
         """Make the scroll area as wide as the column needs, so that nothing is cut off at its right edge."""
         area = self.native
-        needed = self.column.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width()
+        # The style of the window may give the scroll bar a margin that its hint does not say.
+        beside = max(area.verticalScrollBar().sizeHint().width(), area.width() - area.viewport().width())
+        needed = self.column.minimumSizeHint().width() + beside
         if area.minimumWidth() != needed:
             area.setMinimumWidth(needed)
 
 
 class _Watcher(QObject):
-    """Calls one function when a scroll area gets another parent, and one when its contents are laid out again."""
+    """Calls a function when a scroll area gets another parent, when it is laid out again, and when its font changes."""
 
-    def __init__(self, area: QScrollArea, on_parent: Callable[[], None], on_layout: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        area: QScrollArea,
+        on_parent: Callable[[], None],
+        on_layout: Callable[[], None],
+        on_font: Callable[[], None],
+    ) -> None:
         super().__init__(area)
         self._area, self._inner, self._on_parent, self._on_layout = area, area.widget(), on_parent, on_layout
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(on_font)
         area.installEventFilter(self)
         self._inner.installEventFilter(self)
 
@@ -115,4 +143,6 @@ class _Watcher(QObject):
                 self._on_parent()
             elif watched is self._inner and event.type() == QEvent.Type.LayoutRequest:
                 self._on_layout()
+            elif event.type() in (QEvent.Type.Resize, QEvent.Type.FontChange, QEvent.Type.StyleChange):
+                self._later.start()  # Qt is laying out at this moment.
         return False

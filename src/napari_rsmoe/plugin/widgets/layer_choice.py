@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from magicgui.widgets import ComboBox
+from qtpy.QtWidgets import QComboBox
 
 from ..layers.owned import is_ours, source_of
 from ..layers.types import type_name
+
+NAME_LENGTH = 14
+"""Characters of the name of a layer for which there is always room."""
 
 
 class LayerChoice(ComboBox):
@@ -54,6 +58,9 @@ class LayerChoice(ComboBox):
         self._own_change = self._by_user = False
         self._chosen: Any = None
         super().__init__(choices=self._offered, nullable=True, label=label, tooltip=tooltip)
+        # A long name must not make the dock wide; the list itself shows it whole.
+        self.native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.native.setMinimumContentsLength(NAME_LENGTH)
         self.changed.connect(self._note)
         viewer.layers.selection.events.active.connect(self.follow)
         self.follow()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy
 
 LINES_HIGH = 14
 """Height of a plot in lines of text, so that it grows with the font of the window."""
@@ -52,10 +52,11 @@ class Series:
     colour: int = 1
 
 
-class Plot(QWidget):
+class Plot(QLabel):
     """A plot in the column of a widget.
 
-    It paints itself: napari brings no library for plots, and to load one would stop the window.
+    It paints itself: napari brings no library for plots, and to load one would stop the window. It is a label, so that
+    it gets the font of the window.
 
     Parameters
     ----------
