@@ -50,9 +50,9 @@ def live(seconds: float = 0.0, until: Callable[[], bool] | None = None) -> None:
 def cut_texts(widget: Any) -> list[str]:
     """Texts of a widget of this plugin that are cut off."""
     found = []
-    wide, room = widget.native.widget().width(), widget.native.viewport().width()
+    wide, room = widget.native.widget().minimumSizeHint().width(), widget.native.viewport().width()
     if wide > room:
-        found.append(f"the column is {wide} pixels wide, and its dock {room}")
+        found.append(f"the column needs {wide} pixels, and its dock has {room}")
     window = widget.native.window()
     if (end := widget.native.mapTo(window, QPoint(widget.native.width(), 0)).x()) > window.width():
         found.append(f"the dock ends at {end}, and the window at {window.width()}")
@@ -65,8 +65,9 @@ def cut_texts(widget: Any) -> list[str]:
             if wide > room + 1:
                 found.append(f"{child.text()!r} needs {wide} pixels and has {room}")
     for child in widget.native.findChildren(QLabel):
-        if child.isVisible() and child.wordWrap() and child.heightForWidth(child.width()) > child.height() + 1:
-            found.append(f"{child.text()!r} is too high for its place")
+        high, line = child.heightForWidth(child.width()), child.fontMetrics().height()
+        if child.isVisible() and child.wordWrap() and high > child.height() + line / 2:
+            found.append(f"{child.text()!r} needs {high} pixels below each other, and has {child.height()}")
     return found
 
 

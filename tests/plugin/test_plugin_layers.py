@@ -187,6 +187,24 @@ def test_no_preview_covers_a_result_that_comes_while_the_bar_is_drawn(
     assert (taken[-1].image != expected).any()
 
 
+def test_a_preview_of_another_plane_leaves_the_one_in_view(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
+    film = viewer.add_image(np.stack([noisy, noisy]), name="film", blending="additive")
+    viewer.dims.set_point(0, 1)
+    widget = open_widget(viewer, "Fit kernels")
+    quick_fit(widget, steps=LONG)
+    press(widget.run)
+    preview = widget._run.preview
+    run_until(lambda: preview._started)
+    shown = viewer.layers["film (preview)"]
+    assert (shown.visible, film.visible) == (False, True)  # The first plane is being fitted.
+    viewer.dims.set_point(0, 0)
+    assert (shown.visible, film.visible) == (True, False)
+    viewer.dims.set_point(0, 1)
+    assert (shown.visible, film.visible) == (False, True)
+    press(widget.cancel)
+    run_until(lambda: not widget.busy)
+
+
 def test_closing_the_dock_leaves_nothing_behind(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
     cells = viewer.add_image(noisy, name="cells", blending="additive")
     dock, widget = viewer.window.add_plugin_dock_widget("napari-rsmoe", "Fit kernels")

@@ -249,3 +249,20 @@ def test_the_kernels_widget_explains_the_pixel_under_the_mouse(viewer: Any, run_
     viewer.cursor.position = (-10.0, 15.0)
     kernels.explain()
     assert "Move the mouse" in kernels.pointed.value
+
+
+def test_nobody_sees_what_is_chosen_while_a_list_is_built_again(viewer: Any, noisy: np.ndarray) -> None:
+    first = viewer.add_image(noisy, name="first")
+    second = viewer.add_image(noisy, name="second")
+    compare = open_widget(viewer, "Compare")
+    seen: list[Any] = []
+    compare.before.changed.connect(seen.append)
+    compare.before.value, compare.after.value = first, second
+    compare.curtain.value = True
+    viewer.add_image(noisy, name="third")
+    viewer.layers.move(0, 2)
+    assert seen == [first]
+    assert sum("|" in name for name in names(viewer)) == 1
+    viewer.layers.remove(first)
+    assert compare.before.value != first
+    assert seen[-1] == compare.before.value

@@ -276,3 +276,10 @@ def plane_in_view(layer: Any, point: Sequence[float]) -> tuple[int, ...]:
     where = layer.world_to_data(np.asarray(point, float)[-layer.ndim :])
     lengths = (layer.data[0] if layer.multiscale else layer.data).shape
     return tuple(int(np.clip(round(w), 0, n - 1)) for w, n in zip(where[:-2], lengths, strict=False))
+
+
+def has_plane_at(layer: Any, point: Sequence[float]) -> bool:
+    """Whether a layer shows something at this position of the sliders."""
+    lead = np.asarray(layer.world_to_data(np.asarray(point, float)[-layer.ndim :]), float)[:-2]
+    lengths = (layer.data[0] if layer.multiscale else layer.data).shape
+    return all(-0.5 <= where <= n - 0.5 for where, n in zip(lead, lengths, strict=False))

@@ -92,7 +92,7 @@ def explained(table: EditableKernels, plane: int, y: float, x: float, pixel: tup
         said = f"value {_numbers(value)}, {_size(kernels.axes[row], pixel)}, {np.degrees(kernels.angle[row]):.0f}°"
         lines.append(f"{counts} kernel {row}: {said}")
     if counted.sum() > MOST_NAMED:
-        lines.append(f"and {counted.sum() - MOST_NAMED} weaker ones")
+        lines.append(f"and {counted.sum() - MOST_NAMED} weaker")
     return "\n".join(lines)
 
 

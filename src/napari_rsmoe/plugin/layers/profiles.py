@@ -13,7 +13,7 @@ import numpy as np
 from ...display.measure import profile
 from ...io.atomic import replacing_file
 from ..names import METADATA_KEY
-from ..source import plane_in_view
+from ..source import has_plane_at, plane_in_view
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,6 @@ def cut(layer: Any, ends: np.ndarray, point: Sequence[float], uncertainty: Any =
     length = float(np.linalg.norm(ends[1] - ends[0]))
     line = (float(y0), float(x0), float(y1), float(x1))
     return Cut(str(layer.name), data, plane_in_view(layer, point), line, length, error)
-
-
-def has_plane_at(layer: Any, point: Sequence[float]) -> bool:
-    """Whether a layer shows something at this position of the sliders."""
-    lead = np.asarray(layer.world_to_data(np.asarray(point, float)[-layer.ndim :]), float)[:-2]
-    lengths = (layer.data[0] if layer.multiscale else layer.data).shape
-    return all(-0.5 <= where <= n - 0.5 for where, n in zip(lead, lengths, strict=False))
 
 
 def uncertainty_of(viewer: Any, layer: Any) -> Any:

@@ -68,11 +68,14 @@ class LayerChoice(ComboBox):
     def reset_choices(self, *_: Any) -> None:
         """Update the list of layers; napari calls this when layers are added, removed, moved or renamed."""
         chosen = self._chosen
-        with self._own():
+        with self._own(), self.changed.blocked():  # Nobody must see what is chosen while the list is built again.
             super().reset_choices()
             if chosen is not None and chosen in self._offered():
                 self.value = chosen  # A layer that was renamed is still the same.
         self.follow()
+        if self.value != self._chosen:
+            with self._own():
+                self.changed.emit(self.value)
 
     def follow(self, *_: Any) -> None:
         """Choose the layer that suits the active one, unless the user has chosen a layer that is still there."""
@@ -110,8 +113,6 @@ class LayerChoice(ComboBox):
             self._own_change = before
 
     def _note(self, value: Any) -> None:
-        if self._own_change and value is None and self._chosen in self._offered():
-            return  # Passing through nothing while the list is built again.
         self._chosen = value
         if not self._own_change:
             self._by_user = value is not None

@@ -12,14 +12,15 @@ from ...ui.jobs import Preview
 from ..layers.adding import above_source, hide_source, show_in
 from ..layers.outputs import Output, fitted_place
 from ..names import METADATA_KEY
-from ..source import Source
+from ..source import Source, has_plane_at
 
 
 class PreviewLayer:
     """A layer of its own for the previews of one job, directly above the source.
 
     The layer is added before the job starts, because adding and removing layers is slow in napari. It stays hidden
-    until there is a preview. While it is visible, the source is hidden if the two would otherwise be summed.
+    until there is a preview, and while another plane of a stack is in view. While it is visible, the source is hidden
+    if the two would otherwise be summed.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ class PreviewLayer:
     def __init__(self, viewer: Any, source: Source) -> None:
         self._viewer, self._source = viewer, source
         self._hidden: list[Any] = []
+        self._started = False
         index = [0] * (source.ndim - 2) + [slice(None), slice(None)]
         part = source.plane_at(index)
         first = np.zeros(part.data.shape, part.data.dtype)
@@ -41,6 +43,7 @@ class PreviewLayer:
         position = above_source(viewer, source.layer_id)
         viewer.layers.insert(position, layer)
         self._layer = viewer.layers[position]
+        viewer.dims.events.point.connect(self._fit_view)
         if active is not None:
             viewer.layers.selection.active = active  # A new layer becomes the active one, but the user works on.
 
@@ -59,15 +62,29 @@ class PreviewLayer:
         if output.data.ndim != layer.data.ndim:
             return
         show_in(layer, output.data, fitted_place(part, output.data.shape))
-        if not layer.visible:
+        self._started = True
+        self._fit_view()
+
+    def _fit_view(self, *_: Any) -> None:
+        """Show the preview in the place of the source if its plane is in view, else the source itself."""
+        layer = self.layer
+        if layer is None or not self._started:
+            return
+        here = has_plane_at(layer, self._viewer.dims.point)
+        if here and not layer.visible:
             layer.visible = True
             self._hidden = hide_source(self._viewer, self._source.layer_id, layer)
+        elif not here and layer.visible:
+            layer.visible = False
+            self._restore_source()
 
     def release(self) -> Any:
         """Show the source as before the job, and return the layer, or None after the user has deleted it.
 
         It now belongs to the caller: previews that come later are not shown in it.
         """
+        if self._layer is not None:
+            self._viewer.dims.events.point.disconnect(self._fit_view)
         self._restore_source()
         layer, self._layer = self.layer, None
         return layer
