@@ -269,7 +269,8 @@ class JobWidget(DockedWidget):
         added = add_layers(self._viewer, layers, replace=self.again.value == REPLACE, preview=preview)
         self.result = result
         self.progress.value = 1000 if not result.record["metrics"]["stopped"] else self.progress.value
-        self.status.value = ". ".join([summary(result.record), *notes(result.record)])
+        said = [in_form_words(note, self._parameters) for note in notes(result.record)]
+        self.status.value = ". ".join([summary(result.record), *said])
         main = [layer for layer in added if layer.metadata[METADATA_KEY]["role"] in ("image", "kernels")]
         self._viewer.layers.selection.active = main[-1]
         self.on_result(result, added)
