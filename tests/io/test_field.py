@@ -115,6 +115,12 @@ def test_fits(tmp_path):
     same_sizes(image.pixel_size, {"X": PixelSize(0.36, "arcsec"), "Y": PixelSize(0.36, "arcsec")})
     check_lazy(path, sky)
     check_lazy(path, STACK[0], series="CUBE")  # unsigned values, by BZERO
+    assert np.isnan(image.details.nodata)
+    stored = fits.PrimaryHDU(STACK[0, 0].astype(np.int16), fits.Header({"BLANK": int(STACK[0, 0, 2, 3]), "EXPTIME": 3}))
+    stored.writeto(tmp_path / "b.fits")
+    image = read_image(tmp_path / "b.fits")
+    assert np.isnan([image.details.nodata, image.numpy()[2, 3]]).all()
+    assert "EXPTIME = 3" in image.details.description
 
 
 def test_dicom(tmp_path):
@@ -140,6 +146,10 @@ def test_dicom(tmp_path):
     np.testing.assert_array_equal(image.numpy(), STACK[0, 0].astype(int) - 1024)
     same_sizes(image.pixel_size, {"Y": PixelSize(0.7, "millimeter"), "X": PixelSize(0.5, "millimeter")})
     assert "plus -1024 (HU)" in image.notes[0]
+    assert image.details.nodata is None
+    data.PixelPaddingValue = 5
+    data.save_as(path, enforce_file_format=True)
+    assert read_image(path).details.nodata == 5 - 1024
     data.PhotometricInterpretation, data.RescaleIntercept = "MONOCHROME1", 0
     data.save_as(path, enforce_file_format=True)
     image = read_image(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -163,7 +164,7 @@ def present(image: ImageFile) -> dict[str, str]:
         PROFILE: image.icc_profile is not None,
         POSITION: bool(details.position),
         RESOLUTION: details.resolution is not None,
-        NODATA: details.nodata is not None,
+        NODATA: details.nodata is not None and not math.isnan(details.nodata),  # NaN speaks for itself.
         COLOURS: bool(details.colours),
         LIMITS: bool(details.limits),
         TABLE: details.colour_table is not None,

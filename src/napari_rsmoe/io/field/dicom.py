@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
+from ..details import Details
 from ..image_file import ImageFile
 from ..numbers import positive, real
 from ..pixel_meaning import GREY, RGB, WHITE_IS_ZERO, YCBCR, PixelMeaning, shown
@@ -49,13 +50,27 @@ def read(path: Path, how: Reading) -> ImageFile:
     converted = shown(pixels, axes, meaning)
     values, note = _rescaled(np.asarray(converted.data[...]), data)
     notes = (*converted.notes, *note, "data on patient and examination are not copied to other files")
-    return image_of(path, how, values, converted.axes, lambda: None, kind="dicom", pixel_size=_sizes(data), notes=notes)
+    padding = converted.value(real(data.get("PixelPaddingValue")))
+    facts = {"pixel_size": _sizes(data), "notes": notes, "details": Details(nodata=_rescaled_value(padding, data))}
+    return image_of(path, how, values, converted.axes, lambda: None, kind="dicom", **facts)
+
+
+def _scale(data: Any) -> tuple[float, float]:
+    """Slope and intercept from stored values to those of the modality."""
+    slope, intercept = real(data.get("RescaleSlope", 1)), real(data.get("RescaleIntercept", 0))
+    return (1.0, 0.0) if slope is None or intercept is None else (slope, intercept)
+
+
+def _rescaled_value(value: float | None, data: Any) -> float | None:
+    """What a stored value, that of pixels beyond the picture, means to the modality."""
+    slope, intercept = _scale(data)
+    return None if value is None else value * slope + intercept
 
 
 def _rescaled(pixels: NDArray[Any], data: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Values as the modality means them, such as Hounsfield units: integers if slope and intercept are."""
-    slope, intercept = real(data.get("RescaleSlope", 1)), real(data.get("RescaleIntercept", 0))
-    if slope is None or intercept is None or (slope, intercept) == (1, 0):
+    slope, intercept = _scale(data)
+    if (slope, intercept) == (1, 0):
         return pixels, ()
     values = pixels * slope + intercept
     unit = f" ({data.RescaleType})" if data.get("RescaleType") else ""

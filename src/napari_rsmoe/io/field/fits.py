@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from ..reading import Reading, series_number
 from ..units import PixelSize
 from .frames import Frames, described, image_of, library, opened
 
+_LAYOUT = r"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|BZERO|BSCALE|BLANK|CHECKSUM|DATASUM|END|Z[A-Z]+\d*)$"
+_LONGEST = 1 << 16  # Letters of the header that are kept.
 _LETTERS = "PQTZYX"  # The last ones name the axes of a cube; T and Z are no more than letters here.
 
 
@@ -62,7 +65,9 @@ def read(path: Path, how: Reading) -> ImageFile:
             lead, frame = tuple(hdu.shape[:-2]), tuple(hdu.shape[-2:])
             dtype = np.asarray(hdu.section[(slice(0, 1),) * len(hdu.shape)]).dtype.newbyteorder("=")
             sizes = _pixel_size(hdu.header)
-            blank = real(hdu.header.get("BLANK")) if dtype.kind in "iu" else None
+            # By the standard, NaN is a pixel without data, and astropy makes NaN of the integer that BLANK names.
+            blank = real(hdu.header.get("BLANK")) if dtype.kind in "iu" else float("nan")
+            text = _description(hdu.header)
 
     def plane(place: tuple[int, ...]) -> NDArray[Any]:
         return np.asarray(hdu.section[(*place, slice(None), slice(None))])
@@ -72,9 +77,15 @@ def read(path: Path, how: Reading) -> ImageFile:
         if len(pictures) > 1 and how.series is None
         else ()
     )
-    facts: dict[str, Any] = {"pixel_size": sizes, "notes": notes, "details": Details(nodata=blank)}
+    facts: dict[str, Any] = {"pixel_size": sizes, "notes": notes, "details": Details(nodata=blank, description=text)}
     pixels = Frames(lead, frame, dtype, plane)
     return image_of(path, how, pixels, _axes(len(hdu.shape)), file.close, kind="fits", name=names[number], **facts)
+
+
+def _description(header: Any) -> str:
+    """The keywords that do not describe the layout, as lines of text."""
+    kept = [card for card in header.cards if card.keyword and not re.match(_LAYOUT, card.keyword)]
+    return "\n".join(f"{card.keyword} = {card.value}" for card in kept)[:_LONGEST]
 
 
 def _pixel_size(header: Any) -> dict[str, PixelSize]:
