@@ -67,7 +67,7 @@ def fit(
     channel_axis: ChannelAxis = "auto",
     callback: Callback | None = None,
 ) -> Model:
-    """Fit steered Gaussian kernels to an image (R-SMoE) [1]_.
+    """Fit steered Gaussian kernels to an image (R-SMoE).
 
     Each kernel has a position, a shape and a colour; soft gates weight the kernels at each pixel. All kernels are
     fitted together by the Adam optimiser [3]_ on the squared error, and idle kernels move to where the error is

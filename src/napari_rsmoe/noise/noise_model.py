@@ -17,10 +17,10 @@ BLOCK = 16
 
 @dataclass(frozen=True)
 class PoissonGaussian:
-    """Noise of a camera or photon counter: value = gain * photons + offset + Gaussian noise [1]_.
+    """Noise of a camera or photon counter: value = gain * photons + offset + Gaussian noise.
 
     The number of photons is Poisson distributed, so values of mean m have the variance
-    ``gain * (m - offset) + read ** 2``.
+    ``gain * (m - offset) + read ** 2`` [1]_.
 
     Attributes
     ----------
