@@ -8,6 +8,7 @@
 # make oldest     the tests of files, models and the command line with the oldest versions that pyproject.toml allows
 # make platforms  the engine for Windows, macOS and ARM: compiled, inspected, and run under emulators where they can be had
 # make bench      speed and quality on standard images
+# make docs       the documentation site, in build/docs
 # make notebooks  run the tutorials and keep their outputs
 # make clean      remove what was built or written, except .venv
 #
@@ -21,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The tools of [build-system], in the environment itself: with them pip needs no isolated build and
 # compiles only what changed.
-BUILD_TOOLS := scikit-build-core cmake ninja
+BUILD_TOOLS := scikit-build-core hatch-fancy-pypi-readme cmake ninja
 
 # Folder of photographs for the benchmarks.
 KODAK ?= $(or $(RSMOE_DATA),../shared/data)/kodak
@@ -46,7 +47,7 @@ FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tes
 
 OLDEST_TESTS := tests/io tests/image tests/model tests/fuzz tests/cli/test_cli.py tests/denoising/test_denoise.py
 
-.PHONY: setup demo check test lint format fuzz audit oldest platforms bench notebooks clean
+.PHONY: setup demo check test lint format fuzz audit oldest platforms bench docs notebooks clean
 
 setup: $(VENV)/.built
 
@@ -112,6 +113,9 @@ bench: setup
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/napari-rsmoe bench regression $(KODAK) build/bench --methods ours
 	$(BIN)/napari-rsmoe bench denoising $(KODAK) build/bench --methods "balanced|BM3D, colour"
+
+docs: setup
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 notebooks: setup
 	$(BIN)/python -m notebooks.execute

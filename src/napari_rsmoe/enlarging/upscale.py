@@ -79,10 +79,10 @@ def upscale(
 ) -> Any:
     """Enlarge an image by any real factor (super-resolution by steered kernels).
 
-    Steered kernels [1]_ are fitted. A pixel is modelled as the mean over its area, as a camera measures it, instead of as the value at its centre. So
-    edges come out sharper than interpolation draws them. Then similar patches of the drawing serve as exemplars for
-    each other [2]_, in turn with corrections after which the result, reduced again, is the image. Noise that is found
-    is removed before. Nothing is learnt from other images.
+    Steered kernels [1]_ are fitted. A pixel is modelled as the mean over its area, as a camera measures it, instead of
+    as the value at its centre. So edges come out sharper than interpolation draws them. Then similar patches of the
+    drawing serve as exemplars for each other [2]_, in turn with corrections after which the result, reduced again, is
+    the image. Noise that is found is removed before. Nothing is learnt from other images.
 
     Parameters
     ----------

@@ -74,10 +74,10 @@ def ssim(
 ) -> float:
     """Structural similarity (SSIM) of scikit-image, with the settings of its publication.
 
-    These, of [1]_, are a Gaussian window with a standard deviation of 1.5 px (11 px wide), population covariance, K1 = 0.01 and
-    K2 = 0.03: ``skimage.metrics.structural_similarity(image, reference, data_range=..., gaussian_weights=True,
-    sigma=1.5, use_sample_covariance=False)``, on float64. The mean is taken over channels and over all pixels at least
-    5 px from the border.
+    These [1]_ are a Gaussian window with a standard deviation of 1.5 px (11 px wide), population covariance,
+    K1 = 0.01 and K2 = 0.03: ``skimage.metrics.structural_similarity(image, reference, data_range=...,
+    gaussian_weights=True, sigma=1.5, use_sample_covariance=False)``, on float64. The mean is taken over channels and
+    over all pixels at least 5 px from the border.
 
     Parameters
     ----------
