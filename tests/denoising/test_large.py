@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_rsmoe import ImageError, PixelSize, StoppedError, read_image, write_image
+from napari_rsmoe import ImageError, PixelSize, StoppedError, denoise, read_image, write_image
 from napari_rsmoe.denoising.large import tasks
 from napari_rsmoe.denoising.large.cluster import Workers
 from napari_rsmoe.denoising.large.job import Job, JobSettings, folder_of, name_of
@@ -182,6 +182,8 @@ def test_workers_of_dask_yield_the_same_bits_and_see_few_tasks_at_once(source, e
         submit = client.submit
         client.submit = lambda *given, **more: known.append(len(cluster.scheduler.tasks)) or submit(*given, **more)
         denoise_large(settings(source, tmp_path / "out.ome.zarr"), runner=workers)
+        client.submit = submit
+        np.testing.assert_array_equal(denoise(picture(), client=client, **TINY).image, expected)
     np.testing.assert_array_equal(read_image(tmp_path / "out.ome.zarr").numpy(), expected)
     assert max(known) <= 4
 

@@ -28,7 +28,7 @@ def denoise(image: Any, *, axes: str, sigma: float | None = None, **settings: An
 
 @accept_earlier_keywords
 def denoise(
-    image: Any, *, axes: str | None = None, sigma: float | None = None, **settings: Any
+    image: Any, *, axes: str | None = None, sigma: float | None = None, client: Any = None, **settings: Any
 ) -> Denoised | DenoisedStack:
     """Remove the noise of an image, or of each plane of a stack.
 
@@ -65,6 +65,9 @@ def denoise(
         The same seed gives the same bits, for any number of threads.
     device : {"auto", "cpu", "cuda"}
         Where to compute.
+    client : distributed.Client, optional
+        Denoise block by block on the workers of this client of Dask, which are sent the pixels. Images that lie in
+        files are denoised from store to store without that (docs/guide/large.md).
     callback : callable, optional
         Called with a `Progress` every few steps; returning True stops.
 
@@ -133,8 +136,15 @@ def denoise(
         settings["noise"] = sigma
     given = unwrapped(image)
     letters = _axes_of(given.array, axes, given.axes, settings)
-    if library_of(given.array) == "dask":
-        done: Denoised | DenoisedStack = denoise_lazy(given.array, letters or guess_axes(given.array.shape), settings)
+    if client is not None:
+        # Imported here to save start-up time: only users of Dask have it.
+        from .large.cluster import denoise_with_client
+
+        done: Denoised | DenoisedStack = denoise_with_client(
+            client, given.array, letters or guess_axes(given.array.shape), settings
+        )
+    elif library_of(given.array) == "dask":
+        done = denoise_lazy(given.array, letters or guess_axes(given.array.shape), settings)
     elif letters is None:
         done = denoise_plane(given.array, **settings)
     else:

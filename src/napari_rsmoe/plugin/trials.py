@@ -237,7 +237,7 @@ def _times(action: str, given: Mapping[str, Any], crop: Source, whole: Source) -
         return planes * math.prod(whole.size) / math.prod(crop.size)
     # Imported here to save start-up time: torch takes seconds.
     from ..denoising.costs import expected_seconds
-    from ..denoising.lazy import split_settings
+    from ..denoising.options import split_settings
     from ..denoising.plans import REFERENCE_NOISE, plan_ensemble
 
     options, _ = split_settings({name: value for name, value in given.items() if name != "checkpoint"})

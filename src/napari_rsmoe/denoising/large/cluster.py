@@ -12,12 +12,16 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from ...errors import ImageError, StoppedError
 from ...progress import Callback, Progress
+from ..lazy import denoise_lazy
+from ..result import Denoised
 from .job import Job
 
 EXTRA = "pip install 'napari-rsmoe[cluster]'"
@@ -30,6 +34,10 @@ MOST = 2000
 """Tasks that the scheduler knows at most. With more its memory and its time for each task grow."""
 ATTEMPTS = 20
 """Times that a task is given to another worker after its worker was lost. Above, something is wrong with the task."""
+
+IN_MEMORY = 1024
+"""Side in pixels of the blocks of an array in memory. Larger ones leave workers without work, smaller ones are mostly
+halo."""
 
 _one_at_a_time = threading.Lock()
 
@@ -248,3 +256,53 @@ def _batch_system(name: str) -> Any:
             f"dask-jobqueue does not know what to ask {name} for ({error}). Describe the jobs in "
             "~/.config/dask/jobqueue.yaml: cores, memory, walltime, queue; see docs/guide/large.md."
         ) from error
+
+
+def denoise_with_client(client: Any, image: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
+    """Denoise an array on the workers of a client of Dask.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The client. Blocks are sent to its workers directly, and come back as results.
+    image : array-like
+        The image or stack.
+    axes : str
+        A letter for each axis.
+    settings : mapping
+        Keywords of `napari_rsmoe.denoise`; those of `lazy.WHOLE_ONLY` are refused.
+
+    Returns
+    -------
+    Denoised
+        With arrays, and no models.
+    """
+    lazy = image if hasattr(image, "dask") else _scattered(client, image, _chunks(image.shape, axes, settings))
+    result = denoise_lazy(lazy, axes, settings)
+    made, std = client.gather(client.compute([result.image, result.std]), direct=True)
+    return replace(result, image=made, std=std)
+
+
+def _scattered(client: Any, image: Any, sizes: Sequence[int]) -> Any:
+    """An array of dask whose chunks lie on the workers; they do not pass through the scheduler."""
+    import dask.array as da  # here: it is in an extra
+
+    grid = [range(0, length, size) for length, size in zip(image.shape, sizes, strict=True)]
+
+    def nested(place: tuple[slice, ...]) -> Any:
+        if len(place) < len(grid):
+            axis = len(place)
+            ends = (slice(k, min(k + sizes[axis], image.shape[axis])) for k in grid[axis])
+            return [nested((*place, each)) for each in ends]
+        chunk = np.ascontiguousarray(image[place])
+        return da.from_delayed(client.scatter(chunk, direct=True, hash=False), chunk.shape, chunk.dtype)
+
+    return da.block(nested(()))
+
+
+def _chunks(shape: Sequence[int], axes: str, settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """Chunks of an array in memory: one block each."""
+    given = settings.get("block", "auto")
+    side = given if isinstance(given, int) else IN_MEMORY
+    sides = {"Y": side, "X": side, "C": max(shape), "S": max(shape)}
+    return tuple(min(length, sides.get(axis.upper(), 1)) for axis, length in zip(axes, shape, strict=True))
