@@ -8,10 +8,12 @@ import torch
 
 from ..fitting.costs import expected_seconds as fit_seconds
 from ..image.beginning import READING
+from .feedback import passes_for
 from .plans import Plan
 
-READ, NOISE, STABILISE, ADD, FUSE, FILTER, BOUND = 0.2, 0.45, 0.09, 0.03, 0.105, 1.0, 0.15
-"""Processor seconds for a million pixels and each channel, measured as `fitting.costs`; `FUSE` per kernel count."""
+READ, NOISE, STABILISE, ADD, FUSE, FILTER, FEEDBACK, BOUND = 0.2, 0.45, 0.09, 0.03, 0.105, 1.0, 0.7, 0.15
+"""Processor seconds for a million pixels and each channel, measured as `fitting.costs`; `FUSE` per kernel count,
+`FEEDBACK` per pass."""
 
 
 def model_stage(number: int) -> str:
@@ -45,6 +47,7 @@ def expected_seconds(
         stages[model_stage(number)] = fit_seconds(shape, plan.n_kernels, iterations) + ADD * values
     counts = len({plan.n_kernels for plan in plans})
     stages["fusion"] = FUSE * counts * values
-    stages["filter"] = FILTER * values / threads if noisy else 0.0
+    filtering = FILTER + FEEDBACK * len(passes_for(len(plans)))
+    stages["filter"] = filtering * values / threads if noisy else 0.0
     stages["error bar"] = BOUND * values
     return stages
