@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -158,6 +160,8 @@ class Program(click.Group):
         arguments = list(sys.argv[1:] if args is None else args)
         with safe_output(), stopped_by_signals():
             code = self._run(arguments, *rest, **options)
+        if args is None and any(thread.name.startswith(PROGRAM) for thread in threading.enumerate()):
+            _leave_at_once(code)
         sys.exit(code)
 
     def _run(self, arguments: list[str], *rest: Any, **options: Any) -> int:
@@ -179,6 +183,17 @@ class Program(click.Group):
         except Exception as error:
             _say_error(describe_error(error), "--json" in arguments)
             return USAGE if isinstance(error, AxesError) else FAILED
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """End the process beside a thread that still computes for a stopped job.
+
+    Python would end that thread where it returns from C++ meanwhile, which aborts the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # There may be no reader any more.
+            stream.flush()
+    os._exit(code)
 
 
 def describe_error(error: Exception) -> str:
