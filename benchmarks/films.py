@@ -1,6 +1,6 @@
 """What the frames of a film give each other: ``python -m benchmarks.films [--frames 5] [--crop 192] [--json FILE]``.
 
-Denoises films frame by frame, without and with a warm start, and averaged with one or two frames on either side.
+Denoises films frame by frame, without and with a warm start, and with the help of one or two frames on either side.
 
 * Made of Kodak images of the half that no setting was chosen on, with clipped noise: a still camera; one that moves
   by (0.6, 1.3) px and comes 1 % closer a frame; a disc cut out of the image that moves 3.3 px a frame before the
@@ -35,10 +35,10 @@ from napari_rsmoe.denoising.stack import Series
 from napari_rsmoe.image.planes import Planes
 
 WAYS: dict[str, dict[str, Any]] = {
-    "each alone": {"warm_start": False},
-    "warm start": {},
-    "average of 3": {"average": 1},
-    "average of 5": {"average": 2},
+    "each alone": {"warm_start": False, "average": 0},
+    "warm start": {"average": 0},
+    "1 neighbour each side": {"average": 1},
+    "2 neighbours each side": {"average": 2},
 }
 STEP, CLOSER = (0.6, 1.3), 1.01  # of the camera, px (y, x) and magnification a frame
 PACE = 3.3  # of the disc, px a frame
@@ -167,7 +167,7 @@ def main() -> None:
             decibels = " ".join(f"{value:5.2f}" for value in row.get("psnr", []))
             seconds = " ".join(f"{value:5.1f}" for value in row.get("cpu_seconds", []))
             flicker = f"{row['flicker']:.3f}" if row.get("flicker") is not None else "-"
-            print(f"{film.name:28s} {way:13s} {decibels} dB  {seconds} s  flicker {flicker}", flush=True)
+            print(f"{film.name:28s} {way:22s} {decibels} dB  {seconds} s  flicker {flicker}", flush=True)
     if options.json:
         machine.write(options.json, results)
 
