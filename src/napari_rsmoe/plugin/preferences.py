@@ -59,5 +59,5 @@ def load_engine() -> None:
     load_libraries()
     with collector_paused():
         # Imported here to save start-up time.
-        from ..denoising import denoise  # noqa: F401
+        from ..denoising import denoise, stack  # noqa: F401
         from ..enlarging import upscale  # noqa: F401

@@ -19,10 +19,10 @@ from ..trials import Setting, Trial, crops_of, pixels_of, tried
 from ..workers.thread import Task
 from .preview import shaped_preview
 from .regions import box_in_view
-from .trials import TrialsDialog
 
 if TYPE_CHECKING:
     from .job_widget import JobWidget
+    from .trials import TrialsDialog
 
 SIDE = 256
 """Side in pixels of the crop that is previewed. A larger one shows more and takes longer."""
@@ -76,6 +76,8 @@ class Trying:
 
     def open(self) -> None:
         """Open the window in which settings are compared."""
+        from .trials import TrialsDialog  # here, to save start-up time: it needs a library of pictures
+
         chosen = self._chosen()
         if chosen is None:
             return
