@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .denoising.film import denoise_film
     from .denoising.result import Denoised
     from .denoising.stack import DenoisedStack, denoise_stack
+    from .enlarging.deblur import deblur
+    from .enlarging.psf import measure_psf
     from .enlarging.restored import Restored
     from .enlarging.upscale import upscale
     from .errors import CheckpointError, ImageError, ModelFileError, StoppedError
@@ -65,6 +67,7 @@ __all__ = [
     "__version__",
     "compat",
     "create_image",
+    "deblur",
     "denoise",
     "denoise_film",
     "denoise_stack",
@@ -73,6 +76,7 @@ __all__ = [
     "fit",
     "io",
     "map_planes",
+    "measure_psf",
     "plots",
     "psnr",
     "read_image",
@@ -101,12 +105,14 @@ _MODULE_OF = {
     "Restored": "enlarging.restored",
     "StoppedError": "errors",
     "create_image": "io.files",
+    "deblur": "enlarging.deblur",
     "denoise": "denoising.any_array",
     "denoise_film": "denoising.film",
     "denoise_stack": "denoising.stack",
     "estimate_noise": "noise.estimate",
     "fit": "fitting.fit",
     "map_planes": "image.each_plane",
+    "measure_psf": "enlarging.psf",
     "psnr": "image.metrics",
     "read_image": "io.files",
     "ssim": "image.metrics",

@@ -22,6 +22,9 @@ SURE_SIDE = 128
 taken for noise, and the quietest places bound it."""
 NOISY_SMALL = 0.03
 """The same as `NOISY` for images that are smaller than that."""
+DOUBTED = 1.5
+"""How many times the noise of the quietest places the measured one may be to be believed. Above lies texture, below it
+noise that grows with brightness, of which dark places have less."""
 QUIET_BLOCK = 8
 """Side in pixels of the blocks of which the quietest bound the noise of small images."""
 QUIET_SHARE = 0.1
@@ -80,12 +83,11 @@ def _found(inputs: Inputs) -> Noise:
     values = layout.value(inputs.pixels)
     with gathered():
         estimate = estimate_noise(np.ascontiguousarray(values), channel_axis=2)
-    if min(height, width) >= SURE_SIDE:
-        return estimate if estimate.sigma > NOISY * layout.span else 0.0
     quiet = layout.span * _quiet(inputs.pixels)
-    if min(estimate.sigma, quiet) <= NOISY_SMALL * layout.span:
+    least = NOISY if min(height, width) >= SURE_SIDE else NOISY_SMALL
+    if min(estimate.sigma, quiet) <= least * layout.span:
         return 0.0
-    return quiet if quiet < estimate.sigma else estimate
+    return estimate if estimate.sigma < DOUBTED * quiet else quiet
 
 
 def _quiet(pixels: Floats) -> float:

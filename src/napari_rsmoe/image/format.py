@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,10 @@ class ImageFormat:
     def exact_type(self) -> np.dtype[Any]:
         """The type in which values are converted to the units of the image: float32 if it holds them all."""
         return np.dtype(_exact_type(np.dtype(self.dtype)))
+
+    def single_channel(self) -> ImageFormat:
+        """The same for one channel of the image alone, without limits."""
+        return replace(self, channel_axis=None, limits=(-math.inf, math.inf), compressed=False)
 
     def description(self) -> dict[str, Any]:
         """The attributes, in values that JSON can hold, for files; `compressed` only where it is true."""
