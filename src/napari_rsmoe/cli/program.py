@@ -25,6 +25,7 @@ VERBS = {
     "fit": "Fit steered kernels to an image, and render the model.",
     "denoise": "Remove noise, without training or parameters to guess.",
     "upscale": "Upscale an image by any factor (super-resolution).",
+    "deblur": "Undo a known blur (deconvolution), with an error bar.",
     "render": "Render a saved model at any size, region and sharpness.",
     "noise": "Estimate the noise of an image, with standard errors.",
     "info": "Describe an image or a model file.",

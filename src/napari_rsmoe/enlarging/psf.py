@@ -161,11 +161,11 @@ def measure_psf(image: Any) -> Array:
     half = BEAD_SIDE // 2
     smooth = gaussian_filter(pixels, 1.0)
     height = smooth - np.median(smooth)
-    bright = height > BEAD_CONTRAST * height.max()
-    peaks = np.argwhere((maximum_filter(smooth, BEAD_SIDE) == smooth) & bright)
-    inside = (peaks >= half).all(1) & (peaks < np.array(pixels.shape) - half).all(1)
+    inner = np.zeros(pixels.shape, bool)
+    inner[half:-half, half:-half] = True
+    bright = height > BEAD_CONTRAST * height[inner].max(initial=0.0)
     parts = []
-    for y, x in peaks[inside]:
+    for y, x in np.argwhere((maximum_filter(smooth, BEAD_SIDE) == smooth) & bright & inner):
         part = pixels[y - half : y + half + 1, x - half : x + half + 1]
         border = np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]])
         part = part - np.median(border)

@@ -493,6 +493,47 @@ UPSCALE: tuple[Parameter, ...] = (
 )
 """Of `napari_rsmoe.upscale`."""
 
+DEBLUR: tuple[Parameter, ...] = (
+    Text(
+        name="psf",
+        label="Point spread",
+        help="The blur: the standard deviation of a Gaussian in pixels; numerical aperture, wavelength and pixel size "
+        "as NA,WAVELENGTH,PIXEL, the last two in the same unit; or an image file of a point.",
+        default="",
+        required=True,
+        what="SIGMA|NA,WAVELENGTH,PIXEL|FILE",
+    ),
+    FloatParameter(
+        name="scale",
+        label="Factor",
+        help="Output pixels for each pixel of the image, along both Y and X; any positive number.",
+        default=1.0,
+        **ranges.SCALE.ends,
+        step=0.5,
+        decimals=3,
+    ),
+    NoiseParameter(
+        name="noise",
+        label="Noise level",
+        help="Standard deviation of the noise in the units of the image, or gain, offset and read noise of a camera as "
+        "GAIN,OFFSET,READ. By default the noise is estimated from the image.",
+        default="auto",
+        automatic=Automatic("auto", "estimate"),
+    ),
+    Choice(
+        name="preset",
+        label="Quality",
+        help="How many models are fitted through the blur and averaged: 2, 4 or 8.",
+        default="balanced",
+        choices=("fast", "balanced", "best"),
+    ),
+    *LEFT_OUT,
+    SEED,
+    DEVICE,
+    MEMORY,
+)
+"""Of `napari_rsmoe.deblur`."""
+
 RENDER: tuple[Parameter, ...] = (
     FloatParameter(
         name="scale",
@@ -568,6 +609,7 @@ OUTPUTS: dict[str, tuple[Output, ...]] = {
         ),
         RESIDUAL,
     ),
+    "deblur": (STD,),
     "upscale": (
         STD,
         Output(name="bicubic", label="Bicubic", help="The image enlarged by cubic interpolation, for comparison."),
@@ -722,7 +764,7 @@ REPORT: tuple[Parameter, ...] = (
 )
 """What the command line prints."""
 
-PARAMETERS = {"denoise": DENOISE, "denoise_stack": (*PLANE, *STACK), "fit": FIT, "upscale": UPSCALE}
+PARAMETERS = {"denoise": DENOISE, "denoise_stack": (*PLANE, *STACK), "fit": FIT, "upscale": UPSCALE, "deblur": DEBLUR}
 """By the name of the function."""
 
 

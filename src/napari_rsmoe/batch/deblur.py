@@ -1,0 +1,56 @@
+"""Deconvolve image files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..io.files import read_image
+from .files import Files
+from .listening import Listener
+from .pairs import Pair, Target
+from .planes import Job, Result, outputs_of, planes_text, process_file
+
+
+def spread_of(psf: str) -> Any:
+    """The point spread function that a text names: numbers as they are, an image read from its file."""
+    return read_image(psf).numpy() if Path(psf).is_file() else psf
+
+
+@dataclass(frozen=True)
+class DeblurFile:
+    """Deconvolves one file after the other.
+
+    Parameters
+    ----------
+    given : mapping
+        Values of `DEBLUR`.
+    dtype : str
+        Data type of the result, as the user chose it.
+    files : Files
+        How files are read and written.
+    further : sequence of Target
+        A further output: the uncertainty.
+    """
+
+    given: Mapping[str, Any]
+    dtype: str = "same"
+    files: Files = field(default_factory=Files)
+    further: Sequence[Target] = ()
+
+    def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
+        """Deconvolve a file; see `one_by_one.Work`."""
+        given = {**self.given, "psf": spread_of(self.given["psf"])}
+
+        def deblur_plane(job: Job) -> Result:
+            from ..enlarging.deblur import deblur  # here: torch takes seconds to load
+
+            done = deblur(job.inputs(given), **given, dtype=self.dtype, callback=job.callback)
+            return Result([done.image, *(done.std for _ in pair.extras)], {"noise": float(done.noise)})
+
+        outputs = outputs_of(pair, self.further, scale=given["scale"], dtype=self.dtype)
+        facts = process_file(pair.source, outputs, self.files, listener, deblur_plane)
+        level = sum(fact["noise"] for fact in facts) / len(facts)
+        return {"summary": f"{planes_text(facts)}noise {level:.4g}", "planes": facts}

@@ -1,0 +1,81 @@
+"""Deconvolution of simulated micrographs, and point spread functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_helpers import run
+from scipy.ndimage import gaussian_filter
+from skimage.restoration import richardson_lucy
+
+from napari_rsmoe import ImageError, deblur, measure_psf, psnr, read_image, write_image
+from napari_rsmoe.enlarging.psf import point_spread
+
+
+def scene(side: int = 72) -> np.ndarray:
+    """Discs and a line, as light on [0, 1]."""
+    y, x = np.mgrid[:side, :side]
+    light = np.full((side, side), 0.05)
+    for row, column, radius in ((18, 20, 5.0), (50, 22, 3.0), (30, 52, 8.0)):
+        light = np.maximum(light, np.clip(radius + 0.5 - np.hypot(y - row, x - column), 0, 1) * 0.8)
+    return np.maximum(light, np.exp(-((x - 0.4 * y - 30) ** 2) / 2))
+
+
+def test_it_beats_richardson_and_lucy_with_the_best_number_of_iterations() -> None:
+    truth = scene() * 300
+    photons = np.random.default_rng(0).poisson(gaussian_filter(truth, 1.5)).astype(np.float32)
+    result = deblur(photons, 1.5, noise=(1.0, 0.0, 0.1))
+    spread, top = point_spread(1.5), photons.max()
+    best = max(
+        psnr(richardson_lucy(np.pad(photons / top, 12, mode="reflect"), spread, k, clip=False)[12:-12, 12:-12] * top,
+             truth, 300)
+        for k in (5, 10, 20, 40, 80)
+    )  # fmt: skip
+    assert psnr(result.image, truth, 300) > best + 0.5
+    assert result.image.min() >= 0
+    error = np.abs(result.image - truth)
+    assert np.mean(error < result.std) > 0.55
+    assert np.mean(error < 2 * result.std) > 0.8
+    larger = deblur(photons, 1.5, 2, noise=(1.0, 0.0, 0.1), preset="fast")
+    assert larger.image.shape == larger.std.shape == (144, 144)
+
+
+def test_point_spread_functions() -> None:
+    gaussian = point_spread(2)
+    y = np.arange(-8, 9)[:, None]
+    assert gaussian.sum() == pytest.approx(1)
+    assert (gaussian * y**2).sum() == pytest.approx(4 + 1 / 12, rel=0.02)  # of the Gaussian and of the pixel
+    lens = point_spread("1.2,500,100")
+    half = len(lens) // 2
+    dark = 0.61 * 500 / 1.2 / 100  # radius of the first dark ring in pixels
+    assert lens[half, half + round(dark)] < 0.03 * lens[half, half]
+    np.testing.assert_array_equal(point_spread((1.2, 500, 100)), lens)
+    np.testing.assert_allclose(point_spread(7 * np.ones((2, 3))).sum(), 1)
+    for wrong in (0, -1, np.nan, "a lens", (1, 2), -np.eye(3), (1.2, 500, 0), (1.2, 5e5, 1)):
+        with pytest.raises(ValueError, match="psf"):
+            point_spread(wrong)
+
+
+def test_beads_are_measured() -> None:
+    beads = np.zeros((90, 90))
+    beads[[20, 22, 60, 66], [20, 61, 30, 66]] = 1000
+    beads[88, 40] = 5000  # cut by the border
+    measured = measure_psf(gaussian_filter(beads, 1.8) + np.random.default_rng(0).normal(10, 0.1, beads.shape))
+    expected = point_spread(1.8)
+    assert measured[10, 10] == pytest.approx(expected.max(), rel=0.05)
+    with pytest.raises(ImageError, match="beads were found"):
+        measure_psf(gaussian_filter(beads[:40, :40], 1.8))
+
+
+def test_the_command_line_and_integers(tmp_path: Path) -> None:
+    counts = np.random.default_rng(1).poisson(gaussian_filter(scene(48) * 200, 1.2)).astype(np.uint16)
+    write_image(tmp_path / "a.tif", counts)
+    arguments = ["--psf", "1.2", "--preset", "fast", "--std", tmp_path / "s.tif", "--noise", "1,0,0"]
+    result = run("deblur", tmp_path / "a.tif", tmp_path / "b.tif", *arguments)
+    assert result.exit_code == 0, result.output
+    sharp = read_image(tmp_path / "b.tif").numpy()
+    assert sharp.dtype == np.uint16
+    assert sharp.max() > counts.max() * 0.8
+    assert read_image(tmp_path / "s.tif").numpy().dtype == np.float32
