@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
     options = parser.parse_args()
     warnings.simplefilter("ignore", ImageWarning)
-    print("| factor | sigma | denoise, bicubic | denoise, upscale | upscale | worst against the first | 1 std | 2 std |")
+    print("| factor | sigma | denoise, bicubic | denoise, upscale | upscale | worst gain | 1 std | 2 std |")
     for factor in options.factors:
         for sigma in SIGMAS:
             rows = []
