@@ -23,8 +23,9 @@ QUIETEST, QUIET = 0.01, 0.1
 """Quantiles of the block powers at which the decorrelated planes are compared."""
 SHARED = 0.45
 """Mean correlation of two channels in the quietest blocks from which they may share their noise."""
-EVEN = 1.2
-"""Power of brightness in quiet blocks over that in the quietest, up to which it is noise; content varies more."""
+EVEN = 1.15
+"""Power of brightness in quiet blocks over that in the quietest, up to which it is noise. Noise has 0.8 to 1.12 in
+images of 72 px and more; content, and noise that was compressed, vary more (photographs as JPEG 1.18 to 1.7)."""
 UNEVEN_SHARE = 0.7
 """Share of the power of flat blocks that is taken for noise where it varies more from block to block than noise."""
 
