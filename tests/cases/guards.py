@@ -81,7 +81,7 @@ def _bitmaps(folder: Path) -> None:
 
 
 def _bitmaps_read(ran: Ran) -> Found:
-    assert ran.last.code == 1
+    assert ran.last.code == 2
     assert "only read" in ran.last.err
     ran.commands.pop()
     ran.ended_well()
