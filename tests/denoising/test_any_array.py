@@ -152,4 +152,4 @@ def test_help_fits_on_two_screens():
     assert len(before) <= 80
     assert "Further keywords" in text
     keywords = set(inspect.signature(denoise).parameters)
-    assert keywords - {"axes", "sigma"} == set(inspect.signature(denoise_plane).parameters)
+    assert keywords - {"axes", "sigma", "client"} == set(inspect.signature(denoise_plane).parameters)
