@@ -30,7 +30,7 @@ def main(blocks: int) -> None:
     job: Any = SimpleNamespace(folder="/nowhere", needs=lambda task: earlier(plan, task))
     cluster.block_on_worker = nothing
     with (
-        distributed.LocalCluster(4, processes=False, threads_per_worker=1, dashboard_address=None) as local,
+        distributed.LocalCluster(4, processes=False, threads_per_worker=1, dashboard_address=":0") as local,
         distributed.Client(local) as client,
     ):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

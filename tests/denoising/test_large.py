@@ -174,7 +174,7 @@ def test_missing_chunks_are_skipped(tmp_path):
 def test_workers_of_dask_yield_the_same_bits_and_see_few_tasks_at_once(source, expected, tmp_path):
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(2, processes=False, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(2, processes=False, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         workers = Workers(client, threads=1, most=3)

@@ -224,7 +224,7 @@ def workers_of(
             threads = threads or max(1, (os.cpu_count() or 1) // workers)
             own = stack.enter_context(
                 distributed.LocalCluster(
-                    n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None, silence_logs=50
+                    n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=":0", silence_logs=50
                 )
             )
         elif cluster in KINDS:
