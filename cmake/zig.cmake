@@ -23,3 +23,7 @@ foreach(tool ar ranlib)
   string(TOUPPER ${tool} variable)
   set(CMAKE_${variable} ${CMAKE_BINARY_DIR}/zig-${tool})
 endforeach()
+
+# Of macOS: a tool that zig lacks, and that nobody needs as nothing is installed; and an option of the linker.
+set(CMAKE_INSTALL_NAME_TOOL true)
+set(CMAKE_USER_MAKE_RULES_OVERRIDE ${CMAKE_CURRENT_LIST_DIR}/zig_linker.cmake)

@@ -47,6 +47,10 @@ def test_the_sources_compile_without_a_warning(name: str, tmp_path: Path) -> Non
     assert "".join(at_once(errors, sources)) == ""
 
 
+OF_THE_COMPILER = ("Zn", "Zd", "_Zn", "_Zd", "_mh_", "mh_", "__dso", "dso", "_dso")
+"""Beginnings of the names that zig's libraries export beside ours."""
+
+
 @cache
 def extension(name: str) -> Any:
     """The extension for a system, as lief reads it."""
@@ -58,13 +62,24 @@ def extension(name: str) -> Any:
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_extension_exports_its_module_and_needs_torch_and_python_only(name: str) -> None:
     binary = extension(name)
+    windows = name.startswith("windows")
     exported = {str(function.name).removeprefix("_") for function in binary.exported_functions}
-    allocation = {each for each in exported if each.startswith(("Zn", "Zd", "_Zn", "_Zd"))}  # Of zig's own libc++.
-    assert exported - allocation == {"PyInit__C"}
-    needed = {str(function.name).removeprefix("_") for function in binary.imported_functions}
+    own = {each for each in exported if not each.startswith(OF_THE_COMPILER)}
+    assert own == {"PyInit__C"}
+    needed = {str(each.name).removeprefix("_") for each in (binary.imported_functions if windows else binary.symbols)}
     assert {*CPYTHON, "aoti_torch_library_def"} <= needed
-    known = ("libtorch_cpu", "libc.", "libm.", "libpthread.", "libdl.", "librt.", "ld-linux", "/usr/lib/libSystem")
-    if name.startswith("windows"):
+    known: tuple[str, ...] = (
+        "libtorch_cpu",
+        "_C.abi3.so",
+        "libc.",
+        "libm.",
+        "libpthread.",
+        "libdl.",
+        "librt.",
+        "ld-linux",
+        "/usr/lib/libSystem",
+    )
+    if windows:
         known = ("torch_cpu.dll", "python3.dll", "KERNEL32.dll", "api-ms-win-crt-", "ADVAPI32.dll", "ntdll.dll")
     libraries = [str(getattr(library, "name", library)) for library in binary.libraries]
     assert [each for each in libraries if not each.startswith(known)] == []
