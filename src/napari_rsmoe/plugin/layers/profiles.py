@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ...display.measure import profile
 from ...io.atomic import replacing_file
 from ..names import METADATA_KEY
 from ..source import has_plane_at, plane_in_view
@@ -67,6 +66,8 @@ class Cut:
 
     def read(self) -> Profile:
         """The values along the line."""
+        from ...display.measure import profile  # here: it loads SciPy, and this runs on a thread
+
         plane = np.asarray(self.data[self.lead])
         y0, x0, y1, x1 = (each + 0.5 for each in self.line)  # As in slices: pixel i covers i to i + 1.
         value = profile(plane, (y0, x0, y1, x1), plane.shape[:2])

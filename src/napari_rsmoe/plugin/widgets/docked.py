@@ -10,6 +10,8 @@ from magicgui.widgets import Container
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QSizePolicy, QTabBar, QWidget
 
+ROOM = "room"
+"""Qt property of a label: pixels that it is high at least, so that fields below do not jump when its text changes."""
 SETTLED = 100
 """Milliseconds after which Qt has laid out tabbed docks; a dock that is raised before stays behind the others."""
 
@@ -115,6 +117,12 @@ class DockedWidget(Container):
         needed = self.column.minimumSizeHint().width() + beside
         if area.minimumWidth() != needed:
             area.setMinimumWidth(needed)
+        # A scroll area asks for no height that depends on the width, so that wrapped texts would be cut off.
+        for label in self.column.findChildren(QLabel):
+            if label.wordWrap():
+                high = max(label.heightForWidth(label.width()), label.property(ROOM) or 0)
+                if label.minimumHeight() != high:
+                    label.setMinimumHeight(high)
 
 
 class _Watcher(QObject):

@@ -20,7 +20,7 @@ from ..layers.following import apply_changes, find_changes, recoloured, redraw
 from ..layers.kernels import MOST_ELLIPSES, MOST_POLYGONS, TABLE_KEY, features, separate_tables
 from ..names import METADATA_KEY
 from ..preferences import preferences
-from .docked import DockedWidget
+from .docked import ROOM, DockedWidget
 from .following_image import FollowingImage
 from .form import column_of, row_of
 from .layer_choice import LayerChoice
@@ -104,7 +104,7 @@ class KernelsWidget(DockedWidget):
         label = self.pointed.native
         label.setWordWrap(True)
         label.setAlignment(Qt.AlignmentFlag.AlignTop)
-        label.setMinimumHeight((MOST_NAMED + 4) * label.fontMetrics().height())
+        label.setProperty(ROOM, (MOST_NAMED + 4) * label.fontMetrics().height())
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def on_close(self) -> None:
