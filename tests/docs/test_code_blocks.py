@@ -10,6 +10,7 @@ import shlex
 import tomllib
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,11 @@ def fill(folder: Path) -> None:
     """Put the files that the pages speak of into a folder."""
     folder.mkdir()
     image = scene()
-    for name in ("noisy.tif", "micrograph.tif", "photo.png", "large.tif"):
+    for name in ("noisy.tif", "micrograph.tif", "photo.png", "large.tif", "mosaic.ome.tif"):
         rsmoe.write_image(folder / name, image)
     rsmoe.write_image(folder / "small.png", image[:32, :40])
     rsmoe.write_image(folder / "film.ome.tif", np.stack([image[:40, :48]] * 3), axes="TYX")
+    rsmoe.write_image(folder / "volume.tif", np.stack([image[:40, :48]] * 3), axes="ZYX")
     rsmoe.write_image(folder / "gaps.png", np.zeros((40, 48), np.uint8))
     for name in ("folder", "micrographs"):
         (folder / name).mkdir()
@@ -72,14 +74,15 @@ def fill(folder: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {**results(), "rsmoe": rsmoe, "denoise": rsmoe.denoise}
+    names = {**results(), "rsmoe": rsmoe, "napari_rsmoe": rsmoe, "denoise": rsmoe.denoise}
+    names |= {"camera": iter(results()["stack"]), "stop_button": SimpleNamespace(pressed=False), "show": print}
     for number, block in enumerate(BLOCK.finditer(page.read_text("utf-8"))):
         if block["comment"]:
             continue
         fill(tmp_path / str(number))
         monkeypatch.chdir(tmp_path / str(number))
         if block["language"] == "python":
-            exec(compile(block["code"], str(page), "exec"), names)
+            exec(compile(block["code"], str(page), "exec", dont_inherit=True), names)
         else:
             for line in block["code"].splitlines():
                 run(line)

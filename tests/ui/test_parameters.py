@@ -41,6 +41,7 @@ TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE, "render": RENDER}
 NOT_SHOWN = {
     "self", "image", "weight", "mask", "warm_start", "neighbours", "channel_axis", "callback", "axes", "sigma",
     "return_std",
+    "client",  # An object; the command line has --cluster.
 }  # fmt: skip
 
 

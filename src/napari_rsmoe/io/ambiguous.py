@@ -50,17 +50,33 @@ def unnamed_axis(axes: str, shape: Sequence[int]) -> str | None:
     )
 
 
+def separate_planes(axes: str, shape: Sequence[int], *, alpha: bool) -> str | None:
+    """The note on channels of a TIFF file that lie plane after plane, and may be a stack; None if there are none.
+
+    Parameters
+    ----------
+    axes : str
+        As the file leaves them.
+    shape : sequence of int
+        Length of each axis.
+    alpha : bool
+        Whether the last channel is taken for opacity.
+    """
+    if not axes.endswith("SYX"):
+        return None
+    channels, height, width = shape[-3:]
+    opacity = ", of which the last is opacity" if alpha else ""
+    stack = axes.replace("S", "Z" if "Z" not in axes else "T")
+    return (
+        f"read as {axes}: {channels} channels of {height} x {width} pixels{opacity}; if they are the planes of a "
+        f"stack, give --axes {stack} (in Python axes={stack!r})"
+    )
+
+
 def _assumption(image: ImageFile) -> str | None:
     axes, sizes = image.axes, image.sizes
     size = f"{sizes['Y']} x {sizes['X']} pixels"
     channel = next((axis for axis in "SC" if axis in axes), None)
-    if image.kind == "tiff" and axes.endswith("SYX"):
-        opacity = ", of which the last is opacity" if image.alpha else ""
-        stack = axes.replace("S", "Z" if "Z" not in axes else "T")
-        return (
-            f"read as {axes}: {sizes['S']} channels of {size}{opacity}; if they are the planes of a stack, give --axes "
-            f"{stack} (in Python axes={stack!r})"
-        )
     if image.kind in WITHOUT_AXES and channel is not None and "C" in axes:
         return (
             f"read as {axes}: {size} of {sizes[channel]} channels; otherwise name the axes, such as --axes "

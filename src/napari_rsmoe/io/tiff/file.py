@@ -17,7 +17,7 @@ from typing import Any
 import tifffile
 
 from ...errors import ImageError
-from ..ambiguous import unnamed_axis
+from ..ambiguous import separate_planes, unnamed_axis
 from ..image_file import FileArray, ImageFile
 from ..pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, WHITE_IS_ZERO, Shown, shown
 from ..raw import RawArray
@@ -82,9 +82,10 @@ def read(path: Path, how: Reading) -> ImageFile:
             else:
                 check_bytes(image.series)
                 data, close = _pixels(image.series, stack, lazy=how.lazy)
-            if how.axes is None and not _names_axes(tif):
-                notes.extend(filter(None, [unnamed_axis(axes, data.shape)]))
             described = describe(path, tif, image)
+            if how.axes is None and not _names_axes(tif):
+                open_axes = separate_planes(axes, data.shape, alpha=described.alpha), unnamed_axis(axes, data.shape)
+                notes.extend(filter(None, open_axes))
             if how.as_stored and described.meaning.photometric == WHITE_IS_ZERO:
                 described.meaning = replace(described.meaning, photometric=GREY)
             letters = _unique(axes)
