@@ -11,7 +11,8 @@ extern "C" const char* rsmoe_register_operators();
 // The arguments of one call. At most one of them is spoilt, which has to be refused, or does no harm.
 class Call {
  public:
-  explicit Call(int arguments) : spoilt_(happens(0.85f) ? static_cast<int>(whole(0, arguments - 1)) : -1) {}
+  explicit Call(int arguments)
+      : arguments_(arguments), spoilt_(happens(0.85f) ? static_cast<int>(whole(0, arguments - 1)) : -1) {}
 
   bool sound() const { return spoilt_ < 0; }
 
@@ -62,12 +63,16 @@ class Call {
   std::vector<AtenTensorHandle> results(const char* name, size_t count) {
     doing = std::string("operator ") + name + (sound() ? "" : ", argument " + std::to_string(spoilt_) + " spoilt");
     const size_t inputs = stack_.size();
+    require(next_ == arguments_, "a call has another number of arguments than it says");
     stack_.resize(std::max(inputs, count));
     try {
       stand_in::operators.at(name)(stack_.data(), inputs, count);
     } catch (const std::runtime_error& error) {
       require(!sound(), error.what());
-      require(std::string(error.what()).rfind("rsmoe: ", 0) == 0, "an error does not say whose it is");
+      const std::string message = error.what();
+      require(message.rfind("rsmoe: ", 0) == 0, "an error does not say whose it is");
+      // As torch never calls an operator: it counts the arguments itself, by the schema.
+      require(message.find("schema and function differ") == std::string::npos, error.what());
       ++counts.refusals;
       return {};
     }
@@ -81,7 +86,7 @@ class Call {
   bool spoilt() { return next_++ == spoilt_; }
 
   std::vector<StableIValue> stack_;
-  int spoilt_, next_ = 0;
+  int arguments_, spoilt_, next_ = 0;
 };
 
 inline void freed(const std::vector<AtenTensorHandle>& tensors) {
@@ -172,7 +177,7 @@ inline void call_filter_patches() {
     const int64_t at = i % (kSide * kSide);
     return at / kSide == at % kSide ? 1.0f : 0.0f;
   });
-  Call call(11);
+  Call call(12);
   for (int i = 0; i < 2; ++i) call.add({channels, height, width}, noisy.data());
   call.add({channels, height, width}, variance.data());
   call.add({channels, kSide, kSide}, correlation.data());
@@ -183,6 +188,7 @@ inline void call_filter_patches() {
   call.add(2.0);
   call.add(0.1);
   call.add(0.1);
+  call.add(happens(0.5f));
   freed(call.results("filter_patches", 2));
 }
 
