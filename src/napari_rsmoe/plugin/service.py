@@ -9,17 +9,20 @@ parameter of such a type gets this plugin's form for it. So are the results `Mod
 return one: its layers are added to the viewer.
 """
 
-# Annotations are evaluated here, as magicgui does not look up names that are written as text.
+# Annotations are evaluated here, as magicgui does not look up names that are written as text; the one that would load
+# torch is looked up by those who ask for it.
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import magicgui
 import napari.layers
 import napari.types
 import napari.viewer
+
+import napari_rsmoe
 
 from ..ui.kinds import Parameter
 from ..ui.parameters import PARAMETERS, values
@@ -27,9 +30,6 @@ from ..ui.signatures import signature_of
 from .actions import ACTIONS
 from .commands import process_layer
 from .source import from_layer
-
-if TYPE_CHECKING:
-    import napari_rsmoe.noise.estimate
 
 FORMS = "napari_rsmoe.plugin.widgets.settings_field"
 """Module of the fields that magicgui makes for settings; it loads Qt."""
@@ -173,7 +173,7 @@ def upscale(
     return process_layer("upscale", layer, show={"bicubic": bicubic}, **settings)
 
 
-def measure_noise(layer: napari.layers.Layer, plane: int = 0) -> "napari_rsmoe.noise.estimate.NoiseEstimate":
+def measure_noise(layer: napari.layers.Layer, plane: int = 0) -> "napari_rsmoe.NoiseEstimate":
     """Estimate the noise of one plane of an image layer, and wait for the result.
 
     Parameters
