@@ -58,7 +58,8 @@ def test_a_terminal_shows_files_planes_and_the_remaining_time(tmp_path, picture)
     shown = [part for part in re.split(r"[\r\n]", text) if "|" in part]
     assert "starting" in shown[0]  # while torch is loaded
     assert any("1/2 a.tif, starting" in line for line in shown)
-    assert any("1/2 a.tif, plane 1 of 2, noise" in line for line in shown)
+    # Which stages of a plane are drawn depends on how fast they are: the bar is drawn a few times per second.
+    assert any("1/2 a.tif, plane 1 of 2, " in line for line in shown)
     assert any("1/2 a.tif, plane 2 of 2, " in line for line in shown)
     assert any("2/2 b.png, " in line for line in shown)
     assert any(re.search(r"\d\d:\d\d<\d\d:\d\d", line) for line in shown)

@@ -106,9 +106,12 @@ def test_only_a_complete_result_of_the_same_part_replaces_one(viewer: Any, run_u
     widget.part.planes.value = "all planes"
     quick_fit(widget, steps=LONG)
     count = len(viewer.layers)
+    viewer.dims.set_point(0, 0)
     press(widget.run)
     run_until(lambda: viewer.layers["stack (preview)"].visible)
     assert viewer.layers["stack"].visible is False
+    viewer.dims.set_point(0, 1)  # The preview is of the first plane, and covers no other.
+    assert not viewer.layers["stack (preview)"].visible
     press(widget.cancel)
     run_until(lambda: not widget.busy)
     assert len(viewer.layers) == count + 2

@@ -108,7 +108,7 @@ def test_defaults_and_what_is_folded_away(viewer: Any, run_until: Wait, noisy: n
     assert form.get()["preset"] == "balanced"
     assert not form.differing.visible
     # Fields for stacks are there for stacks only, and keep nothing of a stack for a plane.
-    fields = [widget.planes, widget.channels, form.field("average")]
+    fields = [widget.part.planes, widget.channels, form.field("average")]
     assert not any(field.visible for field in fields)
     viewer.add_image(np.stack([noisy, noisy]), name="stack")
     run_until(lambda: all(field.visible for field in fields[:2]))
