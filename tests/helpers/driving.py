@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from napari.utils.notifications import notification_manager
@@ -13,6 +14,18 @@ LONG = 200_000  # steps: nobody waits for that, it must be cancelled
 
 def names(viewer: Any) -> list[str]:
     return [layer.name for layer in viewer.layers]
+
+
+@cache
+def register_plugins() -> None:
+    """Register the plugins in napari's application without a window.
+
+    Once in a process: napari takes no command twice, whichever plugin comes first, and its fixtures for windows, which
+    have applications of their own, forget that the plugins are registered in this one.
+    """
+    from napari.plugins import _initialize_plugins
+
+    _initialize_plugins()
 
 
 def open_widget(viewer: Any, name: str) -> Any:

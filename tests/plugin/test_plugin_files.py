@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from driving import register_plugins
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 
@@ -21,9 +22,7 @@ QUICK: dict[str, Any] = {"n_kernels": 30, "iterations": 20}
 
 
 def opened(path: Path) -> ViewerModel:
-    from napari.plugins import _initialize_plugins
-
-    _initialize_plugins()
+    register_plugins()
     viewer = ViewerModel()
     viewer.open(path, plugin="napari-rsmoe")
     return viewer
@@ -207,9 +206,8 @@ def test_the_save_dialog_of_napari_offers_every_writer(
 def window(qapp: Any) -> Any:
     """napari's widget with the canvas, with two images and kernels, for all tests that save."""
     from napari._qt.qt_viewer import QtViewer
-    from napari.plugins import _initialize_plugins
 
-    _initialize_plugins()
+    register_plugins()
     y, x = np.mgrid[:48, :64]
     noise = np.random.default_rng(0).normal(0, 12, x.shape)
     picture = np.rint(90 + 60 * np.sin(x / 9) * np.cos(y / 7) + 60 * (x + y > 60)).astype(np.uint8)
