@@ -198,7 +198,7 @@ def test_the_paper_s_numbers_agree_with_each_other() -> None:
 
 def test_every_denoiser_has_a_name_of_its_own() -> None:
     found = [method.name for method in denoisers(64)]
-    assert len(found) == len(set(found)) == 15 + 12
+    assert len(found) == len(set(found)) == 17 + 12
 
 
 def test_wrong_use_is_explained(photos: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from . import (
     nonlocal_means,
     rsmoe,
     rsmoe_denoising,
+    rsmoe_enlarging,
     total_variation,
     vst_bm3d,
     wavelet,
@@ -82,7 +83,7 @@ def enlargers(iterations: int) -> tuple[Enlarger, ...]:
     """All super-resolution methods; `iterations` are the steps of GaussianImage."""
     splats = gaussian_image.enlarge(iterations, 1 / 3)
     return (
-        Enlarger(OURS, rsmoe.enlarge, rsmoe.__name__),
+        Enlarger(OURS, rsmoe_enlarging.enlarge, rsmoe_enlarging.__name__),
         Enlarger("GaussianImage, its settings", splats, gaussian_image.__name__, iterations),
         *(Enlarger(name, interpolation.enlarge(name), interpolation.__name__) for name in interpolation.FILTERS),
     )

@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 
-from ...enlarging.upscale import upscale
 from ...fitting.fit import fit
 from ...model.experts import Mode
 from ...model.model import Model
@@ -37,8 +36,3 @@ def fitting(preset: str, mode: Mode = "smoe", *, rasterized: bool = True) -> Fit
         )
 
     return run
-
-
-def enlarge(image: np.ndarray, scale: int, sharpen: float, seed: int) -> np.ndarray:
-    """`napari_rsmoe.upscale` with default settings."""
-    return upscale(image, scale, sharpen, seed=seed, device="cpu")
