@@ -21,7 +21,7 @@ from napari_rsmoe.fitting.memory import memory_of_fit
 from napari_rsmoe.fitting.settings import FitSettings
 
 MEASURED = """
-import ctypes, gc, json, warnings
+import ctypes, gc, json, sys, warnings
 import numpy as np
 import napari_rsmoe as r
 from napari_rsmoe import memory
@@ -66,7 +66,7 @@ for name, job in jobs.items():
     usual = memory.require.__code__
     def note(needed, what, remedy):
         said.append(needed)
-    for module in list(__import__("sys").modules.values()):
+    for module in list(sys.modules.values()):
         if getattr(module, "__name__", "").startswith("napari_rsmoe") and hasattr(module, "require"):
             module.require = note
     gc.collect()
@@ -81,17 +81,32 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a job is read from /proc")
-def test_what_jobs_take_is_said_beforehand() -> None:
+RUNS = 3
+"""Times that a job is measured at most: the pages that the allocator keeps between its steps differ from run to run."""
+
+
+def measured() -> dict[str, tuple[int, int]]:
+    """What jobs are said to take and what they take, in bytes."""
     done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=False)
     if "clear_refs" in done.stderr:
         pytest.skip("this system does not let a process forget its peak")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["render coarse"][1] < 30e6  # 81 million samples, 324 MB, are averaged block by block
-    ratios = {name: round(said / taken, 2) for name, (said, taken) in found.items()}
-    # Most lie within 1.1, but the pages that the allocator keeps between the steps of a job differ from run to run.
-    assert all(1 / 1.25 < ratio < 1.25 for ratio in ratios.values()), ratios
+    found: dict[str, tuple[int, int]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a job is read from /proc")
+def test_what_jobs_take_is_said_beforehand() -> None:
+    outside: set[str] | None = None
+    for _ in range(RUNS):
+        found = measured()
+        assert found["render coarse"][1] < 30e6  # 81 million samples, 324 MB, are averaged block by block
+        ratios = {name: round(said / taken, 2) for name, (said, taken) in found.items()}
+        now = {name for name, ratio in ratios.items() if not 1 / 1.25 < ratio < 1.25}
+        outside = now if outside is None else outside & now
+        if not outside:
+            return
+    raise AssertionError(f"{outside} of {ratios}")
 
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
@@ -113,6 +128,15 @@ def test_jobs_over_the_budget_are_refused_before_any_work(job: str, given: dict[
     more = {} if job == "estimate_noise" else {"callback": never}
     with pytest.raises(NotEnoughMemoryError, match=rf"(?s){words}.*memory='\d+[MG]'"):
         getattr(napari_rsmoe, job)(IMAGE, **given, **more, memory="1M")
+
+
+def test_a_large_fit_is_refused_before_its_image_is_checked() -> None:
+    def never(progress: object) -> None:
+        raise AssertionError("the work has begun")
+
+    large = np.broadcast_to(IMAGE[:1, :1], (6000, 4000))  # Its check takes seconds and is reported.
+    with pytest.raises(NotEnoughMemoryError, match="Fitting 500 kernels to 6000 x 4000 px"):
+        napari_rsmoe.fit(large, 500, callback=never, memory="100M")
 
 
 def test_a_stack_that_memory_does_not_hold_is_refused() -> None:

@@ -232,7 +232,7 @@ def denoise(
     if is_no_noise(options.noise) and not inputs.left_out.any():
         return _as_given(inputs)
     shape, measured = inputs.pixels.shape, isinstance(options.noise, str)
-    check_denoising(inputs, options, plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE))
+    check_denoising(shape, options, plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE))
 
     def observe() -> tuple[WarmStart | None, Observation]:
         plane = Observation.of(inputs, options.noise, options.noise_factor)
@@ -245,7 +245,7 @@ def denoise(
     if checkpoint is not None:
         task = task.continued(Checkpoint.job_in(checkpoint))
     task.check_start()
-    check_denoising(inputs, options, task.plans)
+    check_denoising(shape, options, task.plans)
     LOG.info("%s; %s", observation.described, task.described)
     steps, noisy = task.settings.iterations, observation.noise.sigma > 0
     times.replan(expected_seconds(shape, task.plans, steps, measured=measured, noisy=noisy))

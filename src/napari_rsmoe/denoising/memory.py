@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ..image.inputs import Inputs
 from ..memory import Need, require
 from ..noise.memory import memory_of_noise
 from .options import Options
@@ -52,19 +51,19 @@ def check_stack(shape: Sequence[int], dtype: Any) -> None:
     require(needed, f"Holding a denoised stack of shape {tuple(shape)}", remedy)
 
 
-def check_denoising(inputs: Inputs, options: Options, plans: Sequence[Plan]) -> None:
+def check_denoising(shape: Sequence[int], options: Options, plans: Sequence[Plan]) -> None:
     """Raise a NotEnoughMemoryError if denoising takes more memory than it may.
 
     Parameters
     ----------
-    inputs : Inputs
-        The image.
+    shape : sequence of int
+        Of the image, (H, W, C).
     options : Options
         Options of `denoise`.
     plans : sequence of Plan
         Its models.
     """
-    height, width, channels = inputs.pixels.shape
+    height, width, channels = shape
     needed = memory_of_denoising(channels, height * width, plans).bytes(height * width)
     if isinstance(options.noise, str):
         needed = max(needed, memory_of_noise(channels).bytes(height * width))

@@ -10,11 +10,13 @@ import numpy as np
 from ..image.beginning import READING, checked_attended
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..noise.given import is_no_noise
 from ..progress import Callback, Timetable
 from .costs import expected_seconds
+from .memory import check_denoising
 from .options import Options
 from .plane_in_blocks import plane_of
-from .plans import REFERENCE_NOISE, plan_ensemble
+from .plans import REFERENCE_NOISE, Plan, plan_ensemble
 
 
 def opened(
@@ -37,10 +39,15 @@ def opened(
     ------
     StoppedError
         If the callback has asked to stop meanwhile.
+    NotEnoughMemoryError
+        If the job would take more memory than it may; before anything is reported.
     """
 
+    def planned(shape: tuple[int, ...]) -> list[Plan]:
+        return plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
+
     def stages(shape: tuple[int, ...]) -> dict[str, float]:
-        plans = plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
+        plans = planned(shape)
         measured = isinstance(options.noise, str)
         return expected_seconds(shape, plans, options.settings.iterations, measured=measured)
 
@@ -48,6 +55,8 @@ def opened(
     if plane is None:
         inputs = read()
         return inputs, Timetable(callback, stages(inputs.pixels.shape), inputs.given)
+    if not is_no_noise(options.noise):  # Without noise, the image is given back as it is.
+        check_denoising(plane.shape, options, planned(plane.shape))
     times = Timetable(callback, stages(plane.shape), image)
     times.preview = lambda: np.asarray(image)
     if times.report(READING, 0.0):

@@ -12,7 +12,7 @@ import torch
 from .. import engine
 from ..checks import checked_choice, checked_flag
 from ..door import door
-from ..image.beginning import checked_attended, reading_report
+from ..image.beginning import checked_attended, reading_report, shape_beforehand
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..memory import Memory
@@ -202,11 +202,14 @@ def fit(
         checked = Inputs.of(image, channel_axis, weight, **selection)
         return checked, Subject.of(checked, mode, span)
 
+    shape = shape_beforehand(image, channel_axis)
+    if shape is not None:
+        check_fit(shape, _expected(count, shape), settings, mode, weighted=weight is not None)
     inputs, subject = checked_attended(check, reading_report(image, callback))
-    height, width, _ = inputs.pixels.shape
+    height, width, channels = inputs.pixels.shape
     if count is not None:
         check_kernels(count, height, width)
-    expected = max(1, height * width // TYPICAL_AUTO) if count is None else count
+    expected = _expected(count, (height, width, channels))
     check_fit(inputs.pixels.shape, expected, settings, mode, weighted=inputs.weight is not None)
 
     def run(chosen: torch.device) -> Model:
@@ -231,6 +234,11 @@ def _settings(preset: str, start: str | None, iterations: int | None, rasterized
     if not checked_flag(rasterized, "rasterized"):
         settings = replace(settings, tau=math.inf, confidence=0.0, list_interval=CHUNK)
     return settings
+
+
+def _expected(count: int | None, shape: tuple[int, int, int]) -> int:
+    """The kernels that memory is planned for, of an image of this shape (H, W, C)."""
+    return max(1, shape[0] * shape[1] // TYPICAL_AUTO) if count is None else count
 
 
 def _is_linear(experts: str) -> bool:

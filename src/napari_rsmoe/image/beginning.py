@@ -10,6 +10,9 @@ import numpy as np
 from .. import engine
 from ..notes import gathered, note
 from ..progress import Callback, Progress
+from .format import ChannelAxis, check_type, find_channels
+from .inputs import Inputs
+from .other_arrays import plain
 
 Value = TypeVar("Value")
 READING = "reading"
@@ -38,6 +41,19 @@ def checked_attended(check: Callable[[], Value], report: Callable[[float | None]
     for text in notes:  # Here, so that a warning is about the line of the user.
         note(text)
     return checked
+
+
+def shape_beforehand(image: Any, channel_axis: ChannelAxis) -> tuple[int, int, int] | None:
+    """The shape (H, W, C) of an image that is not checked yet; None of what is no array, or has been checked."""
+    array = plain(image)
+    if isinstance(array, Inputs) or not all(hasattr(array, name) for name in ("shape", "dtype", "ndim", "size")):
+        return None
+    check_type(array)
+    with gathered():  # What is assumed about the channels is said by the check.
+        axis = find_channels(array, channel_axis)
+    channels = 1 if axis is None else array.shape[axis]
+    height, width = (side for at, side in enumerate(array.shape) if at != axis)
+    return height, width, channels
 
 
 def reading_report(image: Any, callback: Callback | None) -> Callable[[float | None], bool] | None:
