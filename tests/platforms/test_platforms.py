@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from backends import SOURCES
-from sanitized import at_once
+from sanitized import UNITS, at_once
 
 from napari_rsmoe.engine import reference
 
@@ -33,7 +33,8 @@ WHOLE = pytest.mark.skipif("RSMOE_PLATFORMS" not in os.environ, reason="takes mi
 OTHERS = ("windows-x86_64", "macos-arm64")
 FLAGS = ["-std=c++20", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-I", str(SOURCES)]
 FLAGS += ["-Wno-bitwise-instead-of-logical"]
-ENGINE = ("lists", "mixture", "threads", "patches", "segment", "simd_dispatch", "processors")
+ENGINE = (*(unit for unit in UNITS if unit != "operators"), "processors")
+"""Sources of csrc/cpu that need no torch."""
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -49,6 +50,7 @@ def test_the_sources_compile_without_a_warning(name: str, tmp_path: Path) -> Non
 
 OF_THE_COMPILER = ("Zn", "Zd", "_Zn", "_Zd", "_mh_", "mh_", "__dso", "dso", "_dso")
 """Beginnings of the names that zig's libraries export beside ours."""
+SYSTEM = "/usr/lib/libSystem"  # Of macOS.
 
 
 @cache
@@ -68,19 +70,10 @@ def test_the_extension_exports_its_module_and_needs_torch_and_python_only(name: 
     assert own == {"PyInit__C"}
     needed = {str(each.name).removeprefix("_") for each in (binary.imported_functions if windows else binary.symbols)}
     assert {*CPYTHON, "aoti_torch_library_def"} <= needed
-    known: tuple[str, ...] = (
-        "libtorch_cpu",
-        "_C.abi3.so",
-        "libc.",
-        "libm.",
-        "libpthread.",
-        "libdl.",
-        "librt.",
-        "ld-linux",
-        "/usr/lib/libSystem",
-    )
     if windows:
         known = ("torch_cpu.dll", "python3.dll", "KERNEL32.dll", "api-ms-win-crt-", "ADVAPI32.dll", "ntdll.dll")
+    else:
+        known = ("libtorch_cpu", "_C.abi3.so", "libc.", "libm.", "libpthread.", "libdl.", "librt.", "ld-linux", SYSTEM)
     libraries = [str(getattr(library, "name", library)) for library in binary.libraries]
     assert [each for each in libraries if not each.startswith(known)] == []
 
@@ -120,7 +113,10 @@ def program(name: str) -> tuple[Sequence[str], Path]:
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     output = FOLDER / f"program-{name}"
-    sources = [Path(__file__).with_name("program.cpp"), *(SOURCES / "cpu" / f"{unit}.cpp" for unit in ENGINE)]
+    sources = [
+        Path(__file__).with_name("program.cpp"),
+        *(SOURCES / "cpu" / f"{unit}.cpp" for unit in (*UNITS, "processors")),
+    ]
     flags = [*FLAGS, "-O3", "-DRSMOE_ISA=base", "-ffp-contract=fast", "-static"]
     FOLDER.mkdir(parents=True, exist_ok=True)
     subprocess.run(
