@@ -189,8 +189,8 @@ def test_noise_widget(viewer: Any, run_until: Wait, noisy: np.ndarray, tmp_path:
     viewer.dims.set_point(0, 1)
     press(widget.run)
     run_until(lambda: not widget.busy)
-    assert "±" in widget.text.value
-    assert "the same at all brightnesses" in widget.text.value
+    assert "±" in widget.status.value
+    assert "the same at all brightnesses" in widget.status.value
     assert widget.report.estimate.sigma == pytest.approx(9, rel=0.1)
     assert [each.label for each in widget.variance.series] == ["measured", "model"]
     assert [each.label for each in widget.spectrum.series] == ["measured", "white noise"]
@@ -208,7 +208,7 @@ def test_noise_widget(viewer: Any, run_until: Wait, noisy: np.ndarray, tmp_path:
     assert widget.report is None
     assert not widget.use.enabled
     press(widget.run)
-    job = widget._job
+    job = widget._run.job
     viewer.window.remove_dock_widget(widget.native)
     run_until(lambda: job.done)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import CheckBox, ComboBox, FileEdit, Label, LineEdit, ProgressBar, PushButton
+from magicgui.widgets import CheckBox, ComboBox, FileEdit, LineEdit
 from napari.layers import Layer
-from napari.utils.notifications import notification_manager, show_error, show_info
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QSizePolicy
+from napari.utils.notifications import show_error, show_info
 
 from ...batch.files import Files
 from ...batch.jobs import FILE_JOBS, FileJob
@@ -20,48 +19,47 @@ from ...batch.queue import FAILED, REPORT_NAME, Queue
 from ...errors import ImageError
 from ...memory import limited
 from ...progress import Callback
-from ...ui.jobs import Job, Outcome, plain_text
+from ...ui.jobs import Job
+from ...ui.kinds import Parameter
 from ...ui.parameters import AXES, CHECKPOINT, INDEPENDENT_CHANNELS, MEMORY, OVERWRITE
-from ...ui.wording import in_form_words
 from ..image_files import read
-from ..preferences import load_engine, preferences, use_threads
-from ..workers.activity import ActivityBar
-from ..workers.thread import Task
-from .docked import DockedWidget
+from ..preferences import preferences, use_threads
 from .file_table import FileTable
 from .form import Form, column_of, row_of
 from .memory import remember, remembered
+from .run import Run
+from .working import WorkingWidget
 
-TICK = 100
-"""Milliseconds between two updates of the table."""
 FORMATS = {"OME-TIFF": "ome.tif", "OME-Zarr": "ome.zarr", "as each input": None}
 FOLDERS = {"std": "uncertainty", "residual": "residual", "model": "models", "bicubic": "bicubic"}
 """Folders of the further outputs, inside that of the results."""
 
 
-class FilesWidget(DockedWidget):
+class FilesWidget(WorkingWidget):
     """Denoise, fit or enlarge image files, with the settings of the other widgets."""
 
+    interval = 100
+    discards = False
+
     def __init__(self, napari_viewer: Any) -> None:
-        self._viewer = napari_viewer
         self.queue: Queue | None = None
-        self._key: Any = None
-        self._job: Job | None = None
-        self._bar: ActivityBar | None = None
         self._own_folder = ""
-        self._make_fields()
-        rows = [
-            self.fields, *self.forms.values(), *self.further.values(), row_of(self.run, self.cancel),
-            row_of(self.progress), row_of(self.status),
-        ]  # fmt: skip
-        super().__init__(rows)
+        super().__init__(
+            napari_viewer, "Run",
+            "Stop. Finished files stay; the next run goes on with the others, also with what is unfinished.",
+        )  # fmt: skip
         self.table = FileTable(self._open)
         self.append_native(self.table)
-        self._listen()
+        self.action.changed.connect(self._show_action)
+        self.source.changed.connect(self._propose_folder)
         self._restore()
         self._show_action()
-        self._loading = Task(load_engine, lambda _: None)
-        self._loading.start()
+
+    def rows(self) -> list[Any]:
+        """The fields, the form of each job, and the buttons below."""
+        self._make_fields()
+        lines = [[self.run, self.cancel], [self.progress], [self.status]]
+        return [self.fields, *self.forms.values(), *self.further.values(), *(row_of(*line) for line in lines)]
 
     def _make_fields(self) -> None:
         self.action = ComboBox(
@@ -96,32 +94,8 @@ class FilesWidget(DockedWidget):
             for name, job in FILE_JOBS.items()
         }
         self.further = {name: row_of(*boxes.values()) for name, boxes in self.outputs.items()}
-        self.run = PushButton(text="Run")
-        self.cancel = PushButton(
-            text="Cancel", enabled=False,
-            tooltip="Stop. Finished files stay; the next run goes on with the others, also with what is unfinished.",
-        )  # fmt: skip
-        self.progress = ProgressBar(value=0, min=0, max=1000)
-        self.status = Label(value=" ")
-
-    def _listen(self) -> None:
-        self.status.native.setWordWrap(True)
-        self.status.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._timer = QTimer(self.native)
-        self._timer.setInterval(TICK)
-        self._timer.timeout.connect(self._tick)
-        self.action.changed.connect(self._show_action)
-        self.source.changed.connect(self._propose_folder)
-        self.run.changed.connect(self.start)
-        self.cancel.changed.connect(self.stop)
-        self.native.destroyed.connect(self.on_close)
 
     # ------------------------------------------------------------------ the queue
-
-    @property
-    def busy(self) -> bool:
-        """Whether files are being processed."""
-        return self._job is not None
 
     def start(self) -> None:
         """Process the files that are not finished yet."""
@@ -130,7 +104,7 @@ class FilesWidget(DockedWidget):
         try:
             queue, given = self._prepared()
         except (ValueError, OSError, RuntimeError) as error:
-            self._refuse(str(error))
+            self.refuse(str(error))
             return
         self.queue = queue
         self._remember(given)
@@ -138,27 +112,8 @@ class FilesWidget(DockedWidget):
         if not queue.open:
             self._show_end()
             return
-        self._job = Job(partial(_work, queue, preferences().threads, given.get(MEMORY.name)), self._finished, Task)
-        self._bar = ActivityBar(f"{self._file_job.label}: {len(queue.open)} files", self._job.cancel)
-        self.run.enabled, self.cancel.enabled = False, True
-        self.status.value = "Starting"
-        self._timer.start()
-        self._job.start()
-
-    def stop(self) -> None:
-        """Stop; the next run goes on where this one ended."""
-        if self._job is not None:
-            self._job.cancel()
-            self.cancel.enabled = False
-            self.status.value = "Stopping"
-
-    def on_close(self) -> None:
-        """Stop; what is finished stays."""
-        job, self._job = self._job, None
-        if job is not None:
-            job.cancel()
-        if self._bar is not None:
-            self._bar.close()
+        work = partial(_work, queue, preferences().threads, given.get(MEMORY.name))
+        self.begin(f"{self._file_job.label}: {len(queue.open)} files", work)
 
     def _prepared(self) -> tuple[Queue, dict[str, Any]]:
         """The queue of the files, and the settings. Raises ValueError or OSError if something is not accepted."""
@@ -199,35 +154,21 @@ class FilesWidget(DockedWidget):
             raise ValueError(otherwise)
         return Path(text).expanduser()
 
-    def _tick(self) -> None:
-        job = self._job
-        if job is None or self.queue is None:
-            return
-        self.table.update_entries(self.queue.entries)
-        if job.progress is not None and not job.cancelled:
-            self.progress.value = round(1000 * job.progress.fraction)
-            self.status.value = job.status
-        elif job.cancelled:
-            self.cancel.enabled = False
-            self.status.value = "Stopping"
-        if self._bar is not None:
-            self._bar.show(job.progress)  # At last: napari handles waiting events in it, and the job may end here.
+    def on_progress(self, job: Job) -> None:
+        """Show the state of each file."""
+        if self.queue is not None:
+            self.table.update_entries(self.queue.entries)
 
-    def _finished(self, outcome: Outcome) -> None:
-        job, self._job = self._job, None
-        if job is None:
-            return
-        self._timer.stop()
-        if self._bar is not None:
-            self._bar.close()
-        self.run.enabled, self.cancel.enabled = True, False
-        if outcome.error is not None:
-            text = plain_text(outcome.error)
-            if text is None:
-                notification_manager.receive_error(type(outcome.error), outcome.error, outcome.error.__traceback__)
-            else:
-                self._refuse(text)
+    def on_end(self) -> None:
+        """Count what is finished, what failed and what is left."""
         self._show_end()
+
+    def take(self, run: Run, result: Any) -> None:
+        """The results are files, which are there already."""
+
+    def settings_shown(self) -> Sequence[Parameter]:
+        """Parameters of the chosen job."""
+        return self._file_job.parameters
 
     def _show_end(self) -> None:
         queue = self.queue
@@ -290,9 +231,6 @@ class FilesWidget(DockedWidget):
         kept = {p.name for p in self._file_job.parameters if p.remembered}
         remember(action, {**remembered(action), "parameters": {k: v for k, v in given.items() if k in kept}})
         remember("files", {"action": action, "format": self.format.value})
-
-    def _refuse(self, text: str) -> None:
-        show_error(in_form_words(text, self._file_job.parameters))
 
 
 def _work(queue: Queue, threads: int, memory: Any, callback: Callback) -> bool:

@@ -6,14 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Label, ProgressBar, PushButton
-from napari.utils.notifications import notification_manager, show_error, show_info
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QSizePolicy
+from magicgui.widgets import CheckBox, ComboBox, PushButton
+from napari.utils.notifications import show_info
+from qtpy.QtWidgets import QApplication
 
-from ...errors import StoppedError
 from ...progress import Callback
-from ...ui.jobs import Job, Outcome, plain_text
 from ...ui.kinds import Output, Parameter
 from ...ui.parameters import STACK
 from ...ui.wording import in_form_words
@@ -22,29 +19,26 @@ from ..copying import ready_to_copy
 from ..layers.adding import add_layers
 from ..names import METADATA_KEY
 from ..notes import notes, summary
-from ..preferences import load_engine, preferences
+from ..preferences import preferences
 from ..record import as_command_line, as_python, make_record
 from ..source import Source, from_layer
-from ..workers.thread import Task
-from .docked import DockedWidget
 from .form import Form, row_of
 from .layer_choice import LayerChoice
 from .memory import remember, remembered
 from .part import Part
+from .preview import PreviewLayer
 from .run import Run
 from .selected import SelectedLayers
 from .trying import Trying
+from .working import FULL, WorkingWidget
 
-TICK = 50  # Milliseconds between two updates from the job.
 REPLACE, ADD = "replace the last result", "add layers"
 SEPARATE = "each separately"
-CANCEL, DISCARD = "Cancel", "Discard"
-"""Text of the button that stops a job, and of the same button while the job is being stopped."""
 FOR_STACKS = tuple(p.name for p in STACK if p.name != "checkpoint")
 """Parameters that mean something only for an image of several planes."""
 
 
-class JobWidget(DockedWidget):
+class JobWidget(WorkingWidget):
     """A job on an image layer.
 
     Modules that act on a part of the data append their buttons to `actions` and call `start_on`.
@@ -65,6 +59,8 @@ class JobWidget(DockedWidget):
         Parameters without a field in the form.
     """
 
+    stopping = "Stopping: what has been computed is being put together"
+
     def __init__(
         self,
         viewer: Any,
@@ -74,68 +70,52 @@ class JobWidget(DockedWidget):
         run_label: str,
         hidden: Sequence[str] = ("device",),
     ) -> None:
-        self._viewer, self._action, self._parameters = viewer, action, parameters
-        self._run: Run | None = None
+        self._action, self._parameters, self._hidden = action, parameters, hidden
         self.result: Result | None = None
         self.layer = LayerChoice(
             viewer, "Image", label="Image",
             tooltip="The image layer to process: the one that is selected in the list of layers, until you choose one.",
         )  # fmt: skip
         self.part = Part(viewer)
+        self.outputs = {
+            name: CheckBox(value=each.shown, text=each.label, tooltip=each.help) for name, each in outputs.items()
+        }
+        self.trying = Trying(viewer, self, action)
+        self.selected = SelectedLayers(viewer, self)
+        super().__init__(
+            viewer, run_label,
+            "Stop, and keep what has been computed. Pressed once more: stop at once, and keep nothing.",
+        )  # fmt: skip
+        self.copy_python.changed.connect(lambda: self._copy(as_python, "Python"))
+        self.copy_command.changed.connect(lambda: self._copy(as_command_line, "The command line"))
+        self.layer.changed.connect(self._show_axes)
+        self._restore()
+        self._show_axes()
+
+    def rows(self) -> list[Any]:
+        """The form with the settings, and the buttons below."""
         self.channels = ComboBox(
             choices=self._channel_choices, label="Channels",
             tooltip="An axis whose entries are the channels of one image, which then share kernels.",
         )  # fmt: skip
-        self.outputs = {
-            name: CheckBox(value=each.shown, text=each.label, tooltip=each.help) for name, each in outputs.items()
-        }
         self.again = ComboBox(
             choices=[REPLACE, ADD], label="Run again",
             tooltip="Replace the last result of the same part of the image when the new one is done, or add layers.",
         )  # fmt: skip
         self.previews = CheckBox(value=True, text="Live preview", tooltip="Show intermediate results.")
         self.form = Form(
-            [p for p in parameters if p.name not in hidden],
+            [p for p in self._parameters if p.name not in self._hidden],
             before=[self.layer, self.part.region, self.part.shapes, self.part.planes, self.part.entries, self.channels],
             after=self.more_fields(),
             folded=[self.again, self.previews],
         )
-        self.trying = Trying(viewer, self, action)
-        self.selected = SelectedLayers(viewer, self)
         self.actions = row_of(self.trying.crop, self.trying.compare)
-        self.run = PushButton(text=run_label)
-        self.cancel = PushButton(
-            text=CANCEL, enabled=False,
-            tooltip="Stop, and keep what has been computed. Pressed once more: stop at once, and keep nothing.",
-        )  # fmt: skip
-        self.progress = ProgressBar(value=0, min=0, max=1000)
-        self.status = Label(value=" ")
         self.copy_python = PushButton(text="Copy as Python", tooltip="Python code that does the same.")
         self.copy_command = PushButton(text="Copy as command line", tooltip="A shell command that does the same.")
-        rows = [list(self.outputs.values()), [self.run, self.cancel], [self.selected.button]]
-        rows += [[self.progress], [self.status], [self.copy_python, self.copy_command]]
-        rows = [row_of(*row) for row in rows if row]
-        rows.insert(1 if self.outputs else 0, self.actions)
-        super().__init__([self.form, *rows])
-        self._listen()
-        self._restore()
-        self._show_axes()
-        # Loading torch takes a second, so it is loaded before the first job.
-        self._loading = Task(load_engine, lambda _: None)
-        self._loading.start()
-
-    def _listen(self) -> None:
-        self.status.native.setWordWrap(True)
-        self.status.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._timer = QTimer(self.native)
-        self._timer.setInterval(TICK)
-        self._timer.timeout.connect(self._tick)
-        self.run.changed.connect(self.start)
-        self.cancel.changed.connect(self.stop)
-        self.copy_python.changed.connect(lambda: self._copy(as_python, "Python"))
-        self.copy_command.changed.connect(lambda: self._copy(as_command_line, "The command line"))
-        self.layer.changed.connect(self._show_axes)
-        self.native.destroyed.connect(self.on_close)
+        outputs = [row_of(*self.outputs.values())] if self.outputs else []
+        lines = [[self.run, self.cancel], [self.selected.button], [self.progress], [self.status]]
+        lines += [[self.copy_python, self.copy_command]]
+        return [self.form, *outputs, self.actions, *(row_of(*line) for line in lines)]
 
     # ------------------------------------------------------------------ overridden by the widgets
 
@@ -159,18 +139,10 @@ class JobWidget(DockedWidget):
         """The additional layers to make."""
         return {name: bool(box.value) for name, box in self.outputs.items()}
 
-    def on_progress(self, job: Job) -> None:
-        """Called at every update from the job."""
-
     def on_result(self, result: Result, layers: list[Any]) -> None:
         """Called after the layers are added."""
 
     # ------------------------------------------------------------------ the job
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job runs."""
-        return self._run is not None
 
     def source(self, layer: Any = None) -> Source:
         """The chosen image, or another layer. Raises ImageError, or ValueError if nothing is chosen."""
@@ -199,106 +171,52 @@ class JobWidget(DockedWidget):
             return
         self.trying.close()
         function = partial(_work, self._action, source, given, self.shown_outputs())
-        title = f"{self.run.text}: {source.name}"
-        self._run = Run(self._viewer, title, source, function, self._finished, previews=bool(self.previews.value))
-        self._show_running(True)
-        self.status.value = "Starting"
-        self._timer.start()
-        self._run.start()
+        preview = PreviewLayer(self._viewer, source) if self.previews.value else None
+        self.begin(f"{self.run.text}: {source.name}", function, preview)
 
     def stop(self) -> None:
-        """Stop the job, and keep what has been computed; if it is being stopped already, keep nothing."""
+        """Stop the job, as `WorkingWidget.stop` says, and leave out the layers that wait."""
         self.selected.clear()
-        run = self._run
-        if run is None:
-            return
-        if not run.job.cancelled:
-            run.job.cancel()
-            self._show_stopping()
-            return
-        self._run = None
-        self._timer.stop()
-        run.abandon()
-        self._show_running(False)
-        self.status.value = "Stopped. Nothing is kept."
+        super().stop()
 
     def on_close(self) -> None:
-        """Stop the job, and leave nothing of it in the window."""
+        """Stop the job and the trials, and leave nothing of them in the window."""
         self.trying.close()
         self.selected.clear()
-        run, self._run = self._run, None
-        if run is not None:
-            run.abandon()
+        super().on_close()
 
-    def _tick(self) -> None:
-        run = self._run
-        if run is None:
-            return
-        job = run.job
-        if job.cancelled:
-            self._show_stopping()
-        elif job.progress is not None:
-            self.progress.value = round(1000 * job.progress.fraction)
-            self.status.value = job.status + self.selected.words
-        run.tick(TICK / 1000)
-        self.on_progress(job)
-
-    def _finished(self, outcome: Outcome) -> None:
-        run, self._run = self._run, None
-        if run is None:
-            return
-        self._timer.stop()
-        self._show_running(False)
-        self._take(run, outcome)
+    def on_end(self) -> None:
+        """Start the job on the next of the selected layers."""
         self.selected.go_on()
 
-    def _take(self, run: Run, outcome: Outcome) -> None:
-        """Add the results of a job to the viewer, or show its error."""
-        if outcome.error is not None:
-            if run.preview is not None:
-                run.preview.take_back()
-            if isinstance(outcome.error, StoppedError):
-                self.status.value = str(outcome.error)
-                return
-            self.status.value = "Failed"
-            self.tell(outcome.error)
-            return
-        result, layers = outcome.result
+    def more_status(self) -> str:
+        """How many layers wait."""
+        return self.selected.words
+
+    def settings_shown(self) -> Sequence[Parameter]:
+        """Parameters of the form."""
+        return self._parameters
+
+    def take(self, run: Run, result: Any) -> None:
+        """Add the results of a job to the viewer."""
+        found, layers = result
         self.on_progress(run.job)
         preview = None if run.preview is None else run.preview.release()
         added = add_layers(self._viewer, layers, replace=self.again.value == REPLACE, preview=preview)
-        self.result = result
-        self.progress.value = 1000 if not result.record["metrics"]["stopped"] else self.progress.value
-        said = [in_form_words(note, self._parameters) for note in notes(result.record)]
-        self.status.value = ". ".join([summary(result.record), *said])
+        self.result = found
+        self.progress.value = FULL if not found.record["metrics"]["stopped"] else self.progress.value
+        said = [in_form_words(note, self._parameters) for note in notes(found.record)]
+        self.status.value = ". ".join([summary(found.record), *said])
         main = [layer for layer in added if layer.metadata[METADATA_KEY]["role"] in ("image", "kernels")]
         self._viewer.layers.selection.active = main[-1]
-        self.on_result(result, added)
+        self.on_result(found, added)
 
-    def tell(self, error: BaseException) -> None:
-        """Show an error: in words if the user can act on it, else with its traceback."""
-        text = plain_text(error)
-        if text is None:
-            notification_manager.receive_error(type(error), error, error.__traceback__)
-        else:
-            self.refuse(text)
-
-    def refuse(self, text: str) -> None:
-        """Show a message, in the words of the form."""
-        show_error(in_form_words(text, self._parameters))
+    def show_running(self, running: bool) -> None:
+        """Offer what can be done while a job runs, or while none does."""
+        super().show_running(running)
+        self.selected.button.enabled = not running
 
     # ------------------------------------------------------------------ the rest of the window
-
-    def _show_stopping(self) -> None:
-        self.cancel.text = DISCARD
-        self.status.value = "Stopping: what has been computed is being put together"
-
-    def _show_running(self, running: bool) -> None:
-        self.run.enabled = self.selected.button.enabled = not running
-        self.cancel.enabled = running
-        self.cancel.text = CANCEL
-        if running:
-            self.progress.value = 0
 
     def _lead(self) -> int:
         """Number of axes before Y and X."""

@@ -8,59 +8,59 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from magicgui.widgets import ComboBox, Label, ProgressBar, PushButton
-from napari.utils.notifications import notification_manager, show_error, show_info
+from magicgui.widgets import ComboBox, PushButton
+from napari.utils.notifications import show_error, show_info
 from PIL import Image
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QImage, QPixmap
-from qtpy.QtWidgets import QApplication, QFileDialog, QSizePolicy
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from ...errors import ImageError
 from ...image.opacity import Opacity
 from ...io.atomic import replacing_file
 from ...progress import Callback
-from ...ui.jobs import Job, Outcome, plain_text
-from ..preferences import load_engine
 from ..source import Source, from_layer, plane_in_view
-from ..workers.activity import ActivityBar
-from ..workers.thread import Task
-from .docked import DockedWidget
 from .form import column_of, row_of
 from .layer_choice import LayerChoice
 from .plot import COLOURS, Plot, Series
 from .regions import box_in_view
+from .run import Run
+from .working import FULL, WorkingWidget
 
 if TYPE_CHECKING:
     from ...noise.estimate import NoiseEstimate
     from ...noise.report import NoiseReport
 
-TICK = 50
-"""Milliseconds between two updates of the progress."""
 WHOLE, VIEW = "the plane in view", "what is in view"
 CHANNEL_COLOURS = {3: (6, 3, 1)}
 """Colours of the channels in the plots, by their number: red, green and blue for three."""
 EMPTY = "Choose an image and press Measure."
 
 
-class NoiseWidget(DockedWidget):
+class NoiseWidget(WorkingWidget):
     """Measure the noise of an image layer, and plot variance against brightness and power against frequency."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        self._viewer = napari_viewer
-        self._job: Job | None = None
-        self._bar: ActivityBar | None = None
         self.report: NoiseReport | None = None
         self.layer = LayerChoice(
             napari_viewer, "Image", label="Image",
             tooltip="The image layer to measure: the one that is selected in the list of layers, until you choose one.",
         )  # fmt: skip
+        super().__init__(
+            napari_viewer, "Measure", "Stop. Noise that is known already is shown without its standard errors."
+        )
+        self.status.value = EMPTY
+        self.append_native(self.variance)
+        self.append_native(self.spectrum)
+        self.use.changed.connect(self.use_in_denoise)
+        self.copy.changed.connect(lambda: QApplication.clipboard().setText(self.status.value))
+        self.save.changed.connect(self._choose_file)
+        self.layer.changed.connect(self._forget)
+
+    def rows(self) -> list[Any]:
+        """The image, the numbers, and what can be done with them; the plots follow below."""
         self.region = ComboBox(
             choices=[WHOLE, VIEW], label="Part", tooltip="Of a stack, the plane in view is measured, or a part of it."
         )
-        self.run = PushButton(text="Measure")
-        self.cancel = PushButton(text="Cancel", enabled=False)
-        self.progress = ProgressBar(value=0, min=0, max=1000)
-        self.text = Label(value=EMPTY)
         self.use = PushButton(
             text="Use in Denoise", enabled=False, tooltip="Enter this noise in the Denoise widget, for this and others."
         )
@@ -76,33 +76,8 @@ class NoiseWidget(DockedWidget):
             "Power against frequency: level for white noise, falling where neighbours share their noise.",
             within=(0, 2),
         )  # fmt: skip
-        super().__init__(
-            [
-                column_of(self.layer, self.region), row_of(self.run, self.cancel), row_of(self.progress),
-                row_of(self.text), row_of(self.use, self.copy, self.save),
-            ]
-        )  # fmt: skip
-        self.append_native(self.variance)
-        self.append_native(self.spectrum)
-        self.text.native.setWordWrap(True)
-        self.text.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._timer = QTimer(self.native)
-        self._timer.setInterval(TICK)
-        self._timer.timeout.connect(self._tick)
-        self.run.changed.connect(self.start)
-        self.cancel.changed.connect(self.stop)
-        self.use.changed.connect(self.use_in_denoise)
-        self.copy.changed.connect(lambda: QApplication.clipboard().setText(self.text.value))
-        self.save.changed.connect(self._choose_file)
-        self.layer.changed.connect(self._forget)
-        self.native.destroyed.connect(self.on_close)
-        self._loading = Task(load_engine, lambda _: None)
-        self._loading.start()
-
-    @property
-    def busy(self) -> bool:
-        """Whether noise is being measured."""
-        return self._job is not None
+        lines = [[self.run, self.cancel], [self.progress], [self.status], [self.use, self.copy, self.save]]
+        return [column_of(self.layer, self.region), *(row_of(*line) for line in lines)]
 
     def source(self) -> Source:
         """The chosen plane or part. Raises ImageError, or ValueError if nothing is chosen."""
@@ -121,61 +96,22 @@ class NoiseWidget(DockedWidget):
         try:
             source = self.source()
         except ValueError as error:
-            show_error(str(error))
+            self.refuse(str(error))
             return
-        self._job = Job(partial(_measure, source), self._finished, Task)
-        self._bar = ActivityBar(f"Noise: {source.name}", self._job.cancel)
-        self._show_running(True)
-        self.text.value = "Starting"
-        self._timer.start()
-        self._job.start()
+        self._forget()
+        self.begin(f"Noise: {source.name}", partial(_measure, source))
 
-    def stop(self) -> None:
-        """Stop; if the noise is known already, it is shown without its standard errors."""
-        if self._job is not None:
-            self._job.cancel()
-            self.cancel.enabled = False
-
-    def on_close(self) -> None:
-        """Stop, and show nothing more."""
-        job, self._job = self._job, None
-        if job is not None:
-            job.cancel()
-        if self._bar is not None:
-            self._bar.close()
-
-    def _tick(self) -> None:
-        if self._job is not None and self._job.progress is not None:
-            self.progress.value = round(1000 * self._job.progress.fraction)
-            self.text.value = self._job.status
-            if self._bar is not None:
-                self._bar.show(self._job.progress)
-
-    def _finished(self, outcome: Outcome) -> None:
-        if self._job is None:
-            return
-        self._job = None
-        self._timer.stop()
-        if self._bar is not None:
-            self._bar.close()
-        self._show_running(False)
-        if outcome.error is not None:
-            self._forget()
-            text = plain_text(outcome.error)
-            if text is None:
-                notification_manager.receive_error(type(outcome.error), outcome.error, outcome.error.__traceback__)
-            else:
-                show_error(text)
-            return
-        self.progress.value = 1000
-        self.report = outcome.result
-        self._show_report(outcome.result)
+    def take(self, run: Run, result: NoiseReport) -> None:
+        """Show the report."""
+        self.progress.value = FULL
+        self.report = result
+        self._show_report(result)
 
     # ------------------------------------------------------------------ the report
 
     def _show_report(self, report: NoiseReport) -> None:
         estimate = report.estimate
-        self.text.value = "\n".join([self.layer.value.name, str(estimate).replace("+-", "±"), *explained(estimate)])
+        self.status.value = "\n".join([self.layer.value.name, str(estimate).replace("+-", "±"), *explained(estimate)])
         count = len(report.curves)
         colours = CHANNEL_COLOURS.get(count) or tuple(1 + c % (len(COLOURS) - 1) for c in range(count))
         names = [f"channel {c}, " if count > 1 else "" for c in range(count)]
@@ -200,15 +136,10 @@ class NoiseWidget(DockedWidget):
         if self.busy:
             return
         self.report = None
-        self.text.value, self.progress.value = EMPTY, 0
+        self.status.value, self.progress.value = EMPTY, 0
         self.variance.show_series([])
         self.spectrum.show_series([])
         self.use.enabled = self.copy.enabled = self.save.enabled = False
-
-    def _show_running(self, running: bool) -> None:
-        self.run.enabled, self.cancel.enabled = not running, running
-        if running:
-            self.progress.value = 0
 
     def use_in_denoise(self) -> None:
         """Open the Denoise widget, and enter this noise there."""
@@ -235,7 +166,7 @@ class NoiseWidget(DockedWidget):
         show_info(f"Saved {path}.")
 
     def _write_picture(self, path: Path) -> None:
-        pictures = [_pixels(widget) for widget in (self.text.native, self.variance, self.spectrum)]
+        pictures = [_pixels(widget) for widget in (self.status.native, self.variance, self.spectrum)]
         wide = max(picture.width for picture in pictures)
         whole = Image.new("RGB", (wide, sum(picture.height for picture in pictures)))
         top = 0

@@ -8,7 +8,6 @@ from typing import Any
 from ...progress import Callback
 from ...ui.jobs import Job, Outcome
 from ..preferences import preferences
-from ..source import Source
 from ..workers.activity import ActivityBar
 from ..workers.thread import Task
 from .preview import PreviewLayer
@@ -19,31 +18,24 @@ class Run:
 
     Parameters
     ----------
-    viewer : napari.Viewer
-        The viewer that shows previews.
     title : str
         Title in the activity dock.
-    source : Source
-        The image.
     function : callable
         The job; see `napari_rsmoe.ui.jobs.Job`.
     finished : callable
         Called with the `Outcome` on the thread of the window, unless the run was abandoned.
-    previews : bool
-        Whether to show previews.
+    preview : PreviewLayer, optional
+        The layer that shows previews.
     """
 
     def __init__(
         self,
-        viewer: Any,
         title: str,
-        source: Source,
         function: Callable[[Callback], Any],
         finished: Callable[[Outcome], None],
-        *,
-        previews: bool,
+        preview: PreviewLayer | None = None,
     ) -> None:
-        self.preview = PreviewLayer(viewer, source) if previews else None
+        self.preview = preview
         self.job = Job(function, self._end, Task)
         self._bar = ActivityBar(title, self.job.cancel)
         self._finished = finished

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from napari.utils.notifications import notification_manager, show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
 from ...errors import StoppedError
-from ...ui.jobs import Job, Outcome, plain_text
+from ...ui.jobs import Job, Outcome
 from ..actions import Result
 from ..layers.adding import add_layers
 from .activity import ActivityBar
+from .problems import show_problem
 from .thread import Task
 
 INTERVAL = 100  # Milliseconds between two updates of the progress bar.
@@ -60,11 +61,7 @@ class BackgroundJob:
         error = outcome.error
         if error is not None:
             self.future.set_exception(error)
-            text = plain_text(error)
-            if text is None:
-                notification_manager.receive_error(type(error), error, error.__traceback__)
-            else:
-                show_error(text)
+            show_problem(error)
             return
         result, layers = outcome.result
         try:
