@@ -11,11 +11,16 @@ import numpy as np
 # ---------------------------------------------------------------------------------------------- Leica LIF
 
 
-def write_lif(path: Path, images: Mapping[str, np.ndarray]) -> None:
-    """Write (T, Y, X) or (T, C, Y, X) uint16 images, with pixels of 0.2 um and frames every 1.5 s."""
+def write_lif(
+    path: Path, images: Mapping[str, np.ndarray], codes: Mapping[int, int] | None = None, colour: str = "Gray"
+) -> None:
+    """Write (T, Y, X) or (T, C, Y, X) uint16 images, with pixels of 0.2 um and frames every 1.5 s.
+
+    `codes` gives axes other numbers of Leica's, such as {2: 3} for rows along Z; `colour` is that of all channels.
+    """
     elements, blocks = "", b""
     for number, (name, pixels) in enumerate(images.items()):
-        elements += _lif_element(name, pixels, f"MemBlock_{number}")
+        elements += _lif_element(name, pixels, f"MemBlock_{number}", codes or {}, colour)
         text = f"MemBlock_{number}".encode("utf-16-le")
         blocks += struct.pack("<IIBQBI", 0x70, 14 + len(text), 0x2A, pixels.nbytes, 0x2A, len(text) // 2) + text
         blocks += np.ascontiguousarray(pixels).tobytes()
@@ -26,17 +31,17 @@ def write_lif(path: Path, images: Mapping[str, np.ndarray]) -> None:
     path.write_bytes(struct.pack("<IIBI", 0x70, len(xml) + 5, 0x2A, len(xml) // 2) + xml + blocks)
 
 
-def _lif_element(name: str, pixels: np.ndarray, block: str) -> str:
+def _lif_element(name: str, pixels: np.ndarray, block: str, codes: Mapping[int, int], colour: str) -> str:
     channels = pixels.shape[1] if pixels.ndim == 4 else 1
     frames, (height, width) = pixels.shape[0], pixels.shape[-2:]
     described = "".join(
         '<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" NameOfMeasuredQuantity="" Min="0" Max="4095" '
-        f'Unit="" LUTName="Gray" IsLUTInverted="0" BytesInc="{c * height * width * 2}" BitInc="0"/>'
+        f'Unit="" LUTName="{colour}" IsLUTInverted="0" BytesInc="{c * height * width * 2}" BitInc="0"/>'
         for c in range(channels)
     )
     dimensions = "".join(
-        f'<DimensionDescription DimID="{code}" NumberOfElements="{n}" Origin="0" Length="{length}" Unit="{unit}" '
-        f'BytesInc="{step}" BitInc="0"/>'
+        f'<DimensionDescription DimID="{codes.get(code, code)}" NumberOfElements="{n}" Origin="0" Length="{length}" '
+        f'Unit="{unit}" BytesInc="{step}" BitInc="0"/>'
         for code, n, length, unit, step in (
             (1, width, (width - 1) * 2e-7, "m", 2),
             (2, height, (height - 1) * 2e-7, "m", 2 * width),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +55,38 @@ def test_czi(tmp_path):
     check_lazy(path, STACK + 1, series=1)
 
 
+@pytest.mark.parametrize(
+    "options", ["zstd0:ExplicitLevel=3", "zstd1:ExplicitLevel=3;PreProcess=HiLoByteUnpack", "uncompressed:"]
+)
+def test_compressed_czi_of_overlapping_tiles_and_colours(tmp_path, options):
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    path, colours = tmp_path / "a.czi", tmp_path / "b.czi"
+    picture = RANDOM.integers(0, 255, (20, 24, 3), np.uint8)
+    with czi.create_czi(str(path), compression_options=options) as file:
+        for x in (0, 10):
+            file.write(data=np.ascontiguousarray(STACK[int(x > 0), 0, :, x : x + 14, None]), location=(x, 0))
+    with czi.create_czi(str(colours), compression_options=options) as file:
+        file.write(data=np.ascontiguousarray(picture[..., ::-1]))  # Blue comes first in these files.
+    expected = STACK[0, 0].copy()
+    expected[:, 10:] = STACK[1, 0, :, 10:]
+    check_lazy(path, expected)
+    image = read_image(colours)
+    assert image.axes == "YXS"
+    np.testing.assert_array_equal(image.numpy(), picture)
+
+
+def test_czi_of_unknown_compression_is_refused_with_the_remedy(tmp_path, monkeypatch):
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    from napari_rsmoe.io.field import czi as reader
+
+    path = tmp_path / "a.czi"
+    with czi.create_czi(str(path), compression_options="zstd0:") as file:
+        file.write(data=np.ascontiguousarray(STACK[0, 0, :, :, None]))
+    monkeypatch.delitem(reader._DECODERS, 5)
+    with pytest.raises(ImageError, match=r"number 5.*export it as OME-TIFF"):
+        read_image(path, lazy=True)
+
+
 def test_nd2(tmp_path):
     pytest.importorskip("nd2")
     path = tmp_path / "a.nd2"
@@ -81,6 +115,21 @@ def test_lif(tmp_path):
     check_lazy(path, STACK[:, 0] + 1, series="second")
     with pytest.raises(ImageError, match="no series is called 'third'"):
         read_image(path, series="third")
+
+
+@pytest.mark.parametrize(("codes", "axes"), [({2: 3}, "TCYX"), ({4: 5}, "QCYX")])
+def test_lif_of_sections_and_of_wavelengths(tmp_path, codes, axes):
+    pytest.importorskip("liffile")
+    path = tmp_path / "a.lif"
+    write_lif(path, {"first": STACK}, codes, "Green")
+    image = read_image(path)
+    assert (image.axes, image.details.colours) == (axes, ("00FF00",) * 3)
+    assert image.pixel_size["Y"] == pytest.approx(image.pixel_size["X"])
+    assert ("rows of its planes are along Z" in " ".join(image.notes)) == (2 in codes)
+    assert list_series(path) == [f"0 'first': {axes} 2 x 3 x 20 x 24"]
+    check_lazy(path, STACK)
+    write_lif(path, {"first": STACK[:, 0]}, codes)
+    assert read_image(path).channel_names == (("0 nm", "1.5e+09 nm") if 4 in codes else ())
 
 
 def test_mrc(tmp_path):
@@ -190,3 +239,20 @@ def test_an_instrument_file_in_a_folder_becomes_an_ome_tiff(tmp_path):
     (tmp_path / "in" / "route.map").write_text("of another program")
     assert run("denoise", tmp_path / "in", tmp_path / "out", "--preset", "fast").exit_code == 0
     assert names(tmp_path / "out") == ["a.ome.tif"]
+
+
+REAL = os.environ.get("RSMOE_INSTRUMENTS", "")
+
+
+@pytest.mark.skipif(not REAL, reason="the environment variable RSMOE_INSTRUMENTS names no folder of instruments' files")
+def test_files_of_instruments_are_read_as_their_makers_read_them():
+    """Every CZI, ND2 and LIF file of a folder: pixels as the reference libraries give them."""
+    from instrument_references import reference_planes
+
+    paths = sorted(path for path in Path(REAL).iterdir() if path.suffix in (".czi", ".nd2", ".lif"))
+    assert paths, f"there is no file of an instrument in {REAL}"
+    for path in paths:
+        for number in range(max(1, len(list_series(path)))):
+            with read_image(path, series=number, lazy=True) as image:
+                for index, expected in reference_planes(path, number, image.axes, image.shape):
+                    np.testing.assert_array_equal(image.data[index], expected, err_msg=f"{path.name} {number} {index}")

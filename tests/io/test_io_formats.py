@@ -267,7 +267,7 @@ def test_ome_zarr_metadata(tmp_path):
     for k, window in enumerate(windows):
         assert (window["start"], window["end"]) == (pixels[:, :, k].min(), pixels[:, :, k].max())
     back = read_image(path)
-    assert (back.axes, back.channel_names, back.name) == ("TCZYX", ("a", "b", "c", "d"), "cells")
+    assert (back.axes, back.channel_names, back.name) == ("TCZYX", ("a", "b", "c", "d"), "")
     same_sizes(back.pixel_size, SIZES)
 
 

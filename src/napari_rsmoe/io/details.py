@@ -160,6 +160,7 @@ def present(image: ImageFile) -> dict[str, str]:
         imagej.remove(_IMAGEJ_WORDS["LUTs"])
     found = {
         PIXEL_SIZE: bool(image.pixel_size),
+        NAME: bool(image.name),
         CHANNELS: bool(image.channel_names),
         PROFILE: image.icc_profile is not None,
         POSITION: bool(details.position),

@@ -36,7 +36,8 @@ class ImageFile:
     name : str, optional
         Title of the image.
     channel_names : tuple of str, optional
-        One name for each entry of the channel axis ``C``. Any other number of names is discarded.
+        One name for each entry of the channel axis ``C``, or one name without that axis. Any other number of names is
+        discarded, and so are names that are all empty.
     alpha : bool, optional
         Whether the last entry of the sample axis (``S``, or ``C`` if there is no ``S``) is an opacity.
     icc_profile : bytes or None, optional
@@ -74,7 +75,8 @@ class ImageFile:
             if axis in self.axes
         }
         object.__setattr__(self, "pixel_size", known)
-        names = self.channel_names if len(self.channel_names) == self.sizes.get("C") else ()
+        fitting = len(self.channel_names) == self.sizes.get("C", 1) and any(self.channel_names)
+        names = self.channel_names if fitting else ()
         object.__setattr__(self, "channel_names", tuple(plain_text(str(name)) for name in names))
         object.__setattr__(self, "name", plain_text(str(self.name)))
         samples = self.sizes.get("S" if "S" in self.axes else "C")

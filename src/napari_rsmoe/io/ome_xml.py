@@ -9,6 +9,7 @@ keep what one does not know, the tree itself is enough.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ _SIZES = (
     ("Z", "PhysicalSizeZ", "micrometer"),
     ("T", "TimeIncrement", "second"),
 )
+_NO_TITLE = r"Image:?\d+"  # What writers put in that know no title.
 _OWN = "napari-rsmoe:pixel-size"  # Namespace of the annotation that keeps units which OME-XML lacks.
 _OF_PIXELS = {"DimensionOrder", "Type", "SizeX", "SizeY", "SizeZ", "SizeC", "SizeT", "Interleaved", "BigEndian"}
 _OF_SIZES = {name for _, name, _ in _SIZES} | {f"{name}Unit" for _, name, _ in _SIZES}
@@ -87,7 +89,8 @@ def describe(xml: str, number: int = 0) -> Description:
         elif text is not None and real(text) != 0:  # 0 is how some writers say that the size is unknown.
             found.notes.append(f"the description gives {name} as {text!r}, which is no size, so it is left out")
     found.pixel_size |= _own_sizes(root)
-    found.name = image.get("Name", "")
+    title = image.get("Name", "")
+    found.name = "" if re.fullmatch(_NO_TITLE, title) else title
     channels = pixels.findall("{*}Channel")
     names = [channel.get("Name") or "" for channel in channels]
     found.channel_names = tuple(names) if any(names) else ()

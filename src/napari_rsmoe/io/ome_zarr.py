@@ -175,11 +175,12 @@ def _multiscale(path: Path, whole: zarr.Group, how: Reading) -> dict[str, Any]:
             position[letters[k]] = PixelSize(float(offset[k]), unit)
     names, details = _display(chosen.attributes.get("omero"))
     notes += _not_stored(array)
+    title = str(image.get("name") or "")
     return {
         "array": array,
         "axes": how.axes or letters,
         "pixel_size": sizes,
-        "name": str(image.get("name") or ""),
+        "name": "" if title == path.name.split(".")[0] else title,
         "channel_names": names,
         "kind": "ome-zarr",
         "notes": tuple(notes) if how.series is None else (),
@@ -286,7 +287,7 @@ def check(path: Path, image: ImageFile) -> None:
         )
 
 
-_HOLDS = {of.PIXEL_SIZE, of.CHANNELS, of.POSITION, of.COLOURS, of.LIMITS}
+_HOLDS = {of.PIXEL_SIZE, of.NAME, of.CHANNELS, of.POSITION, of.COLOURS, of.LIMITS}
 
 
 def remarks(path: Path, image: ImageFile) -> list[str]:

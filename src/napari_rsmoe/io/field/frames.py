@@ -14,8 +14,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from ...errors import ImageError
 from ..image_file import FileArray, ImageFile
+from ..numbers import positive
 from ..pixel_meaning import expanded
 from ..reading import Reading
+
+SETTINGS = "settings and stage positions of the microscope"
+"""Words for what files of microscopes hold beside the image, which is not copied."""
+UNEVEN = 0.25
+"""Largest difference of a step from the mean step, relative to the mean, up to which planes count as evenly spaced."""
 
 
 def library(name: str, kind: str) -> Any:
@@ -91,6 +97,18 @@ def opened(path: Path, kind: str, open_file: Callable[[], Any]) -> Iterator[Any]
         if isinstance(error, ImageError | MemoryError | OSError) or not isinstance(error, Exception):
             raise
         raise ImageError(f"{path} cannot be read as {kind}: it is damaged or incomplete ({error}).") from error
+
+
+def even_step(places: Sequence[float | None]) -> float | None:
+    """Mean distance between neighbours, such as times of planes in seconds.
+
+    None if there are fewer than two, one is missing, or a distance differs from the mean by more than `UNEVEN`.
+    """
+    if len(places) < 2 or None in places:
+        return None
+    steps = np.diff(np.asarray(places, np.float64))
+    mean = positive(float(steps.mean()))
+    return None if mean is None or np.abs(steps - mean).max() > UNEVEN * mean else mean
 
 
 def described(names: Sequence[str], sizes: Sequence[Mapping[str, int]]) -> list[str]:

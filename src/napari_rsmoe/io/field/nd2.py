@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..details import Details
 from ..image_file import ImageFile
-from ..numbers import positive
+from ..numbers import positive, real
 from ..reading import Reading, series_number
 from ..units import PixelSize
-from .frames import Frames, described, image_of, library, opened
+from .frames import SETTINGS, Frames, described, even_step, image_of, library, opened
 
 _FRAME = "CYXS"  # The axes of one frame as the library reads it.
 
@@ -64,7 +65,7 @@ def read(path: Path, how: Reading) -> ImageFile:
         pixels = Frames(
             tuple(sizes[axis] for axis in loops), tuple(sizes[axis] for axis in in_frame), file.dtype, frame
         )
-        facts = _facts(file)
+        facts = _facts(file, [number for place, number in sorted(where.items()) if not any(place[1:])], loops)
         notes = (
             (f"the file holds {len(names)} positions; the first is read, and --series chooses another",)
             if several and how.series is None
@@ -74,8 +75,18 @@ def read(path: Path, how: Reading) -> ImageFile:
     return image_of(path, how, pixels, axes, file.close, kind="nd2", name=names[position], notes=notes, **facts)
 
 
-def _facts(file: Any) -> dict[str, Any]:
-    """Pixel size, channel names and colours."""
+def _facts(file: Any, of_first_axis: Sequence[int], loops: Sequence[str]) -> dict[str, Any]:
+    """Pixel size, time step, channel names and colours.
+
+    Parameters
+    ----------
+    file : nd2.ND2File
+        The file.
+    of_first_axis : sequence of int
+        Numbers of the frames along the first of the axes that are iterated over.
+    loops : sequence of str
+        Letters of these axes.
+    """
     voxel = file.voxel_size()
     sizes = {
         axis: PixelSize(size, "micrometer")
@@ -86,6 +97,10 @@ def _facts(file: Any) -> dict[str, Any]:
         period = positive(getattr(loop.parameters, "periodMs", None))
         if loop.type == "TimeLoop" and period is not None:
             sizes["T"] = PixelSize(period, "millisecond")
+    if "T" not in sizes and "T" in loops[:1]:
+        measured = even_step([_time(file, number) for number in of_first_axis])
+        if measured is not None:
+            sizes["T"] = PixelSize(measured, "millisecond")
     try:
         channels = list(getattr(file.metadata, "channels", None) or [])
     except Exception:  # Metadata may hold anything, and never keep the pixels from being read.
@@ -94,5 +109,13 @@ def _facts(file: Any) -> dict[str, Any]:
     return {
         "pixel_size": sizes,
         "channel_names": tuple(each.channel.name or "" for each in channels),
-        "details": Details(colours=colours),
+        "details": Details(colours=colours, uncopied=(SETTINGS,) if channels else ()),
     }
+
+
+def _time(file: Any, number: int) -> float | None:
+    """When a frame was taken, in milliseconds."""
+    try:
+        return real(file.frame_metadata(number).channels[0].time.relativeTimeMs)
+    except Exception:  # Metadata may hold anything.
+        return None

@@ -23,7 +23,7 @@ from ..pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, RGB, SHOWN_INVE
 from ..units import PixelSize, canonical_unit
 from .images import TiffImage
 from .makers import maker_sizes
-from .tags import NODATA_TAG, copied_tags
+from .tags import DOCUMENT_NAME, NODATA_TAG, PAGE_NAME, PROGRAM, copied_tags
 
 _UNITS = {2: "inch", 3: "centimeter"}  # Values of the ResolutionUnit tag.
 _MICROMETRES = {"inch": 25_400.0, "centimeter": 10_000.0}
@@ -142,6 +142,10 @@ def _tags(path: Path, tif: Any, image: TiffImage, found: Described) -> None:
     camera = exif.of_page(path, page)
     if camera is not None:  # They are in the metadata of the camera.
         tags = tuple(tag for tag in tags if tag[0] not in exif.TEXTS)
+    if tif.is_imagej and page.software == PROGRAM:  # `writing` puts there what ImageJ's description cannot hold.
+        found.name, channel = (_text(page, code) for code in (DOCUMENT_NAME, PAGE_NAME))
+        found.channel_names = (channel,) if channel else ()
+        tags = tuple(tag for tag in tags if tag[0] not in (DOCUMENT_NAME, PAGE_NAME))
     text = "" if tif.is_ome or tif.is_imagej or tif.is_shaped or tif.is_metaseries else page.description or ""
     word = str(page.tags.valueof(NODATA_TAG, "")).strip(" \0")
     found.details = replace(
@@ -152,6 +156,11 @@ def _tags(path: Path, tif: Any, image: TiffImage, found: Described) -> None:
         exif=camera,
         description=text.strip(" \0"),
     )
+
+
+def _text(page: Any, code: int) -> str:
+    value = page.tags.valueof(code, "")
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _resolution(path: Path, tif: Any, image: TiffImage, found: Described) -> None:

@@ -18,9 +18,12 @@ from ..exif import CAMERA, GPS, TEXTS, upright
 NODATA_TAG = 42113
 """GDAL's tag of the value of pixels without data."""
 IPTC, MICRO_MANAGER = 33723, 51123
+DOCUMENT_NAME, PAGE_NAME = 269, 285
+PROGRAM = "napari-rsmoe"
+"""What this program writes as the software that made a file."""
 _KEPT = {
     *TEXTS,
-    *(269, 285, 316, 301, 318, 319),  # Document, page, computer, and what defines the colours.
+    *(DOCUMENT_NAME, PAGE_NAME, 316, 301, 318, 319),  # Document, page, computer, and what defines the colours.
     *(GEO_SCALE, GEO_TIEPOINTS, GEO_TRANSFORMATION, 34735, 34736, 34737, 42112),
     *(34118, 34680, 34682),  # Texts of Zeiss and FEI.
     *(XMP_TAG, IPTC, MICRO_MANAGER),

@@ -28,7 +28,7 @@ from ..image_file import ImageFile
 from ..reorder import in_stored_order, stored_axes
 from ..units import imagej_symbol, is_ome_unit, ome_symbol
 from .metadata import SIGNED_16
-from .tags import NODATA_TAG
+from .tags import DOCUMENT_NAME, NODATA_TAG, PAGE_NAME, PROGRAM
 
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
 _IMAGEJ_AXES = "TZCYXS"
@@ -40,6 +40,7 @@ _ASCII = 2  # TIFF's number of the type of texts.
 
 _EVERY_TIFF = {
     of.PIXEL_SIZE,
+    of.NAME,
     of.CHANNELS,
     of.PROFILE,
     of.POSITION,
@@ -132,6 +133,7 @@ def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
     elif _fits_imagej(axes, sizes, image):
         arguments |= {"imagej": True, **_resolution(image, "imagej")}
         arguments["metadata"] = {"axes": axes, **_imagej_arguments(axes, image)}
+        arguments["extratags"] += _name_tags(image)
         dtype = np.dtype(np.uint16) if dtype == np.int16 else dtype
     else:
         arguments |= _colour_table(image) | _resolution(image, "plain")
@@ -141,7 +143,7 @@ def create(path: Path, target: Path, image: ImageFile) -> Iterator[ArraySink]:
     if image.icc_profile:
         arguments["iccprofile"] = image.icc_profile
     arguments["bigtiff"] = _bytes(image) >= _CLASSIC_LIMIT
-    pixels = tifffile.memmap(path, shape=shape, dtype=dtype, software="napari-rsmoe", **arguments)
+    pixels = tifffile.memmap(path, shape=shape, dtype=dtype, software=PROGRAM, **arguments)
     with path.open("rb+") as file:
         reserve(file.fileno())
     yield in_stored_order(_Signed(pixels) if dtype != image.dtype else pixels, axes, image.axes)
@@ -182,7 +184,7 @@ def write_tiles(
             tile=(TILE, TILE),
             compression="zlib",
             predictor=True,
-            software="napari-rsmoe",
+            software=PROGRAM,
             **arguments,
         )
 
@@ -266,6 +268,14 @@ def _extra_tags(details: Details) -> list[tuple[Any, ...]]:
         whole = math.isfinite(value) and value == int(value)
         tags.append((NODATA_TAG, _ASCII, 0, str(int(value)) if whole else repr(value), True))
     return tags
+
+
+def _name_tags(image: ImageFile) -> list[tuple[Any, ...]]:
+    """Tags of the title and of a single channel's name, which ImageJ's description cannot hold."""
+    present = {code for code, *_ in image.details.tags}
+    names = {DOCUMENT_NAME: image.name, PAGE_NAME: "" if "C" in image.axes else "".join(image.channel_names)}
+    texts = {code: name.encode() for code, name in names.items() if name and code not in present}
+    return [(code, _ASCII, len(text) + 1, text + b"\0", True) for code, text in texts.items()]
 
 
 # ---------------------------------------------------------------------------------------------- resolution
@@ -383,7 +393,7 @@ def _ome_document(stored: str, shape: tuple[int, ...], image: ImageFile) -> byte
     if image.name:
         fields["Name"] = image.name
     channel: dict[str, Any] = {}
-    if image.channel_names and "C" in stored:
+    if image.channel_names and "S" not in stored:
         channel["Name"] = list(image.channel_names)
     if details.colours and "S" not in stored:
         channel["Color"] = [ome_xml.colour_number(colour) for colour in details.colours]
