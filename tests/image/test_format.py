@@ -13,6 +13,7 @@ from napari_rsmoe import ImageError
 from napari_rsmoe.errors import ImageWarning
 from napari_rsmoe.image.format import ImageFormat, find_channels, refuse_mask, to_type
 from napari_rsmoe.image.inputs import Inputs
+from napari_rsmoe.image.masks import Selection
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "<u4", ">i4", "u8", "i8", ">u8"])
@@ -101,7 +102,7 @@ def test_a_lazy_image_is_read_and_checked_once() -> None:
     lazy = Counted(np.nan_to_num(noisy))
     napari_rsmoe.upscale(lazy, 2, models=2, iterations=2)
     assert lazy.reads == 1
-    inputs = Inputs.of(noisy, ignore_nan=True)
+    inputs = Inputs.of(noisy, selection=Selection(ignore_nan=True))
     assert Inputs.of(inputs) is inputs
 
 

@@ -8,6 +8,7 @@ from scenes import noisy_of, scene
 
 from napari_rsmoe import ImageError, denoise, psnr
 from napari_rsmoe.image.inputs import Inputs
+from napari_rsmoe.image.masks import Selection
 
 QUICK = {"models": 4, "preset": "fast"}
 
@@ -17,7 +18,7 @@ def test_nan_saturated_and_weightless_pixels_are_left_out() -> None:
     image[1, 2] = np.nan
     weight = np.full((4, 6), 0.5)
     weight[0, 0] = 0
-    found = Inputs.of(image, "auto", weight, ignore_nan=True, saturation=22).weight
+    found = Inputs.of(image, "auto", Selection(ignore_nan=True, saturation=22), weight=weight).weight
     assert found is not None
     out = np.zeros((4, 6), bool)
     out[1, 2] = out[0, 0] = out[3, 4] = out[3, 5] = True
@@ -25,13 +26,13 @@ def test_nan_saturated_and_weightless_pixels_are_left_out() -> None:
     assert Inputs.of(np.nan_to_num(image)).weight is None
     colour = np.zeros((3, 4, 6), np.uint8)
     colour[1, 2, 3] = 255  # in one channel is enough
-    found = Inputs.of(colour, 0, ignore_nan=True, saturation=255).weight
+    found = Inputs.of(colour, 0, Selection(ignore_nan=True, saturation=255)).weight
     assert found is not None
     assert np.argwhere(found == 0).tolist() == [[2, 3]]
     with pytest.raises(ImageError, match="No pixel is left"):
-        Inputs.of(colour, 0, saturation=0)
+        Inputs.of(colour, 0, Selection(saturation=0))
     with pytest.raises(ValueError, match="saturation"):
-        Inputs.of(colour, 0, saturation=float("nan"))
+        Inputs.of(colour, 0, Selection(saturation=float("nan")))
 
 
 def test_a_gap_with_nan_is_filled_in_or_kept() -> None:

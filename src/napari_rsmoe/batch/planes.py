@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import StoppedError
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.inputs import Inputs
+from ..image.masks import Selection
 from ..image.opacity import Opacity
 from ..image.planes import Plane, Planes
 from ..io.atomic import together
@@ -135,7 +136,7 @@ class Job:
 
     def inputs(self, given: Mapping[str, Any]) -> Inputs:
         """The pixels for a fit, without those that are left out."""
-        return Inputs.of(self.pixels, self.channel_axis, **self.left_out(given))
+        return Inputs.of(self.pixels, self.channel_axis, Selection.of(self.left_out(given)))
 
 
 Result = PlaneResult[dict[str, Any]]

@@ -13,6 +13,7 @@ from .. import engine
 from ..arrays import Floats, Mask
 from ..errors import EmptyPlaneError, ImageError
 from ..image.inputs import Inputs
+from ..image.masks import Selection
 from ..noise.noise_model import NoiseModel
 from ..ranges import NEIGHBOURS
 from .brightness import Brightness
@@ -123,7 +124,7 @@ def _aligned(observation: Observation, neighbour: Neighbour, start: Floats | Non
 
 def _inputs(image: Any, own: Inputs) -> Inputs:
     """The pixels of a neighbour, checked; those that are not finite are left out."""
-    inputs = Inputs.of(image, own.layout.channel_axis, ignore_nan=True, defects="keep")
+    inputs = Inputs.of(image, own.layout.channel_axis, Selection(ignore_nan=True, defects="keep"))
     if inputs.pixels.shape != own.pixels.shape:
         raise ImageError(
             f"a neighbour has shape {inputs.pixels.shape} (Y, X, C), the image {own.pixels.shape}; they must be equal."

@@ -20,6 +20,7 @@ from .. import engine
 from ..errors import EmptyPlaneError, StoppedError
 from ..image.blocks import Block, BlockPlan, inside, largest_plan
 from ..image.format import to_type
+from ..image.masks import Selection
 from ..image.rounding import rounded_at_random, rounded_by_chance
 from ..image.seams import Strip, Values, faded, outer
 from ..memory import Need, budget
@@ -49,8 +50,8 @@ class DenoiseBlocks:
         Options of `denoise`.
     found : Survey
         What is known of the whole.
-    selection : mapping
-        Keywords of `Inputs.of` about what is left out, other than arrays.
+    selection : Selection
+        Which values count.
     shape : (int, int)
         Rows and columns of a plane.
     fill : bool
@@ -59,7 +60,7 @@ class DenoiseBlocks:
 
     options: Options
     found: Survey
-    selection: Mapping[str, Any]
+    selection: Selection
     shape: tuple[int, int]
     fill: bool = True
 
@@ -167,9 +168,9 @@ def fits_whole(shape: tuple[int, ...], options: Options) -> bool:
 
 
 def surveyed(
-    read: Read, shape: tuple[int, int], planes: Any, options: Options, selection: Mapping[str, Any], **more: Any
+    read: Read, shape: tuple[int, int], planes: Any, options: Options, selection: Selection, **more: Any
 ) -> DenoiseBlocks:
     """Survey an image, and return how its blocks are denoised; `more` holds further keywords of `survey` and `fill`."""
     fill = more.pop("fill", True)
     found = survey(read, shape, planes, options, selection=selection, **more)
-    return DenoiseBlocks(options, found, dict(selection), shape, fill)
+    return DenoiseBlocks(options, found, selection, shape, fill)

@@ -14,6 +14,7 @@ from .. import engine
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.masks import Selection
 from ..memory import Memory
 from ..noise.given import Noise, is_no_noise
 from ..notes import note
@@ -215,19 +216,16 @@ def denoise(
         device=device,
     )
     making = Making(fill, dtype, callback)
-    selection: dict[str, Any] = {
-        "ignore_nan": ignore_nan,
-        "saturation": saturation,
-        "below": below,
-        "above": above,
-        "nodata": nodata,
-        "defects": "keep" if is_no_noise(options.noise) else defects,
-    }
+    selection = options.selected(Selection(ignore_nan, saturation, below, above, nodata, defects))
     blocks = BlockChoice.of(image, channel_axis, options, block, whole=_whole_only(warm_start, checkpoint))
     if blocks is not None:
         return denoise_plane_in_blocks(blocks, options, selection, {"weight": weight, "mask": mask}, neighbours, making)
     inputs, times = opened(
-        image, channel_axis, options, callback, lambda: Inputs.of(image, channel_axis, weight, mask=mask, **selection)
+        image,
+        channel_axis,
+        options,
+        callback,
+        lambda: Inputs.of(image, channel_axis, selection, weight=weight, mask=mask),
     )
     if is_no_noise(options.noise) and not inputs.left_out.any():
         return _as_given(inputs)

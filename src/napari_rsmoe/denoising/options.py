@@ -15,6 +15,7 @@ from ..fitting.settings import FitSettings
 from ..fitting.starts.methods import START_METHODS, make_start
 from ..fitting.starts.segmentation import segmentation_options
 from ..fitting.starts.start import Start
+from ..image.masks import Selection
 from ..noise.given import Noise, check_noise, is_no_noise
 from ..ranges import number_or_auto
 
@@ -34,8 +35,6 @@ SETTINGS = FitSettings(
 EDITION = 2
 """Edition of the numbers above and of the densities in `plans`; checkpoints hold it. Jobs of 0.1.0 hold none."""
 
-SELECTION = ("ignore_nan", "saturation", "below", "above", "nodata", "defects")
-"""Keywords about what is left out."""
 OPTIONS = {
     "models": "auto", "n_kernels": "auto", "noise": "auto", "noise_factor": 1.0, "preset": "balanced",
     "start": "content", "threshold": None, "allocation": None, "seed": 0, "device": "auto",
@@ -105,13 +104,16 @@ class Options:
         number = MODELS[preset] if count is None else count
         return cls(number, kernels, noise, factor, settings, start_options, seed, device)
 
+    def selected(self, selection: Selection) -> Selection:
+        """The selection for these options: where there is no noise, all values are right, and none is a defect."""
+        return replace(selection, defects="keep") if is_no_noise(self.noise) else selection
+
     def start(self, pixels: Floats, n_kernels: int, rng: np.random.Generator) -> Start:
         """The initial kernels of a fit of `pixels` (H, W, C)."""
         return make_start(self.settings.start, pixels, n_kernels, rng, **self.start_options)
 
 
-def split_settings(settings: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
-    """The options among the keywords of `denoise`, checked, and those about what is left out."""
+def split_settings(settings: Mapping[str, Any]) -> tuple[Options, Selection]:
+    """The options among the keywords of `denoise`, checked, and the selection of values that count."""
     options = Options.checked(**{name: settings.get(name, default) for name, default in OPTIONS.items()})
-    selection = {name: settings[name] for name in SELECTION if name in settings}
-    return options, selection | ({"defects": "keep"} if is_no_noise(options.noise) else {})
+    return options, options.selected(Selection.of(settings))

@@ -17,6 +17,7 @@ from ..errors import ImageError, StoppedError
 from ..image.blocks import SIDES, BlockPlan, Part, checked_block
 from ..image.format import ChannelAxis, check_type, find_channels, refuse_mask
 from ..image.inputs import Inputs
+from ..image.masks import Selection
 from ..image.other_arrays import plain
 from ..image.planes import Planes
 from ..image.rounding import check_dtype_choice
@@ -134,7 +135,7 @@ class Making:
 def denoise_plane_in_blocks(
     blocks: BlockChoice,
     options: Options,
-    selection: Mapping[str, Any],
+    selection: Selection,
     arrays: Mapping[str, Any],
     neighbours: Sequence[Any],
     making: Making,
@@ -147,8 +148,10 @@ def denoise_plane_in_blocks(
         The plane and its blocks.
     options : Options
         Options of `denoise`.
-    selection, arrays : mapping
-        Keywords of `Inputs.of` about what is left out, and those of them that are arrays (Y, X).
+    selection : Selection
+        Which values count.
+    arrays : mapping
+        Keywords `weight` and `mask` of `denoise`, (Y, X).
     neighbours : sequence of array-like or Neighbour
         As for `denoise`.
     making : Making

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ImageError
 from ..image.inputs import Inputs
+from ..image.masks import Selection
 from ..noise.noise_model import NoiseModel
 from ..notes import gathered
 from .neighbours import Neighbour
 from .observation import measured_model
 from .pooled_noise import Measured, pooled_model
 
-LEFT_OUT = ("saturation", "below", "above", "nodata", "defects")
-"""Keywords of `denoise` that leave pixels out of a neighbour as they do of a plane."""
 MOST_MODELS = 10_000
 """Planes whose noise is remembered; some hundred bytes each. With fewer, planes are measured again that return."""
 
@@ -50,7 +49,7 @@ class Surroundings:
     """
 
     def __init__(self, settings: Mapping[str, Any], kept: int) -> None:
-        self._selection = {name: settings[name] for name in LEFT_OUT if name in settings}
+        self._selection = replace(Selection.of(settings), ignore_nan=True)
         self._measured = isinstance(settings.get("noise", "auto"), str)
         self._kept = kept
         self._planes: OrderedDict[int, Measured | None] = OrderedDict()
@@ -104,9 +103,7 @@ class Surroundings:
         with gathered():  # What is said about a plane is said when it is denoised itself.
             try:
                 channel_axis = 2 if seen.image.ndim == 3 else None
-                inputs = Inputs.of(
-                    seen.image, channel_axis, seen.weight, mask=seen.mask, ignore_nan=True, **self._selection
-                )
+                inputs = Inputs.of(seen.image, channel_axis, self._selection, weight=seen.weight, mask=seen.mask)
                 return Measured.of(inputs) if self._measured else Measured(inputs, 0.0)
             except ImageError:
                 return None

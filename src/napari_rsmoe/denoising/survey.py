@@ -24,7 +24,7 @@ from ..fitting.starts.placed import Density
 from ..image.blocks import Part
 from ..image.format import ImageFormat
 from ..image.inputs import Inputs
-from ..image.masks import sentinel
+from ..image.masks import Selection, sentinel
 from ..image.rounding import choose_type
 from ..noise.domain import StabilisedDomain
 from ..notes import gathered
@@ -154,7 +154,7 @@ def survey(
     planes: Sequence[int],
     options: Options,
     *,
-    selection: Mapping[str, Any],
+    selection: Selection,
     dtype: str,
     weight: Callable[[int, Part], dict[str, Any]] = lambda plane, part: {},
     present: Present = lambda plane, part: True,
@@ -172,8 +172,8 @@ def survey(
         Numbers of the planes.
     options : Options
         Options of `denoise`.
-    selection : mapping
-        Keywords of `Inputs.of` about what is left out, other than arrays.
+    selection : Selection
+        Which values count.
     dtype : {"same", "auto", "float32"}
         As for `denoise`.
     weight : callable, optional
@@ -197,8 +197,8 @@ def survey(
         weights.append(weight(plane, part))
     mosaic = _mosaic(squares)
     keywords: dict[str, Any] = {name: _mosaic([each[name] for each in weights]) for name in weights[0]}
-    inputs = Inputs.of(mosaic, 2 if mosaic.ndim == 3 else None, **keywords, **selection)
-    nodata = sentinel(mosaic) if selection.get("nodata", "auto") == "auto" and inputs.missing is not None else None
+    inputs = Inputs.of(mosaic, 2 if mosaic.ndim == 3 else None, selection, **keywords)
+    nodata = sentinel(mosaic) if selection.nodata == "auto" and inputs.missing is not None else None
     observation = engine.attended(lambda: Observation.of(inputs, options.noise, options.noise_factor), None)
     plans = plan_ensemble(
         (*shape, inputs.pixels.shape[2]), options.models, options.n_kernels, observation.noise.strength
@@ -287,7 +287,7 @@ def _calibrated(
     squares: Sequence[NDArray[Any]],
     weights: Sequence[Mapping[str, Any]],
     options: Options,
-    selection: Mapping[str, Any],
+    selection: Selection,
     places: Sequence[tuple[int, Part]],
 ) -> Survey:
     """The survey with the calibration of the error bar and the error of the result, from some of the squares."""
@@ -321,7 +321,7 @@ def _calibrated(
     return replace(found, whole=Whole(correlation, light), error=error)
 
 
-def block_inputs(image: NDArray[Any], found: Survey, arrays: Mapping[str, Any], selection: Mapping[str, Any]) -> Inputs:
+def block_inputs(image: NDArray[Any], found: Survey, arrays: Mapping[str, Any], selection: Selection) -> Inputs:
     """The input of a block of the image."""
-    own = dict(selection) | ({"nodata": found.nodata} if found.nodata is not None else {})
-    return Inputs.of(image, 2 if image.ndim == 3 else None, **arrays, **own, layout=found.layout)
+    own = selection if found.nodata is None else replace(selection, nodata=found.nodata)
+    return Inputs.of(image, 2 if image.ndim == 3 else None, own, **arrays, layout=found.layout)

@@ -18,6 +18,7 @@ from ..fitting.upscale import PRESET_MODELS
 from ..image.blur import blurred
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.masks import Selection
 from ..image.resize import interpolated
 from ..image.rounding import check_dtype_choice
 from ..memory import Memory, require
@@ -133,10 +134,7 @@ def deblur(
     check_dtype_choice(dtype)
     count = PRESET_MODELS[checked_choice(preset, "preset", PRESET_MODELS)]
     seed = SEED.check(seed, "seed")
-    inputs = Inputs.of(
-        image, channel_axis, ignore_nan=ignore_nan, saturation=saturation, below=below, above=above, nodata=nodata,
-        defects=defects,
-    )  # fmt: skip
+    inputs = Inputs.of(image, channel_axis, Selection(ignore_nan, saturation, below, above, nodata, defects))
     height, width, channels = inputs.pixels.shape
     raster = Raster.plan((height, width), channels, scale=scale)
     _check_memory(inputs, spread, raster)

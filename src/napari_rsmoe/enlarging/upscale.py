@@ -14,6 +14,7 @@ from ..fitting.memory import check_upscale
 from ..fitting.upscale import fit_models, kernels_of, models_of
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.masks import Selection
 from ..image.other_arrays import same_kind_out
 from ..image.reduction import REDUCTIONS
 from ..image.rounding import check_dtype_choice
@@ -182,16 +183,7 @@ def upscale(
     check_dtype_choice(dtype)
     checked_flag(return_std, "return_std")
     settings = Settings(noise, reduction, preset, models, n_kernels, iterations, seed, device).checked()
-    inputs = Inputs.of(
-        image,
-        channel_axis,
-        ignore_nan=ignore_nan,
-        saturation=saturation,
-        below=below,
-        above=above,
-        nodata=nodata,
-        defects=defects,
-    )
+    inputs = Inputs.of(image, channel_axis, Selection(ignore_nan, saturation, below, above, nodata, defects))
     result = enlarged(inputs, scale, sharpen, settings, dtype=dtype, callback=callback)
     return result if return_std else result.image
 
@@ -228,7 +220,7 @@ def enlargement_of(
     settings = Settings(**{name: value for name, value in given.items() if name in names}).checked()
     left_out = {name: value for name, value in given.items() if name not in names}
     with limited(memory):
-        return prepare(Inputs.of(image, channel_axis, **left_out), scale, settings, callback)
+        return prepare(Inputs.of(image, channel_axis, Selection(**left_out)), scale, settings, callback)
 
 
 def prepare(
@@ -250,8 +242,8 @@ def prepare(
     )
     models = fit_models(
         clean,
-        models=count,
-        n_kernels=n_kernels,
+        count,
+        n_kernels,
         iterations=settings.iterations,
         seed=settings.seed,
         device=settings.device,

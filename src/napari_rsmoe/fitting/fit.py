@@ -15,6 +15,7 @@ from ..door import door
 from ..image.beginning import checked_attended, reading_report, shape_beforehand
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.masks import Selection
 from ..memory import Memory
 from ..model.experts import Mode
 from ..model.model import Model
@@ -188,18 +189,11 @@ def fit(
     options = segmentation_options(settings.start, threshold, allocation)
     seed = SEED.check(seed, "seed")
     engine.resolve_device(device)  # early: the name may be wrong
-    selection: dict[str, Any] = {
-        "ignore_nan": ignore_nan,
-        "saturation": saturation,
-        "below": below,
-        "above": above,
-        "nodata": nodata,
-        "defects": defects,
-    }
+    selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
     span = None if data_range is None else DATA_RANGE.check(data_range, "data_range")
 
     def check() -> tuple[Inputs, Subject]:
-        checked = Inputs.of(image, channel_axis, weight, **selection)
+        checked = Inputs.of(image, channel_axis, selection, weight=weight)
         return checked, Subject.of(checked, mode, span)
 
     shape = shape_beforehand(image, channel_axis)

@@ -10,14 +10,12 @@ import numpy as np
 from ..checks import checked_choice
 from ..door import door
 from ..errors import StoppedError
-from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.rounding import is_coarse, rounding_costs, typed_result
-from ..memory import Memory
 from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Raster, checked_sharpen, output_size
-from ..progress import Callback, Parts, without_psnr
+from ..progress import Parts, without_psnr
 from ..ranges import KERNELS, MODELS, SEED, check_kernels, number_or_auto
 from .fit import fit
 
@@ -31,48 +29,46 @@ PixelBox = tuple[int, int, int, int]
 """Rows and columns (y0, x0, y1, x1) of an output, as in slices."""
 
 
-@door
 def fit_models(
-    image: Any,
+    inputs: Inputs,
+    models: int,
+    n_kernels: int,
     *,
-    preset: str = "balanced",
-    models: int | str = "auto",
-    n_kernels: int | None = None,
-    iterations: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    channel_axis: ChannelAxis = "auto",
-    callback: Callback | None = None,
-    memory: Memory = None,
-    parts: Parts | None = None,
+    iterations: int | None,
+    seed: int,
+    device: str,
+    parts: Parts,
     first: int = 0,
-    **left_out: Any,
 ) -> list[Model]:
-    """Fit the models that `upscale` averages; arguments as there, also those that leave pixels out.
+    """Fit the models that `upscale` averages, each with another seed.
 
-    If the callback asks to stop, the finished models are returned, or the unfinished first one.
+    If the callback of `parts` asks to stop, the finished models are returned, or the unfinished first one.
 
     Parameters
     ----------
-    parts, first
-        Of a larger job, instead of a callback: its parts, of which the models are some, and the first of these.
+    inputs : Inputs
+        The image.
+    models, n_kernels : int
+        Number of models, and of kernels of each.
+    iterations, seed, device
+        As for `napari_rsmoe.upscale`.
+    parts : Parts
+        Parts of the whole job.
+    first : int
+        Number of the part that is the first model.
     """
-    inputs = Inputs.of(image, channel_axis, **left_out)
-    n_kernels = kernels_of(inputs, n_kernels)
-    count = models_of(models, preset)
-    seed = SEED.check(seed, "seed")  # a fraction times the number of models may be whole
-    parts = Parts(callback, count) if parts is None else parts
+    seed = SEED.check(seed, "seed")  # A fraction times the number of models may be whole.
     fitted: list[Model] = []
-    for index in range(count):
+    for index in range(models):
         try:
             model = fit(
                 inputs,
                 n_kernels,
                 preset="upscale",
                 iterations=iterations,
-                seed=(count * seed + index) % 2**63,
+                seed=(models * seed + index) % 2**63,
                 device=device,
-                callback=without_psnr(parts.part(first + index, f"model {index + 1} of {count}")),
+                callback=without_psnr(parts.part(first + index, f"model {index + 1} of {models}")),
             )
         except StoppedError:
             if fitted:

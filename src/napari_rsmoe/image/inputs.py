@@ -14,12 +14,9 @@ from ..memory import release
 from ..notes import note
 from .defects import find_defects
 from .format import ChannelAxis, ImageFormat, channels_last, check_type, find_channels, refuse_mask
-from .masks import Selection, fill_nearest, pixel_weight
+from .masks import EVERYTHING, Selection, fill_nearest, pixel_weight
 from .other_arrays import plain
 from .value_range import compressed, signal_range
-
-DEFECTS = ("auto", "keep")
-"""What may become of hot and dead pixels: found and replaced, or kept as values like others."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +49,10 @@ class Inputs:
         cls,
         image: Any,
         channel_axis: ChannelAxis = "auto",
-        weight: Any = None,
+        selection: Selection = EVERYTHING,
         *,
+        weight: Any = None,
         mask: Any = None,
-        ignore_nan: bool = False,
-        saturation: float | None = None,
-        below: float | None = None,
-        above: float | None = None,
-        nodata: float | str | None = "auto",
-        defects: str = "auto",
         layout: ImageFormat | None = None,
     ) -> Inputs:
         """Check an image and convert it for the engine.
@@ -74,20 +66,12 @@ class Inputs:
         channel_axis : int, None or "auto"
             "auto": a 3-D array whose last axis is 3 or 4 long has its channels there, a 2-D array has none; any other
             array is refused with the ways out.
+        selection : Selection
+            Which values count.
         weight : array-like, optional
             (Y, X) non-negative weights of the pixels; 0 leaves a pixel out, whose value may then be anything.
         mask : array-like, optional
             (Y, X) pixels to be left out: those where it is not 0.
-        ignore_nan : bool
-            Leave out pixels that are NaN or infinite in any channel.
-        saturation : float, optional
-            Leave out pixels that have at least this value in any channel, in units of the image.
-        below, above : float, optional
-            Leave out pixels that have less, or more, than this value in any channel.
-        nodata : float, "auto" or None
-            Value of missing pixels, as for `masks.Selection`.
-        defects : {"auto", "keep"}
-            Whether hot and dead pixels are found and left out.
         layout : ImageFormat, optional
             Format and range of the whole, if the image is a block of it. By default the range is that of the image.
 
@@ -95,8 +79,6 @@ class Inputs:
         ------
         ImageError
             If the image or the weights cannot be used, or no pixel is left.
-        ValueError
-            If one of the other arguments is not as described.
 
         Warns
         -----
@@ -111,9 +93,6 @@ class Inputs:
         """
         if isinstance(image, Inputs):
             return image
-        selection = Selection(mask, ignore_nan, saturation, below, above, nodata)
-        if defects not in DEFECTS:
-            raise ValueError(f"defects={defects!r} is not known; use one of {', '.join(DEFECTS)}.")
         image = plain(image)
         refuse_mask(image)
         given = np.asarray(image)
@@ -121,12 +100,12 @@ class Inputs:
         axis = find_channels(given, channel_axis)
         values = channels_last(given, axis)
         missing = selection.missing(values)
-        left_out = selection.left_out(values)
+        left_out = selection.left_out(values, mask)
         weight = pixel_weight(values, weight, left_out if missing is None else left_out | missing)
         if weight is not None:
             values = fill_nearest(values, weight == 0)
         _check_finite(values)
-        if defects == "auto":
+        if selection.defects == "auto":
             weight, values = _without_defects(values, weight)
         layout = _layout(values, axis, given.dtype.str) if layout is None else layout
         inputs = cls(layout.unit(values), layout, weight, given, missing)

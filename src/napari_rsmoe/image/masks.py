@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Mask
-from ..checks import checked_flag
+from ..checks import checked_choice, checked_flag
 from ..errors import EmptyPlaneError, ImageError
 from ..notes import note
 from ..ranges import NODATA, VALUE
@@ -20,14 +21,16 @@ LARGEST_VALUES = (3.4e38, 3.41e38)
 """Magnitudes between which a value is the largest of single precision, with which GDAL marks missing pixels."""
 
 
+DEFECTS = ("auto", "keep")
+"""What may become of hot and dead pixels: found and replaced, or kept as values like others."""
+
+
 @dataclass(frozen=True)
 class Selection:
-    """What the user leaves out of an image.
+    """Which values of an image count; the keywords of `denoise`, `fit` and their like that say so.
 
     Attributes
     ----------
-    mask : array-like or None
-        (H, W) pixels to be left out: those where it is not 0.
     ignore_nan : bool
         Leave out pixels that are not finite.
     saturation : float or None
@@ -37,17 +40,29 @@ class Selection:
     nodata : float, "auto" or None
         Value of missing pixels, possibly NaN. "auto": a value that is customary for them and far from all others.
         None: no value means that.
+    defects : {"auto", "keep"}
+        Whether hot and dead pixels are found and left out, or kept.
+
+    Examples
+    --------
+    >>> Selection.of({"saturation": 4095, "preset": "fast"}).saturation
+    4095
     """
 
-    mask: Any = None
     ignore_nan: bool = False
     saturation: float | None = None
     below: float | None = None
     above: float | None = None
     nodata: float | str | None = "auto"
+    defects: str = "auto"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Selection:
+        """The selection among other keywords of a function; ValueError if one is not accepted."""
+        return cls(**{each.name: settings[each.name] for each in fields(cls) if each.name in settings})
 
     def __post_init__(self) -> None:
-        """Check the numbers; ValueError if one is none."""
+        """Check the values; ValueError if one is not accepted."""
         for name in ("saturation", "below", "above"):
             value = getattr(self, name)
             if value is not None:
@@ -57,6 +72,7 @@ class Selection:
             raise ValueError(f"below={self.below:g} and above={self.above:g} leave no value; give a smaller one below.")
         if self.nodata is not None and not (isinstance(self.nodata, str) and self.nodata == "auto"):
             NODATA.check(self.nodata, "nodata", also="'auto' or None")
+        checked_choice(self.defects, "defects", DEFECTS)
 
     def missing(self, values: NDArray[Any]) -> Mask | None:
         """Pixels (H, W) without data in any channel of (H, W, C); None if there are none. Warns of a value found."""
@@ -75,9 +91,9 @@ class Selection:
         missing: Mask = where.any(2)
         return missing if missing.any() else None
 
-    def left_out(self, values: NDArray[Any]) -> Mask:
-        """Pixels (H, W) of an image (H, W, C) that are left out, apart from missing ones."""
-        left_out = np.zeros(values.shape[:2], bool) if self.mask is None else _checked_mask(self.mask, values.shape[:2])
+    def left_out(self, values: NDArray[Any], mask: Any = None) -> Mask:
+        """Pixels (H, W) of an image (H, W, C) that are left out, apart from missing ones; also those of the mask."""
+        left_out = np.zeros(values.shape[:2], bool) if mask is None else _checked_mask(mask, values.shape[:2])
         if self.ignore_nan and values.dtype.kind == "f":
             left_out |= ~np.isfinite(values).all(2)
         if self.saturation is not None:
@@ -87,6 +103,10 @@ class Selection:
         if self.above is not None:
             left_out |= (values > self.above).any(2)
         return left_out
+
+
+EVERYTHING = Selection()
+"""The selection of an image without further words: missing values and defects are found, and everything else counts."""
 
 
 def sentinel(values: NDArray[Any]) -> float | None:

@@ -15,6 +15,7 @@ from ..arrays import Array, Mask
 from ..door import door
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.masks import Selection
 from ..memory import Memory, release
 from ..progress import Callback, Progress, announce
 from .doubts import doubt_measured
@@ -212,17 +213,8 @@ def estimate_noise(
         noise = estimate_noise(frames[0])
         clean = [denoise(frame, noise=noise).image for frame in frames]
     """
-    inputs = Inputs.of(
-        image,
-        channel_axis,
-        weight,
-        ignore_nan=ignore_nan,
-        saturation=saturation,
-        below=below,
-        above=above,
-        nodata=nodata,
-        defects=defects,
-    )
+    selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
+    inputs = Inputs.of(image, channel_axis, selection, weight=weight)
     check_noise_estimate(inputs.pixels)
     layout, (pixels, used) = inputs.layout, measured_pixels(inputs)
     announce(callback, "noise", inputs.given)

@@ -11,6 +11,7 @@ from .. import engine
 from ..arrays import Array, Mask
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.masks import EVERYTHING, Selection
 from ..progress import Callback
 from .channels import Channels
 from .estimate import NoiseEstimate, estimate_noise
@@ -78,7 +79,11 @@ class NoiseReport:
 
 
 def noise_report(
-    image: Any, *, channel_axis: ChannelAxis = "auto", callback: Callback | None = None, **left_out: Any
+    image: Any,
+    *,
+    channel_axis: ChannelAxis = "auto",
+    selection: Selection = EVERYTHING,
+    callback: Callback | None = None,
 ) -> NoiseReport:
     """Estimate the noise of one image, and show what the estimate rests on.
 
@@ -86,8 +91,8 @@ def noise_report(
     ----------
     image, channel_axis, callback
         As for `estimate_noise`.
-    **left_out
-        Its other keywords, which say which pixels are left out.
+    selection : Selection
+        Which values count.
 
     Returns
     -------
@@ -109,8 +114,8 @@ def noise_report(
     >>> bool(curve.line_variance[-1] > 4 * curve.line_variance[0])
     True
     """
-    estimate = estimate_noise(image, channel_axis=channel_axis, callback=callback, **left_out)
-    inputs = Inputs.of(image, channel_axis, left_out.pop("weight", None), **left_out)
+    inputs = Inputs.of(image, channel_axis, selection)
+    estimate = estimate_noise(inputs, callback=callback)
     if inputs.extreme:
         return NoiseReport(estimate, (), ())
     pixels, used = measured_pixels(inputs)

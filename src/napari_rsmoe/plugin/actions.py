@@ -254,7 +254,7 @@ def _noise_of(source: Source) -> dict[str, float]:
     plane = _opacity(source).removed(source.planes()[0])
     y, x = (max(0, (n - SAMPLE_SIDE) // 2) for n in plane.image.shape[:2])
     try:
-        inputs = Inputs.of(plane.image[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE], _channels(plane), None)
+        inputs = Inputs.of(plane.image[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE], _channels(plane))
     except ImageError:
         return {}  # The middle is not finite; the job itself has told the user, or worked around it.
     model = measure_noise(inputs.pixels)
