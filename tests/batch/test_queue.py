@@ -110,12 +110,19 @@ def test_what_has_changed_is_processed_again(folder: Path) -> None:
     assert states(queue_of(folder)) == [WAITING, WAITING]
 
 
-@pytest.mark.parametrize("job", ["fit", "upscale"])
+SMALL: dict[str, dict[str, Any]] = {
+    "fit": {"n_kernels": 12, "iterations": 5},
+    "upscale": {"n_kernels": 12, "iterations": 5, "scale": 2.0, "models": 1},
+    "deblur": {"psf": "1.2", "noise": 0.0, "preset": "fast"},
+}
+"""Settings of each job that take little time."""
+
+
+@pytest.mark.parametrize("job", sorted(set(FILE_JOBS) - {"denoise"}))
 def test_other_jobs(folder: Path, job: str) -> None:
     (folder / "b.tif").unlink()
     (folder / "c.tif").unlink()
-    given = {"n_kernels": 12, "iterations": 5} | ({"scale": 2.0, "models": 1} if job == "upscale" else {})
-    target = folder.parent / "out"
+    given, target = SMALL[job], folder.parent / "out"
     pairs = pair_up(job, folder, [Target("OUTPUT", f"{target}/")], "ome.zarr", names="a*")
     queue = Queue(pairs, FILE_JOBS[job].work(given, Files(format="ome.zarr")), given, target)
     assert queue.run(), queue.entries[0].summary

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..io.files import read_image
+from ..ui.parameters import DTYPE
 from .files import Files
 from .listening import Listener
 from .pairs import Pair, Target
@@ -26,9 +27,7 @@ class DeblurFile:
     Parameters
     ----------
     given : mapping
-        Values of `DEBLUR`.
-    dtype : str
-        Data type of the result, as the user chose it.
+        Values of `DEBLUR`, and of `DTYPE`.
     files : Files
         How files are read and written.
     further : sequence of Target
@@ -36,7 +35,6 @@ class DeblurFile:
     """
 
     given: Mapping[str, Any]
-    dtype: str = "same"
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
 
@@ -47,10 +45,10 @@ class DeblurFile:
         def deblur_plane(job: Job) -> Result:
             from ..enlarging.deblur import deblur  # here: torch takes seconds to load
 
-            done = deblur(job.inputs(given), **given, dtype=self.dtype, callback=job.callback)
+            done = deblur(job.inputs(given), **given, callback=job.callback)
             return Result([done.image, *(done.std for _ in pair.extras)], {"noise": float(done.noise)})
 
-        outputs = outputs_of(pair, self.further, scale=given["scale"], dtype=self.dtype)
+        outputs = outputs_of(pair, self.further, scale=given["scale"], dtype=given[DTYPE.name])
         facts = process_file(pair.source, outputs, self.files, listener, deblur_plane)
         level = sum(fact["noise"] for fact in facts) / len(facts)
         return {"summary": f"{planes_text(facts)}noise {level:.4g}", "planes": facts}

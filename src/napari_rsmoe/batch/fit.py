@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..image.rounding import rounding_costs, typed_result
 from ..io.atomic import together
+from ..ui.parameters import DTYPE
 from .files import Files
 from .listening import Listener
 from .pairs import Pair, Target
@@ -28,9 +29,7 @@ class FitFile:
     Parameters
     ----------
     given : mapping
-        Values of `FIT`.
-    dtype : str
-        Data type of the drawing, as the user chose it.
+        Values of `FIT`, and of `DTYPE`.
     files : Files
         How files are read and written.
     further : sequence of Target
@@ -38,7 +37,6 @@ class FitFile:
     """
 
     given: Mapping[str, Any]
-    dtype: str = "same"
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
 
@@ -46,6 +44,8 @@ class FitFile:
         """Fit a file; see `one_by_one.Work`."""
         from ..io.rsmoe import check_target  # here: torch takes seconds to load
 
+        given = dict(self.given)
+        dtype = given.pop(DTYPE.name)
         model_path = pair.extras.get("model")
         models: list[Model] = []
         writing: dict[str, Any] = {"overwrite": self.files.overwrite, "maker": pair.maker}
@@ -60,9 +60,9 @@ class FitFile:
                     f"{pair.source} has {job.planes} planes, and a .rsmoe file holds one model. Leave "
                     "--model out, or save the planes as separate files and give their folder."
                 )
-            inputs = job.inputs(self.given)
-            fitted = fit(inputs, **self.given, callback=job.callback)
-            drawn = inputs.with_missing(_drawn(fitted, self.dtype, self.given))
+            inputs = job.inputs(given)
+            fitted = fit(inputs, **given, callback=job.callback)
+            drawn = inputs.with_missing(_drawn(fitted, dtype, given))
             if model_path is not None:
                 fitted.metadata["pixel_size"] = {axis: list(size) for axis, size in job.source.pixel_size.items()}
                 models.append(fitted)
@@ -70,7 +70,7 @@ class FitFile:
             facts = {name: fitted.metadata.get(name) for name in ("psnr", "data_range")}
             return Result(images, {"kernels": fitted.n_kernels, **facts})
 
-        outputs = outputs_of(pair, self.further, dtype=self.dtype)
+        outputs = outputs_of(pair, self.further, dtype=dtype)
         with together():
             facts = process_file(pair.source, outputs, self.files, listener, fit_plane)
             if model_path is not None:

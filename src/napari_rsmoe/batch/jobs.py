@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..ui.kinds import Output, Parameter
-from ..ui.parameters import CHECKPOINT, DTYPE, FIT, OUTPUTS, PARAMETERS, UPSCALE, values, without
+from ..ui.parameters import DEBLUR, DTYPE, FIT, OUTPUTS, PARAMETERS, UPSCALE, values
+from .deblur import DeblurFile
 from .denoise import DenoiseFile
 from .files import Files
 from .fit import FitFile
 from .one_by_one import Work
 from .pairs import Target
 from .upscale import UpscaleFile
-
-Made = Callable[[Mapping[str, Any], Files, Sequence[Target], Path], Work]
-"""Makes the work on one file from checked settings and the folder of what is unfinished of it."""
 
 
 @dataclass(frozen=True)
@@ -34,48 +32,33 @@ class FileJob:
         Its further outputs, each in a folder of its own.
     ending : str
         What is appended to the name of a folder for its results.
-    make : callable
-        See `Made`.
+    kind : callable
+        Makes the work on one file from checked settings, how files are read and written, and further outputs.
+    resumes : bool
+        Whether `kind` also takes `unfinished`, the folder of what is unfinished of a file.
     """
 
     label: str
     parameters: Sequence[Parameter]
     outputs: Sequence[Output]
     ending: str
-    make: Made
+    kind: Callable[..., Work]
+    resumes: bool = False
 
     def work(self, given: Mapping[str, Any], files: Files, further: Sequence[Target] = ()) -> Callable[[Path], Work]:
         """The work as `Queue` takes it. Raises ValueError if a setting is not accepted."""
-        settings = values((*self.parameters, *self._hidden), given)
-        return lambda unfinished: self.make(settings, files, further, unfinished)
-
-    @property
-    def _hidden(self) -> Sequence[Parameter]:
-        return (CHECKPOINT,) if self.make is _denoise else ()
-
-
-def _denoise(given: Mapping[str, Any], files: Files, further: Sequence[Target], unfinished: Path) -> Work:
-    return DenoiseFile(given, files, further, unfinished=unfinished)
-
-
-def _fit(given: Mapping[str, Any], files: Files, further: Sequence[Target], _: Path) -> Work:
-    dtype = given[DTYPE.name]
-    return FitFile({k: v for k, v in given.items() if k != DTYPE.name}, dtype, files, further)
-
-
-def _upscale(given: Mapping[str, Any], files: Files, further: Sequence[Target], _: Path) -> Work:
-    dtype = given[DTYPE.name]
-    return UpscaleFile({k: v for k, v in given.items() if k != DTYPE.name}, dtype, files, further)
+        settings = values(self.parameters, given)
+        if self.resumes:
+            return lambda unfinished: self.kind(settings, files, further, unfinished=unfinished)
+        return lambda _: self.kind(settings, files, further)
 
 
 FILE_JOBS = {
     "denoise": FileJob(
-        "Denoise",
-        without(PARAMETERS["denoise_stack"], CHECKPOINT.name),
-        OUTPUTS["denoise"],
-        "denoised",
-        _denoise,
+        "Denoise", PARAMETERS["denoise_stack"], OUTPUTS["denoise"], "denoised", DenoiseFile, resumes=True
     ),
-    "fit": FileJob("Fit kernels", (*FIT, DTYPE), OUTPUTS["fit"], "fitted", _fit),
-    "upscale": FileJob("Super-resolution", (*UPSCALE, DTYPE), OUTPUTS["upscale"], "enlarged", _upscale),
+    "fit": FileJob("Fit kernels", (*FIT, DTYPE), OUTPUTS["fit"], "fitted", FitFile),
+    "upscale": FileJob("Super-resolution", (*UPSCALE, DTYPE), OUTPUTS["upscale"], "enlarged", UpscaleFile),
+    "deblur": FileJob("Deconvolution", (*DEBLUR, DTYPE), OUTPUTS["deblur"], "deblurred", DeblurFile),
 }
+"""Each job with the name that it has as a function of the package and as a verb of the command line."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..ui.parameters import DTYPE
 from .files import Files
 from .listening import Listener
 from .pairs import Pair, Target
@@ -19,9 +20,7 @@ class UpscaleFile:
     Parameters
     ----------
     given : mapping
-        Values of `UPSCALE`.
-    dtype : str
-        Data type of the result, as the user chose it.
+        Values of `UPSCALE`, and of `DTYPE`.
     files : Files
         How files are read and written.
     further : sequence of Target
@@ -29,7 +28,6 @@ class UpscaleFile:
     """
 
     given: Mapping[str, Any]
-    dtype: str = "same"
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
 
@@ -41,15 +39,13 @@ class UpscaleFile:
             from ..enlarging.upscale import upscale
             from ..image.resize import cubic
 
-            done = upscale(
-                job.inputs(self.given), **self.given, dtype=self.dtype, return_std=True, callback=job.callback
-            )
+            done = upscale(job.inputs(self.given), **self.given, return_std=True, callback=job.callback)
             images = [done.image]
             for name in pair.extras:
                 images.append(done.std if name == "std" else cubic(job.pixels, done.image.shape[:2]))
             return Result(images, {"shape": list(done.image.shape), "noise": done.noise})
 
-        outputs = outputs_of(pair, self.further, scale=self.given["scale"], dtype=self.dtype)
+        outputs = outputs_of(pair, self.further, scale=self.given["scale"], dtype=self.given[DTYPE.name])
         facts = process_file(pair.source, outputs, self.files, listener, upscale_plane)
         height, width = facts[0]["shape"][:2]
         return {"summary": f"{planes_text(facts)}{width} x {height} px", "planes": facts}

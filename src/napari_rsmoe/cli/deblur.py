@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import click
-
-from ..batch.deblur import DeblurFile
-from ..batch.files import Files
-from ..batch.pairs import Target
-from ..ui.parameters import DEBLUR, DTYPE, OUTPUTS
-from .batch import pair_up, run_batch
-from .options import Common, file_options, further_outputs, option_of, run_options, settings, source_and_target
-from .program import Verb
+from .image_verb import Asked, image_verb
 
 
-@click.command("deblur", cls=Verb, options_metavar="[options]")
-@source_and_target
-@settings(DEBLUR)
-@option_of(DTYPE)
-@further_outputs(OUTPUTS["deblur"])
-@file_options()
-@run_options
-def command(
-    source: Path, target: str, given: dict[str, Any], dtype: str, further: list[Target], files: Files, common: Common
-) -> int:
+@image_verb("deblur")
+def command(asked: Asked) -> int:
     """Undo the blur of the optics in INPUT (deconvolution), and write OUTPUT.
 
     \b
@@ -37,6 +18,4 @@ def command(
     Every plane is deconvolved by itself, with the point spread function in the plane. A wrong one makes results that
     look sharp and are wrong.
     """  # noqa: D301
-    pairs = pair_up("deblur", source, [Target("OUTPUT", target), *further], files.format, overwrite=files.overwrite)
-    common.prepare()
-    return run_batch("deblur", common, pairs, DeblurFile(given, dtype, files, further))
+    return asked.run(asked.pairs())

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import click
 
-from ..batch.files import Files
-from ..batch.fit import FitFile
-from ..batch.pairs import Target
-from ..ui.parameters import DTYPE, FIT, OUTPUTS
-from .batch import pair_up, run_batch
-from .options import Common, file_options, further_outputs, option_of, run_options, settings, source_and_target
-from .program import Verb
+from .image_verb import Asked, image_verb
 
 
-@click.command("fit", cls=Verb, options_metavar="[options]")
-@source_and_target
-@settings(FIT)
-@option_of(DTYPE)
-@further_outputs(OUTPUTS["fit"])
-@file_options()
-@run_options
-def command(
-    source: Path, target: str, given: dict[str, Any], dtype: str, further: list[Target], files: Files, common: Common
-) -> int:
+@image_verb("fit")
+def command(asked: Asked) -> int:
     """Fit steered kernels to INPUT, and render the model to OUTPUT.
 
     \b
@@ -40,12 +23,11 @@ def command(
     Each plane of a stack becomes a model of its own. A model file holds one plane, so --model is for images
     of one plane.
     """  # noqa: D301
-    with_model = any(each.option == "--model" for each in further)
-    if with_model and files.independent_channels:
+    with_model = any(each.option == "--model" for each in asked.further)
+    if with_model and asked.files.independent_channels:
         raise click.UsageError("A .rsmoe file holds one model: leave out --model or --independent-channels.")
-    pairs = pair_up("fit", source, [Target("OUTPUT", target), *further], files.format, overwrite=files.overwrite)
+    pairs = asked.pairs()
     for pair in pairs if with_model else ():
         if pair.extras["model"].suffix != ".rsmoe":
             raise click.UsageError(f"--model names a .rsmoe file, not {pair.extras['model']}.")
-    common.prepare()
-    return run_batch("fit", common, pairs, FitFile(given, dtype, files, further))
+    return asked.run(pairs)

@@ -1,0 +1,83 @@
+"""The verbs that make an image of every image: INPUT, OUTPUT, the settings of a job, and how it is run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..batch.files import Files
+from ..batch.jobs import FILE_JOBS
+from ..batch.pairs import Pair, Target
+from .batch import pair_up, run_batch
+from .options import Common, file_options, further_outputs, run_options, settings, source_and_target
+from .program import Verb
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asks for.
+
+    Attributes
+    ----------
+    verb : str
+        Name of the verb.
+    source : Path
+        INPUT.
+    target : str
+        OUTPUT.
+    given : dict
+        Settings of the job, checked.
+    further : list of Target
+        Further outputs.
+    files : Files
+        How files are read and written.
+    common : Common
+        How the job is run and reported.
+    """
+
+    verb: str
+    source: Path
+    target: str
+    given: dict[str, Any]
+    further: list[Target]
+    files: Files
+    common: Common
+
+    def pairs(self) -> list[Pair]:
+        """The files of the job, each with its outputs; a UsageError if names do not fit."""
+        targets = [Target("OUTPUT", self.target), *self.further]
+        return pair_up(self.verb, self.source, targets, self.files.format, overwrite=self.files.overwrite)
+
+    def run(self, pairs: Sequence[Pair]) -> int:
+        """Process the files; returns the exit code."""
+        self.common.prepare()
+        work = FILE_JOBS[self.verb].kind(self.given, self.files, self.further)
+        return run_batch(self.verb, self.common, pairs, work)
+
+
+def image_verb(name: str) -> Callable[[Callable[[Asked], int]], click.Command]:
+    """Make a verb of a function whose docstring is the help.
+
+    Parameters
+    ----------
+    name : str
+        A job of `FILE_JOBS`, which says what its settings and further outputs are.
+    """
+    job = FILE_JOBS[name]
+
+    def decorate(function: Callable[[Asked], int]) -> click.Command:
+        @functools.wraps(function)
+        def command(**asked: Any) -> int:
+            return function(Asked(name, **asked))
+
+        wrapped: Any = command
+        for group in (run_options, file_options(), further_outputs(job.outputs), settings(job.parameters)):
+            wrapped = group(wrapped)
+        return click.command(name, cls=Verb, options_metavar="[options]")(source_and_target(wrapped))
+
+    return decorate
