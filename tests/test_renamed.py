@@ -15,7 +15,8 @@ from napari_rsmoe.denoising.stack import Series
 from napari_rsmoe.fitting.settings import PRESETS, RENAMED_PRESETS
 from napari_rsmoe.image.planes import Planes
 from napari_rsmoe.renamed import KEYWORDS, current_keywords, earlier_keywords
-from napari_rsmoe.ui.parameters import FIT, PARAMETERS
+from napari_rsmoe.ui.parameters.fitting import FIT
+from napari_rsmoe.ui.parameters.functions import PARAMETERS
 
 IMAGE = np.random.default_rng(0).normal(100, 10, (24, 32)) + np.arange(32)
 QUICK: dict[str, Any] = {"models": 1, "noise": 10.0, "n_kernels": 9, "start": "segmentation"}

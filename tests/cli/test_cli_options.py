@@ -1,6 +1,8 @@
 """Every option comes from the tables of parameters, and the further outputs are written."""
 
+import importlib
 import json
+import pkgutil
 import re
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from cli_helpers import FEW, run
 import napari_rsmoe.cli
 from napari_rsmoe.cli import program
 from napari_rsmoe.io.files import read_image, write_image
-from napari_rsmoe.ui import kinds, parameters
+from napari_rsmoe.ui import parameters
+from napari_rsmoe.ui.kinds.parameter import Parameter
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -20,11 +23,12 @@ pytest_plugins = ("cli_fixtures",)
 def described():
     """The names of everything that the tables describe."""
     found = []
-    for value in vars(parameters).values():
-        entries = value.values() if isinstance(value, dict) else [value]
-        for entry in entries:
-            found += entry if isinstance(entry, tuple) else [entry]
-    return {each.name for each in found if isinstance(each, kinds.Parameter)}
+    for module in pkgutil.iter_modules(parameters.__path__, f"{parameters.__name__}."):
+        for value in vars(importlib.import_module(module.name)).values():
+            entries = value.values() if isinstance(value, dict) else [value]
+            for entry in entries:
+                found += entry if isinstance(entry, tuple) else [entry]
+    return {each.name for each in found if isinstance(each, Parameter)}
 
 
 def test_no_option_is_typed_by_hand():

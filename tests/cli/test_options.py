@@ -12,7 +12,9 @@ from made_up import EXPECTED, MADE_UP, TABLE
 from napari_rsmoe.cli.options import option_of, settings
 from napari_rsmoe.cli.program import Verb
 from napari_rsmoe.ui.calls import option_words
-from napari_rsmoe.ui.kinds import Automatic, Flag, IntParameter, Parameter
+from napari_rsmoe.ui.kinds.choices import Flag
+from napari_rsmoe.ui.kinds.numbers import IntParameter
+from napari_rsmoe.ui.kinds.parameter import Automatic, Parameter
 
 SEEN: dict[str, Any] = {}
 

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_rsmoe.ui.kinds import (
-    Automatic,
-    Choice,
-    Flag,
-    FloatParameter,
-    Folder,
-    IntParameter,
-    NoiseParameter,
-    Numbers,
-    Parameter,
-    Size,
-    Text,
-)
+from napari_rsmoe.ui.kinds.choices import Choice, Flag
+from napari_rsmoe.ui.kinds.numbers import FloatParameter, IntParameter, NoiseParameter, Numbers
+from napari_rsmoe.ui.kinds.parameter import Automatic, Parameter
+from napari_rsmoe.ui.kinds.texts import Folder, Size, Text
 
 MADE_UP: tuple[tuple[Parameter, Any, Any], ...] = (
     (IntParameter(name="tile_side", label="Side", help="Side of a tile.", default=16, low=4, high=64, unit="px"), 8, 3),

@@ -17,8 +17,9 @@ from napari_rsmoe import Model, psnr
 from napari_rsmoe.cli.program import main
 from napari_rsmoe.errors import ImageError
 from napari_rsmoe.notebook import DenoiseWidget, FitWidget, SuperResolutionWidget
-from napari_rsmoe.ui.kinds import Choice, Number
-from napari_rsmoe.ui.parameters import PARAMETERS
+from napari_rsmoe.ui.kinds.choices import Choice
+from napari_rsmoe.ui.kinds.numbers import Number
+from napari_rsmoe.ui.parameters.functions import PARAMETERS
 
 LONG = 200_000  # steps: nobody waits for that, it must be cancelled
 Until = Callable[..., None]

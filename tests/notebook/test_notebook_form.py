@@ -10,8 +10,9 @@ from made_up import EXPECTED, MADE_UP, TABLE
 pytest.importorskip("ipywidgets", reason="install the notebook extra")
 
 from napari_rsmoe.notebook.form import Form
-from napari_rsmoe.ui.kinds import Number, Parameter
-from napari_rsmoe.ui.parameters import PARAMETERS
+from napari_rsmoe.ui.kinds.numbers import Number
+from napari_rsmoe.ui.kinds.parameter import Parameter
+from napari_rsmoe.ui.parameters.functions import PARAMETERS
 
 
 def test_a_form_begins_with_the_defaults_and_shows_what_is_set() -> None:

@@ -9,8 +9,10 @@ import pytest
 import yaml
 from made_up import EXPECTED, MADE_UP, TABLE
 
-from napari_rsmoe.ui.kinds import Number, Parameter
-from napari_rsmoe.ui.parameters import DEVICE, PARAMETERS
+from napari_rsmoe.ui.kinds.numbers import Number
+from napari_rsmoe.ui.kinds.parameter import Parameter
+from napari_rsmoe.ui.parameters.common import DEVICE
+from napari_rsmoe.ui.parameters.functions import PARAMETERS
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -17,18 +17,12 @@ import napari_rsmoe
 from napari_rsmoe.cli.program import VERBS, Program, main
 from napari_rsmoe.ui import calls
 from napari_rsmoe.ui.calls import Subject, call_text, command_line, image_of, python_call
-from napari_rsmoe.ui.kinds import (
-    MAX_INT,
-    Choice,
-    Flag,
-    FloatParameter,
-    Folder,
-    IntParameter,
-    NoiseParameter,
-    Parameter,
-    Size,
-)
-from napari_rsmoe.ui.parameters import PARAMETERS, check_together, values
+from napari_rsmoe.ui.kinds.choices import Choice, Flag
+from napari_rsmoe.ui.kinds.numbers import MAX_INT, FloatParameter, IntParameter, NoiseParameter
+from napari_rsmoe.ui.kinds.parameter import Parameter
+from napari_rsmoe.ui.kinds.texts import Folder, Size
+from napari_rsmoe.ui.parameters.functions import PARAMETERS
+from napari_rsmoe.ui.parameters.values import check_together, values
 
 ACTIONS = ("denoise", "fit", "upscale")
 GREY = Subject(axes="YX", shape=(8, 9))

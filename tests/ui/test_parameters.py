@@ -15,27 +15,15 @@ from hypothesis import strategies as st
 
 import napari_rsmoe
 from napari_rsmoe.errors import DeviceError
-from napari_rsmoe.ui.kinds import (
-    Automatic,
-    Choice,
-    Flag,
-    IntParameter,
-    NoiseParameter,
-    Number,
-    Parameter,
-)
-from napari_rsmoe.ui.parameters import (
-    CHECKPOINT,
-    DENOISE,
-    FIT,
-    PARAMETERS,
-    RENDER,
-    SEGMENTATION,
-    STACK,
-    UPSCALE,
-    changed,
-    values,
-)
+from napari_rsmoe.ui.kinds.choices import Choice, Flag
+from napari_rsmoe.ui.kinds.numbers import IntParameter, NoiseParameter, Number
+from napari_rsmoe.ui.kinds.parameter import Automatic, Parameter
+from napari_rsmoe.ui.parameters.common import CHECKPOINT, SEGMENTATION
+from napari_rsmoe.ui.parameters.denoising import DENOISE, STACK
+from napari_rsmoe.ui.parameters.enlarging import UPSCALE
+from napari_rsmoe.ui.parameters.fitting import FIT, RENDER
+from napari_rsmoe.ui.parameters.functions import PARAMETERS
+from napari_rsmoe.ui.parameters.values import changed, values
 
 TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE, "render": RENDER}
 NOT_SHOWN = {

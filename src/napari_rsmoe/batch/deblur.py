@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..io.files import read_image
-from ..ui.parameters import DTYPE
+from ..ui.parameters.common import DTYPE
 from .files import Files
 from .listening import Listener
 from .pairs import Pair, Target

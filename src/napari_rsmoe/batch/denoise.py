@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..image.planes import CHANNEL_AXES
 from ..io.files import read_image
-from ..ui.parameters import CHECKPOINT, DTYPE, PLANE, STACK
+from ..ui.parameters.common import CHECKPOINT, DTYPE
+from ..ui.parameters.denoising import PLANE, STACK
 from .files import Files
 from .large import Large, denoise_in_blocks, goes_in_blocks
 from .listening import Listener

@@ -10,7 +10,7 @@ from ..io.formats import JPEG_QUALITY
 
 @dataclass(frozen=True)
 class Files:
-    """The options about files; see `napari_rsmoe.ui.parameters.FILES`.
+    """The options about files; see `napari_rsmoe.ui.parameters.files.FILES`.
 
     Parameters
     ----------

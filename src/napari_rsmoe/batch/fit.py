@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..image.rounding import rounding_costs, typed_result
 from ..io.atomic import together
-from ..ui.parameters import DTYPE
+from ..ui.parameters.common import DTYPE
 from .files import Files
 from .listening import Listener
 from .pairs import Pair, Target

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..ui.kinds import Output, Parameter
-from ..ui.parameters import DEBLUR, DTYPE, FIT, OUTPUTS, PARAMETERS, UPSCALE, values
+from ..ui.kinds.parameter import Parameter
+from ..ui.kinds.texts import Output
+from ..ui.parameters.common import DTYPE
+from ..ui.parameters.enlarging import DEBLUR, UPSCALE
+from ..ui.parameters.fitting import FIT
+from ..ui.parameters.functions import PARAMETERS
+from ..ui.parameters.outputs import OUTPUTS
+from ..ui.parameters.values import values
 from .deblur import DeblurFile
 from .denoise import DenoiseFile
 from .files import Files

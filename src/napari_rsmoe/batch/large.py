@@ -13,7 +13,8 @@ from ..image.planes import Planes
 from ..io.files import read_image
 from ..io.formats import SUFFIXES
 from ..io.location import is_url
-from ..ui.parameters import CHECKPOINT, PLANE, STACK
+from ..ui.parameters.common import CHECKPOINT
+from ..ui.parameters.denoising import PLANE, STACK
 from .files import Files
 from .listening import Listener
 from .pairs import Pair
@@ -24,7 +25,7 @@ FORMATS = ("zarr", "tiff", "npy")
 
 @dataclass(frozen=True)
 class Large:
-    """The options about images of any size; see `napari_rsmoe.ui.parameters.LARGE`.
+    """The options about images of any size; see `napari_rsmoe.ui.parameters.running.LARGE`.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from ..io.image_file import ImageFile
 from ..model.raster import Raster
 from ..notes import Notes
 from ..progress import Callback
-from ..ui.parameters import LEFT_OUT
+from ..ui.parameters.common import LEFT_OUT
 from .files import Files
 from .listening import Listener
 from .pairs import Pair, Target

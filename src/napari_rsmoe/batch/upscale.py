@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..ui.parameters import DTYPE
+from ..ui.parameters.common import DTYPE
 from .files import Files
 from .listening import Listener
 from .pairs import Pair, Target

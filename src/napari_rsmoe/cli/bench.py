@@ -11,8 +11,11 @@ from typing import Any
 import click
 
 from .. import ranges
-from ..ui.kinds import Automatic, Choice, Flag, FloatParameter, IntParameter, Parameter, Text
-from ..ui.parameters import SEED
+from ..ui.kinds.choices import Choice, Flag
+from ..ui.kinds.numbers import FloatParameter, IntParameter
+from ..ui.kinds.parameter import Automatic, Parameter
+from ..ui.kinds.texts import Text
+from ..ui.parameters.common import SEED
 from .options import PATH, Common, option_of, run_options, with_options
 from .program import Verb
 

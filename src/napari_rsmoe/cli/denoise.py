@@ -14,7 +14,9 @@ from ..batch.files import Files
 from ..batch.large import Large
 from ..batch.pairs import Pair, Target
 from ..io.location import Location, is_url
-from ..ui.parameters import MASK, OUTPUTS, PARAMETERS
+from ..ui.parameters.files import MASK
+from ..ui.parameters.functions import PARAMETERS
+from ..ui.parameters.outputs import OUTPUTS
 from .batch import pair_up, run_batch
 from .options import (
     Common,

@@ -11,7 +11,7 @@ import click
 
 from ..batch.files import Files
 from ..batch.planes import Job, Result, process_file
-from ..ui.parameters import LEFT_OUT, MEMORY
+from ..ui.parameters.common import LEFT_OUT, MEMORY
 from .batch import Report
 from .info import plain
 from .options import PATH, READING, Common, file_options, run_options, settings

@@ -15,9 +15,13 @@ from ..batch.files import Files
 from ..batch.large import Large
 from ..batch.pairs import Target
 from ..memory import limited
-from ..ui.kinds import Choice, Flag, Output, Parameter
-from ..ui.parameters import FILES as FILE_PARAMETERS
-from ..ui.parameters import LARGE, MEMORY, REPORT, THREADS, check_together
+from ..ui.kinds.choices import Choice, Flag
+from ..ui.kinds.parameter import Parameter
+from ..ui.kinds.texts import Output
+from ..ui.parameters.common import MEMORY
+from ..ui.parameters.files import FILES as FILE_PARAMETERS
+from ..ui.parameters.running import LARGE, REPORT, THREADS
+from ..ui.parameters.values import check_together
 from .program import ADVANCED, FILES, LARGE_IMAGES, RUN, SETTINGS, Option
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -147,7 +151,7 @@ def further_outputs(parameters: Sequence[Output]) -> Callable[[Function], Functi
 
 @dataclass(frozen=True)
 class Common:
-    """The options about running and reporting that every verb has; see `napari_rsmoe.ui.parameters.REPORT`.
+    """The options about running and reporting that every verb has; see `napari_rsmoe.ui.parameters.running.REPORT`.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from ..batch.pairs import Pair, Target
 from ..io.files import check_output, write_image
 from ..io.image_file import ImageFile
 from ..io.units import PixelSize
-from ..ui.parameters import RENDER
+from ..ui.parameters.fitting import RENDER
 from .batch import pair_up, run_batch
 from .options import NAME, PATH, Common, file_options, run_options, settings
 from .program import Verb

@@ -14,7 +14,7 @@ import numpy as np
 from ..model.kernels import Kernels
 from ..model.model import Model
 from ..ui.jobs import Latest, Outcome
-from ..ui.parameters import SHARPEN
+from ..ui.parameters.common import SHARPEN
 from .code_box import Code, CodeBox
 from .pane import ImagePane
 from .saved import Saved

@@ -9,8 +9,10 @@ from typing import Any
 import ipywidgets
 
 from ..renamed import current_keywords
-from ..ui.kinds import Choice, Flag, FloatParameter, IntParameter, Parameter
-from ..ui.parameters import values
+from ..ui.kinds.choices import Choice, Flag
+from ..ui.kinds.numbers import FloatParameter, IntParameter
+from ..ui.kinds.parameter import Parameter
+from ..ui.parameters.values import values
 
 SHOW, HIDE = "▸ More settings", "▾ More settings"
 VALUE = "value"

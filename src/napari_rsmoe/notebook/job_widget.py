@@ -21,8 +21,8 @@ from ..notes import Notes
 from ..progress import Callback, PlaneProgress, Progress
 from ..ui.calls import Subject, command_line, python_call
 from ..ui.jobs import Job, Outcome, plain_text
-from ..ui.kinds import Parameter
-from ..ui.parameters import PARAMETERS
+from ..ui.kinds.parameter import Parameter
+from ..ui.parameters.functions import PARAMETERS
 from .code_box import Code, CodeBox
 from .curve import curve_svg
 from .form import Form

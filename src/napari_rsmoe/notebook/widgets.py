@@ -20,8 +20,9 @@ from ..model.model import Model
 from ..progress import Callback
 from ..ui.calls import Subject
 from ..ui.jobs import Latest, Outcome
-from ..ui.kinds import Parameter
-from ..ui.parameters import PARAMETERS, PLANE, STACK
+from ..ui.kinds.parameter import Parameter
+from ..ui.parameters.denoising import PLANE, STACK
+from ..ui.parameters.functions import PARAMETERS
 from .job_widget import ActionWidget
 from .source import variable_name
 from .views import view_of

@@ -15,7 +15,11 @@ from ..image.opacity import Opacity
 from ..image.planes import Plane
 from ..notes import Notes
 from ..progress import Callback, Progress
-from ..ui.parameters import FIT, PARAMETERS, PLANE, STACK, UPSCALE, values
+from ..ui.parameters.denoising import PLANE, STACK
+from ..ui.parameters.enlarging import UPSCALE
+from ..ui.parameters.fitting import FIT
+from ..ui.parameters.functions import PARAMETERS
+from ..ui.parameters.values import values
 from .layers.outputs import Output, image_output, residual_output, uncertainty_output
 from .preferences import preferences, use_threads
 from .record import make_record
@@ -164,7 +168,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
 def upscale(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
     """Enlarge every plane as `napari_rsmoe.upscale` does, and keep the models to render them again.
 
-    `show` takes `bicubic` (cubic interpolation for comparison). Otherwise as `denoise`, with `parameters.UPSCALE`.
+    `show` takes `bicubic` (cubic interpolation for comparison). Otherwise as `denoise`, with `UPSCALE`.
     """
     # Imported here to save start-up time: torch takes seconds.
     from ..enlarging.upscale import enlargement_of, result_of

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..ui.parameters import PARAMETERS
+from ..ui.parameters.functions import PARAMETERS
 from .actions import ACTIONS, Result
 from .copying import ready_to_copy
 from .record import as_command_line, as_python, record_of

@@ -24,8 +24,9 @@ import napari.viewer
 
 import napari_rsmoe
 
-from ..ui.kinds import Parameter
-from ..ui.parameters import PARAMETERS, values
+from ..ui.kinds.parameter import Parameter
+from ..ui.parameters.functions import PARAMETERS
+from ..ui.parameters.values import values
 from ..ui.signatures import signature_of
 from .actions import ACTIONS
 from .commands import process_layer

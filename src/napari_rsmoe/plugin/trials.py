@@ -14,7 +14,10 @@ from ..image.opacity import Opacity
 from ..image.planes import Plane
 from ..notes import gathered
 from ..progress import Callback
-from ..ui.parameters import FIT, PARAMETERS, UPSCALE, values
+from ..ui.parameters.enlarging import UPSCALE
+from ..ui.parameters.fitting import FIT
+from ..ui.parameters.functions import PARAMETERS
+from ..ui.parameters.values import values
 from .preferences import preferences, use_threads
 from .source import Source
 

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..image.planes import CHANNEL_AXES
-from .kinds import Flag, Parameter
-from .parameters import CHECKPOINT, DEVICE, MASK, PARAMETERS, changed
+from .kinds.choices import Flag
+from .kinds.parameter import Parameter
+from .parameters.common import CHECKPOINT, DEVICE
+from .parameters.files import MASK
+from .parameters.functions import PARAMETERS
+from .parameters.values import changed
 
 
 @dataclass(frozen=True, kw_only=True)

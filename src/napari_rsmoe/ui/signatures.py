@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from types import GenericAlias
 from typing import Any, Literal, Union
 
-from .kinds import Choice, Flag, FloatParameter, IntParameter, NoiseParameter, Numbers, Parameter, Size
+from .kinds.choices import Choice, Flag
+from .kinds.numbers import FloatParameter, IntParameter, NoiseParameter, Numbers
+from .kinds.parameter import Parameter
+from .kinds.texts import Size
 
 
 def signature_of(parameters: Sequence[Parameter]) -> inspect.Signature:

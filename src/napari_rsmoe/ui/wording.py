@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .kinds import Flag, Parameter
+from .kinds.choices import Flag
+from .kinds.parameter import Parameter
 
 FLAG_OF_COMMAND_LINE = re.compile(r"\s*\((?:on the command line )?--[^)]*\)")
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ImageError
-from ...ui.parameters import MASK, OUTPUTS, PARAMETERS
+from ...ui.parameters.files import MASK
+from ...ui.parameters.functions import PARAMETERS
+from ...ui.parameters.outputs import OUTPUTS
 from ..source import Source
 from .job_widget import JobWidget
 from .layer_choice import LayerChoice

@@ -20,8 +20,9 @@ from ...errors import ImageError
 from ...memory import limited
 from ...progress import Callback
 from ...ui.jobs import Job
-from ...ui.kinds import Parameter
-from ...ui.parameters import AXES, CHECKPOINT, INDEPENDENT_CHANNELS, MEMORY, OVERWRITE
+from ...ui.kinds.parameter import Parameter
+from ...ui.parameters.common import CHECKPOINT, MEMORY
+from ...ui.parameters.files import AXES, INDEPENDENT_CHANNELS, OVERWRITE
 from ..image_files import read
 from ..preferences import preferences, use_threads
 from .file_table import FileTable

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...ui.jobs import Job
-from ...ui.parameters import FIT, OUTPUTS
+from ...ui.parameters.fitting import FIT
+from ...ui.parameters.outputs import OUTPUTS
 from .curve import Curve
 from .job_widget import JobWidget
 

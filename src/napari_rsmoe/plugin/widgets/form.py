@@ -21,8 +21,11 @@ from magicgui.widgets import (
 from qtpy.QtWidgets import QSizePolicy
 
 from ...renamed import current_keywords
-from ...ui.kinds import Automatic, Choice, Flag, FloatParameter, Folder, IntParameter, Parameter
-from ...ui.parameters import values
+from ...ui.kinds.choices import Choice, Flag
+from ...ui.kinds.numbers import FloatParameter, IntParameter
+from ...ui.kinds.parameter import Automatic, Parameter
+from ...ui.kinds.texts import Folder
+from ...ui.parameters.values import values
 
 SHOW, HIDE = "▸ More settings", "▾ More settings"
 """Text of the button that unfolds the rarely needed settings, and folds them away. `superqt.QCollapsible` does the same

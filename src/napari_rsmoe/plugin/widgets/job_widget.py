@@ -11,8 +11,9 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication
 
 from ...progress import Callback
-from ...ui.kinds import Output, Parameter
-from ...ui.parameters import STACK
+from ...ui.kinds.parameter import Parameter
+from ...ui.kinds.texts import Output
+from ...ui.parameters.denoising import STACK
 from ...ui.wording import in_form_words
 from ..actions import ACTIONS, Result
 from ..copying import ready_to_copy

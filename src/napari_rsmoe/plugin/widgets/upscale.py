@@ -12,7 +12,9 @@ from qtpy.QtCore import QTimer
 
 from ...image.planes import Plane, Planes
 from ...ui.jobs import Latest, Outcome
-from ...ui.parameters import OUTPUTS, SHARPEN, UPSCALE
+from ...ui.parameters.common import SHARPEN
+from ...ui.parameters.enlarging import UPSCALE
+from ...ui.parameters.outputs import OUTPUTS
 from ..actions import PlaneModels, Result
 from ..names import METADATA_KEY
 from ..source import plane_in_view

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QSizePolicy
 from ...errors import StoppedError
 from ...progress import Callback
 from ...ui.jobs import Job, Outcome
-from ...ui.kinds import Parameter
+from ...ui.kinds.parameter import Parameter
 from ...ui.wording import in_form_words
 from ..preferences import load_engine
 from ..workers.problems import show_problem
