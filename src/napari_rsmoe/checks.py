@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
-
-import numpy as np
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is one finite real number; True and False are not."""
+    """Whether a value is one finite real number, of Python or NumPy; True and False are not."""
     if isinstance(value, bool):
         return False
-    return isinstance(value, int | np.integer) or (isinstance(value, float | np.floating) and math.isfinite(value))
+    return isinstance(value, Integral) or (isinstance(value, Real) and math.isfinite(value))
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Range:
 
     def number(self, value: Any) -> float | int | None:
         """The value as a number of this range, whole ones as int; None if it is none of them."""
-        if self.nan and isinstance(value, float | np.floating) and math.isnan(value):
+        if self.nan and isinstance(value, Real) and math.isnan(value):
             return math.nan
         if not is_number(value) or (self.whole and value != int(value)):
             return None
@@ -104,6 +103,9 @@ def checked_choice(value: Any, name: str, choices: Collection[str]) -> str:
 
 def checked_flag(value: Any, name: str) -> bool:
     """Return True or False; a ValueError if it is neither."""
+    # Imported here to save start-up time: the command line shows its help without NumPy.
+    import numpy as np
+
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name}={value!r} must be True or False.")
     return bool(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,9 @@ from ..ui.parameters.fitting import FIT
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.outputs import OUTPUTS
 from ..ui.parameters.values import values
-from .deblur import DeblurFile
-from .denoise import DenoiseFile
 from .files import Files
-from .fit import FitFile
 from .one_by_one import Work
 from .pairs import Target
-from .upscale import UpscaleFile
 
 
 @dataclass(frozen=True)
@@ -59,12 +56,31 @@ class FileJob:
         return lambda _: self.kind(settings, files, further)
 
 
+def _made_by(module: str, name: str) -> Callable[..., Work]:
+    """A class of this package, which is imported when it is first called, so that --help does not wait for NumPy."""
+
+    def make(*arguments: Any, **keywords: Any) -> Work:
+        made: Work = getattr(import_module(f"{__package__}.{module}"), name)(*arguments, **keywords)
+        return made
+
+    return make
+
+
 FILE_JOBS = {
     "denoise": FileJob(
-        "Denoise", PARAMETERS["denoise_stack"], OUTPUTS["denoise"], "denoised", DenoiseFile, resumes=True
+        "Denoise",
+        PARAMETERS["denoise_stack"],
+        OUTPUTS["denoise"],
+        "denoised",
+        _made_by("denoise", "DenoiseFile"),
+        resumes=True,
     ),
-    "fit": FileJob("Fit kernels", (*FIT, DTYPE), OUTPUTS["fit"], "fitted", FitFile),
-    "upscale": FileJob("Super-resolution", (*UPSCALE, DTYPE), OUTPUTS["upscale"], "enlarged", UpscaleFile),
-    "deblur": FileJob("Deconvolution", (*DEBLUR, DTYPE), OUTPUTS["deblur"], "deblurred", DeblurFile),
+    "fit": FileJob("Fit kernels", (*FIT, DTYPE), OUTPUTS["fit"], "fitted", _made_by("fit", "FitFile")),
+    "upscale": FileJob(
+        "Super-resolution", (*UPSCALE, DTYPE), OUTPUTS["upscale"], "enlarged", _made_by("upscale", "UpscaleFile")
+    ),
+    "deblur": FileJob(
+        "Deconvolution", (*DEBLUR, DTYPE), OUTPUTS["deblur"], "deblurred", _made_by("deblur", "DeblurFile")
+    ),
 }
 """Each job with the name that it has as a function of the package and as a verb of the command line."""

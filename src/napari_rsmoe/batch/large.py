@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImageError
-from ..image.planes import Planes
-from ..io.files import read_image
 from ..io.formats import SUFFIXES
 from ..io.location import is_url
 from ..ui.parameters.common import CHECKPOINT
@@ -47,10 +45,12 @@ class Large:
 
 def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: Large) -> bool:
     """Whether a file is denoised from store to store: on request, or as its planes do not fit the memory."""
-    # Imported here to save start-up time: torch takes seconds.
+    # Imported here to save start-up time: torch takes seconds, and NumPy a tenth of one.
     from ..denoising.blockwise import fits_whole
     from ..denoising.large.job import folder_of
     from ..denoising.options import split_settings
+    from ..image.planes import Planes
+    from ..io.files import read_image
 
     if is_url(str(pair.source)) or is_url(str(pair.target)) or large.cluster is not None:
         return True

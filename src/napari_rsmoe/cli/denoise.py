@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from ..batch.denoise import DenoiseFile
 from ..batch.files import Files
 from ..batch.large import Large
 from ..batch.pairs import Pair, Target
@@ -69,6 +68,9 @@ def command(
     Images that do not fit the memory are denoised block by block; the same command goes on with a job that was
     interrupted.
     """  # noqa: D301
+    # Imported here so that --help does not wait for NumPy.
+    from ..batch.denoise import DenoiseFile
+
     if large.status:
         return show_status(target, common)
     targets = [Target("OUTPUT", target), *further]

@@ -6,22 +6,18 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from ..batch.files import Files
-from ..image.format import ImageFormat
-from ..image.planes import Planes
-from ..io.details import present
-from ..io.files import list_series, read_image
 from ..io.formats import is_store
-from ..io.rsmoe import damage_named, load_description
-from ..io.units import PixelSize
 from ..plain_text import plain_text
 from .options import PATH, READING, Common, file_options, report_options
 from .program import Verb
+
+if TYPE_CHECKING:
+    from ..io.units import PixelSize
 
 
 @click.command("info", cls=Verb, options_metavar="[options]")
@@ -50,6 +46,11 @@ def command(path: Path, files: Files, common: Common) -> int:
 
 def _image(path: Path, files: Files) -> dict[str, Any]:
     """Return the facts of an image file."""
+    # Imported here so that --help does not wait for NumPy.
+    from ..image.planes import Planes
+    from ..io.details import present
+    from ..io.files import list_series, read_image
+
     with read_image(path, lazy=True, **files.reading()) as image:
         series = list_series(path, allow_outside=files.allow_outside)
         return {
@@ -77,6 +78,13 @@ def _sizes(sizes: Mapping[str, PixelSize]) -> dict[str, dict[str, Any]]:
 
 def _model(path: Path) -> dict[str, Any]:
     """Return the facts of a model file."""
+    # Imported here so that --help does not wait for NumPy.
+    import numpy as np
+
+    # Imported here for the same reason.
+    from ..image.format import ImageFormat
+    from ..io.rsmoe import damage_named, load_description
+
     shapes, description = load_description(path)
     with damage_named(path):
         layout = ImageFormat(**description["image"])

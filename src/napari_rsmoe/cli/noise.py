@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from ..batch.files import Files
-from ..batch.planes import Job, Result, process_file
 from ..ui.parameters.common import LEFT_OUT, MEMORY
 from .batch import Report
 from .info import plain
@@ -35,6 +34,9 @@ def command(path: Path, given: dict[str, Any], files: Files, common: Common) -> 
     brightness follows the model of a camera: value = gain * photons + offset + read noise. `denoise --noise
     GAIN,OFFSET,READ` takes these three numbers.
     """  # noqa: D301
+    # Imported here so that --help does not wait for NumPy.
+    from ..batch.planes import Job, Result, process_file
+
     common.prepare()
     report = Report(common, 1)
 

@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from ..batch.files import Files
 from ..batch.listening import Listener
 from ..batch.pairs import Pair, Target
-from ..io.files import check_output, write_image
-from ..io.image_file import ImageFile
-from ..io.units import PixelSize
 from ..ui.parameters.fitting import RENDER
 from .batch import pair_up, run_batch
 from .options import NAME, PATH, Common, file_options, run_options, settings
@@ -47,7 +43,13 @@ def command(
     common.prepare()
 
     def work(pair: Pair, _: Listener) -> dict[str, Any]:
-        from .. import Model  # here: torch takes seconds to load
+        import numpy as np  # here: --help does not wait for it
+
+        # Imported here to save start-up time: torch takes seconds.
+        from .. import Model
+        from ..io.files import check_output, write_image
+        from ..io.image_file import ImageFile
+        from ..io.units import PixelSize
         from ..model.raster import Raster
 
         loaded = Model.load(pair.source)

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from ..errors import ImageError
 
@@ -47,6 +46,9 @@ class Location:
         """The location of a path or URL; ``file://`` URLs are paths."""
         text = os.fspath(name)
         if text.startswith("file://"):
+            # Imported here to save start-up time: it brings the clients of HTTP and TLS.
+            from urllib.request import url2pathname
+
             text = url2pathname(urlsplit(text).path)
         return cls(text.rstrip("/") if is_url(text) else str(Path(text).absolute()))
 
