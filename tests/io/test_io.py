@@ -15,7 +15,7 @@ from napari_rsmoe.image.planes import Planes
 from napari_rsmoe.io.files import check_output, read_image, write_image
 from napari_rsmoe.io.formats import is_image_path
 from napari_rsmoe.io.image_file import DTYPES, ImageFile
-from napari_rsmoe.io.tiff.writing import ome_letters
+from napari_rsmoe.io.tiff.ome import ome_letters
 from napari_rsmoe.io.units import PixelSize, canonical_unit, imagej_symbol, is_known_unit, ome_symbol
 
 FILES = ("a.tif", "a.ome.tif", "a.npy", "a.zarr", "a.ome.zarr", "a.png")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from .image_file import ImageFile
 from .location import Location
-from .ome_zarr import axes_in_store, described
+from .ngff.writing import axes_in_store, described
 from .reorder import in_stored_order
 
 CHUNK = 512

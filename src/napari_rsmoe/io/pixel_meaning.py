@@ -8,25 +8,19 @@ the pixels are read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
 from ..image.planes import ArraySource
+from .colour_spaces import from_colour_space
+from .colour_tables import is_plain_grey, is_ramp, through_table
+from .converted import Converted, Pixels, Step
 
 GREY, WHITE_IS_ZERO, RGB, PALETTE = "grey", "grey with 0 for white", "RGB", "colour table"
 SHOWN_INVERTED = "grey that is displayed inverted"
-CMYK, CIELAB, ICCLAB, YCBCR = "CMYK", "CIELab", "ICC CIELab", "YCbCr"
-Pixels = NDArray[Any]
-
-# Largest sum of the steps from entry to entry, in full ranges of a channel, of a colour table that is a ramp. The ramps
-# of micrographs (green, fire, jet, spectrum) stay below; a table of colours in no order has about n / 3 for n entries.
-_RAMP_VARIATION = 3.0
-_RAMP_ENTRIES = 16  # Smallest number of entries of a ramp; a smaller table is always a list of colours.
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class PixelMeaning:
     Parameters
     ----------
     photometric : str
-        One of the constants of this module.
+        One of the constants of this module and of `colour_spaces`.
     bits : int or None
         Bits of a sample; None for those of its data type.
     colour_table : ndarray or None
@@ -127,35 +121,10 @@ def shown(data: ArraySource, axes: str, meaning: PixelMeaning) -> Shown:
         axes = data.axes
         notes += [step.note] if step.note else []
     if meaning.photometric == PALETTE and meaning.colour_table is not None and is_ramp(meaning.colour_table):
-        kept = None if _is_plain_grey(meaning.colour_table) else meaning.colour_table
+        kept = None if is_plain_grey(meaning.colour_table) else meaning.colour_table
     inverted = meaning.photometric == WHITE_IS_ZERO and not inverse
     mirror = 2.0 ** (meaning.bits or 8 * stored.itemsize) - 1 if inverted and stored.kind == "u" else None
     return Shown(data, axes, tuple(notes), kept, inverse, mirror, meaning.offset)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One conversion.
-
-    Parameters
-    ----------
-    function : callable
-        Converts an array whose last axes are Y, X and, with samples, S.
-    dtype : dtype
-        Data type of the result.
-    samples : int or None
-        Samples of the result; None for no axis S.
-    swapped : bool
-        Whether Y and X change places.
-    note : str
-        What is converted, for the user.
-    """
-
-    function: Callable[[Pixels], Pixels]
-    dtype: np.dtype[Any]
-    samples: int | None
-    swapped: bool = False
-    note: str = ""
 
 
 def _steps(dtype: np.dtype[Any], axes: str, sizes: dict[str, int], meaning: PixelMeaning) -> list[Step]:
@@ -184,120 +153,14 @@ def _steps(dtype: np.dtype[Any], axes: str, sizes: dict[str, int], meaning: Pixe
     return found
 
 
-# ---------------------------------------------------------------------------------------------- colours
-
-
 def _to_rgb(dtype: np.dtype[Any], samples: int | None, meaning: PixelMeaning) -> Step | None:
     """The conversion to RGB; None for grey and RGB."""
     kind = meaning.photometric
     if kind == PALETTE and meaning.colour_table is not None and not is_ramp(meaning.colour_table):
-        return _through_table(meaning.colour_table, samples)
-    functions = {CMYK: _from_cmyk, CIELAB: _from_cielab, ICCLAB: _from_icclab, YCBCR: _from_ycbcr}
+        return through_table(meaning.colour_table, samples)
     if kind in (GREY, WHITE_IS_ZERO, SHOWN_INVERTED, RGB, PALETTE):
         return None
-    if kind not in functions:
-        raise ImageError(
-            f"the image is stored as {kind}, which cannot be converted to RGB; convert it to RGB or grey in another "
-            "program."
-        )
-    count = 4 if kind == CMYK else 3
-    if samples not in (count, count + 1) or dtype.kind not in "uf":
-        raise ImageError(
-            f"the image is stored as {kind} with {samples or 1} samples of {dtype}, which cannot be converted to RGB; "
-            f"save it as RGB in the program that wrote it."
-        )
-    function = functions[kind]
-
-    def convert(block: Pixels) -> Pixels:
-        rgb = _from_unit(function(block[..., :count]), dtype)
-        return np.concatenate([rgb, block[..., count:]], -1)
-
-    return Step(convert, dtype, samples - count + 3, note=f"{kind} colours are converted to RGB")
-
-
-def _unit(block: Pixels) -> Pixels:
-    """Samples from 0 to 1, as float64."""
-    return block / (np.iinfo(block.dtype).max if block.dtype.kind == "u" else 1.0)
-
-
-def _from_unit(values: Pixels, dtype: np.dtype[Any]) -> Pixels:
-    if dtype.kind == "f":
-        return values.astype(dtype)
-    return np.rint(np.clip(values, 0, 1) * np.iinfo(dtype).max).astype(dtype)
-
-
-def _from_cmyk(block: Pixels) -> Pixels:
-    ink = _unit(block)
-    paper: Pixels = (1 - ink[..., :3]) * (1 - ink[..., 3:])
-    return paper
-
-
-def _from_cielab(block: Pixels) -> Pixels:
-    """Lightness from 0 to the largest value, a and b as signed integers with 1 (or 1/256 for 16 bits) for one unit."""
-    if block.dtype.kind == "f":
-        return _from_lab(block.astype(np.float64))
-    signed = block[..., 1:].view(np.dtype(f"i{block.dtype.itemsize}")) / 256.0 ** (block.dtype.itemsize - 1)
-    return _from_lab(np.concatenate([100 * _unit(block[..., :1]), signed], -1))
-
-
-def _from_icclab(block: Pixels) -> Pixels:
-    """As `_from_cielab`, with a and b shifted by 128, and lightness 100 at 65280 for 16 bits."""
-    step = 256.0 ** (block.dtype.itemsize - 1)
-    lightness = block[..., :1] / step * (100 / 255)
-    return _from_lab(np.concatenate([lightness, block[..., 1:] / step - 128], -1))
-
-
-def _from_lab(lab: Pixels) -> Pixels:
-    from skimage.color import lab2rgb  # Imported here to save start-up time.
-
-    rgb: Pixels = lab2rgb(lab)  # The white of the file becomes the white of the screen.
-    return rgb
-
-
-def _from_ycbcr(block: Pixels) -> Pixels:
-    """ITU-R BT.601, full range."""
-    y, cb, cr = np.moveaxis(_unit(block), -1, 0)
-    half = 128 / 255
-    rgb = [
-        y + 1.402 * (cr - half),
-        y - 0.344136 * (cb - half) - 0.714136 * (cr - half),
-        y + 1.772 * (cb - half),
-    ]
-    return np.clip(np.stack(rgb, -1), 0, 1)
-
-
-def _through_table(table: NDArray[Any], samples: int | None) -> Step:
-    """Replace indices by their colours: of 8 bits if the table has no more, and grey if all colours are."""
-    if samples is not None:
-        raise ImageError(
-            "the image has a colour table and several samples per pixel, which cannot be converted to RGB; save it as "
-            "RGB in the program that wrote it."
-        )
-    colours = np.ascontiguousarray(table.T)
-    # Writers stretch 8 bits to 16 by either factor.
-    factor = next((each for each in (257, 256) if table.max() > 255 and (table % each == 0).all()), 1)
-    colours = colours // factor
-    dtype = np.dtype(np.uint8 if colours.max() <= 255 else np.uint16)
-    colours = colours.astype(dtype)
-    note = "the colours of the colour table are read, not the stored indices"
-    if (colours == colours[:, :1]).all():
-        return Step(lambda block: colours[:, 0][np.minimum(block, len(colours) - 1)], dtype, None, note=note)
-    return Step(lambda block: colours[np.minimum(block, len(colours) - 1)], dtype, 3, note=note)
-
-
-def is_ramp(table: NDArray[Any]) -> bool:
-    """Whether a colour table (3, n) shows grey values in colours, so that neighbouring values look alike."""
-    steps = np.abs(np.diff(table.astype(np.float64), axis=1)).sum(1)
-    return table.shape[1] >= _RAMP_ENTRIES and bool((steps <= _RAMP_VARIATION * max(int(table.max()), 1)).all())
-
-
-def _is_plain_grey(table: NDArray[Any]) -> bool:
-    """Whether a colour table shows grey values as they are."""
-    expected = np.rint(np.linspace(0, 65535, table.shape[1]))
-    return bool((np.abs(table - expected) < 65535 / table.shape[1]).all())
-
-
-# ---------------------------------------------------------------------------------------------- values
+    return from_colour_space(kind, dtype, samples)
 
 
 def _spread(samples: int | None, bits: int, inverted: bool) -> Step:
@@ -345,63 +208,3 @@ def _upright(dtype: np.dtype[Any], samples: int | None, orientation: int) -> Ste
 
     note = f"the image is turned upright, as its orientation {orientation} says"
     return Step(convert, dtype, samples, swapped=orientation >= 5, note=note)
-
-
-# ---------------------------------------------------------------------------------------------- lazily
-
-
-class Converted:
-    """An array whose planes are converted when they are read.
-
-    Parameters
-    ----------
-    source : array-like
-        The stored samples.
-    axes : str
-        Their axes.
-    step : Step
-        The conversion.
-
-    Attributes
-    ----------
-    axes : str
-        The axes of the result: those of no plane in their order, then Y, X and, with samples, S.
-    shape, dtype
-        Of the result.
-    """
-
-    def __init__(self, source: ArraySource, axes: str, step: Step) -> None:
-        self._source, self._stored, self._step = source, axes, step
-        sizes = dict(zip(axes, source.shape, strict=True))
-        self._loops = "".join(axis for axis in axes if axis not in "YXS")
-        if step.swapped:
-            sizes["Y"], sizes["X"] = sizes["X"], sizes["Y"]
-        sizes["S"] = step.samples or 0
-        self.axes = self._loops + "YX" + ("S" if step.samples else "")
-        self.shape = tuple(int(sizes[axis]) for axis in self.axes)
-        self.dtype = step.dtype
-
-    def __getitem__(self, index: Any) -> Pixels:
-        entries = expanded(index, len(self.shape))
-        of_loop = dict(zip(self._loops, entries, strict=False))
-        block = np.asarray(self._source[tuple(of_loop.get(axis, slice(None)) for axis in self._stored)])
-        left = [axis for axis in self._stored if not isinstance(of_loop.get(axis), int | np.integer)]
-        wanted = [axis for axis in self._loops if axis in left] + [axis for axis in "YXS" if axis in left]
-        planes = self._step.function(block.transpose([left.index(axis) for axis in wanted]))
-        lead = (slice(None),) * sum(axis in left for axis in self._loops)
-        return planes[(*lead, *entries[len(self._loops) :])]
-
-    def close(self) -> None:
-        """Close the file of the stored samples."""
-        close = getattr(self._source, "close", None)
-        if close is not None:
-            close()
-
-
-def expanded(index: Any, ndim: int) -> list[Any]:
-    """An index with one entry for each axis."""
-    entries = list(index) if isinstance(index, tuple) else [index]
-    if any(entry is Ellipsis for entry in entries):
-        at = next(k for k, entry in enumerate(entries) if entry is Ellipsis)
-        entries[at : at + 1] = [slice(None)] * (ndim - len(entries) + 1)
-    return entries + [slice(None)] * (ndim - len(entries))

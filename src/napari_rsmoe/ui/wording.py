@@ -23,7 +23,7 @@ def in_form_words(text: str, parameters: Sequence[Parameter]) -> str:
 
     Examples
     --------
-    >>> from napari_rsmoe.ui.parameters import DENOISE
+    >>> from napari_rsmoe.ui.parameters.denoising import DENOISE
     >>> in_form_words("Use ignore_nan=True (--ignore-nan), or set n_kernels to at least 9.", DENOISE)
     'Use “Leave out NaN”, or set “Kernels per model” to at least 9.'
     >>> in_form_words("seed=-1 must not be negative.", DENOISE)

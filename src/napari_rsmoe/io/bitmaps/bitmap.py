@@ -16,10 +16,11 @@ from ...errors import ImageError
 from ...image.planes import ArraySink
 from .. import details as of
 from .. import exif
+from ..colour_spaces import CMYK
 from ..details import Details, Resolution
 from ..image_file import FileArray, ImageFile
 from ..numbers import positive
-from ..pixel_meaning import CMYK, PixelMeaning, shown
+from ..pixel_meaning import PixelMeaning, shown
 from ..reading import Reading
 from ..reorder import in_stored_order, stored_axes
 

@@ -16,9 +16,10 @@ from PIL import Image, JpegImagePlugin
 
 from ...errors import ImageError
 from ...image.planes import ArraySink
+from ..colour_spaces import CMYK
 from ..details import DESCRIPTION, lost
 from ..image_file import ImageFile
-from ..pixel_meaning import CMYK, GREY, RGB, PixelMeaning
+from ..pixel_meaning import GREY, RGB, PixelMeaning
 from ..reading import Reading
 from ..sizes import check_stored
 from . import bitmap

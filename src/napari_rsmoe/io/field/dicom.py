@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
+from ..colour_spaces import YCBCR
 from ..details import Details
 from ..image_file import ImageFile
 from ..numbers import positive, real
-from ..pixel_meaning import GREY, RGB, WHITE_IS_ZERO, YCBCR, PixelMeaning, shown
+from ..pixel_meaning import GREY, RGB, WHITE_IS_ZERO, PixelMeaning, shown
 from ..reading import Reading
 from ..sizes import check_memory
 from ..units import PixelSize

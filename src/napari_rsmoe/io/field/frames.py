@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ...errors import ImageError
+from ..converted import expanded
 from ..image_file import FileArray, ImageFile
 from ..numbers import positive
-from ..pixel_meaning import expanded
 from ..reading import Reading
 
 SETTINGS = "settings and stage positions of the microscope"

@@ -18,8 +18,9 @@ import tifffile
 
 from ...errors import ImageError
 from ..ambiguous import separate_planes, unnamed_axis
+from ..colour_spaces import CIELAB, CMYK, ICCLAB
 from ..image_file import FileArray, ImageFile
-from ..pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, WHITE_IS_ZERO, Shown, shown
+from ..pixel_meaning import GREY, PALETTE, WHITE_IS_ZERO, Shown, shown
 from ..raw import RawArray
 from ..reading import Reading
 from ..sizes import check_memory

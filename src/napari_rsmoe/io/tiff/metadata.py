@@ -17,9 +17,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from .. import exif, ome_xml
+from ..colour_spaces import CIELAB, CMYK, ICCLAB, YCBCR
 from ..details import Details, Resolution
 from ..numbers import positive, real
-from ..pixel_meaning import CIELAB, CMYK, GREY, ICCLAB, PALETTE, RGB, SHOWN_INVERTED, WHITE_IS_ZERO, YCBCR, PixelMeaning
+from ..pixel_meaning import GREY, PALETTE, RGB, SHOWN_INVERTED, WHITE_IS_ZERO, PixelMeaning
 from ..units import PixelSize, canonical_unit
 from .images import TiffImage
 from .makers import maker_sizes
