@@ -11,23 +11,20 @@ from typing import Any
 import anywidget
 import numpy as np
 import traitlets
-from PIL import Image
 
-from ..display import measure
-from ..display.pictures import Limits, display_range, uncertainty_range, uncertainty_rgb
+from ..display.pictures import Limits, uncertainty_range, uncertainty_rgb
 from ..model.kernels import Kernels
 from ..model.model import Model
 from . import messages
+from .content import PICTURES, Content, Images, PlaneContent
 from .contrast import COLORMAPS, GRAY, Contrast, is_gray
 from .pace import Pace
-from .saved import SIDE, Saved, with_outlines
+from .saved import Saved, fit_into, saved_shape, with_outlines
 
 HERE = Path(__file__).parent / "viewer"
 MODULES = ("page", "pictures", "kernels", "contrast", "measuring", "linking", "keyboard", "life", "names", "viewer")
 """The JavaScript of the pane, in plain files that are joined."""
 UPDATE_INTERVAL = 0.2  # Seconds between two messages with pictures or kernels.
-Images = Sequence[Any]  # One array for each plane, or None for a plane without.
-PICTURES = ("before", "after", "uncertainty")
 LOOK = ("contrast", "log", "colormap")
 
 
@@ -122,11 +119,7 @@ class ImagePane(Saved, anywidget.AnyWidget):
         labels: Sequence[str] = (),
         **traits: Any,
     ) -> None:
-        self._content: dict[str, Any] = {
-            "before": before, "after": after, "uncertainty": uncertainty, "models": models
-        }  # fmt: skip
-        self.titles = {"before": "before", "after": "after"} | (titles or {})
-        self._labels = labels
+        self._content = Content(before, after, uncertainty, models, titles, labels)
         self.keep: Callable[[Kernels], np.ndarray] | None = None
         self._reduced: dict[str, tuple[int, np.ndarray]] = {}  # By name: plane, and the image at the size it is sent.
         self._dirty: set[str] = set()
@@ -139,11 +132,10 @@ class ImagePane(Saved, anywidget.AnyWidget):
         """Called after a change that a saved picture shows."""
         self.choose_limits: Callable[[], Limits] = self.own_limits
         """Finds the limits of automatic contrast."""
-        count = max(len(before), len(after))
-        first = self._first()
+        first = self._content.first
         self.kind = (first.dtype, is_gray(first))
         """Data type, and whether there is a single channel; panes of one kind can share contrast limits."""
-        super().__init__(size=list(first.shape[:2]), n_planes=count, saved=name, **traits)
+        super().__init__(size=list(first.shape[:2]), n_planes=self._content.n_planes, saved=name, **traits)
         self.own_id = self.model_id
         if is_gray(first):
             self.colormaps = list(COLORMAPS)
@@ -178,15 +170,11 @@ class ImagePane(Saved, anywidget.AnyWidget):
             `before`, `after`, `uncertainty` and `models`, as for the class.
         """
         for name, given in content.items():
-            value = given
-            if plane is not None:
-                value = [*self._content[name], *[None] * (self.n_planes - len(self._content[name]))]
-                value[plane] = given
-            self._content[name] = value
+            self._content.replace(name, given, plane, self.n_planes)
             self._reduced.pop(name, None)
         if plane is None and "before" in content:
             self.region = self.line = None
-            self.size = list(self._first().shape[:2])
+            self.size = list(self._content.first.shape[:2])
             self.choose_contrast()
         if plane is not None and plane != self.plane:
             self.plane = plane
@@ -209,42 +197,49 @@ class ImagePane(Saved, anywidget.AnyWidget):
         """Values along the line, by the title of the picture, one for each pixel of its length."""
         return {title: values for title, values, _ in self._profiles()}
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles of `before` and `after`."""
+        return self._content.titles
+
+    @property
+    def _here(self) -> PlaneContent:
+        """What the plane that is shown has."""
+        return self._content.plane(self.plane)
+
+    @property
+    def _extent(self) -> tuple[int, int]:
+        """Height and width that coordinates refer to."""
+        return self.size[0], self.size[1]
+
     # ------------------------------------------------------------------ what is saved
 
     def saved_pictures(self) -> Mapping[str, np.ndarray]:
         """The pictures of this plane side by side, with the kernels if they are shown."""
-        shape = _saved_shape(*self.size)
-        pictures = {}
-        for name in PICTURES:
-            image = self._image(name)
-            if image is None:
-                continue
-            title = "uncertainty" if name == "uncertainty" else self._title(name)
-            pictures[title] = _fit_into(self._rgb(name, image, self._reduce(name, image)), shape)
-        model = self._model()
-        if model is not None and self.show_kernels:
-            last = [name for name in ("before", "after") if self._image(name) is not None][-1]
-            kernels = model.kernels()
+        here, shape = self._here, saved_shape(*self.size)
+        pictures = {
+            here.title(name): fit_into(self._rgb(name, image, self._reduce(name, image)), shape)
+            for name, image in here.pictures.items()
+            if image is not None
+        }
+        if here.model is not None and self.show_kernels:
+            kernels = here.model.kernels()
             kernels = kernels if self.keep is None else kernels[self.keep(kernels)]
-            title = self._title(last)
-            pictures[title] = with_outlines(pictures[title], kernels, (self.size[0], self.size[1]))
+            title = here.title(list(here.compared)[-1])
+            pictures[title] = with_outlines(pictures[title], kernels, self._extent)
         return pictures
 
     def saved_rows(self) -> Mapping[str, str]:
         """The size, and how values became colours."""
         rows = {"size": f"{self.size[0]} x {self.size[1]} px"}
         if self.n_planes > 1:
-            rows["plane"] = self._plane_label()
+            rows["plane"] = self._here.label
         low, high = self.contrast
         rows["contrast"] = f"black {low:.4g}, white {high:.4g}{', logarithmic' if self.log else ''}"
-        std = self._image("uncertainty")
+        std = self._here.uncertainty
         if std is not None:
             rows["uncertainty"] = f"standard deviation, black 0, white {uncertainty_range(std):.4g} and above"
         return rows
-
-    def _title(self, name: str) -> str:
-        alone = sum(self._image(each) is not None for each in ("before", "after")) == 1
-        return "image" if alone and self.titles[name] in ("before", "after") else self.titles[name]
 
     # ------------------------------------------------------------------ what is measured
 
@@ -255,42 +250,22 @@ class ImagePane(Saved, anywidget.AnyWidget):
 
     def values_at(self, y: float, x: float) -> str:
         """The values at a place, in pixels as in slices, with their standard deviation where it is known."""
-        place, size = (y, x), (self.size[0], self.size[1])
-        parts = [f"y {int(y)}, x {int(x)}"]
-        if self.pixel_size is not None:
-            (high, wide), unit = self.pixel_size["value"], self.pixel_size["unit"]
-            parts[0] += f" ({y * high:.4g}, {x * wide:.4g} {unit})"
-        std = self._image("uncertainty")
-        for name in ("before", "after"):
-            image = self._image(name)
-            if image is not None:
-                error = std if name == ("after" if self._image("after") is not None else "before") else None
-                parts.append(f"{self._title(name)} {measure.value_text(image, error, place, size)}")
-        return "   ".join(parts)
+        return self._here.values_at((y, x), self._extent, self.pixel_size)
 
     def _profiles(self) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
         """Title, values and standard deviation of each picture along the line."""
         if self.line is None:
             return []
         y0, x0, y1, x1 = self.line
-        line, size = (y0, x0, y1, x1), (self.size[0], self.size[1])
-        std = self._image("uncertainty")
-        found = []
-        for name in ("before", "after"):
-            image = self._image(name)
-            if image is not None:
-                error = measure.profile(std, line, size) if name == "after" and std is not None else None
-                found.append((self._title(name), measure.profile(image, line, size), error))
-        return found
+        return self._here.profiles((y0, x0, y1, x1), self._extent)
 
     def _measures(self) -> dict[str, Any]:
         """The profile along the line and the text about the region."""
         profile = messages.profile(self._profiles(), self.line or (0, 0, 0, 0), self.pixel_size)
         text = ""
         if self.region is not None:
-            image = next(each for each in map(self._image, ("after", "before")) if each is not None)
             y0, x0, y1, x1 = self.region
-            text = measure.region_text(image, (y0, x0, y1, x1), (self.size[0], self.size[1]))
+            text = self._here.region_text((y0, x0, y1, x1), self._extent)
         return {"profile": profile, "region_text": text}
 
     # ------------------------------------------------------------------ what is sent
@@ -323,22 +298,9 @@ class ImagePane(Saved, anywidget.AnyWidget):
         if names - {"detail", "measures"}:
             self.changed()
 
-    def _first(self) -> np.ndarray:
-        """The image whose pixels are the coordinates."""
-        return next(image for image in (self._image("before", 0), self._image("after", 0)) if image is not None)
-
-    def _image(self, name: str, plane: int | None = None) -> np.ndarray | None:
-        images = self._content[name]
-        number = self.plane if plane is None else plane
-        return images[number] if number < len(images) else None
-
-    def _model(self) -> Model | None:
-        models = self._content["models"]
-        return models[self.plane] if self.plane < len(models) else None
-
     def _shown(self, name: str) -> np.ndarray | None:
         hidden = name == "uncertainty" and not self.show_uncertainty
-        return None if hidden else self._image(name)
+        return None if hidden else self._here.pictures[name]
 
     @property
     def limits(self) -> Limits:
@@ -351,10 +313,8 @@ class ImagePane(Saved, anywidget.AnyWidget):
             self.contrast = list(self.choose_limits())
 
     def own_limits(self) -> Limits:
-        """Find the display range of all planes, from three of them."""
-        images = self._content["before"] if len(self._content["before"]) else self._content["after"]
-        ranges = [display_range(images[k]) for k in {0, len(images) // 2, len(images) - 1} if images[k] is not None]
-        return min(low for low, _ in ranges), max(high for _, high in ranges)
+        """Find the display range of all planes."""
+        return self._content.display_range()
 
     def _rgb(self, name: str, image: np.ndarray, part: np.ndarray) -> np.ndarray:
         if name != "uncertainty":
@@ -396,7 +356,7 @@ class ImagePane(Saved, anywidget.AnyWidget):
 
     def _kernel_table(self) -> dict[str, Any] | None:
         """The kernels, if they are shown."""
-        model = self._model()
+        model = self._here.model
         self._note = ""
         if model is None or not self.show_kernels:
             return None
@@ -409,36 +369,19 @@ class ImagePane(Saved, anywidget.AnyWidget):
     _note = ""
 
     def _texts(self) -> dict[str, str]:
-        texts = {name: self.titles[name] for name in ("before", "after") if self._image(name) is not None}
-        if len(texts) < 2:
-            texts = {}  # A single picture needs no titles.
-        std = self._image("uncertainty")
+        here = self._here
+        # A single picture needs no titles.
+        texts = {name: self.titles[name] for name in here.compared} if len(here.compared) > 1 else {}
+        std = here.uncertainty
         if std is not None:
             high = f"{uncertainty_range(std):.4g}"
             texts["uncertainty"] = f"Show the standard deviation: black 0, white {high} and above"
             if self.show_uncertainty:
                 texts["after"] = f"standard deviation, 0 to {high}"
-        if self._model() is not None:
+        if here.model is not None:
             texts["kernels"] = "Show the kernels as ellipses at one standard deviation"
-        shown = " and ".join(self._title(name) for name in ("before", "after") if self._image(name) is not None)
+        shown = " and ".join(map(here.title, here.compared))
         texts["picture"] = f"{shown[:1].upper()}{shown[1:]}, {self.size[0]} by {self.size[1]} pixels"
         texts["note"] = self._note
-        texts["plane"] = self._plane_label()
+        texts["plane"] = here.label
         return texts
-
-    def _plane_label(self) -> str:
-        return self._labels[self.plane] if self.plane < len(self._labels) else f"plane {self.plane}"
-
-
-def _saved_shape(height: int, width: int) -> tuple[int, int]:
-    """Height and width of a saved picture: small images are enlarged by a whole factor."""
-    side = max(height, width)
-    factor = max(1, SIDE // side) if side <= SIDE else SIDE / side
-    return max(1, round(height * factor)), max(1, round(width * factor))
-
-
-def _fit_into(rgb: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The picture at another size: pixels become squares if it grows, and are averaged if it shrinks."""
-    grows = shape[0] >= rgb.shape[0]
-    method = Image.Resampling.NEAREST if grows else Image.Resampling.BOX
-    return np.asarray(Image.fromarray(rgb).resize(shape[::-1], method))

@@ -112,3 +112,17 @@ def with_outlines(rgb: np.ndarray, kernels: Kernels, size: tuple[int, int]) -> n
     for corners in np.stack([x, y], 2):
         brush.polygon([tuple(corner) for corner in corners.tolist()], outline=(255, 255, 255, 170))
     return np.asarray(picture)
+
+
+def saved_shape(height: int, width: int) -> tuple[int, int]:
+    """Height and width of a saved picture: small images are enlarged by a whole factor."""
+    side = max(height, width)
+    factor = max(1, SIDE // side) if side <= SIDE else SIDE / side
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def fit_into(rgb: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The picture at another size: pixels become squares if it grows, and are averaged if it shrinks."""
+    grows = shape[0] >= rgb.shape[0]
+    method = Image.Resampling.NEAREST if grows else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(rgb).resize(shape[::-1], method))
