@@ -29,6 +29,8 @@ class Progress:
     seconds : float or None
         Time that the whole job is expected to take on an idle machine, from measured costs of its stages; None if that
         is not known.
+    resumed : bool
+        Whether the work that is done was done by an earlier run, which this one has taken up.
     """
 
     stage: str
@@ -37,6 +39,7 @@ class Progress:
     psnr: float | None
     preview: Callable[[], np.ndarray]
     seconds: float | None = None
+    resumed: bool = False
 
     @property
     def fraction(self) -> float:

@@ -12,6 +12,7 @@ from scenes import noisy_of, scene
 from napari_rsmoe import ImageError, denoise, denoise_stack, psnr
 from napari_rsmoe.denoising.neighbours import Aligned, average
 from napari_rsmoe.denoising.stack import Series
+from napari_rsmoe.denoising.surroundings import Seen, Surroundings
 from napari_rsmoe.image.planes import Planes
 
 QUICK = {"models": 4, "preset": "fast"}
@@ -143,3 +144,8 @@ def test_command_line_takes_masks_neighbours_and_checkpoints(film: np.ndarray, t
     result = run(*command, "--ignore-nan", "--along", "Z")
     assert result.exit_code == 1
     assert "along='Z'" in result.stderr
+
+
+def test_a_plane_without_neighbours_is_not_looked_at_for_them() -> None:
+    nothing = Seen(None, None, None)  # type: ignore[arg-type]  # Whoever looks at it fails.
+    assert Surroundings({}, 1).around(0, nothing, []) == (None, [])

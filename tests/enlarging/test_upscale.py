@@ -7,7 +7,9 @@ import pytest
 from skimage import data
 
 from napari_rsmoe import Restored, denoise, psnr, upscale
+from napari_rsmoe.engine import attention
 from napari_rsmoe.enlarging.sharpening import overshoot
+from napari_rsmoe.errors import StoppedError
 from napari_rsmoe.image.reduction import Reduction
 from napari_rsmoe.image.resize import cubic
 from napari_rsmoe.notes import gathered
@@ -103,3 +105,12 @@ def test_colour_is_enlarged_by_its_brightness() -> None:
     large = upscale(small, 2, preset="fast")
     assert large.dtype == np.uint8
     assert psnr(large, full) > psnr(cubic(small, (96, 96)), full) + 1
+
+
+def test_the_check_and_the_search_for_noise_are_reported_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "FIRST", 0.0)
+    monkeypatch.setattr(attention, "INTERVAL", 1e-3)
+    image = np.random.default_rng(0).poisson(50, (400, 400))
+    for stage in ("reading", "noise"):
+        with pytest.raises(StoppedError):
+            upscale(image, 2, callback=lambda progress, stage=stage: progress.stage == stage and progress.fraction == 0)

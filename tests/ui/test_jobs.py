@@ -62,3 +62,11 @@ def test_a_timetable_reports_its_stages_as_one() -> None:
     assert seen[2].stage == "model 1 of 1"
     assert seen[2].seconds == 10.0
     assert times.remaining("fit") == 9.0
+
+
+def test_what_an_earlier_run_has_done_says_nothing_about_the_pace(job: Job) -> None:
+    job._report(Progress("block 6 of 10", 5, 10, None, lambda: np.zeros((1, 1)), 100.0, resumed=True))
+    assert reported(job, 0.05, 0.5, 100.0) == pytest.approx(50, rel=0.1)
+    job._report(Progress("a stage without a plan", 6, 10, None, lambda: np.zeros((1, 1))))
+    assert job.progress is not None
+    assert job.progress.seconds == 100.0

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import engine
 from ..checks import checked_flag
+from ..image.beginning import reading_report
 from ..progress import Callback
 from ..ranges import AVERAGE, number_or_auto
 from .denoise import denoise
@@ -73,7 +75,9 @@ class Succession:
         checkpoint, callback
             As for `napari_rsmoe.denoise`.
         """
-        noise, neighbours = self._around.around(number, seen, others)
+        noise, neighbours = engine.attended(
+            lambda: self._around.around(number, seen, others), reading_report(seen.image, callback)
+        )
         result = denoise(
             seen.image,
             **self.settings | ({} if noise is None else {"noise": noise}),

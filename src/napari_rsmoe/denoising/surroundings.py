@@ -78,11 +78,11 @@ class Surroundings:
         """
         found = [(other, offset, self._plane(other, load)) for other, offset, load in others]
         present = [(other, offset, plane) for other, offset, plane in found if plane is not None]
+        if not present:
+            return None, []
         own = self._plane(number, lambda: seen) if self._measured else None
         if own is None or any(each.inputs.pixels.shape != own.inputs.pixels.shape for _, _, each in present):
             return None, [Neighbour(plane.inputs, None, offset) for _, offset, plane in present]
-        if not present:
-            return None, []
         model, alike = pooled_model(own, [plane for _, _, plane in present])
         neighbours = [
             Neighbour(plane.inputs, None if like else self._own_model(other, plane.inputs), offset)

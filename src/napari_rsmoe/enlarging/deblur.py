@@ -15,6 +15,7 @@ from ..denoising.denoise import denoise
 from ..denoising.result import Estimate
 from ..door import door
 from ..fitting.upscale import PRESET_MODELS
+from ..image.beginning import checked_attended, reading_report
 from ..image.blur import blurred
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
@@ -134,7 +135,8 @@ def deblur(
     check_dtype_choice(dtype)
     count = PRESET_MODELS[checked_choice(preset, "preset", PRESET_MODELS)]
     seed = SEED.check(seed, "seed")
-    inputs = Inputs.of(image, channel_axis, Selection(ignore_nan, saturation, below, above, nodata, defects))
+    selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
+    inputs = checked_attended(lambda: Inputs.of(image, channel_axis, selection), reading_report(image, callback))
     height, width, channels = inputs.pixels.shape
     raster = Raster.plan((height, width), channels, scale=scale)
     _check_memory(inputs, spread, raster)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import correlate1d, uniform_filter
 
+from .. import engine
 from ..arrays import Floats
 from ..checks import is_number
 from ..denoising.denoise import denoise
+from ..image.beginning import reading_report
 from ..image.inputs import Inputs
 from ..noise.estimate import estimate_noise
 from ..noise.given import Noise
@@ -58,7 +60,9 @@ def removed(
     sigma : float
         Standard deviation of the noise that was removed, in units of the image.
     """
-    known = _found(inputs) if isinstance(noise, str) else noise
+    known = noise
+    if isinstance(noise, str):
+        known = engine.attended(lambda: _found(inputs), reading_report(inputs.given, callback, "noise"))
     if is_number(known) and float(known) == 0:  # type: ignore[arg-type]
         return inputs, None, 0.0
     with gathered():  # What is said there is about the result of another job.

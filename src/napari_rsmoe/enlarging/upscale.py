@@ -12,6 +12,7 @@ from ..door import door
 from ..errors import StoppedError
 from ..fitting.memory import check_upscale
 from ..fitting.upscale import fit_models, kernels_of, models_of
+from ..image.beginning import checked_attended, reading_report
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.masks import Selection
@@ -183,7 +184,8 @@ def upscale(
     check_dtype_choice(dtype)
     checked_flag(return_std, "return_std")
     settings = Settings(noise, reduction, preset, models, n_kernels, iterations, seed, device).checked()
-    inputs = Inputs.of(image, channel_axis, Selection(ignore_nan, saturation, below, above, nodata, defects))
+    selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
+    inputs = _checked(image, channel_axis, selection, callback)
     result = enlarged(inputs, scale, sharpen, settings, dtype=dtype, callback=callback)
     return result if return_std else result.image
 
@@ -220,7 +222,12 @@ def enlargement_of(
     settings = Settings(**{name: value for name, value in given.items() if name in names}).checked()
     left_out = {name: value for name, value in given.items() if name not in names}
     with limited(memory):
-        return prepare(Inputs.of(image, channel_axis, Selection(**left_out)), scale, settings, callback)
+        return prepare(_checked(image, channel_axis, Selection(**left_out), callback), scale, settings, callback)
+
+
+def _checked(image: Any, channel_axis: ChannelAxis, selection: Selection, callback: Callback | None) -> Inputs:
+    """The checked image; reports meanwhile."""
+    return checked_attended(lambda: Inputs.of(image, channel_axis, selection), reading_report(image, callback))
 
 
 def prepare(

@@ -56,9 +56,11 @@ def shape_beforehand(image: Any, channel_axis: ChannelAxis) -> tuple[int, int, i
     return height, width, channels
 
 
-def reading_report(image: Any, callback: Callback | None) -> Callable[[float | None], bool] | None:
-    """What reports to a callback that an image is being checked."""
+def reading_report(
+    image: Any, callback: Callback | None, stage: str = READING
+) -> Callable[[float | None], bool] | None:
+    """What reports to a callback that an image is being checked, or looked at in another stage before the work."""
     if callback is None:
         return None
-    progress = Progress(READING, 0, 1, None, lambda: np.asarray(image))
+    progress = Progress(stage, 0, 1, None, lambda: np.asarray(image))
     return lambda share: bool(callback(progress))

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,7 @@ class Job:
         self._preview: Preview | None = None
         self._started = time.monotonic()
         self._first = (0.0, 0.0)  # Time and fraction of the first report.
+        self._before = 0.0  # Fraction that was done before this job began.
         self.progress: Progress | None = None
         self.done = False
         self.history: list[tuple[float, float]] = []  # (fraction, PSNR)
@@ -153,15 +154,16 @@ class Job:
         """The remaining time; None before the first report.
 
         It is the expected time of the stages that are left, corrected by the pace of the stages so far and of earlier
-        jobs. Where no times are expected it follows from the progress since the first report.
+        jobs. What an earlier run had done already when this one took it up says nothing about the pace. Where no times
+        are expected it follows from the progress since the first report.
         """
         progress, now = self.progress, time.monotonic()
         if progress is None:
             return None
         if progress.seconds is not None:
-            done = progress.fraction * progress.seconds
+            done = (progress.fraction - self._before) * progress.seconds
             pace = (now - self._started + UNSURE * _pace.value) / (done + UNSURE)
-            return (progress.seconds - done) * pace
+            return (1 - progress.fraction) * progress.seconds * pace
         moved = progress.fraction - self._first[1]
         if moved <= 0:
             return None
@@ -189,6 +191,9 @@ class Job:
     def _report(self, progress: Progress) -> bool:
         if self.progress is None:
             self._first = (time.monotonic(), progress.fraction)
+            self._before = progress.fraction if progress.resumed else 0.0
+        elif progress.seconds is None and self.progress.seconds is not None:
+            progress = replace(progress, seconds=self.progress.seconds)  # A stage that is not planned for.
         self.progress = progress
         if progress.psnr is not None and np.isfinite(progress.psnr):
             self.history.append((progress.fraction, progress.psnr))

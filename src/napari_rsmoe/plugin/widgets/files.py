@@ -100,7 +100,7 @@ class FilesWidget(WorkingWidget):
 
     def start(self) -> None:
         """Process the files that are not finished yet."""
-        if self.busy:
+        if not self.ready:
             return
         try:
             queue, given = self._prepared()

@@ -156,7 +156,7 @@ class JobWidget(WorkingWidget):
 
     def start(self) -> None:
         """Start the job on the chosen image, unless a job runs."""
-        if self.busy:
+        if not self.ready:
             return
         try:
             source, given = self.source(), self.given()
@@ -168,7 +168,7 @@ class JobWidget(WorkingWidget):
 
     def start_on(self, source: Source, given: dict[str, Any]) -> None:
         """Start the job on an image, or on a part of one, with these settings, unless a job runs."""
-        if self.busy:
+        if not self.ready:
             return
         self.trying.close()
         function = partial(_work, self._action, source, given, self.shown_outputs())

@@ -91,7 +91,7 @@ class NoiseWidget(WorkingWidget):
 
     def start(self) -> None:
         """Measure, unless a measurement runs."""
-        if self.busy:
+        if not self.ready:
             return
         try:
             source = self.source()
@@ -133,7 +133,7 @@ class NoiseWidget(WorkingWidget):
 
     def _forget(self, *_: Any) -> None:
         """Show nothing of another image."""
-        if self.busy:
+        if not self.ready:
             return
         self.report = None
         self.status.value, self.progress.value = EMPTY, 0

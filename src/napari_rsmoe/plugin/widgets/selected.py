@@ -38,7 +38,7 @@ class SelectedLayers:
 
     def start(self) -> None:
         """Process the selected images, but for results of this plugin."""
-        if self._widget.busy:
+        if not self._widget.ready:
             return
         chosen = [
             layer

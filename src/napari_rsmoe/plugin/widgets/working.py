@@ -53,6 +53,7 @@ class WorkingWidget(DockedWidget):
     def __init__(self, viewer: Any, run_label: str, cancel_help: str) -> None:
         self._viewer = viewer
         self._run: Run | None = None
+        self._ending: list[Run] = []
         self.run = PushButton(text=run_label)
         self.cancel = PushButton(text=CANCEL, enabled=False, tooltip=cancel_help)
         self.progress = ProgressBar(value=0, min=0, max=FULL)
@@ -102,8 +103,13 @@ class WorkingWidget(DockedWidget):
 
     @property
     def busy(self) -> bool:
-        """Whether a job runs."""
-        return self._run is not None
+        """Whether a job runs, or what a stopped one has computed is being put together."""
+        return self._run is not None or bool(self._ending)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a job can be started: none runs but for those that are being stopped."""
+        return self._run is None or (self.discards and self._run.job.cancelled)
 
     def begin(self, title: str, function: Callable[[Callback], Any], preview: PreviewLayer | None = None) -> None:
         """Run a job.
@@ -117,25 +123,33 @@ class WorkingWidget(DockedWidget):
         preview : PreviewLayer, optional
             The layer that shows previews.
         """
-        self._run = Run(title, function, self._finished, preview)
+        if self._run is not None:
+            self._ending.append(self._run)  # Its layers come when they are ready.
+        run = Run(title, function, lambda outcome: self._finished(run, outcome), preview)
+        self._run = run
         self.show_running(True)
         self.status.value = "Starting"
         self._timer.start()
-        self._run.start()
+        run.start()
 
     def stop(self) -> None:
-        """Stop the job, and keep what has been computed; if it is being stopped already, keep nothing."""
+        """Stop the job, and keep what has been computed; if it is being stopped already, keep nothing.
+
+        A job that has not reported anything yet has computed nothing, so it need not be waited for.
+        """
         run = self._run
         if run is None:
             return
-        if not run.job.cancelled:
+        begun = run.job.progress is not None
+        if not run.job.cancelled and (begun or not self.discards):
             run.job.cancel()
             self._show_stopping()
         elif self.discards:
             self._abandon()
             self._timer.stop()
             self.show_running(False)
-            self.status.value = "Stopped. Nothing is kept."
+            self.status.value = "Stopped. Nothing is kept." if begun else str(StoppedError())
+            self.on_end()
 
     def on_close(self) -> None:
         """Stop the job, and leave nothing of it in the window."""
@@ -157,13 +171,15 @@ class WorkingWidget(DockedWidget):
             self.progress.value = 0
 
     def _abandon(self) -> None:
-        run, self._run = self._run, None
-        if run is not None:
-            run.abandon()
+        runs, self._run, self._ending = [*self._ending, self._run], None, []
+        for run in runs:
+            if run is not None:
+                run.abandon()
 
     def _show_stopping(self) -> None:
         if self.discards:
             self.cancel.text = DISCARD
+            self.run.enabled = True  # Nobody need wait until the layers are made.
         else:
             self.cancel.enabled = False
         self.status.value = self.stopping
@@ -181,17 +197,21 @@ class WorkingWidget(DockedWidget):
         self.on_progress(job)
         run.tick(self.interval / 1000)
 
-    def _finished(self, outcome: Outcome) -> None:
-        run, self._run = self._run, None
-        if run is None:
+    def _finished(self, run: Run, outcome: Outcome) -> None:
+        if run in self._ending:
+            self._ending.remove(run)
+        elif run is self._run:
+            self._run = None
+            self._timer.stop()
+            self.show_running(False)
+        else:
             return
-        self._timer.stop()
-        self.show_running(False)
         if outcome.error is None:
             self.take(run, outcome.result)
         else:
             self._fail(run, outcome.error)
-        self.on_end()
+        if self._run is None:
+            self.on_end()
 
     def _fail(self, run: Run, error: BaseException) -> None:
         if run.preview is not None:
