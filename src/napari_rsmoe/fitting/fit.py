@@ -17,7 +17,7 @@ from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.masks import Selection
 from ..memory import Memory
-from ..model.experts import Mode
+from ..model.experts import MODES, Mode
 from ..model.model import Model
 from ..progress import Callback
 from ..ranges import DATA_RANGE, ITERATIONS, KERNELS, PSNR, SEED, TIME, check_kernels, number_or_auto
@@ -31,7 +31,6 @@ from .starts.methods import START_METHODS
 from .starts.segmentation import segmentation_options
 from .subject import Subject
 
-MODES = ("smoe", "rbf")
 EXPERTS = ("constant", "linear")
 AUTO_PSNR = 32.0
 """PSNR in dB, in the data range of the image, that ``n_kernels="auto"`` aims at. A higher one takes more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..image.format import ImageFormat
 from ..image.value_range import compressed, compression_slope, expanded
 
 Mode = Literal["smoe", "rbf"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 """Soft gates that sum to one (paper eq. 3), or a plain sum of Gaussians (eq. 1)."""
 
 

@@ -11,18 +11,19 @@ import numpy as np
 import torch
 
 from .. import engine
+from ..checks import checked_choice, checked_flag
 from ..display.pictures import display_range, to_rgb
 from ..display.summary import bundle, size_row
 from ..door import door
 from ..engine import reference
-from ..engine.bounds import undrawable
 from ..image import metrics
 from ..image.format import ImageFormat, real_type, to_type
 from ..image.rounding import is_coarse, rounded_at_random
 from ..io import rsmoe
 from ..memory import Memory
+from .checks import check_kernels, check_layout, checked_confidence, checked_range, checked_shape
 from .drawing import draw
-from .experts import ExpertUnits, Mode
+from .experts import MODES, ExpertUnits, Mode
 from .kernels import Kernels
 from .raster import Numbers, Raster, checked_sharpen
 
@@ -90,43 +91,17 @@ class Model:
     ) -> None:
         self.geometry = geometry.detach().to("cpu", torch.float32).contiguous()
         self.experts = experts.detach().to("cpu", torch.float32).contiguous()
-        self.shape = _image_shape(shape)
+        self.shape = checked_shape(shape)
         self.layout = layout
+        checked_choice(mode, "mode", MODES)
         self.mode: Mode = mode
-        if not isinstance(linear, bool | np.bool_):
-            raise ValueError(f"linear={linear!r} must be True or False.")
-        self.linear = bool(linear)
-        if isinstance(confidence, str | bool) or not (math.isfinite(confidence) and confidence >= 0):
-            raise ValueError(f"confidence={confidence!r} must be a finite number of at least 0.")
-        self.confidence = float(confidence)
+        self.linear = checked_flag(linear, "linear")
+        self.confidence = checked_confidence(confidence)
         if not (metadata is None or isinstance(metadata, Mapping)):
             raise ValueError(f"metadata={metadata!r} must be a dictionary.")
         self.metadata = dict(metadata or {})
-        self._check()
-
-    def _check(self) -> None:
-        kernels, columns = len(self.geometry), self.experts.shape[-1]
-        if self.geometry.shape != (kernels, 6) or self.experts.shape != (kernels, columns):
-            raise ValueError(
-                f"geometry {tuple(self.geometry.shape)} and experts {tuple(self.experts.shape)} must have shapes "
-                "(L, 6) and (L, C)."
-            )
-        if self.linear and columns % 3:
-            raise ValueError(f"Linear experts need three columns for each channel, not {columns} in all.")
-        channels = self.channels
-        if kernels == 0 or channels == 0:
-            raise ValueError("A model needs at least one kernel and one channel.")
-        if self.mode not in ("smoe", "rbf"):
-            raise ValueError(f"mode={self.mode!r} is not known; use 'smoe' or 'rbf'.")
-        if reason := undrawable(self.geometry, self.experts):
-            raise ValueError(f"A kernel is out of bounds: {reason}.")
-        flat = (self.geometry[:, [2, 4]] <= 0).any(1).nonzero()
-        if len(flat):
-            raise ValueError(f"r11 and r22 must be positive; those of kernel {int(flat[0])} are not.")
-        if self.layout.channel_axis is None and channels != 1:
-            raise ValueError(f"{channels} channels need a channel axis in the layout.")
-        if not math.isfinite(self.layout.span):
-            raise ValueError(f"The range from {self.layout.low} to {self.layout.high} is too wide.")
+        check_kernels(self.geometry, self.experts, linear=self.linear)
+        check_layout(self.layout, self.channels)
 
     @property
     def n_kernels(self) -> int:
@@ -253,7 +228,7 @@ class Model:
         kind = real_type(dtype)
         if kind.kind == "f" and np.abs(kernels.expert).max() > np.finfo(kind).max:
             raise ValueError(f"The experts reach {np.abs(kernels.expert).max():g}, more than {kind.name} holds.")
-        span = _value_range((kernels.expert.min(), kernels.expert.max()) if value_range is None else value_range)
+        span = checked_range((kernels.expert.min(), kernels.expert.max()) if value_range is None else value_range)
         channel_axis = None if kernels.expert.shape[1] == 1 else 2
         if mode == "rbf":  # Without offset, 0 and 1 mean the same to the engine and the user.
             limits = (-math.inf, math.inf) if value_range is None else span
@@ -422,18 +397,3 @@ class Model:
                 confidence=description["confidence"],
                 metadata=description["metadata"],
             )
-
-
-def _image_shape(shape: Any) -> tuple[int, int]:
-    sides = tuple(shape)
-    whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side >= 1 for side in sides)
-    if len(sides) != 2 or not whole:
-        raise ValueError(f"shape={shape!r} must be two positive whole numbers (H, W).")
-    return int(sides[0]), int(sides[1])
-
-
-def _value_range(value_range: Any) -> tuple[float, float]:
-    low, high = map(float, value_range)
-    if not (math.isfinite(high - low) and low <= high):
-        raise ValueError(f"value_range={low, high} must be two numbers not too far apart, the smaller one first.")
-    return low, high
