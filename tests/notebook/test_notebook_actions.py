@@ -16,7 +16,7 @@ import napari_rsmoe
 from napari_rsmoe import Model, psnr
 from napari_rsmoe.cli.program import main
 from napari_rsmoe.errors import ImageError
-from napari_rsmoe.notebook import DenoiseWidget, FitWidget, SuperResolutionWidget
+from napari_rsmoe.notebook import DeblurWidget, DenoiseWidget, FitWidget, SuperResolutionWidget, show
 from napari_rsmoe.ui.kinds.choices import Choice
 from napari_rsmoe.ui.kinds.numbers import Number
 from napari_rsmoe.ui.parameters.functions import PARAMETERS
@@ -32,7 +32,7 @@ def repeated(widget: Any, image: np.ndarray, **names: Any) -> Any:
     return names["result"]
 
 
-@pytest.mark.parametrize("widget_type", [FitWidget, DenoiseWidget, SuperResolutionWidget])
+@pytest.mark.parametrize("widget_type", [FitWidget, DenoiseWidget, SuperResolutionWidget, DeblurWidget])
 def test_there_is_a_control_for_every_parameter(widget_type: type[Any], image: np.ndarray) -> None:
     fields = widget_type(image).form.fields
     assert list(fields) == [parameter.name for parameter in PARAMETERS[widget_type.action]]
@@ -107,7 +107,10 @@ def test_enlarge_then_sharpen(image: np.ndarray, until: Until) -> None:
     widget = SuperResolutionWidget(image[:40], scale=2.5, models=2, iterations=20)
     widget.start()
     first = widget.wait()
-    assert first.shape == (100, 200, 3)
+    assert first.shape == widget.std.shape == (100, 200, 3)
+    until(lambda: widget.pane.after is not None)
+    widget.pane.show_uncertainty = True
+    until(lambda: widget.pane.uncertainty is not None)
     np.testing.assert_array_equal(repeated(widget, image[:40]), first)
     widget.form.fields["sharpen"].control.value = 1.5
     until(lambda: not widget.busy)
@@ -148,6 +151,39 @@ def test_a_region_that_was_drawn_is_what_the_job_is_run_on(image: np.ndarray) ->
     widget.whole_button.click()
     assert widget.pane.size == [64, 80]
     assert widget.result is None
+
+
+def test_deblur(image: np.ndarray, until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    grey = image[:32, :40, 1]
+    widget = DeblurWidget(grey, 0.9, preset="fast", scale=1.5)
+    widget.start()
+    sharp = widget.wait()
+    assert sharp.image.shape == sharp.std.shape == (48, 60)
+    assert "psf=0.9" in widget.code()
+    np.testing.assert_array_equal(repeated(widget, grey).image, sharp.image)
+    until(lambda: widget.pane.after is not None)
+    widget.pane.show_uncertainty = True
+    until(lambda: widget.pane.uncertainty is not None)
+    assert "noise" in widget.saved_rows()
+    assert set(show(sharp, before=grey).saved_pictures()) == {"before", "after", "uncertainty"}
+
+    psf = napari_rsmoe.measure_psf(np.tile(np.pad([[9.0, 99.0, 9.0]], ((20, 20), (19, 19))), (2, 2)))
+    measured = DeblurWidget(grey, psf, preset="fast")
+    assert "psf" not in measured.form.fields
+    measured.start()
+    again = measured.wait()
+    np.testing.assert_array_equal(repeated(measured, grey, psf=psf).image, again.image)
+    *notes, command = measured.command_line().splitlines()
+    for note in notes:
+        exec(note.split("in Python: ")[1], {"napari_rsmoe": napari_rsmoe, "image": grey, "psf": psf})
+    assert CliRunner().invoke(main, shlex.split(command)[1:]).exit_code == 0
+    np.testing.assert_array_equal(napari_rsmoe.read_image("deblur.tif").data, again.image)
+
+    unknown = DeblurWidget(grey)  # The point spread function is asked for.
+    unknown.start()
+    with pytest.raises(ValueError, match="psf must be"):
+        unknown.wait()
 
 
 def test_enlarge_stack(image: np.ndarray) -> None:

@@ -12,19 +12,20 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import EXPECTED, TABLE
+from scipy.ndimage import gaussian_filter
 
 import napari_rsmoe
 from napari_rsmoe.cli.program import VERBS, Program, main
 from napari_rsmoe.ui import calls
 from napari_rsmoe.ui.calls import Subject, call_text, command_line, image_of, python_call
 from napari_rsmoe.ui.kinds.choices import Choice, Flag
-from napari_rsmoe.ui.kinds.numbers import MAX_INT, FloatParameter, IntParameter, NoiseParameter
+from napari_rsmoe.ui.kinds.numbers import MAX_INT, FloatParameter, IntParameter, NoiseParameter, PointSpread
 from napari_rsmoe.ui.kinds.parameter import Parameter
 from napari_rsmoe.ui.kinds.texts import Folder, Size
 from napari_rsmoe.ui.parameters.functions import PARAMETERS
 from napari_rsmoe.ui.parameters.values import check_together, values
 
-ACTIONS = ("denoise", "fit", "upscale")
+ACTIONS = ("denoise", "fit", "upscale", "deblur")
 GREY = Subject(axes="YX", shape=(8, 9))
 
 
@@ -46,6 +47,8 @@ def of(parameter: Parameter) -> st.SearchStrategy[Any]:
             own = st.booleans()
         case NoiseParameter():
             own = st.floats(1e-9, 1e9) | st.tuples(st.floats(1e-9, 9), st.floats(**finite), st.floats(0, 9))
+        case PointSpread():
+            own = st.floats(1e-3, 60) | st.tuples(*[st.floats(1e-3, 1e3)] * 3) | st.just("beads of 100 nm.tif")
         case Folder():
             own = st.text("ab c'/-$", min_size=1).filter(lambda text: text.strip() and text[0] != "-")
         case Size():
@@ -79,6 +82,13 @@ def told(action: str, text: str) -> dict[str, Any]:
     return {parameter.name: context.params[parameter.name] for parameter in PARAMETERS[action]}
 
 
+class File(str):
+    """What stands for an image file, whose pixels are its name."""
+
+    def numpy(self) -> str:
+        return str(self)
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
@@ -91,7 +101,7 @@ def test_both_texts_say_what_was_set(action: str, data: st.DataObject) -> None:
         seen.append(keywords)
 
     call = python_call(action, settings_, GREY).split("result = ")[1]
-    eval(call, {action: function, "image": None})
+    eval(call, {action: function, "image": None, "read_image": File})
     assert values(PARAMETERS[action], seen[0]) == settings_
 
 
@@ -139,6 +149,9 @@ SETS: list[tuple[str, str, dict[str, Any]]] = [
     ("fit", "ZYX", {"n_kernels": 20, "iterations": 5}),
     ("upscale", "YX", {"scale": 1.5, "sharpen": 1.25, "models": 1, "iterations": 3, "n_kernels": 20}),
     ("upscale", "YXC", {"scale": 2.0, "models": 1, "iterations": 3, "n_kernels": 20}),
+    ("upscale", "YX", {"scale": 1.5, "models": 1, "iterations": 3, "n_kernels": 20, "dtype": "float32"}),
+    ("deblur", "YX", {"psf": 0.8, "preset": "fast", "noise": 12.0}),
+    ("deblur", "YX", {"psf": "point.npy", "preset": "fast", "scale": 1.5, "noise": 12.0, "dtype": "float32"}),
     ("upscale", "ZYX", {"scale": 0.5, "models": 2, "iterations": 3, "n_kernels": 9}),
 ]
 
@@ -155,6 +168,8 @@ def test_python_and_command_line_give_the_same(
     image = np.clip(np.rint(stack if len(axes) == 3 else stack[0]), 0, 255).astype(np.uint8)
     napari_rsmoe.write_image(tmp_path / "image.tif", image, axes=axes)
     subject = Subject(axes=axes, shape=image.shape)
+    monkeypatch.chdir(tmp_path)
+    napari_rsmoe.write_image("point.npy", gaussian_filter(np.pad([[1.0]], 5), 0.7))
     settings_ = values(PARAMETERS["denoise_stack" if action == "denoise" else action], given_)
     names: dict[str, Any] = {"image": image}
     exec(python_call(action, settings_, subject, drawn=True), names)
@@ -162,7 +177,6 @@ def test_python_and_command_line_give_the_same(
     exec(python_call(action, settings_, subject), plain)
     assert_same_image(action, plain["result"], names["result"])
     text = command_line(action, settings_, subject)
-    monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, shlex.split(text)[1:])
     assert result.exit_code == 0, result.output
     made = napari_rsmoe.read_image(tmp_path / f"{action}.tif")

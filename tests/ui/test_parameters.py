@@ -20,12 +20,12 @@ from napari_rsmoe.ui.kinds.numbers import IntParameter, NoiseParameter, Number
 from napari_rsmoe.ui.kinds.parameter import Automatic, Parameter
 from napari_rsmoe.ui.parameters.common import CHECKPOINT, SEGMENTATION
 from napari_rsmoe.ui.parameters.denoising import DENOISE, STACK
-from napari_rsmoe.ui.parameters.enlarging import UPSCALE
+from napari_rsmoe.ui.parameters.enlarging import DEBLUR, UPSCALE
 from napari_rsmoe.ui.parameters.fitting import FIT, RENDER
 from napari_rsmoe.ui.parameters.functions import PARAMETERS
 from napari_rsmoe.ui.parameters.values import changed, values
 
-TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE, "render": RENDER}
+TABLES = {"denoise": DENOISE, "fit": FIT, "upscale": UPSCALE, "deblur": DEBLUR, "render": RENDER}
 NOT_SHOWN = {
     "self", "image", "weight", "mask", "warm_start", "neighbours", "channel_axis", "callback", "axes", "sigma",
     "return_std",
@@ -41,9 +41,7 @@ def function(name: str) -> Callable[..., Any]:
 def test_every_keyword_is_described_with_its_default(name: str) -> None:
     signature = inspect.signature(function(name)).parameters
     table = {parameter.name: parameter for parameter in TABLES[name]}
-    # The command line asks for the data type where an image is written.
-    asked_apart = {"dtype"} if name == "upscale" else set()
-    assert set(table) == set(signature) - NOT_SHOWN - asked_apart
+    assert set(table) == set(signature) - NOT_SHOWN
     for key, parameter in table.items():
         default = signature[key].default
         assert parameter.required == (default is inspect.Parameter.empty)
@@ -89,8 +87,7 @@ def refusal(drawing: napari_rsmoe.Model, name: str, key: str, value: Any) -> str
     given = {key: value}
     if table[key].only_with is not None:
         given |= dict([SEGMENTATION])
-    if name == "upscale":
-        given = {"scale": 1} | given
+    given = {"upscale": {"scale": 1}, "deblur": {"psf": 1, "noise": 0}}.get(name, {}) | given
     try:
         if name == "render":
             drawing.render(**given)

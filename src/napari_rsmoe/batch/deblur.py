@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..io.files import read_image
@@ -15,9 +14,9 @@ from .pairs import Pair, Target
 from .planes import Job, Result, outputs_of, planes_text, process_file
 
 
-def spread_of(psf: str) -> Any:
-    """The point spread function that a text names: numbers as they are, an image read from its file."""
-    return read_image(psf).numpy() if Path(psf).is_file() else psf
+def spread_of(psf: Any) -> Any:
+    """The point spread function as `deblur` takes it: a text names a file, all else stays as it is."""
+    return read_image(psf).numpy() if isinstance(psf, str) and psf else psf
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class DeblurFile:
     Parameters
     ----------
     given : mapping
-        Values of `DEBLUR`, and of `DTYPE`.
+        Values of `DEBLUR`.
     files : Files
         How files are read and written.
     further : sequence of Target

@@ -20,7 +20,7 @@ class UpscaleFile:
     Parameters
     ----------
     given : mapping
-        Values of `UPSCALE`, and of `DTYPE`.
+        Values of `UPSCALE`.
     files : Files
         How files are read and written.
     further : sequence of Target

@@ -31,12 +31,15 @@ class Restored:
         Standard deviation of the noise of the input, in its units, as given or found; 0 if none was removed.
     models : list of Model
         The models, in image coordinates, in the order of their fits.
+    channel_axis : int or None
+        The axis of `image` that holds channels.
     """
 
     image: Any
     std: Any
     noise: float
     models: list[Model]
+    channel_axis: int | None = None
 
     @classmethod
     def of(
@@ -62,7 +65,7 @@ class Restored:
         std = layout.place_channels(estimate.std * np.float32(layout.span))
         if inputs.missing is not None:
             std[inputs.missing_at(std)] = np.nan
-        return cls(image, std, noise, models)
+        return cls(image, std, noise, models, layout.channel_axis)
 
     def __repr__(self) -> str:
         return f"<Restored image of shape {tuple(self.image.shape)}: noise {self.noise:.4g}>"
@@ -71,13 +74,25 @@ class Restored:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         if not isinstance(self.image, np.ndarray):  # A lazy array is not computed to be looked at.
             return {"text/plain": repr(self)}
-        layout = self.models[0].layout
-        image, std = layout.channels_last(self.image), layout.channels_last(self.std)
-        high = uncertainty_range(std)
-        rows = {
+        image, std = self.channels_last()
+        pictures = {
+            "restored": to_rgb(image, display_range(image)),
+            "uncertainty": uncertainty_rgb(std, uncertainty_range(std)),
+        }
+        return bundle(repr(self), pictures, self.summary_rows())
+
+    def channels_last(self) -> tuple[np.ndarray, np.ndarray]:
+        """The image and its error bar with their channels last."""
+        if self.channel_axis is None:
+            return self.image, self.std
+        return np.moveaxis(self.image, self.channel_axis, -1), np.moveaxis(self.std, self.channel_axis, -1)
+
+    def summary_rows(self) -> dict[str, str]:
+        """The result in a few lines: name and value."""
+        image, std = self.channels_last()
+        return {
             "size": size_row(image.shape[:2], image.shape[2] if image.ndim == 3 else 1, image.dtype),
             "noise": f"{self.noise:.4g} (standard deviation)",
-            "uncertainty": f"mean {np.nanmean(std, dtype=np.float64):.4g}, black 0, white {high:.4g} and above",
+            "uncertainty": f"mean {np.nanmean(std, dtype=np.float64):.4g}, black 0, white {uncertainty_range(std):.4g} "
+            "and above",
         }
-        pictures = {"restored": to_rgb(image, display_range(image)), "uncertainty": uncertainty_rgb(std, high)}
-        return bundle(repr(self), pictures, rows)

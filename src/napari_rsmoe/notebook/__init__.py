@@ -1,4 +1,4 @@
-"""Widgets for Jupyter notebooks: denoising, fitting, super-resolution, a kernel explorer, and `show`.
+"""Widgets for Jupyter notebooks: denoising, fitting, super-resolution, deconvolution, a kernel explorer, and `show`.
 
 >>> from napari_rsmoe.notebook import DenoiseWidget, show
 >>> DenoiseWidget(image)  # doctest: +SKIP
@@ -20,10 +20,20 @@ except ImportError as error:
         name=error.name,
     ) from error
 
+from .enlarging import DeblurWidget, SuperResolutionWidget
 from .explorer import KernelExplorer
 from .linked import LinkedPanes
 from .pane import ImagePane
 from .views import show
-from .widgets import DenoiseWidget, FitWidget, SuperResolutionWidget
+from .widgets import DenoiseWidget, FitWidget
 
-__all__ = ["DenoiseWidget", "FitWidget", "ImagePane", "KernelExplorer", "LinkedPanes", "SuperResolutionWidget", "show"]
+__all__ = [
+    "DeblurWidget",
+    "DenoiseWidget",
+    "FitWidget",
+    "ImagePane",
+    "KernelExplorer",
+    "LinkedPanes",
+    "SuperResolutionWidget",
+    "show",
+]

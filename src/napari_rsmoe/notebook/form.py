@@ -121,7 +121,7 @@ class Form(ipywidgets.VBox):
                 self.fields[parameter.name].on_change(partial(self._exclude, parameter))
         self.values = given
         for name, value in given.items():
-            if self.fields[name].value != value:
+            if self.fields[name].value != self._parameters[name].check(value):
                 raise ValueError(f"{name}={value!r} cannot be given together with the others.")
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..denoising.result import Denoised
+from ..enlarging.restored import Restored
 from ..errors import ImageError
 from ..model.model import Model
 from .linked import LinkedPanes
@@ -16,10 +17,13 @@ SHOWN_KERNELS = 1000
 """The model of a denoised image with the nearest kernel count is shown. Fewer show too little, more clutter it."""
 
 
-def view_of(result: Model | Denoised, device: str = "auto") -> dict[str, Any]:
+def view_of(result: Model | Denoised | Restored, device: str = "auto") -> dict[str, Any]:
     """The contents of the pane for the result of a plane: `after` (rendered on `device`), `uncertainty`, `models`."""
     if isinstance(result, Model):
         return {"after": result.layout.channels_last(result.render(device=device)), "models": result}
+    if isinstance(result, Restored):
+        image, error = result.channels_last()
+        return {"after": image, "uncertainty": error, "models": result.models[0]}
     if not result.models:
         return {"after": result.image}
     model = min(result.models, key=lambda each: abs(each.n_kernels - SHOWN_KERNELS))
@@ -39,7 +43,7 @@ def show(
 
     Parameters
     ----------
-    *what : array-like, ImageFile, Model, Denoised, or a list of Model or Denoised
+    *what : array-like, ImageFile, Model, Denoised, Restored, or a list of Model, Denoised or Restored
         A list holds one for each plane of a stack. Several are shown side by side: they cover the same area, at any
         resolution, and move together.
     before : array-like, optional
@@ -110,7 +114,7 @@ def _pane(what: Any, before: Any, axes: str | None, height: int) -> ImagePane:
 
 
 def _views(what: Any) -> list[dict[str, Any]]:
-    return [view_of(each) for each in _list(what) if isinstance(each, Model | Denoised)]
+    return [view_of(each) for each in _list(what) if isinstance(each, Model | Denoised | Restored)]
 
 
 def _list(what: Any) -> list[Any]:

@@ -1,10 +1,9 @@
-"""The widgets for fitting, denoising and super-resolution."""
+"""The widgets for fitting and denoising."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,11 @@ import numpy as np
 from ..denoising.denoise import denoise
 from ..denoising.result import Denoised
 from ..denoising.stack import Series
-from ..enlarging.enlargement import Enlargement
-from ..enlarging.upscale import enlargement_of, result_of
 from ..fitting.fit import fit
 from ..image.planes import CHANNEL_AXES, Plane
 from ..model.model import Model
 from ..progress import Callback
 from ..ui.calls import Subject
-from ..ui.jobs import Latest, Outcome
 from ..ui.kinds.parameter import Parameter
 from ..ui.parameters.denoising import PLANE, STACK
 from ..ui.parameters.functions import PARAMETERS
@@ -116,85 +112,3 @@ class DenoiseWidget(ActionWidget):
     def summary(self, results: list[Denoised]) -> str:
         """The noise level."""
         return f"noise {np.mean([each.noise for each in results]):.4g}"
-
-
-@dataclass(frozen=True)
-class Enlarged:
-    """An enlarged plane, and its models."""
-
-    image: np.ndarray
-    enlargement: Enlargement
-
-    @property
-    def models(self) -> list[Model]:
-        """The models."""
-        return self.enlargement.models
-
-
-def _draw(enlargement: Enlargement, given: dict[str, Any], callback: Callback | None = None) -> Enlarged:
-    """Draw an enlargement with other settings than before."""
-    image = result_of(enlargement, given["scale"], given["sharpen"], callback=callback).image
-    return Enlarged(image, enlargement)
-
-
-class SuperResolutionWidget(ActionWidget):
-    """Upscale an image by any factor (super-resolution): `result` is an array. Arguments as for `ActionWidget`.
-
-    The sharpness can be changed after the run: the result is rendered again without a new fit.
-    """
-
-    action, run_label, title = "upscale", "Upscale", "upscaled"
-
-    def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
-        super().__init__(image, axes=axes, **given)
-        self._enlarged: list[Enlarged] = []
-        self._redrawing = Latest(self._show_redrawn)
-        self.form.fields["sharpen"].control.observe(self._on_sharpen, "value")
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job runs or the result is rendered again."""
-        return super().busy or self._redrawing.busy
-
-    def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Enlarged:
-        """Fit models finer than the pixels, and render them."""
-        fitting = {name: value for name, value in given.items() if name != "sharpen"}
-        enlargement, refining = enlargement_of(image, **fitting, **more)
-        return _draw(enlargement, given, refining)
-
-    def pictures(self, result: Enlarged) -> dict[str, Any]:
-        """The enlarged image, and the kernels of the first model."""
-        return {"after": self._source.plane_of(result.image), "models": result.models[0]}
-
-    def summary(self, results: list[Enlarged]) -> str:
-        """The size of the result."""
-        height, width = self.pictures(results[0])["after"].shape[:2]
-        return f"{height} x {width} px"
-
-    def joined(self, results: list[Enlarged]) -> np.ndarray:
-        """One array with the axes of the image; planes that were not processed are zero."""
-        self._enlarged = results
-        if self._source.single:
-            return results[0].image
-        planes, first = self._source.planes, results[0].image
-        array = np.zeros(planes.result_shape(first.shape[:2]), first.dtype)
-        for number, each in zip(self.numbers, results, strict=True):
-            planes.store(array, planes[number], each.image)
-        return array
-
-    # ------------------------------------------------------------------ sharpness
-
-    def _on_sharpen(self, change: Any) -> None:
-        if self._ran is not None and not super().busy:
-            self._redrawing.ask(partial(self._redraw, {**self._ran, "sharpen": change["new"]}))
-
-    def _redraw(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[Enlarged]]:
-        return given, [_draw(each.enlargement, given) for each in self._enlarged]
-
-    def _show_redrawn(self, outcome: Outcome) -> None:
-        if outcome.error is not None:
-            self._show_error(outcome.error)
-            return
-        self._ran, enlarged = outcome.result
-        self.result = self.joined(enlarged)
-        self.pane.show(after=[self.pictures(each)["after"] for each in enlarged])

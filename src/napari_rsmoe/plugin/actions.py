@@ -176,18 +176,18 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
     from ..model.raster import output_size
 
     settings = _settings(UPSCALE, given)
-    sharpen = settings.pop("sharpen")
+    sharpen, dtype = settings.pop("sharpen"), settings.pop("dtype")
 
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
         last = _Last(report)
         prepared, refining = enlargement_of(plane.image, **settings, channel_axis=_channels(plane), callback=last)
-        done = result_of(prepared, settings["scale"], sharpen, callback=refining)
+        done = result_of(prepared, settings["scale"], sharpen, dtype, refining)
         return PlaneResult([done.image], PlaneModels(plane.index, prepared.models, prepared))
 
     planes, metrics, _ = _run(source, work, callback)
     (image,) = planes.images
     metrics |= _noise_of(source)
-    settings["sharpen"] = sharpen
+    settings |= {"sharpen": sharpen, "dtype": dtype}
     record = make_record("upscale", source, settings, metrics)
     name = f"{source.name} x{settings['scale']:g}"
     if settings["sharpen"] != 1:

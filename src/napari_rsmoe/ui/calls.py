@@ -44,6 +44,10 @@ class Subject:
         What must be done before the command line can be run, such as saving an image to `path`.
     mask_path : str
         The file that holds the mask; empty if there is none.
+    psf : str
+        The variable that holds the point spread function; empty if the settings say what it is.
+    psf_path : str
+        The file that holds that variable.
     """
 
     axes: str
@@ -55,6 +59,8 @@ class Subject:
     path: str = "image.tif"
     notes: tuple[str, ...] = ()
     mask_path: str = ""
+    psf: str = ""
+    psf_path: str = ""
 
     @property
     def single(self) -> bool:
@@ -76,7 +82,7 @@ def python_call(action: str, given: Mapping[str, Any], subject: Subject, *, draw
 
     Parameters
     ----------
-    action : {"denoise", "fit", "upscale"}
+    action : {"denoise", "fit", "upscale", "deblur"}
         The job.
     given : mapping
         Values of its parameters; those at their defaults are left out.
@@ -88,7 +94,8 @@ def python_call(action: str, given: Mapping[str, Any], subject: Subject, *, draw
     modules, lines = (
         _single(action, given, subject, drawn) if subject.single else _planes(action, given, subject, drawn)
     )
-    imports = f"from napari_rsmoe import {', '.join(sorted({*modules, *subject.modules}))}"
+    reader = ["read_image"] if _read_psf(given, subject) else []
+    imports = f"from napari_rsmoe import {', '.join(sorted({*modules, *reader, *subject.modules}))}"
     return "\n".join([imports, *lines[:-1], "", *subject.lines, f"result = {lines[-1]}"]) + "\n"
 
 
@@ -96,7 +103,7 @@ def _single(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool
     """Names to import, and the call on an image of one plane."""
     found_by_itself = subject.channel_axis == 2 and subject.shape[2] in (3, 4)
     axis = None if found_by_itself else subject.channel_axis
-    call = call_text(action, changed(PARAMETERS[action], given), subject.name, **_more(subject, axis))
+    call = call_text(action, changed(PARAMETERS[action], given), subject.name, **_more(subject, given, axis))
     return [action], [call + (image_of(action, given) if drawn else "")]
 
 
@@ -106,12 +113,12 @@ def _planes(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool
     if action == "denoise":
         settings = changed(PARAMETERS["denoise_stack"], given)
         if drawn:
-            stack = call_text("denoise_stack", settings, name, axes, **_more(subject))
+            stack = call_text("denoise_stack", settings, name, axes, **_more(subject, given))
             return ["denoise_stack"], [f"{stack}.image"]
         own = {parameter.name for parameter in PARAMETERS["denoise"]} - {CHECKPOINT.name}
         each = {key: value for key, value in settings.items() if key in own}
         others = {key: value for key, value in settings.items() if key not in own}
-        series = call_text("Series", others, f"Planes({name}, {axes})", repr(each), **_more(subject))
+        series = call_text("Series", others, f"Planes({name}, {axes})", repr(each), **_more(subject, given))
         return ["Planes"], [
             "from napari_rsmoe.denoising.stack import Series",
             f"[denoised for _, denoised in {series}]",
@@ -119,16 +126,16 @@ def _planes(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool
     settings = changed(PARAMETERS[action], given)
     axis = subject.channel_axis
     if drawn or action == "upscale":
-        call = call_text(action, settings, "plane", **_more(subject, axis))
+        call = call_text(action, settings, "plane", **_more(subject, given, axis))
         return [action, "map_planes"], [f"map_planes(lambda plane: {call}{image_of(action, given)}, {name}, {axes})"]
-    call = call_text(action, settings, "plane.image", **_more(subject, axis))
+    call = call_text(action, settings, "plane.image", **_more(subject, given, axis))
     return [action, "Planes"], [f"[{call} for plane in Planes({name}, {axes})]"]
 
 
 def image_of(action: str, given: Mapping[str, Any]) -> str:
     """What follows a result to give its image, drawn where the user wanted it to be computed."""
     where = changed([DEVICE], given)
-    return {"denoise": ".image", "fit": f".{call_text('render', where)}", "upscale": ""}[action]
+    return {"denoise": ".image", "fit": f".{call_text('render', where)}", "upscale": "", "deblur": ".image"}[action]
 
 
 def call_text(function: str, settings: Mapping[str, Any], *arguments: str, **expressions: str) -> str:
@@ -141,9 +148,9 @@ def call_text(function: str, settings: Mapping[str, Any], *arguments: str, **exp
     settings : mapping
         Values of keywords.
     *arguments, **expressions : str
-        Further arguments and keywords, as Python.
+        Further arguments and keywords, as Python; a keyword takes the place of a setting.
     """
-    keywords = [f"{name}={_literal(value)}" for name, value in settings.items()]
+    keywords = [f"{name}={_literal(value)}" for name, value in settings.items() if name not in expressions]
     return f"{function}({', '.join([*arguments, *keywords, *(f'{k}={v}' for k, v in expressions.items())])})"
 
 
@@ -152,10 +159,17 @@ def _literal(value: Any) -> str:
     return "float('nan')" if isinstance(value, float) and math.isnan(value) else repr(value)
 
 
-def _more(subject: Subject, channel_axis: int | None = None) -> dict[str, str]:
-    """Keywords that say what is left out, and where the channels are."""
-    mask = {"mask": subject.mask} if subject.mask else {}
-    return mask if channel_axis is None else mask | {"channel_axis": str(channel_axis)}
+def _more(subject: Subject, given: Mapping[str, Any], channel_axis: int | None = None) -> dict[str, str]:
+    """Keywords that are arrays or say where the channels are."""
+    psf = subject.psf or _read_psf(given, subject)
+    words = {"psf": psf, "mask": subject.mask, "channel_axis": "" if channel_axis is None else str(channel_axis)}
+    return {name: word for name, word in words.items() if word}
+
+
+def _read_psf(given: Mapping[str, Any], subject: Subject) -> str:
+    """Python that reads the point spread function from a file; empty if it is not given as one."""
+    psf = given.get("psf", "")
+    return f"read_image({psf!r}).numpy()" if isinstance(psf, str) and psf and not subject.psf else ""
 
 
 def command_line(action: str, given: Mapping[str, Any], subject: Subject) -> str:
@@ -166,6 +180,8 @@ def command_line(action: str, given: Mapping[str, Any], subject: Subject) -> str
     stack = not set(subject.axes) <= {"Y", "X", "S"}
     table = PARAMETERS["denoise_stack" if stack and action == "denoise" else action]
     settings = changed(table, given)
+    if subject.psf:
+        settings["psf"] = subject.psf_path
     words = ["napari-rsmoe", action, subject.path, f"{action}.tif"]
     for parameter in table:
         if parameter.name in settings:

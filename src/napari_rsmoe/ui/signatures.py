@@ -8,7 +8,7 @@ from types import GenericAlias
 from typing import Any, Literal, Union
 
 from .kinds.choices import Choice, Flag
-from .kinds.numbers import FloatParameter, IntParameter, NoiseParameter, Numbers
+from .kinds.numbers import FloatParameter, IntParameter, NoiseParameter, Numbers, PointSpread
 from .kinds.parameter import Parameter
 from .kinds.texts import Size
 
@@ -47,6 +47,8 @@ def _own_type(parameter: Parameter) -> Any:
             return float
         case NoiseParameter():
             return float | tuple[float, float, float]
+        case PointSpread():
+            return float | tuple[float, float, float] | str
         case Numbers():
             return GenericAlias(tuple, (int if parameter.whole else float,) * len(parameter.parts))
         case Size():

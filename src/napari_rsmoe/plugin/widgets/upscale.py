@@ -12,7 +12,7 @@ from qtpy.QtCore import QTimer
 
 from ...image.planes import Plane, Planes
 from ...ui.jobs import Latest, Outcome
-from ...ui.parameters.common import SHARPEN
+from ...ui.parameters.common import DTYPE, SHARPEN
 from ...ui.parameters.enlarging import UPSCALE
 from ...ui.parameters.outputs import OUTPUTS
 from ..actions import PlaneModels, Result
@@ -100,7 +100,8 @@ class UpscaleWidget(JobWidget):
         if result is None:
             return
         scale, sharpen = self._scale(), float(self.sharpen.value)
-        self._live.ask(lambda: [(plane, None, _whole(plane, scale, sharpen)) for plane in result.planes])
+        dtype = result.record["parameters"].get("dtype", DTYPE.default)
+        self._live.ask(lambda: [(plane, None, _whole(plane, scale, sharpen, dtype)) for plane in result.planes])
         record = {**result.record, "parameters": {**result.record["parameters"], "sharpen": sharpen}}
         self.result = replace(result, record=record)
         layer = self._result_layer
@@ -160,12 +161,12 @@ def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int
     return coarse.repeat(step, 0).repeat(step, 1)[: y1 - y0, : x1 - x0]
 
 
-def _whole(plane: PlaneModels, scale: float, sharpen: float) -> np.ndarray:
+def _whole(plane: PlaneModels, scale: float, sharpen: float, dtype: str) -> np.ndarray:
     """Render the whole result."""
     from ...enlarging.upscale import result_of  # here, as it loads torch
 
     assert plane.enlargement is not None
-    image: np.ndarray = result_of(plane.enlargement, scale, sharpen).image
+    image: np.ndarray = result_of(plane.enlargement, scale, sharpen, dtype).image
     return image
 
 

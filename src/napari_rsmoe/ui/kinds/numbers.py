@@ -203,6 +203,34 @@ class NoiseParameter(Parameter):
         return "SIGMA|GAIN,OFFSET,READ"
 
 
+@dataclass(frozen=True, kw_only=True)
+class PointSpread(Parameter):
+    """A point spread function: a standard deviation, three numbers of a lens, or the name of an image file."""
+
+    def _accept_own(self, value: Any) -> float | tuple[float, ...] | str:
+        given = self._read(value) if isinstance(value, str) else value
+        if isinstance(given, str):
+            return given  # The name of a file, or nothing yet.
+        numbers = [_finite(number) for number in (given if isinstance(given, list | tuple) else [given])]
+        found = tuple(number for number in numbers if number is not None and number > 0)
+        if len(found) != len(numbers) or len(found) not in (1, 3):
+            raise self._refusal(value, "a positive number, three as NA,WAVELENGTH,PIXEL, or the name of an image file")
+        return found if len(found) == 3 else found[0]
+
+    def _read(self, text: str) -> Any:
+        numbers = [_number_in(part) for part in text.split(",")]
+        return text.strip() if None in numbers else tuple(numbers) if len(numbers) > 1 else numbers[0]
+
+    def write(self, value: Any) -> str:
+        """Return the number, three with commas between them, or the name of the file."""
+        if isinstance(value, str):
+            return value
+        return ",".join(map(_shortest, value)) if isinstance(value, list | tuple) else _shortest(value)
+
+    def _placeholder(self) -> str:
+        return "SIGMA|NA,WAVELENGTH,PIXEL|FILE"
+
+
 def _finite(value: Any) -> float | None:
     """`value` as a finite number; None if it is none. True, false and texts are no numbers."""
     return Range().number(value)

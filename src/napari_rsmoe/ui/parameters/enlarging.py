@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from ... import ranges
 from ..kinds.choices import Choice
-from ..kinds.numbers import FloatParameter, IntParameter
+from ..kinds.numbers import FloatParameter, IntParameter, PointSpread
 from ..kinds.parameter import Automatic, Parameter
-from ..kinds.texts import Text
-from .common import DEVICE, LEFT_OUT, MEMORY, NOISE, SEED, SHARPEN
+from .common import DEVICE, DTYPE, LEFT_OUT, MEMORY, NOISE, SEED, SHARPEN
 
 SCALE = FloatParameter(
     name="scale",
@@ -78,20 +77,20 @@ UPSCALE: tuple[Parameter, ...] = (
         advanced=True,
     ),
     *LEFT_OUT,
+    DTYPE,
     SEED,
     DEVICE,
     MEMORY,
 )
 """Of `napari_rsmoe.upscale`."""
 DEBLUR: tuple[Parameter, ...] = (
-    Text(
+    PointSpread(
         name="psf",
         label="Point spread",
         help="The blur: the standard deviation of a Gaussian in pixels; numerical aperture, wavelength and pixel size "
         "as NA,WAVELENGTH,PIXEL, the last two in the same unit; or an image file of a point.",
         default="",
         required=True,
-        what="SIGMA|NA,WAVELENGTH,PIXEL|FILE",
     ),
     replace(SCALE, default=1.0, required=False),
     NOISE,
@@ -103,6 +102,7 @@ DEBLUR: tuple[Parameter, ...] = (
         choices=("fast", "balanced", "best"),
     ),
     *LEFT_OUT,
+    DTYPE,
     SEED,
     DEVICE,
     MEMORY,
