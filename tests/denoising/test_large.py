@@ -17,9 +17,11 @@ from napari_rsmoe import ImageError, PixelSize, StoppedError, denoise, read_imag
 from napari_rsmoe.denoising.large import tasks
 from napari_rsmoe.denoising.large.cluster import Workers
 from napari_rsmoe.denoising.large.job import Job, JobSettings, folder_of, name_of
+from napari_rsmoe.denoising.large.order import VisibleFirst
 from napari_rsmoe.denoising.large.running import denoise_large, status_of
 from napari_rsmoe.errors import CheckpointError
 from napari_rsmoe.image.seams import earlier, in_order
+from napari_rsmoe.io.image_file import ImageFile
 from napari_rsmoe.io.lazily import open_image
 
 TINY = {"preset": "fast", "models": 1, "noise": 10.0, "n_kernels": 60, "block": 32}
@@ -240,3 +242,31 @@ def test_a_local_path_may_be_a_url(source, expected, tmp_path):
     target = Path(tmp_path / "out.ome.zarr")
     denoise_large(JobSettings(source.as_uri(), target.as_uri(), TINY))
     np.testing.assert_array_equal(read_image(target).numpy(), expected)
+
+
+def test_blocks_in_view_come_first_with_the_same_bits(source, expected, tmp_path):
+    order, begun = [], []
+    view = (0, (slice(64, 70), slice(32, 60)))  # The last block of the six, which needs its neighbours.
+    runner = VisibleFirst(lambda: view, begun.append, lambda job, task: order.append(task))
+    denoise_large(settings(source, tmp_path / "out.ome.zarr"), runner=runner)
+    assert len(begun) == 1
+    assert sorted(order) == list(range(6))
+    assert order.index(5) < order.index(1)
+    np.testing.assert_array_equal(read_image(tmp_path / "out.ome.zarr").numpy(), expected)
+
+
+def test_an_image_that_lies_in_no_file_and_its_mask(source, expected, tmp_path):
+    target = tmp_path / "out.ome.zarr"
+    image, hole = picture(), np.zeros((70, 60), np.uint8)
+    image[40:44, 20:24], hole[40:44, 20:24] = 60_000, 255
+    opened = {"cells": lambda: ImageFile(image, "YX"), "holes": lambda: ImageFile(hole, "YX")}
+    asked = JobSettings("cells", str(target), TINY, mask="holes", opened=opened)
+    with pytest.raises(StoppedError):
+        denoise_large(asked, callback=lambda progress: progress.step > 0)
+    denoise_large(asked)
+    made = read_image(target).numpy().astype(float)
+    assert np.abs(made[40:44, 20:24] - expected[40:44, 20:24]).mean() < 40
+    np.testing.assert_allclose(made[:20], expected[:20], atol=12)
+    write_image(tmp_path / "small.tif", hole[:30])
+    with pytest.raises(ImageError, match="the mask has axes YX and shape"):
+        denoise_large(JobSettings(str(source), str(tmp_path / "b.npy"), TINY, mask=str(tmp_path / "small.tif")))

@@ -71,9 +71,7 @@ class DenoiseFile:
 
             if not series:
                 own[CHECKPOINT.name] = self._checkpoint(pair, job)
-                left_out = None if self.mask is None else read_mask(
-                    self.mask, job.source.axes, self.files.allow_outside
-                )  # fmt: skip
+                left_out = None if self.mask is None else read_mask(self.mask, job.source.axes, self.files)
                 each = {parameter.name: given[parameter.name] for parameter in PLANE} | job.left_out(given)
                 series.append(Series(job.stack, each, mask=left_out, opacity=job.opacity, **own))
             done = series[0].denoise(job.plane, job.callback)
@@ -106,11 +104,12 @@ class DenoiseFile:
         return Path(folder) / pair.source.name
 
 
-def read_mask(path: Path, axes: str, allow_outside: bool = False) -> NDArray[np.bool_]:
+def read_mask(path: Path, axes: str, files: Files) -> NDArray[np.bool_]:
     """Read which pixels are left out: those that are not 0 in a file. (Y, X), or all `axes` but those of channels."""
     wanted = "".join(letter for letter in axes if letter not in CHANNEL_AXES)
+    allow_outside, opened = files.allow_outside, files.opened.get(str(path))
     try:
-        image = read_image(path, allow_outside=allow_outside, as_stored=True)
+        image = read_image(path, allow_outside=allow_outside, as_stored=True) if opened is None else opened()
     except ImageError:
         if not path.exists():
             raise

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..io.formats import JPEG_QUALITY
+
+if TYPE_CHECKING:
+    from ..io.image_file import ImageFile
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Files:
         Whether the input may draw in files outside its folder.
     overwrite : bool
         Whether existing files are replaced, whatever they are.
+    opened : mapping of str to callable
+        Images that lie in no file, by the paths under which they are known; called for the image.
     """
 
     axes: str | None = None
@@ -40,6 +47,15 @@ class Files:
     allow_incomplete: bool = False
     allow_outside: bool = False
     overwrite: bool = False
+    opened: Mapping[str, Callable[[], ImageFile]] = field(default_factory=dict, compare=False, repr=False)
+
+    def read(self, path: Path) -> ImageFile:
+        """An image, whose pixels are read where they are indexed."""
+        from ..io.files import read_image  # here: NumPy takes a tenth of a second
+
+        if str(path) in self.opened:
+            return self.opened[str(path)]()
+        return read_image(path, lazy=True, **self.reading())
 
     def reading(self) -> dict[str, Any]:
         """The options of `napari_rsmoe.read_image`."""

@@ -50,7 +50,6 @@ def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: La
     from ..denoising.large.job import folder_of
     from ..denoising.options import split_settings
     from ..image.planes import Planes
-    from ..io.files import read_image
 
     if is_url(str(pair.source)) or is_url(str(pair.target)) or large.cluster is not None:
         return True
@@ -58,7 +57,7 @@ def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: La
         return False
     if isinstance(given["block"], int) or (folder_of(str(pair.target)) / "job.json").exists():
         return True
-    with read_image(pair.source, lazy=True, **files.reading()) as image:
+    with files.read(pair.source) as image:
         shape = Planes(image.data, image.axes, independent_channels=files.independent_channels).plane_shape
         return not (image.alpha or fits_whole((*shape, 1)[:3], split_settings(given)[0]))
 
@@ -73,7 +72,7 @@ def denoise_in_blocks(
     from ..denoising.large.running import denoise_large
 
     others = [f"--{name}" for name in pair.extras if name != "std"] + [
-        f"--{name}" for name in (CHECKPOINT.name, "mask") if given.get(name) is not None
+        f"--{name}" for name in (CHECKPOINT.name,) if given.get(name) is not None
     ]
     if others:
         raise ImageError(f"{', '.join(others)} cannot be given for images that are denoised block by block.")
@@ -87,6 +86,8 @@ def denoise_in_blocks(
         None if std is None else str(std),
         files.independent_channels,
         large.ome_zarr,
+        None if given.get("mask") is None else str(given["mask"]),
+        files.opened,
     )
     with contextlib.ExitStack() as stack:
         runner = None

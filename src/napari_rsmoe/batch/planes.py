@@ -18,7 +18,7 @@ from ..image.masks import Selection
 from ..image.opacity import Opacity
 from ..image.planes import Plane, Planes
 from ..io.atomic import together
-from ..io.files import check_output, create_image, lost_metadata, read_image
+from ..io.files import check_output, create_image, lost_metadata
 from ..io.image_file import ImageFile
 from ..model.raster import Raster
 from ..notes import Notes
@@ -176,7 +176,7 @@ def process_file(
         If the report has asked to stop before all planes were done.
     """
     with together(), contextlib.ExitStack() as stack:
-        image = stack.enter_context(read_image(source, lazy=True, **files.reading()))
+        image = stack.enter_context(files.read(source))
         for note in image.notes:
             report.note(f"{source}: {note}.")
         planes = Planes(image.data, image.axes, independent_channels=files.independent_channels)

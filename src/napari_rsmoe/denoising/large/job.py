@@ -18,15 +18,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from ... import engine
 from ...errors import CheckpointError, ImageError
+from ...image.beginning import reading_report
 from ...image.blocks import SIDES, BlockPlan
 from ...image.planes import Planes
 from ...image.seams import earlier, in_order
@@ -35,12 +37,18 @@ from ...io.image_file import ImageFile
 from ...io.lazily import Stored, open_image
 from ...io.location import Location
 from ...memory import limited, require
+from ...progress import Callback
 from ..blockwise import HALO, DenoiseBlocks, blocks_of, memory_of_blocks, surveyed
+from ..costs import expected_seconds
 from ..options import EDITION, split_settings
+from ..plans import REFERENCE_NOISE, plan_ensemble
 from ..survey import Survey
+from .masks import LazyMask
 
 FOLDER = ".rsmoe-job"
 """Ending of the name of the folder of a job."""
+SURVEYING = "survey of the image"
+"""Name of the stage in which a sample of the image is measured."""
 MULTIPLE = 128
 """Number of which the sides of blocks are multiples, so that chunks fill shards."""
 
@@ -65,6 +73,12 @@ class JobSettings:
         Whether each channel is an image of its own.
     ome_zarr : {"0.5", "0.4"}
         Version of OME-Zarr.
+    mask : str or None
+        Path or URL of an image of the pixels that are left out: those that are not 0 there. (Y, X), or with the axes of
+        the image without its channels.
+    opened : mapping of str to callable
+        Images that lie in no file, by the names that `source` and `mask` have; called for the image. The names must
+        tell images apart: a job that is taken up takes it that the same name is the same image.
     """
 
     source: str
@@ -74,13 +88,33 @@ class JobSettings:
     std: str | None = None
     independent_channels: bool = False
     ome_zarr: str = "0.5"
+    mask: str | None = None
+    opened: Mapping[str, Callable[[], ImageFile]] = field(default_factory=dict, compare=False, repr=False)
+
+    def image(self) -> ImageFile:
+        """The source, whose pixels are read where they are indexed."""
+        return self._opened(self.source, **self.reading)
+
+    def mask_of(self, planes: Planes) -> LazyMask | None:
+        """The mask of the planes of the source; None if there is none."""
+        if self.mask is None:
+            return None
+        allow = {"allow_outside": self.reading.get("allow_outside", False), "as_stored": True}
+        return LazyMask.of(partial(self._opened, self.mask, **allow), planes)
+
+    def _opened(self, name: str, **reading: Any) -> ImageFile:
+        return self.opened[name]() if name in self.opened else open_image(name, **reading)
+
+    def _place_of(self, name: str | None) -> str | None:
+        return name if name is None or name in self.opened else str(Location.of(name))
 
     @property
     def identity(self) -> dict[str, Any]:
         """What determines the bits of the result."""
         given = {name: value for name, value in self.settings.items() if name not in ("memory", "callback", "device")}
-        return {
-            "source": str(Location.of(self.source)),
+        masked = {} if self.mask is None else {"mask": self._place_of(self.mask)}
+        return masked | {
+            "source": self._place_of(self.source),
             "std": None if self.std is None else str(Location.of(self.std)),
             "settings": json.loads(json.dumps(given)),
             "reading": json.loads(json.dumps(dict(self.reading))),
@@ -113,7 +147,7 @@ class Job:
     found: Survey
 
     @classmethod
-    def begun(cls, asked: JobSettings, workers: int = 1) -> Job:
+    def begun(cls, asked: JobSettings, workers: int = 1, callback: Callback | None = None) -> Job:
         """Survey the image and create the folder, or take up the job that is in it.
 
         Parameters
@@ -122,9 +156,13 @@ class Job:
             What the user asks for.
         workers : int
             Number of processes that share the memory.
+        callback : callable, optional
+            As for `napari_rsmoe.denoise`, for the survey.
 
         Raises
         ------
+        StoppedError
+            If the callback has asked to stop.
         CheckpointError
             If the folder holds another job.
         ImageError
@@ -135,7 +173,7 @@ class Job:
         folder = folder_of(asked.target)
         if (folder / "job.json").exists():
             return cls.opened(folder, asked)
-        with open_image(asked.source, **asked.reading) as image:
+        with asked.image() as image:
             planes = Planes(image.data, image.axes, independent_channels=asked.independent_channels)
             if image.alpha:
                 raise ImageError(f"{asked.source} has an opacity, which large images may not have; save it without.")
@@ -151,16 +189,21 @@ class Job:
                     need = memory_of_blocks(shape, options, itemsize).bytes(plan.largest)
                     require(need, f"Denoising {height} x {width} px in blocks", "Take fewer models or preset='fast'")
             stored = Stored(planes)
-            work = surveyed(
-                lambda number, part: planes.part(number, *part),
-                (height, width),
-                range(len(planes)),
-                options,
-                selection,
-                fill=asked.settings.get("fill", True),
-                dtype=asked.settings.get("dtype", "same"),
-                present=stored.has,
-                parts=stored.parts if stored.sparse else None,
+            mask = asked.mask_of(planes)
+            work = engine.attended(
+                lambda: surveyed(
+                    lambda number, part: planes.part(number, *part),
+                    (height, width),
+                    range(len(planes)),
+                    options,
+                    selection,
+                    fill=asked.settings.get("fill", True),
+                    dtype=asked.settings.get("dtype", "same"),
+                    weight=lambda number, part: {} if mask is None else {"mask": mask.part(number, part)},
+                    present=stored.has,
+                    parts=stored.parts if stored.sparse else None,
+                ),
+                reading_report(np.zeros((1, 1), np.uint8), callback, SURVEYING),
             )
             job = cls(folder, asked, min(plan.side, -(-max(height, width) // MULTIPLE) * MULTIPLE), work.found)
             for store in job.stores(image):
@@ -198,7 +241,7 @@ class Job:
             "asked": {
                 "source": asked.source, "target": asked.target, "settings": asked.identity["settings"],
                 "reading": dict(asked.reading), "std": asked.std, "independent_channels": asked.independent_channels,
-                "ome_zarr": asked.ome_zarr,
+                "ome_zarr": asked.ome_zarr, "mask": asked.mask,
             },
             "side": self.side,
             "survey": self.found.description(),
@@ -211,12 +254,17 @@ class Job:
     @cached_property
     def image(self) -> ImageFile:
         """The source, whose pixels are read where they are indexed."""
-        return open_image(self.asked.source, **self.asked.reading)
+        return self.asked.image()
 
     @cached_property
     def planes(self) -> Planes:
         """The planes of the source."""
         return Planes(self.image.data, self.image.axes, independent_channels=self.asked.independent_channels)
+
+    @cached_property
+    def mask(self) -> LazyMask | None:
+        """The pixels that are left out; None: none by a mask."""
+        return self.asked.mask_of(self.planes)
 
     @cached_property
     def stored(self) -> Stored:
@@ -283,10 +331,21 @@ class Job:
         """Names of the tasks that are done, of all levels."""
         return {name.removesuffix(".json") for name in (self.folder / "done").names() if name.endswith(".json")}
 
+    @property
+    def seconds(self) -> float:
+        """Seconds that a block is expected to take on an idle machine."""
+        options, _ = split_settings(self.asked.settings)
+        rows, columns = self.plan[len(self.plan) // 2].shape
+        shape = (rows, columns, (*self.planes.plane_shape, 1)[2])
+        plans = plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
+        return sum(expected_seconds(shape, plans, options.settings.iterations, measured=False).values())
+
     def close(self) -> None:
-        """Close the source."""
+        """Close the source and the mask."""
         if "image" in self.__dict__:
             self.image.close()
+        if self.__dict__.get("mask") is not None:
+            self.__dict__["mask"].image.close()
 
 
 def folder_of(target: str) -> Location:

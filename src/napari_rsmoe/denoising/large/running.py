@@ -123,7 +123,7 @@ def denoise_large(
     runner = runner or InThisProcess()
     check_final(asked, overwrite=overwrite, maker=maker)
     with clear_errors(asked), _alone(folder_of(asked.target)):
-        job = Job.begun(asked, workers)
+        job = Job.begun(asked, workers, callback)
         try:
             _run(job, runner, callback)
             publish(job, overwrite=overwrite, maker=maker)
@@ -136,7 +136,7 @@ def _run(job: Job, runner: Runner, callback: Callback | None) -> None:
     """Do all tasks that are not done."""
     marked = job.done()
     done = {task for task in range(len(job)) if name_of(task) in marked}
-    report = _Report(callback, len(job), len(done))
+    report = _Report(callback, len(job), len(done), job.seconds)
     left = [task for task in job.tasks() if task not in done] if len(done) else job.tasks()
     notes: list[str] = []
     LOG.info("%d of %d blocks of %d px are done", len(done), len(job), job.side)
@@ -157,8 +157,9 @@ def _run(job: Job, runner: Runner, callback: Callback | None) -> None:
 class _Report:
     """The progress over all blocks."""
 
-    def __init__(self, callback: Callback | None, total: int, done: int) -> None:
+    def __init__(self, callback: Callback | None, total: int, done: int, expected: float) -> None:
         self._callback, self._total, self._done, self._first = callback, total, done, done
+        self._expected = expected  # Seconds for a block.
         self._began = time.monotonic()
         self.stopped = False
 
@@ -175,6 +176,7 @@ class _Report:
                 step=self._done * progress.total + progress.step,
                 total=self._total * progress.total,
                 seconds=self._seconds,
+                resumed=self._first > 0,
             )
             self.stopped = bool(callback(whole)) or self.stopped
             return self.stopped
@@ -182,10 +184,10 @@ class _Report:
         return report
 
     @property
-    def _seconds(self) -> float | None:
+    def _seconds(self) -> float:
         """Seconds that the whole job is expected to take, at the speed so far."""
         own = self._done - self._first
-        return None if not own else (time.monotonic() - self._began) / own * self._total
+        return ((time.monotonic() - self._began) / own if own else self._expected) * self._total
 
     def one_done(self) -> None:
         """Report that one more block is done."""
@@ -196,7 +198,7 @@ class _Report:
         """Report what is done."""
         if self._callback is not None:
             nothing = np.zeros((1, 1), np.uint8)
-            now = Progress(stage, self._done, self._total, None, lambda: nothing, self._seconds)
+            now = Progress(stage, self._done, self._total, None, lambda: nothing, self._seconds, self._first > 0)
             self.stopped = bool(self._callback(now)) or self.stopped
 
 

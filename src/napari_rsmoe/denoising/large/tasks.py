@@ -59,7 +59,8 @@ def do_block(job: Job, task: int, callback: Callback | None = None) -> dict[str,
         return _mark(job, name_of(task), {"empty": True}, began)
     others = [job.planes.part(each, *block.read) for each in job.neighbours(number)]
     with gathered() as notes:
-        values = job.work(job.planes.part(number, *block.read), number, block, None, others, callback)
+        left_out = {} if job.mask is None else {"mask": job.mask.part(number, block.read)}
+        values = job.work(job.planes.part(number, *block.read), number, block, left_out, others, callback)
     before = [(job.plan[n % len(job.plan)], _margin(job, n)) for n in job.needs(task)]
     made = job.work.finished(values, number, block, before)
     _keep_margin(job, task, margin(block, job.plan.shape, values))
