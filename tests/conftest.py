@@ -16,7 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from skimage import io
+
+# A machine that is busy with other work takes longer than hypothesis expects.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # Which files the program has written is recorded here, instead of in the state of the user.
 os.environ["RSMOE_STATE"] = tempfile.mkdtemp(prefix="rsmoe-state-")

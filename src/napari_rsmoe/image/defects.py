@@ -47,6 +47,8 @@ ROUNDS = 3
 """How often defects are sought, at most. Those of one round hide others near them, which the next round finds."""
 AROUND = 5
 """Side of the square around a pixel, px."""
+BAND = 64
+"""Rows that are worked on at once. With more, more memory is taken; with fewer, more time for each row."""
 
 
 def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
@@ -109,7 +111,7 @@ def _stuck(plane: NDArray[Any], left_out: Mask) -> Mask:
     if not MOST < together.mean() <= 2 * MOST_STUCK:
         return none
     rest = fill_nearest(plane[..., None], together | left_out)[..., 0].astype(np.float64)
-    noise, detail = map(float, np.quantile(_second_smallest(_differences(rest)), [0.5, DETAIL]))
+    noise, detail = map(float, np.quantile(_differences(np.pad(rest, 1, mode="reflect")), [0.5, DETAIL]))
     if detail == 0:
         return none
     step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
@@ -159,14 +161,26 @@ def _shine(plane: NDArray[Any], rest: NDArray[np.float64], at: Mask) -> bool:
     return bool(np.median(leak) > LEAK)
 
 
-def _differences(plane: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Distance of each pixel of (H, W) from each of its four neighbours."""
-    return [np.abs(plane - side) for side in _sides(plane)]
+def _differences(padded: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The second smallest distance of each pixel of (H, W) from its four neighbours, of the plane with 1 px around it.
+
+    It is computed band by band, as the intermediate results would take eight times as much memory as the plane.
+    """
+    found = np.empty((padded.shape[0] - 2, padded.shape[1] - 2))
+    for first in range(0, len(found), BAND):
+        part = padded[first : first + BAND + 2]
+        distances = [np.abs(part[1:-1, 1:-1] - side) for side in _within(part)]
+        found[first : first + BAND] = _second_smallest(distances)
+    return found
 
 
 def _sides(plane: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """The four neighbours of each pixel of (H, W)."""
-    padded = np.pad(plane, 1, mode="reflect")
+    return _within(np.pad(plane, 1, mode="reflect"))
+
+
+def _within(padded: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The four neighbours of each pixel of a plane (H, W) that has 1 px around it."""
     return [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
 
 
@@ -175,10 +189,7 @@ def _defects_of(plane: NDArray[Any]) -> Mask:
     step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
     found = np.zeros(plane.shape, bool)
     padded = np.pad(plane.astype(np.float64), AROUND // 2, mode="reflect")
-    middle = padded[1:-1, 1:-1]
-    sides = (middle[:-2, 1:-1], middle[2:, 1:-1], middle[1:-1, :-2], middle[1:-1, 2:])
-    nearest = (sides[0] + sides[1] + sides[2] + sides[3]) / 4
-    difference = _second_smallest([np.abs(middle[1:-1, 1:-1] - side) for side in sides])
+    difference = _differences(padded[1:-1, 1:-1])
     detail = float(np.quantile(difference, DETAIL))
     # Where nearly all pixels equal their neighbours, as in drawings, a dot is content.
     if detail == 0:
@@ -186,6 +197,8 @@ def _defects_of(plane: NDArray[Any]) -> Mask:
     y, x = np.nonzero(difference > max(ABOVE_DETAIL * detail, step))
     if len(y) == 0 or len(y) > 2 * MOST * plane.size + 1:
         return found
+    above, below, left, right = (side[y, x] for side in _within(padded[1:-1, 1:-1]))
+    nearest = (above + below + left + right) / 4
     around = np.lib.stride_tricks.sliding_window_view(padded, (AROUND, AROUND))[y, x].reshape(len(y), -1)
     # Means of opposite pixels do not change on a slope.
     half = AROUND**2 // 2
@@ -193,7 +206,7 @@ def _defects_of(plane: NDArray[Any]) -> Mask:
     excess = plane[y, x].astype(np.float64) - np.median(means, axis=1)
     # The most extreme mean may hold another defect.
     spread = np.where(excess > 0, means[:, -2] - means[:, 0], means[:, -1] - means[:, 1])
-    leak = (nearest[y, x] - np.median(means, axis=1)) / np.where(excess == 0, 1, excess)
+    leak = (nearest - np.median(means, axis=1)) / np.where(excess == 0, 1, excess)
     usual = np.ones(plane.shape, bool)
     usual[y, x] = False
     lowest, highest = float(plane[usual].min()), float(plane[usual].max())

@@ -19,6 +19,8 @@ FAITHFUL = 0.75
 the model is too strong, at least in that proportion."""
 SMALL_BLOCK = 8
 """Side of the blocks whose powers are compared, px."""
+BAND = 8 * SMALL_BLOCK
+"""Rows that are worked on at once. With more, more memory is taken; with fewer, more time on the rows between them."""
 FEWEST_BLOCKS = 50
 """Number of blocks below which nothing is concluded from their powers."""
 QUIETEST_PHOTON = 0.1
@@ -85,8 +87,18 @@ def finest_detail(plane: Array) -> Array:
 
 
 def finest_power(plane: Array, variance: Array) -> Array:
-    """Powers of blocks at the finest scale, relative to those of white noise of this variance."""
-    return block_means(np.square(finest_detail(plane)) / variance)
+    """Powers of blocks at the finest scale, relative to those of white noise of this variance.
+
+    They are computed band by band, as the intermediate results would take five times as much memory as the plane.
+    """
+    return np.concatenate([_band_power(plane, variance, first) for first in range(0, len(plane), BAND)])
+
+
+def _band_power(plane: Array, variance: Array, first: int) -> Array:
+    """The same for the blocks in rows `first` to `first` + BAND."""
+    above, last = min(first, 1), min(first + BAND, len(plane))
+    detail = finest_detail(plane[first - above : last + 1])[above : above + last - first]
+    return block_means(np.square(detail) / variance[first:last])
 
 
 def quiet_power(power: Array, share: float) -> float:
