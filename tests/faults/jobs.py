@@ -26,13 +26,18 @@ import pytest
 import torch
 
 import napari_rsmoe
-from napari_rsmoe.cli import denoise, fit, program, render, upscale
+from napari_rsmoe.cli import deblur, denoise, fit, program, render, upscale
 from napari_rsmoe.denoising import stack
+from napari_rsmoe.denoising.large import running
+from napari_rsmoe.enlarging import deblur as deconvolving
 from napari_rsmoe.io import npy, ome_zarr, rsmoe
 from napari_rsmoe.io.bitmaps import bitmap
 from napari_rsmoe.io.tiff import file as tiff
 
-LOADED = (denoise, fit, render, upscale, stack, bitmap, npy, ome_zarr, rsmoe, tiff, napari_rsmoe.fit, torch)
+LOADED = (
+    deblur, denoise, fit, render, upscale, deconvolving, running, stack, bitmap, npy, ome_zarr, rsmoe, tiff,
+    napari_rsmoe.fit, torch,
+)  # fmt: skip
 SECONDS = 120  # Longest time of a job; what takes longer hangs.
 CAPABILITIES_3, DAC_OVERRIDE, DAC_READ_SEARCH = 0x20080522, 1, 2  # Numbers of Linux.
 

@@ -31,6 +31,10 @@ JOBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Zarr": (("denoise", "a.npy", "out.ome.zarr", "--axes", "TYX", *QUICK), ("out.ome.zarr",)),
     "stack": (("denoise", "a.npy", "out.tif", "--axes", "TYX", *QUICK), ("out.tif",)),
     "upscale": (("upscale", "a.png", "out.png", "--scale", "3", "--models", "1", "--quiet"), ("out.png",)),
+    "deblur": (("deblur", "a.png", "out.tif", "--psf", "1", "--std", "std.tif", "--noise", "0", "--preset", "fast",
+                "--quiet"), ("out.tif", "std.tif")),
+    "blocks": (("denoise", "a.npy", "out.ome.zarr", "--axes", "TYX", "--block", "32", "--std", "std.ome.zarr", *QUICK),
+               ("out.ome.zarr", "std.ome.zarr")),
     "render": (("render", "m.rsmoe", "out.tif", "--scale", "30", "--quiet"), ("out.tif",)),
 }  # fmt: skip
 """Command lines, and what they write."""
