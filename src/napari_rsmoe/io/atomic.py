@@ -100,18 +100,16 @@ def together() -> Iterator[None]:
             part.discard()
 
 
-def publish_folder(folder: Path, path: Path, before: Before = _nothing) -> None:
+def publish_folder(folder: Path, path: Path) -> None:
     """Give a finished folder its final name, in place of a folder that has it; both lie in one file system.
 
-    Either the old or the new folder has the name at any time, and the new one is lost in no case.
+    Either the old or the new folder has the name at any time, and the new one is lost in no case. Where the system can
+    exchange names, the old folder has the name `folder` afterwards, and the caller removes it.
     """
     path = _resolved(path)
-    before(folder)
     if not path.exists():
         folder.replace(path)
-    elif _exchange(folder, path):
-        _remove(folder)
-    else:
+    elif not _exchange(folder, path):
         old = _beside(path, "old")
         path.replace(old)
         folder.replace(path)

@@ -97,6 +97,12 @@ class Location:
         finally:
             part.unlink(missing_ok=True)
 
+    def remove_parts(self) -> None:
+        """Remove what `write` has left in this folder where the program was killed."""
+        for name in self.names():
+            if name.startswith(".") and name.endswith(".part"):
+                (self / name).remove()
+
     def names(self) -> set[str]:
         """Names of the files in a folder; none if there is no folder."""
         try:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import mmap
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...errors import ImageError
-from ...io.atomic import publish_folder, replacing_file
+from ...io.atomic import publish_folder, replacing_file, together
 from ...io.block_store import BlockStore
 from ...io.existing import check_replaceable, remember, this_program
 from ...io.formats import SUFFIXES
@@ -43,37 +45,61 @@ def check_final(asked: JobSettings, *, overwrite: bool, maker: str | None) -> No
 
 
 def publish(job: Job, *, overwrite: bool, maker: str | None) -> None:
-    """Give finished results their names, and remove the folder of the job."""
+    """Give finished results their names, one right after the other, and remove the folder of the job.
+
+    Where this was interrupted, the same call goes on: results that have their names already are known by the numbers
+    that the file system gave them, which renaming keeps.
+    """
     low, high = job.found.layout.low, job.found.layout.high
     names = [name for name in (job.asked.target, job.asked.std) if name is not None]
     channels = job.planes.plane_shape[2] if len(job.planes.plane_shape) > 2 else job.image.sizes.get("C", 1)
-    for number, (store, name) in enumerate(zip(job.stores(), names, strict=True)):
-        image = job.image.like(dtype=store.dtype, same_quantity=number == 0)
-        final = Location.of(name)
-        if not store.location.exists() and final.exists():
-            continue  # The job was interrupted between the names of two results.
-        store.finish(image, dict.fromkeys(range(channels), (low, high)))
-        if final.path is not None:
-            _rename(job, store, image, final.path, maker or this_program())
-    job.folder.remove()
+    ready = []
+    with together():
+        for number, (store, name) in enumerate(zip(job.stores(), names, strict=True)):
+            final, marker = Location.of(name).path, job.folder / f"named-{number}.json"
+            if final is not None and marker.read() == _identity(final):
+                continue
+            image = job.image.like(dtype=store.dtype, same_quantity=number == 0)
+            store.location.remove_parts()
+            store.finish(image, dict.fromkeys(range(channels), (low, high)))
+            if final is None:
+                continue
+            if SUFFIXES[final.suffix.lower()] == "zarr":
+                working = store.location.path
+                assert working is not None
+                ready.append((working, final, marker))
+            else:
+                with replacing_file(final, partial(_remember, final, maker or this_program())) as temporary:
+                    _write_file(temporary, final, image, job, store)
+    for working, final, marker in ready:
+        marker.write(_identity(working))
+        remember(final, working, maker or this_program())
+    for working, final, _ in ready:
+        publish_folder(working, final)
+    job.remove()
 
 
-def _rename(job: Job, store: BlockStore, image: ImageFile, final: Path, maker: str) -> None:
-    """Bring a finished result of this machine to its name, in its format."""
-    kind = SUFFIXES[final.suffix.lower()]
-    before: Any = lambda written: remember(final, written, maker)  # noqa: E731
-    if kind == "zarr":
-        working = store.location.path
-        assert working is not None
-        publish_folder(working, final, before)
-        return
-    with replacing_file(final, before) as temporary:
-        if kind == "tiff":
-            from ...io.tiff.writing import write_tiles  # here: it loads tifffile
+def _remember(final: Path, maker: str, written: Path) -> None:
+    remember(final, written, maker)
 
-            write_tiles(temporary, final, image, lambda index: store.read(index))
-        else:
-            _write_npy(temporary, image, job, store)
+
+def _identity(path: Path) -> bytes:
+    """What the file system knows a folder by, whatever its name; a word that is none if it does not exist."""
+    try:
+        found = path.stat()
+    except OSError:
+        return b"missing"
+    return json.dumps([found.st_dev, found.st_ino]).encode()
+
+
+def _write_file(temporary: Path, final: Path, image: ImageFile, job: Job, store: BlockStore) -> None:
+    """Write a finished result in another format than Zarr."""
+    if SUFFIXES[final.suffix.lower()] == "tiff":
+        from ...io.tiff.writing import write_tiles  # here: it loads tifffile
+
+        write_tiles(temporary, final, image, lambda index: store.read(index))
+    else:
+        _write_npy(temporary, image, job, store)
 
 
 def _write_npy(path: Path, image: ImageFile, job: Job, store: BlockStore) -> None:

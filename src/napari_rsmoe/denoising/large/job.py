@@ -49,6 +49,8 @@ FOLDER = ".rsmoe-job"
 """Ending of the name of the folder of a job."""
 SURVEYING = "survey of the image"
 """Name of the stage in which a sample of the image is measured."""
+LOCK = "lock"
+"""File of that folder by which a process keeps others away."""
 MULTIPLE = 128
 """Number of which the sides of blocks are multiples, so that chunks fill shards."""
 
@@ -173,6 +175,7 @@ class Job:
         folder = folder_of(asked.target)
         if (folder / "job.json").exists():
             return cls.opened(folder, asked)
+        empty(folder)  # What a finished job had no time to remove.
         with asked.image() as image:
             planes = Planes(image.data, image.axes, independent_channels=asked.independent_channels)
             if image.alpha:
@@ -340,6 +343,11 @@ class Job:
         plans = plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
         return sum(expected_seconds(shape, plans, options.settings.iterations, measured=False).values())
 
+    def remove(self) -> None:
+        """Remove the folder; first the file without which it holds no job, so that no half job is ever taken up."""
+        (self.folder / "job.json").remove()
+        self.folder.remove()
+
     def close(self) -> None:
         """Close the source and the mask."""
         if "image" in self.__dict__:
@@ -351,6 +359,12 @@ class Job:
 def folder_of(target: str) -> Location:
     """The folder of the job on a result."""
     return Location.of(target).beside(FOLDER)
+
+
+def empty(folder: Location) -> None:
+    """Remove what is in the folder of a job, but for the lock."""
+    for name in folder.names() - {LOCK}:
+        (folder / name).remove()
 
 
 def name_of(task: int, level: int = 0) -> str:

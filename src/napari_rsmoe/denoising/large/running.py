@@ -19,7 +19,7 @@ from ...io.location import Location
 from ...progress import Callback, Progress
 from ..plane_in_blocks import say_together
 from .finishing import check_final, publish
-from .job import Job, JobSettings, folder_of, name_of
+from .job import LOCK, Job, JobSettings, folder_of, name_of
 from .tasks import do_block, do_level, level_plan
 
 LOG = logging.getLogger(__name__)
@@ -231,10 +231,10 @@ def _alone(folder: Location) -> Iterator[None]:
         return
     folder.path.mkdir(exist_ok=True)
     try:
-        with alone(folder.path / "lock", f"another process works on {folder} now; wait for it, or stop it."):
+        with alone(folder.path / LOCK, f"another process works on {folder} now; wait for it, or stop it."):
             yield
     finally:
-        if folder.names() == {"lock"}:
+        if folder.names() == {LOCK}:
             folder.remove()
 
 
