@@ -60,7 +60,7 @@ def _second_kept(ran: Ran) -> Found:
 def _named_wrongly(folder: Path) -> None:
     for suffix, name in (("png", "a.tif"), ("jpeg", "b.png"), ("tiff", "c.jpg"), ("bmp", "d.png"), ("webp", "e.tif")):
         Image.fromarray(RGB).save(folder / name, format=suffix, **({"quality": 98} if suffix == "jpeg" else {}))
-    (folder / "f.tif").write_bytes(b"GIF89a...")
+    (folder / "f.tif").write_bytes(b"%PDF-1.7...")
     (folder / "g.tif").write_bytes(b"<html>not found</html>")
 
 
@@ -68,7 +68,7 @@ def _as_they_are(ran: Ran) -> Found:
     for each, word in zip(ran.commands, ("PNG", "JPEG", "TIFF", "BMP", "WEBP"), strict=False):
         assert each.code == 0, each.err
         assert word in each.out + each.err, f"{each.line}: {each.err}"
-    for each, word in zip(ran.commands[5:], ("GIF", "HTML"), strict=True):
+    for each, word in zip(ran.commands[5:], ("PDF", "HTML"), strict=True):
         assert each.code == 1
         assert word in each.err, each.err
     return Found("read", kept="with a note of what they are")

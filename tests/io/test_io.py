@@ -166,8 +166,8 @@ def test_files_with_a_wrong_suffix(tmp_path, name):
     image = read_image(tmp_path / name)
     assert image.shape == (8, 9)
     assert f"really a {'PNG' if name == 'a.tif' else 'TIFF'} file" in image.notes[0]
-    (tmp_path / name).write_bytes(b"GIF89a")
-    with pytest.raises(ImageError, match="a GIF file, which is not read here"):
+    (tmp_path / name).write_bytes(b"%PDF-1.7")
+    with pytest.raises(ImageError, match="a PDF file, which is not read here"):
         read_image(tmp_path / name)
 
 

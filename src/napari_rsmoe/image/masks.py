@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,10 +16,15 @@ from ..errors import EmptyPlaneError, ImageError
 from ..notes import note
 from ..ranges import NODATA, VALUE
 
-SENTINELS = (-32768.0, -32767.0, -9999.0, -99999.0, float(-(2**31)), float(np.float32(9.96921e36)), 9.96921e36, 1e20)
-"""Values that are customary for missing pixels: the least of 16 and 32 bits, those of ESRI grids, netCDF and CF."""
-LARGEST_VALUES = (3.4e38, 3.41e38)
-"""Magnitudes between which a value is the largest of single precision, with which GDAL marks missing pixels."""
+NINES = r"-99+(\.9+)?"
+"""Numbers that are customary for missing pixels, as text: nines below zero, as in grids of terrain and weather."""
+LEAST_INTEGERS = (-(2.0**15), 1 - 2.0**15, -(2.0**31), 1 - 2.0**31, -(2.0**63))
+"""The least integers of 16, 32 and 64 bits, and netCDF's values beside them, which are customary for missing pixels."""
+LARGEST_MEASURED = 1e20
+"""Magnitude from which on values are customary for missing pixels: netCDF, CF, Surfer and GDAL use values up to the
+largest of their data type."""
+BEYOND = 1e6
+"""How often the largest other magnitude such a value must be, as an image may be in units of atoms or photons."""
 
 
 DEFECTS = ("auto", "keep")
@@ -120,19 +126,26 @@ def sentinel(values: NDArray[Any]) -> float | None:
     -9999.0
     >>> sentinel(np.array([210, -32767, -32768, 300], np.int16)) is None
     True
+    >>> sentinel(np.array([0.2, 0.4, 1.70141e38], np.float32)) > 1e38
+    True
     """
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
     if finite.size == 0:
         return None
     for extreme in (finite.min(), finite.max()):
-        value = float(extreme)
-        if value in SENTINELS or LARGEST_VALUES[0] <= abs(value) <= LARGEST_VALUES[1]:
-            others = finite[finite != extreme]
-            if others.size and abs(float(others.max()) - float(others.min())) < min(
-                abs(value - float(others.min())), abs(value - float(others.max()))
-            ):
-                return value
+        others = finite[finite != extreme]
+        if others.size and _is_sentinel(extreme, float(others.min()), float(others.max())):
+            return float(extreme)
     return None
+
+
+def _is_sentinel(extreme: np.generic, low: float, high: float) -> bool:
+    """Whether a value is customary for missing data, and far from all others, which lie between `low` and `high`."""
+    value = float(extreme)
+    if abs(value) >= LARGEST_MEASURED:
+        return abs(value) > BEYOND * max(abs(low), abs(high))
+    customary = value in LEAST_INTEGERS or re.fullmatch(NINES, f"{extreme:.7g}".removesuffix(".0")) is not None
+    return customary and high - low < min(abs(value - low), abs(value - high))
 
 
 def pixel_weight(values: NDArray[Any], weight: Any, left_out: Mask) -> Floats | None:

@@ -26,6 +26,7 @@ from .units import PixelSize
 _NAMES = {"ncols", "nrows", "xllcorner", "yllcorner", "xllcenter", "yllcenter", "cellsize", "dx", "dy", "nodata_value"}
 _LONGEST_HEADER = 4096  # Bytes.
 _LEAST_BYTES = 2  # Bytes of a value in the file: a digit and a space.
+_INT32_DIGITS = 9  # Digits of whole numbers that 32 bits hold in any case.
 _SHORT, _DOUBLE = 3, 12  # TIFF's numbers of types.
 _GEO_KEYS = (1, 1, 0, 2, 1024, 0, 1, 32767, 1025, 0, 1, 1)  # A model that the user knows, and pixels that are areas.
 
@@ -54,7 +55,7 @@ class _Header:
 
 
 def read(path: Path, how: Reading) -> ImageFile:
-    """Read a grid: (Y, X), int32 if no value has a decimal point, else float32.
+    """Read a grid: (Y, X), int32 if no value has a decimal point (float64 if they are too large), else float32.
 
     Raises
     ------
@@ -64,7 +65,9 @@ def read(path: Path, how: Reading) -> ImageFile:
     header = _header(path)
     check_stored(header.shape, np.uint8, path.stat().st_size // _LEAST_BYTES)
     content = path.read_bytes()[header.end :].replace(b",", b".")
-    dtype = "float32" if any(mark in content for mark in b".eE") else "int32"
+    dtype = "float32" if any(mark in content for mark in b".eEnN") else "int32"
+    if dtype == "int32" and max(map(len, content.split()), default=0) > _INT32_DIGITS:
+        dtype = "float64"
     shape = header.shape
 
     def decode() -> NDArray[Any]:

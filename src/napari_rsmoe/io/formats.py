@@ -18,6 +18,7 @@ SUFFIXES = {
 """Suffixes of the formats that are read and written, and their kinds."""
 READ_ONLY = {
     ".bmp": "bmp",
+    ".gif": "gif",
     ".webp": "webp",
     ".asc": "asc",
     ".lsm": "tiff",
@@ -42,7 +43,7 @@ COMPANION = ".companion.ome"
 """End of the names of files that describe an OME-TIFF set."""
 IN_EXTRA = ("czi", "nd2", "lif", "mrc", "fits", "dicom")
 """Kinds whose libraries come with the extra ``formats``."""
-KINDS = ("tiff", "png", "jpeg", "npy", "ome-zarr", "zarr", "bmp", "webp", "asc", *IN_EXTRA)
+KINDS = ("tiff", "png", "jpeg", "npy", "ome-zarr", "zarr", "bmp", "gif", "webp", "asc", *IN_EXTRA)
 FORMATS = ("tif", "ome.tif", "png", "jpg", "npy", "zarr", "ome.zarr")
 """Suffixes without the dot, one for each format that can be written."""
 DTYPES = (
@@ -106,7 +107,7 @@ _SIGNATURES = (
     (0, b"ncols", "asc"),
     (0, b"NCOLS", "asc"),
     (0, b"nrows", "asc"),
-    (0, b"GIF8", "GIF"),
+    (0, b"GIF8", "gif"),
     (0, b"\x89HDF", "HDF5"),
     (0, b"%PDF", "PDF"),
     (0, b"PK\x03\x04", "ZIP"),

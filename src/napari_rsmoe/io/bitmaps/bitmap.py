@@ -1,4 +1,4 @@
-"""What PNG, JPEG, BMP and WebP files have in common: one grey or colour plane, and camera metadata."""
+"""What PNG, JPEG, BMP, GIF and WebP files have in common: one grey or colour plane, and camera metadata."""
 
 from __future__ import annotations
 
@@ -68,6 +68,11 @@ def plane_of(path: Path, how: Reading, pixels: Decoded, meaning: PixelMeaning, *
     notes = (*facts.pop("notes", ()), *converted.notes)
     axes = how.axes or converted.axes
     return ImageFile(data if how.lazy else data[...], axes, alpha=samples in (2, 4), notes=notes, **facts)
+
+
+def is_grey(colours: NDArray[Any]) -> bool:
+    """Whether all colours (n, 3) of a table are grey, so that its indices stand for grey values."""
+    return bool((colours == colours[:, :1]).all())
 
 
 def camera_metadata(camera: Image.Exif, info: dict[Any, Any]) -> tuple[int, Details]:

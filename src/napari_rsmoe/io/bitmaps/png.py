@@ -1,7 +1,7 @@
 """PNG files: uint8 and uint16, grey or colour, with or without opacity.
 
-Palette images are read as RGB (as RGBA if the palette has transparent entries), and grey images of 1, 2 or 4 bits as
-uint8 from 0 to 255. An image is turned upright as its EXIF orientation says.
+Palette images are read as RGB (as RGBA if the palette has transparent entries), or as grey if all its colours are grey.
+Grey images of 1, 2 or 4 bits are read as uint8 from 0 to 255. An image is turned upright as its EXIF orientation says.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from . import bitmap
 _SIGNATURE = 8
 _HEADER = _SIGNATURE + 4 + 4 + 13 + 4
 _PALETTE = 3  # The colour type of images that are indices into a palette.
+_LARGEST_PALETTE = 3 * 256  # Bytes.
 _DEFLATE_RATIO = 1032  # Bytes that one byte of deflated data can stand for at most, by the format.
 _LARGEST_EXIF = 1 << 24  # Bytes of camera metadata that are kept; more are left out.
 _COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")  # Chunks that define colours, which a profile replaces.
@@ -54,6 +55,8 @@ def read(path: Path, how: Reading) -> ImageFile:
 
     def decode() -> NDArray[Any]:
         pixels: NDArray[Any] = imagecodecs.png_decode(path.read_bytes())
+        if declared.grey_palette:
+            return pixels[..., (0, 3) if pixels.shape[-1] == 4 else 0]
         return pixels
 
     details = replace(details, chunks=declared.chunks)
@@ -72,10 +75,11 @@ class _Declared:
     stored: int
     exif: bytes
     chunks: tuple[tuple[bytes, bytes], ...] = ()
+    grey_palette: bool = False
 
 
 def _declared(path: Path) -> _Declared:
-    transparent, exif, chunks = False, b"", []
+    transparent, exif, chunks, grey = False, b"", [], False
     with path.open("rb") as file:
         file.seek(_SIGNATURE)
         _, _, width, height, bits, colours = struct.unpack(">I4sIIBB", file.read(18))
@@ -88,12 +92,14 @@ def _declared(path: Path) -> _Declared:
             following = file.tell() + length + 4
             if kind == b"eXIf" and length <= _LARGEST_EXIF:
                 exif = file.read(length)
+            elif kind == b"PLTE" and length <= _LARGEST_PALETTE:
+                grey = colours == _PALETTE and bitmap.is_grey(np.frombuffer(file.read(length), np.uint8).reshape(-1, 3))
             elif kind in _COPIED and length <= _LARGEST_EXIF:
                 content = file.read(length)
                 chunks += [(kind, content)] if not content.startswith(_XMP) else []
             file.seek(following)
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colours]  # Grey, RGB, palette, and the first two with opacity.
-    channels = (3 if colours == _PALETTE else samples) + (transparent and colours in (0, 2, _PALETTE))
+    channels = (3 if colours == _PALETTE and not grey else samples) + (transparent and colours in (0, 2, _PALETTE))
     shape = (height, width) if channels == 1 else (height, width, channels)
     return _Declared(
         shape,
@@ -101,6 +107,7 @@ def _declared(path: Path) -> _Declared:
         height * (1 + (width * samples * bits + 7) // 8),
         exif,
         tuple(chunks),
+        grey,
     )
 
 

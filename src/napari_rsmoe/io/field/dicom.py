@@ -23,8 +23,12 @@ _MEANINGS = {
     "MONOCHROME1": WHITE_IS_ZERO,
     "MONOCHROME2": GREY,
     "RGB": RGB,
-    "YBR_FULL": YCBCR,
     "PALETTE COLOR": RGB,
+    # pydicom converts these.
+    "YBR_FULL": RGB,
+    "YBR_FULL_422": RGB,
+    "YBR_ICT": RGB,
+    "YBR_RCT": RGB,
 }
 
 
@@ -50,10 +54,19 @@ def read(path: Path, how: Reading) -> ImageFile:
     meaning = PixelMeaning(kind, bits=int(data.get("BitsStored", 8 * pixels.dtype.itemsize)))
     converted = shown(pixels, axes, meaning)
     values, note = _rescaled(np.asarray(converted.data[...]), data)
-    notes = (*converted.notes, *note, "data on patient and examination are not copied to other files")
+    notes = (*converted.notes, *note, *_padding_range(data), "data on patient and examination are not copied")
     padding = converted.value(real(data.get("PixelPaddingValue")))
     facts = {"pixel_size": _sizes(data), "notes": notes, "details": Details(nodata=_rescaled_value(padding, data))}
     return image_of(path, how, values, converted.axes, lambda: None, kind="dicom", **facts)
+
+
+def _padding_range(data: Any) -> tuple[str, ...]:
+    """A note if several values stand for pixels beyond the picture, of which only one can be the no-data value."""
+    value, limit = (_rescaled_value(real(data.get(f"PixelPadding{name}")), data) for name in ("Value", "RangeLimit"))
+    if value is None or limit is None:
+        return ()
+    between = f"values from {min(value, limit):g} to {max(value, limit):g} lie beyond the picture"
+    return (f"{between}; of these only {value:g} is left out, and --below or --above leaves out the others",)
 
 
 def _scale(data: Any) -> tuple[float, float]:

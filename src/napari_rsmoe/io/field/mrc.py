@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import ImageError
 from ..image_file import ImageFile
 from ..numbers import positive
@@ -14,6 +16,7 @@ from ..reading import Reading
 from ..units import PixelSize
 from .frames import image_of, library, opened
 
+_IMOD_AT, _IMOD_STAMP = 152, 1146047817  # Where IMOD marks its files, and the mark; bit 0 after it: bytes have a sign.
 _HEADER = 1024  # Bytes; an extended header may follow.
 
 
@@ -26,6 +29,8 @@ def read(path: Path, how: Reading) -> ImageFile:
             header = file.header.copy()
             file.close()
             dtype = mrcfile.utils.data_dtype_from_header(header)
+            if dtype == np.int8 and _unsigned_bytes(path, header):
+                dtype = np.dtype(np.uint8)
             shape = mrcfile.utils.data_shape_from_header(header)
             if min(shape, default=0) <= 0:
                 raise ImageError(f"{path} cannot be read as MRC: its header declares the shape {shape}.")
@@ -34,6 +39,15 @@ def read(path: Path, how: Reading) -> ImageFile:
         shape, axes = shape[1:], axes[1:]
     pixels = RawArray(path, shape, dtype, _HEADER + int(header.nsymbt))
     return image_of(path, how, pixels, axes, pixels.close, kind="mrc", pixel_size=_sizes(header))
+
+
+def _unsigned_bytes(path: Path, header: Any) -> bool:
+    """Whether bytes have no sign, as the program IMOD marks the files that it wrote before 2013 and on request."""
+    with path.open("rb") as file:
+        start = file.read(_IMOD_AT + 8)
+    stamp, flags = np.frombuffer(start[_IMOD_AT:], header.mode.dtype.newbyteorder("=").newbyteorder(
+        header.mode.dtype.byteorder), 2)  # fmt: skip
+    return int(stamp) == _IMOD_STAMP and not int(flags) & 1
 
 
 def _axes(header: Any, ndim: int) -> str:
