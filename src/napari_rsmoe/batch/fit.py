@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..image.rounding import rounding_costs, typed_result
+from ..image.value_range import for_display
 from ..io.atomic import together
 from ..ui.parameters.common import DTYPE
 from .files import Files
@@ -90,7 +91,8 @@ def _drawn(model: Model, dtype: str, given: Mapping[str, Any]) -> NDArray[Any]:
     """The rendered model in the type of the image, or in the chosen one."""
     layout, psnr = model.layout, model.metadata.get("psnr")
     error = np.inf if psnr is None else model.metadata["data_range"] * 10 ** (-psnr / 20)
-    if dtype != "float32" and not rounding_costs(error, layout.dtype):
+    plain = np.dtype(layout.dtype).kind == "f" or for_display(np.dtype(layout.dtype), layout.low, layout.high)
+    if dtype != "float32" and plain and not rounding_costs(error, layout.dtype):
         return model.render(device=given["device"])
     kind = np.float32 if np.dtype(layout.dtype).itemsize <= 2 else np.float64
     return typed_result(model.render(device=given["device"], dtype=kind), layout, error, dtype, given["seed"])

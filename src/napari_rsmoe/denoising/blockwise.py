@@ -21,7 +21,7 @@ from ..errors import EmptyPlaneError, StoppedError
 from ..image.blocks import Block, BlockPlan, inside, largest_plan
 from ..image.format import to_type
 from ..image.masks import Selection
-from ..image.rounding import rounded_at_random, rounded_by_chance
+from ..image.rounding import at_random, rounded_at_random
 from ..image.seams import Strip, Values, faded, outer
 from ..memory import Need, budget
 from ..progress import Callback, Timetable
@@ -124,9 +124,11 @@ class DenoiseBlocks:
         inner = inside(block.core, outer(block, self.shape))
         image, std = faded(block, tuple(each[inner] for each in values), neighbours)
         kind = np.dtype(self.found.dtype)
-        if kind.kind in "iu" and rounded_by_chance(self.found.layout, self.found.error):
+        where = kind.kind in "iu" and at_random(image, self.found.layout, self.found.error, std)
+        if np.any(where):
             origin = [part.start for part in block.core]
-            image = rounded_at_random(image.astype(np.float64), self.options.seed + plane, (*origin, 0))
+            rounded = rounded_at_random(image.astype(np.float64), self.options.seed + plane, (*origin, 0))
+            image = np.where(where, rounded, image)
         return to_type(image, kind), std.astype(np.float32, copy=False)
 
 

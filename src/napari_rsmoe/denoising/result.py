@@ -12,7 +12,7 @@ from ..display.pictures import display_range, to_rgb, uncertainty_range, uncerta
 from ..display.summary import bundle, size_row
 from ..door import door
 from ..image.inputs import Inputs
-from ..image.rounding import rounding_costs, typed_result
+from ..image.rounding import FINEST, rounding_costs, typed_result
 from ..model.model import Model
 from ..noise.domain import Light
 
@@ -194,7 +194,9 @@ def _typed(estimate: Estimate, inputs: Inputs, noise: float, dtype: str, seed: i
     error = float(np.sqrt(np.mean(np.square(counted, dtype=np.float64))))
     if not error > 0:
         error = LEFT * noise
-    if dtype != "float32" and not rounding_costs(error * layout.span, layout.dtype):
+    std = layout.place_channels(estimate.std * np.float32(layout.span))
+    fine = np.dtype(layout.dtype).kind in "iu" and bool((std < FINEST).any())
+    if dtype != "float32" and not fine and not rounding_costs(error * layout.span, layout.dtype):
         return layout.restore(estimate.image)
     kind = np.float32 if np.dtype(layout.dtype).itemsize <= np.dtype(np.float32).itemsize // 2 else np.float64
-    return typed_result(layout.restore(estimate.image, kind), layout, error * layout.span, dtype, seed)
+    return typed_result(layout.restore(estimate.image, kind), layout, error * layout.span, dtype, seed, std)

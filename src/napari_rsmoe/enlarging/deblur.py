@@ -19,7 +19,7 @@ from ..image.beginning import checked_attended, reading_report
 from ..image.blur import blurred
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
-from ..image.masks import Selection
+from ..image.masks import Selection, at_size, fill_nearest
 from ..image.resize import interpolated
 from ..image.rounding import check_dtype_choice
 from ..memory import Memory, require
@@ -146,17 +146,33 @@ def deblur(
             inputs, noise=noise, preset=preset, dtype="float32", seed=seed, device=device,
             callback=parts.part(0, "noise"),
         )  # fmt: skip
-    planes = np.atleast_3d(inputs.layout.channels_last(clean.image))
+    planes, excess = _without_extremes(inputs, np.atleast_3d(inputs.layout.channels_last(clean.image)))
     results = [
         _channel(planes[..., c], inputs, spread, _offset(noise, planes[..., c], c), count, seed, parts, c)
         for c in range(channels)
     ]
     drawn = [_drawn(found, raster, device) for found in results]
     image_, std = (np.stack([each[k] for each in drawn], -1) for k in (0, 1))
+    if excess is not None:
+        image_ += at_size(excess, image_.shape[:2]) / np.float32(inputs.layout.span)
     models = [model for found in results for model in found.models]
     # Sharp details are brighter than what the camera saw of them.
     unbounded = replace(inputs, layout=replace(inputs.layout, limits=(-math.inf, math.inf)))
     return Restored.of(Estimate(image_, std), unbounded, clean.noise, models, dtype=dtype)
+
+
+def _without_extremes(inputs: Inputs, planes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Values (H, W, C) without the places that have no data, and what a few values lie beyond the range of the others.
+
+    Extreme values, such as saturated stars, would set the scale of the fits. What they exceed the range by is added to
+    the result where they are.
+    """
+    if inputs.missing is not None:
+        planes = fill_nearest(planes, inputs.missing)
+    if not inputs.extreme:
+        return planes, None
+    within = np.clip(planes, inputs.layout.low, inputs.layout.high)
+    return within, planes - within
 
 
 def _check_memory(inputs: Inputs, spread: NDArray[np.float64], raster: Raster) -> None:

@@ -61,8 +61,8 @@ class Restored:
         layout = inputs.layout
         exact = layout.restore(estimate.image, layout.exact_type)
         error = float(np.sqrt(np.mean(np.square(estimate.std, dtype=np.float64)))) * layout.span
-        image = inputs.with_missing(typed_result(exact, layout, error, dtype))
         std = layout.place_channels(estimate.std * np.float32(layout.span))
+        image = inputs.with_missing(typed_result(exact, layout, error, dtype, std=std))
         if inputs.missing is not None:
             std[inputs.missing_at(std)] = np.nan
         return cls(image, std, noise, models, layout.channel_axis)

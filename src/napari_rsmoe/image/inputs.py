@@ -14,7 +14,7 @@ from ..memory import release
 from ..notes import note
 from .defects import find_defects
 from .format import ChannelAxis, ImageFormat, channels_last, check_type, find_channels, refuse_mask
-from .masks import EVERYTHING, Selection, fill_nearest, pixel_weight
+from .masks import EVERYTHING, Selection, at_size, fill_nearest, pixel_weight
 from .other_arrays import plain
 from .value_range import compressed, signal_range
 
@@ -132,9 +132,7 @@ class Inputs:
         if self.missing is None:
             return result
         size = self.layout.channels_last(result).shape[:2]
-        rows, columns = ((np.arange(new) * old // new) for new, old in zip(size, self.missing.shape, strict=True))
-        nearest = np.ix_(rows, columns)
-        whole = channels_last(self.given, self.layout.channel_axis)[nearest]
+        whole = at_size(channels_last(self.given, self.layout.channel_axis), size)
         kept = result.copy()
         np.copyto(kept, self.layout.place_channels(whole), where=self.missing_at(result), casting="unsafe")
         return kept
@@ -144,8 +142,7 @@ class Inputs:
         size = self.layout.channels_last(result).shape[:2]
         if self.missing is None:
             return np.zeros(result.shape, bool)
-        rows, columns = (np.arange(new) * old // new for new, old in zip(size, self.missing.shape, strict=True))
-        where = np.broadcast_to(self.missing[np.ix_(rows, columns)][..., None], (*size, self.pixels.shape[2]))
+        where = np.broadcast_to(at_size(self.missing, size)[..., None], (*size, self.pixels.shape[2]))
         return self.layout.place_channels(where)
 
     @property

@@ -15,6 +15,7 @@ from ..checks import checked_choice, checked_flag
 from ..errors import EmptyPlaneError, ImageError
 from ..notes import note
 from ..ranges import NODATA, VALUE
+from .value_range import signal_range
 
 NINES = r"-99+(\.9+)?"
 """Numbers that are customary for missing pixels, as text: nines below zero, as in grids of terrain and weather."""
@@ -133,19 +134,27 @@ def sentinel(values: NDArray[Any]) -> float | None:
     if finite.size == 0:
         return None
     for extreme in (finite.min(), finite.max()):
+        if not _is_customary(extreme):
+            continue
         others = finite[finite != extreme]
-        if others.size and _is_sentinel(extreme, float(others.min()), float(others.max())):
+        if others.size and _is_far(float(extreme), *signal_range(others)):
             return float(extreme)
     return None
 
 
-def _is_sentinel(extreme: np.generic, low: float, high: float) -> bool:
-    """Whether a value is customary for missing data, and far from all others, which lie between `low` and `high`."""
-    value = float(extreme)
+def _is_customary(value: np.generic) -> bool:
+    """Whether a value is one of those that stand for missing data."""
+    number = float(value)
+    if abs(number) >= LARGEST_MEASURED or number in LEAST_INTEGERS:
+        return True
+    return re.fullmatch(NINES, f"{value:.7g}".removesuffix(".0")) is not None
+
+
+def _is_far(value: float, low: float, high: float) -> bool:
+    """Whether a value is farther from the others, whose signal lies between `low` and `high`, than they are wide."""
     if abs(value) >= LARGEST_MEASURED:
         return abs(value) > BEYOND * max(abs(low), abs(high))
-    customary = value in LEAST_INTEGERS or re.fullmatch(NINES, f"{extreme:.7g}".removesuffix(".0")) is not None
-    return customary and high - low < min(abs(value - low), abs(value - high))
+    return high - low < min(abs(value - low), abs(value - high))
 
 
 def pixel_weight(values: NDArray[Any], weight: Any, left_out: Mask) -> Floats | None:
@@ -239,3 +248,10 @@ def _nearest_used(left_out: Mask) -> NDArray[Any]:
 
     nearest: NDArray[Any] = distance_transform_edt(left_out, return_distances=False, return_indices=True)
     return nearest
+
+
+def at_size(values: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
+    """Values (H, W, ...) at another size (rows, columns): each place has the value of the pixel that it lies in."""
+    rows, columns = (np.arange(new) * old // new for new, old in zip(size, values.shape[:2], strict=True))
+    placed: NDArray[Any] = values[np.ix_(rows, columns)]
+    return placed

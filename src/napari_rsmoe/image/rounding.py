@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Mask
 from ..notes import note
 from .format import ImageFormat, to_type
 from .value_range import for_display
@@ -23,6 +24,8 @@ STEPS_TO_RATIO = 60
 FEW_LEVELS = 16
 """Levels of integers between the darkest and the brightest value below which rounding to the nearest destroys an image,
 whatever its error."""
+DARK = 4.0
+"""Magnitude in steps of integers below which rounding to the nearest changes a value by much of what it is."""
 ROUNDING_VARIANCE = 1 / 12
 """Variance of what rounding to the nearest integer changes, in squared steps."""
 
@@ -31,6 +34,10 @@ def check_dtype_choice(choice: Any) -> None:
     """Raise a ValueError if `choice` is not one of `DTYPES`."""
     if choice not in DTYPES:
         raise ValueError(f"dtype={choice!r} is not known; use one of {', '.join(DTYPES)}.")
+
+
+FINEST = math.sqrt(ROUNDING_VARIANCE / (COSTLY**2 - 1))
+"""Error in steps of integers below which rounding costs much."""
 
 
 def rounding_costs(error: float, dtype: Any) -> bool:
@@ -45,11 +52,18 @@ def is_coarse(layout: ImageFormat) -> bool:
     return np.dtype(layout.dtype).kind in "iu" and layout.high - layout.low < FEW_LEVELS
 
 
-def typed_result(values: NDArray[Any], layout: ImageFormat, error: float, choice: str, seed: int = 0) -> NDArray[Any]:
+def typed_result(
+    values: NDArray[Any],
+    layout: ImageFormat,
+    error: float,
+    choice: str,
+    seed: int = 0,
+    std: NDArray[Any] | None = None,
+) -> NDArray[Any]:
     """Convert a result to the type that the user has chosen, without bias.
 
     Where rounding costs more than a tenth of the error, values are rounded up or down at random, with the probability
-    that keeps their mean. Images made for display, of 8 bits, are rounded to the nearest integer in any case.
+    that keeps their mean; see `at_random`.
 
     Parameters
     ----------
@@ -63,6 +77,8 @@ def typed_result(values: NDArray[Any], layout: ImageFormat, error: float, choice
         As `DTYPES` says.
     seed : int
         The same values and seed are rounded in the same way.
+    std : ndarray, optional
+        Error of each value, in the shape of the values.
 
     Warns
     -----
@@ -82,9 +98,29 @@ def typed_result(values: NDArray[Any], layout: ImageFormat, error: float, choice
     ('uint16', True, 1)
     """
     kind = choose_type(layout, error, choice)
-    if kind.kind == "f" or not rounded_by_chance(layout, error):
-        return to_type(values, kind)
-    return to_type(rounded_at_random(values, seed), kind)
+    where = kind.kind in "iu" and at_random(values, layout, error, std)
+    if where is True:
+        return to_type(rounded_at_random(values, seed), kind)
+    result = to_type(values, kind)
+    if np.any(where):
+        np.copyto(result, to_type(rounded_at_random(values, seed), kind), where=where)
+    return result
+
+
+def at_random(values: NDArray[Any], layout: ImageFormat, error: float, std: NDArray[Any] | None) -> Mask | bool:
+    """Where a result of the type of the image is rounded up or down at random.
+
+    Everywhere if rounding costs more than a tenth of the error of the whole; else where it costs that of the value,
+    such as in the dark background of a bright image. Images made for display, which are rarely counts, are rounded to
+    the nearest but for their darkest values.
+    """
+    display = for_display(np.dtype(layout.dtype), layout.low, layout.high)
+    if rounding_costs(error, layout.dtype) and not display:
+        return True
+    if std is None:
+        return False if display else np.abs(values) < DARK
+    fine: Mask = std < FINEST
+    return fine & (np.abs(values) < DARK) if display else fine
 
 
 def choose_type(layout: ImageFormat, error: float, choice: str) -> np.dtype[Any]:

@@ -10,7 +10,7 @@ suffix     kind                    contents
 .zarr      ``ome-zarr``, ``zarr``  every accepted dtype, axes, pixel sizes: OME-Zarr, or a plain array
 ========== ======================= ==========================================================================
 
-Read only are BMP, GIF, WebP, ESRI grids (``.asc``), TIFF under other names (``.lsm``, ``.stk``, ``.svs``, ``.ndpi``) and,
+Read only are BMP, GIF, WebP, ESRI grids (``.asc``), TIFF by other names (``.lsm``, ``.stk``, ``.svs``, ``.ndpi``) and,
 with the extra ``formats``, CZI, ND2, LIF, MRC, FITS and DICOM (`napari_rsmoe.io.field`).
 
 Files are written under a temporary name and renamed at the end: a crash or Ctrl-C leaves no partial file.

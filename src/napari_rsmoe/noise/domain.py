@@ -98,7 +98,7 @@ class StabilisedDomain:
             self._scale = self._stabilisers[0].noise.read
         else:
             stabilised = self._stabilised(near)
-            self._scale = 1 / float(np.ptp(stabilised))
+            self._scale = 1 / (float(np.ptp(stabilised)) or 1.0)  # An image of one value has no range.
             self._shift = -float(stabilised.min())
         self.variance = self._variance_of(pixels, near)
         # The strongest frequencies of correlated noise are what must be distinguished from content; clipping, which
