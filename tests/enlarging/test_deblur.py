@@ -12,6 +12,7 @@ from skimage.restoration import richardson_lucy
 
 from napari_rsmoe import ImageError, deblur, measure_psf, psnr, read_image, write_image
 from napari_rsmoe.enlarging.psf import point_spread
+from napari_rsmoe.notes import gathered
 
 
 def scene(side: int = 72) -> np.ndarray:
@@ -79,3 +80,19 @@ def test_the_command_line_and_integers(tmp_path: Path) -> None:
     assert sharp.dtype == np.uint16
     assert sharp.max() > counts.max() * 0.8
     assert read_image(tmp_path / "s.tif").numpy().dtype == np.float32
+
+
+def test_missing_and_extreme_pixels_do_not_spread():
+    rng = np.random.default_rng(0)
+    clean = np.kron(rng.uniform(100, 900, (5, 5)), np.ones((8, 8)))
+    noisy = (gaussian_filter(clean, 1.0) + rng.normal(0, 5, clean.shape)).astype(np.float32)
+    odd = noisy.copy()
+    odd[8:12, 20:26], odd[30, 9] = -9999, 2e6
+    with gathered():
+        sound, result = (deblur(image, 1.0, preset="fast", defects="keep") for image in (noisy, odd))
+    assert (result.image[8:12, 20:26] == -9999).all()
+    assert result.image[30, 9] > 1e6
+    far = np.ones(clean.shape, bool)
+    far[6:14, 18:28] = far[26:35, 5:14] = False
+    errors = [np.abs(each.image - clean)[far].mean() for each in (sound, result)]
+    assert errors[1] < 1.2 * errors[0], errors

@@ -178,8 +178,8 @@ def write_fits(path: Path, pixels: np.ndarray) -> None:
     fits.HDUList(hdus).writeto(path)
 
 
-def write_dicom(path: Path, pixels: np.ndarray) -> None:
-    """Write a (Y, X) image of 12 bits in Hounsfield units."""
+def write_dicom(path: Path, pixels: np.ndarray, meaning: str = "MONOCHROME2") -> None:
+    """Write a (Y, X) image of 12 bits in Hounsfield units, or a (Y, X, S) one of colours of 8 bits."""
     import pydicom
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
@@ -189,10 +189,14 @@ def write_dicom(path: Path, pixels: np.ndarray) -> None:
     meta.MediaStorageSOPInstanceUID = "1.2.3"
     data = pydicom.Dataset()
     data.file_meta, data.SOPClassUID, data.SOPInstanceUID = meta, CTImageStorage, "1.2.3"
-    data.Rows, data.Columns = pixels.shape
-    data.SamplesPerPixel, data.PixelRepresentation = 1, 0
-    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
-    data.PhotometricInterpretation, data.PixelSpacing = "MONOCHROME2", [0.7, 0.5]
-    data.RescaleSlope, data.RescaleIntercept, data.RescaleType = 1, -1024, "HU"
-    data.PixelData = np.ascontiguousarray(pixels, np.uint16).tobytes()
+    data.Rows, data.Columns = pixels.shape[:2]
+    data.PhotometricInterpretation, data.PixelSpacing, data.PixelRepresentation = meaning, [0.7, 0.5], 0
+    if pixels.ndim == 3:
+        data.SamplesPerPixel, data.PlanarConfiguration = 3, 0
+        data.BitsAllocated, data.BitsStored, data.HighBit = 8, 8, 7
+    else:
+        data.SamplesPerPixel = 1
+        data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
+        data.RescaleSlope, data.RescaleIntercept, data.RescaleType = 1, -1024, "HU"
+    data.PixelData = np.ascontiguousarray(pixels, np.uint8 if pixels.ndim == 3 else np.uint16).tobytes()
     data.save_as(path, enforce_file_format=True)

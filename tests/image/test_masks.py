@@ -8,7 +8,7 @@ from scenes import noisy_of, scene
 
 from napari_rsmoe import ImageError, denoise, psnr
 from napari_rsmoe.image.inputs import Inputs
-from napari_rsmoe.image.masks import Selection
+from napari_rsmoe.image.masks import Selection, sentinel
 
 QUICK = {"models": 4, "preset": "fast"}
 
@@ -81,3 +81,15 @@ def test_little_but_the_holes_of_an_image_without_noise_changes() -> None:
     result = denoise(broken, ignore_nan=True, models=2)
     np.testing.assert_allclose(result.image[~hole], ramp[~hole], atol=0.1)
     np.testing.assert_allclose(result.image[hole], ramp[hole], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [(-999, "int16"), (-9999.9, "float64"), (1.70141e38, "float32"), (1e20, "float32"), (-(2.0**63), "int64")],
+)
+def test_customary_values_of_missing_data_are_found_beside_a_hot_pixel(value, dtype):
+    values = np.random.default_rng(0).integers(0, 200, (40, 40)).astype(dtype)
+    values[3, 4] = 30000
+    assert sentinel(values) is None
+    values[10:14, 10:20] = value
+    assert sentinel(values) == pytest.approx(value)

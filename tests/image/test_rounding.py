@@ -52,3 +52,15 @@ def test_low_counts_keep_their_light() -> None:
     assert result.image.mean() == pytest.approx(counts.mean(), rel=0.03)
     assert exact.image.mean() == pytest.approx(counts.mean(), rel=0.01)
     assert any("float32" in text for text in notes)
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 200), (np.uint16, 2000)])
+def test_the_dark_background_of_bright_spots_keeps_its_light(dtype: type, top: int) -> None:
+    y, x = np.mgrid[:64, :64]
+    truth = 0.25 + sum(top * np.exp(-((y - b) ** 2 + (x - a) ** 2) / 12) for b, a in ((15, 15), (40, 45)))
+    counts = np.random.default_rng(0).poisson(truth).clip(0, np.iinfo(dtype).max).astype(dtype)
+    with gathered():
+        results = [denoise(counts, preset="fast", block=block).image for block in (None, 48)]
+    for image in results:
+        assert image.dtype == dtype
+        assert image[truth < 0.4].mean() == pytest.approx(counts[truth < 0.4].mean(), rel=0.1)

@@ -210,6 +210,32 @@ def test_dicom(tmp_path):
     assert b"Somebody" not in (tmp_path / "b.ome.tif").read_bytes()
 
 
+def test_dicom_colours_are_converted_once(tmp_path):
+    from instrument_files import write_dicom
+
+    pytest.importorskip("pydicom")
+    from PIL import Image
+
+    colours = np.zeros((8, 8, 3), np.uint8)
+    colours[..., 0], colours[2:5, 2:5] = 200, (10, 220, 30)
+    write_dicom(tmp_path / "a.dcm", np.asarray(Image.fromarray(colours).convert("YCbCr")), "YBR_FULL")
+    image = read_image(tmp_path / "a.dcm")
+    assert image.axes == "YXS"
+    np.testing.assert_allclose(image.numpy().astype(int), colours, atol=2)
+
+
+def test_mrc_bytes_of_imod_without_a_sign(tmp_path):
+    mrcfile = pytest.importorskip("mrcfile")
+    path, pixels = tmp_path / "a.mrc", STACK[0, 0].astype(np.uint8)
+    with mrcfile.new(path) as file:
+        file.set_data(pixels.view(np.int8))
+    assert read_image(path).dtype == np.int8
+    content = bytearray(path.read_bytes())
+    content[152:160] = struct.pack("<ii", 1146047817, 0)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_image(path).numpy(), pixels)
+
+
 def test_a_missing_library_is_named(tmp_path, monkeypatch):
     path = tmp_path / "a.czi"
     path.write_bytes(b"ZISRAWFILE" + bytes(600))

@@ -167,8 +167,6 @@ def test_png_kinds(tmp_path, dtype, shape, alpha):
 @pytest.mark.parametrize(
     ("mode", "options", "shape"),
     [
-        ("P", {}, (8, 9, 3)),
-        ("P", {"transparency": 3}, (8, 9, 4)),
         ("1", {}, (8, 9)),
         ("LA", {}, (8, 9, 2)),
         ("RGBA", {}, (8, 9, 4)),
@@ -181,8 +179,6 @@ def test_png_of_other_kinds(tmp_path, mode, options, shape):
     assert image.shape == shape
     assert image.dtype == np.uint8
     assert image.alpha == (shape[2:] in ((2,), (4,)))
-    if mode == "P":
-        np.testing.assert_array_equal(image.data[..., 0], np.asarray(grey))
     if mode == "1":
         assert set(np.unique(image.data)) == {0, 255}
 
@@ -326,3 +322,35 @@ def test_large_planes_are_cut_into_chunks(tmp_path):
     write_image(tmp_path / "a.zarr", image)
     assert zarr.open_array(tmp_path / "a.zarr" / "0", mode="r").chunks == (1, 1024, 1024)
     assert (read_image(tmp_path / "a.zarr").numpy() == 7).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "gif"])
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize("grey", [False, True])
+def test_colour_tables_are_read_as_what_they_show(tmp_path, suffix, transparent, grey):
+    indices = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
+    table = np.random.default_rng(0).integers(0, 256, (256, 3), np.uint8)
+    table = np.repeat(np.arange(256)[::-1, None], 3, 1).astype(np.uint8) if grey else table
+    picture = Image.fromarray(indices, "P")
+    picture.putpalette(table.ravel().tolist())
+    transparent = transparent and suffix != "bmp"
+    path = tmp_path / f"a.{suffix}"
+    picture.save(path, **({"transparency": 5} if transparent else {}))
+    image = read_image(path)
+    shape = (12, 16, *([2] if grey and transparent else [] if grey else [3 + transparent]))
+    assert (image.shape, image.alpha) == (shape, transparent)
+    pixels = image.numpy()
+    colours = pixels[..., :-1] if transparent else pixels
+    seen = indices != 5 if transparent else np.ones(indices.shape, bool)
+    expected = table[indices][..., 0] if grey else table[indices]
+    np.testing.assert_array_equal(colours.reshape(expected.shape)[seen], expected[seen])
+    if transparent:
+        np.testing.assert_array_equal(pixels[..., -1] == 0, ~seen)
+
+
+def test_a_grid_of_large_whole_numbers_and_one_with_nan(tmp_path):
+    header = "ncols 2\nnrows 1\ncellsize 1\n"
+    (tmp_path / "a.asc").write_text(header + "4000000000 7")
+    (tmp_path / "b.asc").write_text(header + "nan 7")
+    assert read_image(tmp_path / "a.asc").numpy().tolist() == [[4000000000, 7]]
+    assert np.isnan(read_image(tmp_path / "b.asc").numpy()[0, 0])

@@ -12,7 +12,7 @@ from ..display.pictures import display_range, to_rgb, uncertainty_range, uncerta
 from ..display.summary import bundle, size_row
 from ..door import door
 from ..image.inputs import Inputs
-from ..image.rounding import FINEST, rounding_costs, typed_result
+from ..image.rounding import DARK, FINEST, rounding_costs, typed_result
 from ..model.model import Model
 from ..noise.domain import Light
 
@@ -195,7 +195,8 @@ def _typed(estimate: Estimate, inputs: Inputs, noise: float, dtype: str, seed: i
     if not error > 0:
         error = LEFT * noise
     std = layout.place_channels(estimate.std * np.float32(layout.span))
-    fine = np.dtype(layout.dtype).kind in "iu" and bool((std < FINEST).any())
+    whole = np.dtype(layout.dtype).kind in "iu"
+    fine = whole and bool((std < FINEST).any() or layout.low < DARK)
     if dtype != "float32" and not fine and not rounding_costs(error * layout.span, layout.dtype):
         return layout.restore(estimate.image)
     kind = np.float32 if np.dtype(layout.dtype).itemsize <= np.dtype(np.float32).itemsize // 2 else np.float64

@@ -110,17 +110,17 @@ def typed_result(
 def at_random(values: NDArray[Any], layout: ImageFormat, error: float, std: NDArray[Any] | None) -> Mask | bool:
     """Where a result of the type of the image is rounded up or down at random.
 
-    Everywhere if rounding costs more than a tenth of the error of the whole; else where it costs that of the value,
-    such as in the dark background of a bright image. Images made for display, which are rarely counts, are rounded to
-    the nearest but for their darkest values.
+    Everywhere if rounding costs more than a tenth of the error of the whole; else where it costs that of the value, and
+    where values are low, as in the dark background of a bright image. Images made for display, which are rarely counts,
+    are rounded to the nearest but for their lowest values.
     """
     display = for_display(np.dtype(layout.dtype), layout.low, layout.high)
     if rounding_costs(error, layout.dtype) and not display:
         return True
-    if std is None:
-        return False if display else np.abs(values) < DARK
-    fine: Mask = std < FINEST
-    return fine & (np.abs(values) < DARK) if display else fine
+    if std is None and display:
+        return False
+    dark: Mask = np.abs(values) < DARK
+    return dark if std is None or display else dark | (std < FINEST)
 
 
 def choose_type(layout: ImageFormat, error: float, choice: str) -> np.dtype[Any]:

@@ -19,6 +19,13 @@ CLIPPED_SHARE = 0.002
 FEW_VALUES = 32
 """Number of different values up to which an image may consist of counts, in which the lowest value is frequent because
 few photons came, and not because values were cut off."""
+DARK_SHARE = 0.5
+"""Share of the pixels at the lowest two values from which a dark image may consist of counts, however bright its other
+pixels are."""
+PILED_UP = 1.25
+"""Share of the lowest value times that of the third, over the squared share of the second, from which values were cut
+off at the lowest. It is 1/2 for Poisson counts of any mean, and 2.6 for Gaussian noise of two steps cut off at its
+mean."""
 MOST_COUNTED = 100_000
 """Values among which different ones are counted, at most."""
 
@@ -35,6 +42,8 @@ def clip_limits(plane: NDArray[np.floating], used: Mask | None = None) -> Limits
     if below and (counts := few_values(values)) is not None:
         # Counts end at 0, and large ones are rare.
         below, above = np.False_, above and counts[1][-1] > counts[1][-2]
+    elif below and dark_counts(values):
+        below = np.False_
     below, above = below and low <= plane.min(), above and high >= plane.max()
     return low if below else -math.inf, high if above else math.inf
 
@@ -44,6 +53,17 @@ def few_values(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDAr
     flat = values.ravel()
     found, often = np.unique(flat[:: max(1, flat.size // MOST_COUNTED)], return_counts=True)
     return (found, often) if 2 <= len(found) <= FEW_VALUES else None
+
+
+def dark_counts(values: NDArray[np.floating]) -> bool:
+    """Whether most values are the lowest two, as often as counts of few photons are, and not because of clipping."""
+    flat = values.ravel()
+    found, often = np.unique(flat[:: max(1, flat.size // MOST_COUNTED)], return_counts=True)
+    if len(found) < 3 or often[:2].sum() < DARK_SHARE * often.sum():
+        return False
+    steps = np.diff(found[:3])
+    even = bool(np.isclose(steps[0], steps[1], rtol=1e-3))
+    return even and bool(often[0] * often[2] < PILED_UP * often[1] ** 2)
 
 
 def two_valued(values: NDArray[np.floating]) -> bool:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
-from ..colour_spaces import YCBCR
 from ..details import Details
 from ..image_file import ImageFile
 from ..numbers import positive, real
