@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ImageError
 from ..io.files import write_image
 from ..io.image_file import ImageFile
-from ..io.units import PixelSize, canonical_unit
+from .as_image import pixel_sizes
 from .source import Place, Source
 
 CHANNEL_LABELS = ("c", "ch", "channel", "channels")
@@ -89,10 +89,5 @@ def _image(data: Any, meta: Mapping[str, Any]) -> ImageFile:
     channel = next((k for k, label in enumerate(labels[: count - 2]) if label.lower() in CHANNEL_LABELS), None)
     place = Place(scale, np.zeros(count), np.eye(count), np.zeros(0), np.eye(count + 1), units, labels)
     axes = Source(pixels, rgb, str(meta.get("name", "")), place, channel).axes
-    sizes = {}
-    for letter, size, unit in zip(axes, np.abs(scale), units, strict=False):
-        known = canonical_unit(unit)
-        if letter not in "CS" and size > 0 and (known is not None or size != 1):
-            sizes[letter] = PixelSize(float(size), known)
     alpha = rgb and pixels.shape[-1] == 4
-    return ImageFile(pixels, axes, pixel_size=sizes, name=str(meta.get("name", "")), alpha=alpha)
+    return ImageFile(pixels, axes, pixel_size=pixel_sizes(place, axes), name=str(meta.get("name", "")), alpha=alpha)

@@ -220,9 +220,17 @@ class Source:
             own = tuple(part for axis, part in enumerate(index[: self.ndim]) if axis != self.channel_axis)
             own = own[-2:] if mask.ndim == 2 else own
             mask, mask_part = mask[own], _joined(mask_part, own)
-        return replace(
-            self, data=self.data[index], place=place, mask=mask, part=_joined(self.part, index), mask_part=mask_part
-        )
+        data = _lazy(self.data)[index]
+        return replace(self, data=data, place=place, mask=mask, part=_joined(self.part, index), mask_part=mask_part)
+
+
+def _lazy(data: Any) -> Any:
+    """An array of which parts can be taken without reading them, as far as it is not in memory."""
+    if isinstance(data, np.ndarray) or hasattr(data, "dask"):
+        return data
+    import dask.array  # Imported here to save start-up time; it comes with napari.
+
+    return dask.array.from_array(data, asarray=False)
 
 
 def _joined(part: str, index: tuple[slice, ...]) -> str:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from ...errors import ImageError
+from ...errors import ImageError, StoppedError
+from ...ui.jobs import Job
 from ...ui.parameters.files import MASK
 from ...ui.parameters.functions import PARAMETERS
 from ...ui.parameters.outputs import OUTPUTS
+from ...ui.wording import in_form_words
+from ..notes import summary
 from ..source import Source
+from ..stored import Filling, Stored, fill
 from .job_widget import JobWidget
 from .layer_choice import LayerChoice
+from .run import Run
+from .storing import FillingLayer, Storing
+from .working import FULL
 
 
 class DenoiseWidget(JobWidget):
     """Remove the noise of an image layer, with an error bar for each pixel."""
 
     def __init__(self, napari_viewer: Any) -> None:
+        self._filling: FillingLayer | None = None
         self.mask = LayerChoice(
             napari_viewer, "Labels", label=MASK.label, nothing="nothing", follows=False,
             tooltip="A labels layer, such as of dead pixels and gaps: pixels with a label are left out.",
@@ -30,9 +39,58 @@ class DenoiseWidget(JobWidget):
             "Denoise",
         )
 
+        self.layer.changed.connect(self.storing.layer_changed)
+
     def more_fields(self) -> list[Any]:
-        """The field for the mask."""
-        return [self.mask]
+        """The fields for the mask, and for the place of the result."""
+        self.storing = Storing(self.layer)
+        return [self.mask, self.storing.place, self.storing.path]
+
+    def start_on(self, source: Source, given: dict[str, Any]) -> None:
+        """Start the job, or that on an OME-Zarr."""
+        if not self.storing.on_disk:
+            self._filling = None
+            super().start_on(source, given)
+            return
+        if not self.ready:
+            return
+        try:
+            target = self.storing.target(source, alone=not self.selected.several)
+        except ValueError as error:
+            self.refuse(str(error))
+            return
+        self.trying.close()
+        filling = Filling(source, target, given, uncertainty=bool(self.outputs["uncertainty"].value))
+        self._filling = FillingLayer(self._viewer, filling)
+        self.begin(f"Denoise: {source.name}", partial(fill, filling))
+
+    def on_progress(self, job: Job) -> None:
+        """Show what has been stored."""
+        if self._filling is not None:
+            self._filling.tick()
+
+    def take(self, run: Run, result: Any) -> None:
+        """Show the results, which may lie on disk."""
+        if not isinstance(result, Stored):
+            super().take(run, result)
+            return
+        layers = FillingLayer(self._viewer, result.filling) if self._filling is None else self._filling
+        added = layers.finish(result)
+        target, done = result.filling.target, result.filling.done
+        metrics = result.record["metrics"]
+        if metrics["stopped"]:
+            self.status.value = (
+                f"Stopped. {done} of {result.total} blocks of {target.name} are done; Denoise goes on from there."
+                if result.total
+                else str(StoppedError())
+            )
+            return
+        self.progress.value = FULL
+        said = [in_form_words(note, self._parameters) for note in metrics["notes"]]
+        left_out = ["The residual is not made of images on disk"] if self.outputs["residual"].value else []
+        self.status.value = ". ".join([summary(result.record), f"Saved {target}", *left_out, *said])
+        if added:
+            self._viewer.layers.selection.active = added[0]
 
     def masked(self, source: Source) -> Source:
         """The image with the labels as its mask. Raises ImageError if their shapes do not match."""

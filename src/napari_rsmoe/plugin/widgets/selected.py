@@ -75,6 +75,11 @@ class SelectedLayers:
         self._waiting.clear()
 
     @property
+    def several(self) -> bool:
+        """Whether the job that is started now is one of several."""
+        return len(self._chosen) > 1
+
+    @property
     def words(self) -> str:
         """How many layers wait."""
         count = len(self._waiting)
