@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from napari_rsmoe import denoise, psnr
-from napari_rsmoe.denoising import blockwise, survey
+from napari_rsmoe.denoising import blockwise
 from napari_rsmoe.denoising.blockwise import HALO, DenoiseBlocks, surveyed
 from napari_rsmoe.denoising.options import split_settings
 from napari_rsmoe.denoising.survey import Survey
 from napari_rsmoe.errors import NotEnoughMemoryError, StoppedError
+from napari_rsmoe.image import sample
 from napari_rsmoe.image.blocks import ALIGNMENT, BlockPlan, largest_plan
 
 FAST = {"preset": "fast", "models": 2, "noise": 12.0}
@@ -83,7 +84,7 @@ def test_bits_do_not_depend_on_where_a_block_is_worked_on(noisy):
 
 def test_blocks_of_counts_in_colour_with_gaps_and_notes(monkeypatch):
     """Photon noise, integers rounded by chance, left-out and missing pixels, an empty block, channels first."""
-    monkeypatch.setattr(survey, "SIDE", 48)
+    monkeypatch.setattr(sample, "SIDE", 48)
     clean = np.stack([picture(120, 100) / 20, picture(120, 100) / 10])
     counts = np.random.default_rng(1).poisson(clean).astype(np.int16)
     counts[:, :64, :64] = -9999

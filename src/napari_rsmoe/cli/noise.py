@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,38 +29,24 @@ def command(path: Path, given: dict[str, Any], files: Files, common: Common) -> 
       napari-rsmoe noise micrograph.tif
       napari-rsmoe noise stack.npy --axes TYX --json
 
-    Numbers are in the units of the image. Each plane of a stack is estimated separately. Noise that grows with
-    brightness follows the model of a camera: value = gain * photons + offset + read noise. `denoise --noise
-    GAIN,OFFSET,READ` takes these three numbers.
+    Numbers are in the units of the image. Each plane of a stack is estimated separately; of one that does not fit
+    the memory, a sample is. Noise that grows with brightness follows the model of a camera: value = gain * photons +
+    offset + read noise. `denoise --noise GAIN,OFFSET,READ` takes these three numbers.
     """  # noqa: D301
     # Imported here so that --help does not wait for NumPy.
-    from ..batch.planes import Job, Result, process_file
+    from ..batch.noise import noise_of_file
 
     common.prepare()
     report = Report(common, 1)
 
-    def estimate_plane(job: Job) -> Result:
-        from .. import estimate_noise  # here: torch takes seconds to load
-
-        found = estimate_noise(job.inputs(given), callback=job.callback)
-        facts = {
-            "sigma": found.sigma,
-            "sigma_error": found.sigma_error,
-            "white": found.model.white,
-            "correlation": found.correlation,
-            "correlation_error": found.correlation_error,
-            "shared": found.shared,
-            "shared_error": found.shared_error,
-            "channels": [asdict(channel) for channel in found.channels],
-        }
+    def say(place: str, found: str) -> None:
         if not common.json:
-            report.line(f"{job.label or path}: {found}")
-        return Result([], facts)
+            report.line(f"{place}: {found}")
 
     report.begin(0, path.name)
     try:
         with report.listening():
-            planes = process_file(path, [], files, report, estimate_plane)
+            planes = noise_of_file(path, given, files, report, say)
     finally:
         report.close()
     if common.json:

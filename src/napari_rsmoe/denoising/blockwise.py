@@ -22,6 +22,7 @@ from ..image.blocks import Block, BlockPlan, inside, largest_plan
 from ..image.format import to_type
 from ..image.masks import Selection
 from ..image.rounding import at_random, rounded_at_random
+from ..image.sample import Read
 from ..image.seams import Strip, Values, faded, outer
 from ..memory import Need, budget
 from ..progress import Callback, Timetable
@@ -32,7 +33,7 @@ from .memory import memory_of_denoising
 from .options import Options
 from .plans import REFERENCE_NOISE, plan_ensemble
 from .result import with_kept
-from .survey import Read, Survey, block_inputs, survey
+from .survey import Survey, block_inputs, survey
 
 HALO = 32
 """Pixels around a block that are worked on with it. With fewer the seams of blocks can be seen; more take longer."""

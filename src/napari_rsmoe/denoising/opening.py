@@ -10,12 +10,12 @@ import numpy as np
 from ..image.beginning import READING, checked_attended
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
+from ..image.plane_source import plane_of
 from ..noise.given import is_no_noise
 from ..progress import Callback, Timetable
 from .costs import expected_seconds
 from .memory import check_denoising
 from .options import Options
-from .plane_in_blocks import plane_of
 from .plans import REFERENCE_NOISE, Plan, plan_ensemble
 
 

@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from ..checks import checked_flag
 from ..errors import ImageError, StoppedError
 from ..image.blocks import SIDES, BlockPlan, Part, checked_block
-from ..image.format import ChannelAxis, check_type, find_channels, refuse_mask
-from ..image.inputs import Inputs
+from ..image.format import ChannelAxis
 from ..image.masks import Selection
-from ..image.other_arrays import plain
-from ..image.planes import Planes
+from ..image.plane_source import PlaneSource, plane_of
 from ..image.rounding import check_dtype_choice
 from ..image.seams import Strip, earlier, in_order, margin
 from ..memory import require
@@ -31,47 +29,6 @@ from .options import Options
 from .result import Denoised
 
 LOG = logging.getLogger(__name__)
-
-
-class PlaneSource:
-    """A plane that is read part by part.
-
-    Parameters
-    ----------
-    array : array-like with ``shape``, ``dtype`` and indexing
-        (Y, X), or with an axis of channels.
-    axis : int or None
-        The axis of channels.
-    """
-
-    def __init__(self, array: Any, axis: int | None) -> None:
-        letters = "YX" if axis is None else "YX"[:axis] + "C" + "YX"[axis:]
-        self.planes, self.axis = Planes(array, letters), axis
-        self.shape = (*self.planes.plane_shape, 1)[:3]
-        self.dtype = np.dtype(array.dtype).newbyteorder("=")
-
-    def read(self, _plane: int, part: Part) -> NDArray[Any]:
-        """A part of the plane, (Y, X) or (Y, X, C)."""
-        return self.planes.part(0, *part)
-
-    def of_part(self, array: Any, part: Part) -> NDArray[Any]:
-        """The same part of another plane of this shape."""
-        return Planes(np.asarray(array), self.planes.axes).part(0, *part)
-
-    def index(self, part: Part) -> tuple[int | slice, ...]:
-        """The index of a part in the array."""
-        return self.planes.index_of(0, *part)
-
-
-def plane_of(image: Any, channel_axis: ChannelAxis) -> PlaneSource | None:
-    """The plane in an array, which is not read; None for what is no array yet, such as a list."""
-    image = plain(image)
-    if isinstance(image, Inputs) or not all(hasattr(image, name) for name in ("shape", "dtype", "ndim", "size")):
-        return None
-    refuse_mask(image)
-    check_type(image)
-    with gathered():  # Where the image is read, what is assumed about its channels is said.
-        return PlaneSource(image, find_channels(image, channel_axis))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What is found once for a whole image that is denoised block by block, from a sample of it.
 
-The sample is at most `SQUARES` squares of `SIDE` px, spread evenly over the image and the planes of a stack. From it
+The sample is that of `image.sample`: squares spread evenly over the image and the planes of a stack. From it
 come the range of values, the noise model and the domain in which noise is stabilised, the density of the kernels, the
 value of missing data, and, by denoising a few of the squares, the calibration of the error bar and the data type of the
 result. An image that is no larger than the sample is its own sample.
@@ -9,7 +9,7 @@ result. An image that is no larger than the sample is its own sample.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..arrays import Floats
 from ..errors import EmptyPlaneError, ImageError
 from ..fitting.starts.content import LEAST_GRADIENT, gradient_magnitude
 from ..fitting.starts.placed import Density
+from ..image import sample
 from ..image.blocks import Part
 from ..image.format import ImageFormat
 from ..image.inputs import Inputs
@@ -40,25 +41,8 @@ from .plans import Plan, plan_ensemble
 from .result import LEFT, Whole
 from .task import Task
 
-SQUARES = 16
-"""Squares of the sample. Fewer miss rare content and noise of single places, more take longer before the work
-begins."""
-SIDE = 256
-"""Side of a square of the sample, px. Smaller ones hold too few flat blocks for a spectrum of the noise."""
 DENOISED = 4
 """Squares that are denoised for the calibration. More take longer, fewer make the error bar less exact."""
-GOLDEN_STEPS = (0.7548776662466927, 0.5698402909980532)
-"""Steps along y and x, as fractions of the image, between squares: those of the R2 sequence, which spreads evenly."""
-
-TRIED = 4
-"""Places tried for each square of the sample before the list of what is stored is read, which may be long."""
-
-Read = Callable[[int, Part], NDArray[Any]]
-"""Reads a part of a plane, by its number: (Y, X) or (Y, X, C)."""
-Present = Callable[[int, Part], bool]
-"""Whether anything is stored in a part of a plane."""
-Parts = Callable[[], Iterable[tuple[int, Part]]]
-"""The parts in which anything is stored, as numbers of planes and parts of them."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +133,7 @@ class Survey:
 
 
 def survey(
-    read: Read,
+    read: sample.Read,
     shape: tuple[int, int],
     planes: Sequence[int],
     options: Options,
@@ -157,8 +141,8 @@ def survey(
     selection: Selection,
     dtype: str,
     weight: Callable[[int, Part], dict[str, Any]] = lambda plane, part: {},
-    present: Present = lambda plane, part: True,
-    parts: Parts | None = None,
+    present: sample.Present = lambda plane, part: True,
+    parts: sample.Parts | None = None,
 ) -> Survey:
     """Survey an image.
 
@@ -188,15 +172,15 @@ def survey(
     EmptyPlaneError
         If nothing is there, or no pixel of the sample counts.
     """
-    places = sample_places(shape, planes, present, parts)
+    places = sample.sample_places(shape, planes, present, parts)
     if not places:
         raise EmptyPlaneError("The image holds nothing: all its chunks are missing.")
     squares, weights = [], []
     for plane, part in places:
         squares.append(read(plane, part))
         weights.append(weight(plane, part))
-    mosaic = _mosaic(squares)
-    keywords: dict[str, Any] = {name: _mosaic([each[name] for each in weights]) for name in weights[0]}
+    mosaic = sample.mosaic(squares)
+    keywords: dict[str, Any] = {name: sample.mosaic([each[name] for each in weights]) for name in weights[0]}
     inputs = Inputs.of(mosaic, 2 if mosaic.ndim == 3 else None, selection, **keywords)
     nodata = sentinel(mosaic) if selection.nodata == "auto" and inputs.missing is not None else None
     observation = engine.attended(lambda: Observation.of(inputs, options.noise, options.noise_factor), None)
@@ -219,48 +203,10 @@ def survey(
     return replace(found, domain=StabilisedDomain.described(found.domain.description()), dtype=kind.name)
 
 
-def sample_places(
-    shape: tuple[int, int], planes: Sequence[int], present: Present, parts: Parts | None = None
-) -> list[tuple[int, Part]]:
-    """The squares of the sample, as numbers of planes and parts of them, in which anything is stored."""
-    if len(planes) == 1 and math.prod(shape) <= SQUARES * SIDE**2:
-        return [(planes[0], (slice(0, shape[0]), slice(0, shape[1])))]
-    side = [min(SIDE, length) for length in shape]
-    places: list[tuple[int, Part]] = []
-    for k in range(TRIED * SQUARES):
-        if len(places) == SQUARES:
-            return places
-        first = [
-            int((0.5 + k * step) % 1 * (length - size + 1))
-            for step, length, size in zip(GOLDEN_STEPS, shape, side, strict=True)
-        ]
-        part = (slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1]))
-        plane = planes[(2 * k + 1) * len(planes) // (2 * SQUARES) % len(planes)]
-        if (plane, part) not in places and present(plane, part):
-            places.append((plane, part))
-    if parts is None or len(places) >= SQUARES // 2:
-        return places
-    there = list(parts())
-    chosen = [there[k * len(there) // SQUARES] for k in range(min(SQUARES, len(there)))]
-    squares = []
-    for plane, around in chosen:
-        first = [min(each.start, length - size) for each, length, size in zip(around, shape, side, strict=True)]
-        squares.append((plane, (slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1]))))
-    return squares
-
-
 def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
     """What a result is clipped to: what the type of the image holds, as the sample may miss its extremes."""
     facts = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     return float(facts.min), float(facts.max)
-
-
-def _mosaic(squares: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Squares of one size in rows, as one image; the last row repeats squares if they do not fill it."""
-    columns = max(1, math.isqrt(len(squares)))
-    rows = -(-len(squares) // columns)
-    filled = [*squares, *squares[: rows * columns - len(squares)]]
-    return np.concatenate([np.concatenate(filled[k * columns : (k + 1) * columns], 1) for k in range(rows)], 0)
 
 
 def _densities(
@@ -294,10 +240,10 @@ def _calibrated(
     wholes, errors = [], []
     for k in range(0, len(squares), max(1, len(squares) // DENOISED)):
         plane, part = places[k]
-        image = squares[k][: 2 * SIDE, : 2 * SIDE]
+        image = squares[k][: 2 * sample.SIDE, : 2 * sample.SIDE]
         try:
             with gathered():
-                own = {name: values[: 2 * SIDE, : 2 * SIDE] for name, values in weights[k].items()}
+                own = {name: values[: 2 * sample.SIDE, : 2 * sample.SIDE] for name, values in weights[k].items()}
                 inputs = block_inputs(image, found, own, selection)
         except EmptyPlaneError:
             continue

@@ -22,6 +22,7 @@ from .doubts import doubt_measured
 from .measure import measure_noise, measured_pixels
 from .memory import check_noise_estimate
 from .noise_model import NoiseModel, PoissonGaussian
+from .sampled import sampled
 
 PARTS = 3
 """Parts of the image along each axis. The estimate is repeated without each of the PARTS^2 parts."""
@@ -179,7 +180,8 @@ def estimate_noise(
         parts that are done.
     memory : int or str, optional
         Memory that the job may take at its peak: a number of bytes, or a text such as "4G". By default half of what is
-        free. What would take more is refused before it begins.
+        free. Of an image that would take more, a sample is measured: squares of 256 px, spread evenly over it, which
+        are all that is read of an array that lies in a file.
 
     Returns
     -------
@@ -214,7 +216,7 @@ def estimate_noise(
         clean = [denoise(frame, noise=noise).image for frame in frames]
     """
     selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
-    inputs = Inputs.of(image, channel_axis, selection, weight=weight)
+    inputs = sampled(image, channel_axis, selection, weight) or Inputs.of(image, channel_axis, selection, weight=weight)
     check_noise_estimate(inputs.pixels)
     layout, (pixels, used) = inputs.layout, measured_pixels(inputs)
     announce(callback, "noise", inputs.given)

@@ -1,0 +1,81 @@
+"""A plane that is read part by part, where the whole does not fit the memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..notes import gathered
+from .blocks import Part
+from .format import ChannelAxis, check_type, find_channels, refuse_mask
+from .inputs import Inputs
+from .other_arrays import plain
+from .planes import Planes
+
+
+class PlaneSource:
+    """A plane that is read part by part.
+
+    Parameters
+    ----------
+    array : array-like with ``shape``, ``dtype`` and indexing
+        (Y, X), or with an axis of channels.
+    axis : int or None
+        The axis of channels.
+    """
+
+    def __init__(self, array: Any, axis: int | None) -> None:
+        letters = "YX" if axis is None else "YX"[:axis] + "C" + "YX"[axis:]
+        self.planes, self.axis = Planes(array, letters), axis
+        self.shape = (*self.planes.plane_shape, 1)[:3]
+        self.dtype = np.dtype(array.dtype).newbyteorder("=")
+
+    def read(self, _plane: int, part: Part) -> NDArray[Any]:
+        """A part of the plane, (Y, X) or (Y, X, C)."""
+        return self.planes.part(0, *part)
+
+    def of_part(self, array: Any, part: Part) -> NDArray[Any]:
+        """The same part of another plane of this shape."""
+        return Planes(np.asarray(array), self.planes.axes).part(0, *part)
+
+    def index(self, part: Part) -> tuple[int | slice, ...]:
+        """The index of a part in the array."""
+        return self.planes.index_of(0, *part)
+
+
+def plane_of(image: Any, channel_axis: ChannelAxis) -> PlaneSource | None:
+    """The plane in an array, which is not read; None for what is no array yet, such as a list."""
+    image = plain(image)
+    if isinstance(image, Inputs) or not all(hasattr(image, name) for name in ("shape", "dtype", "ndim", "size")):
+        return None
+    refuse_mask(image)
+    check_type(image)
+    with gathered():  # Where the image is read, what is assumed about its channels is said.
+        return PlaneSource(image, find_channels(image, channel_axis))
+
+
+class PlaneView:
+    """A plane of a stack as an array that reads what is indexed.
+
+    Parameters
+    ----------
+    planes : Planes
+        All planes.
+    number : int
+        The number of the plane.
+    """
+
+    def __init__(self, planes: Planes, number: int) -> None:
+        self._planes, self._number = planes, number
+        self.shape = planes.plane_shape
+        self.ndim, self.size = len(self.shape), int(np.prod(self.shape))
+        self.dtype = np.dtype(planes.data.dtype).newbyteorder("=")
+
+    def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
+        """A part of the plane; rows and columns as slices, then all channels."""
+        return self._planes.part(self._number, index[0], index[1])
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self._planes[self._number].image, dtype)
