@@ -39,8 +39,8 @@ def noise_of_file(
         The facts of each plane, with its ``"plane"`` label.
     """
     # Imported here to save start-up time: torch takes seconds.
-    from .. import estimate_noise
     from ..memory import budget
+    from ..noise.estimate import estimate_noise
     from ..noise.memory import memory_of_noise
 
     def measured(image: Any, place: str, **more: Any) -> dict[str, Any]:
