@@ -82,3 +82,69 @@ def test_what_is_missing_is_said_in_words(viewer: Any, folder: Path) -> None:
     press(widget.run)
     assert "no image with a name like x*" in last_words()
     assert not widget.busy
+
+
+def test_an_unfinished_queue_is_shown_and_resumed_in_another_session(
+    viewer: Any, run_until: Wait, folder: Path, noisy: np.ndarray
+) -> None:
+    widget = opened(viewer, folder)
+    widget.forms["denoise"].set({"models": 3, "block": 32, "n_kernels": 40})
+    widget.names.value = "o*"
+    press(widget.run)
+    run_until(lambda: widget.queue.entries[1].fraction > 0.3)
+    press(widget.cancel)
+    run_until(lambda: not widget.busy)
+    states = [entry.state for entry in widget.queue.entries]
+    assert states == ["done", "stopped"]
+    assert (folder.parent / "cells_denoised" / "other.ome.tif.rsmoe-job").is_dir()
+    viewer.window.remove_dock_widget(widget.native)
+    again = open_widget(viewer, "Files")
+    assert again.source.line_edit.value == str(folder)
+    assert again.names.value == "o*"
+    assert again.run.text == "Resume"
+    assert [again.table.item(row, 2).text() for row in range(2)] == states
+    assert "1 of 2 files of an earlier queue are not finished" in again.status.value
+    press(again.run)
+    run_until(lambda: not again.busy)
+    assert [again.table.item(row, 2).text() for row in range(2)] == ["done before", "done"]
+    expected = denoise(noisy, models=3, preset="fast", noise=12.0, block=32, n_kernels=40).image
+    for entry in again.queue.entries:
+        np.testing.assert_array_equal(read_image(entry.pair.target).numpy(), expected)
+
+
+def test_the_selected_layers_are_a_queue_too_with_pixels_left_out(
+    viewer: Any, run_until: Wait, folder: Path, noisy: np.ndarray
+) -> None:
+    hole = np.zeros(noisy.shape, np.uint8)
+    hole[10:14, 20:24] = 1
+    spoiled = np.where(hole, 255, noisy).astype(np.uint8)
+    first = viewer.add_image(spoiled, name="a/b", scale=(0.5, 0.5), units=("um", "um"))
+    second = viewer.add_image(spoiled[::-1], name="plain")
+    viewer.add_image(noisy, name="not chosen")
+    viewer.add_labels(hole, name="hole")
+    viewer.layers.selection = {first, second}
+    widget = opened(viewer, folder)
+    widget.inputs.images.value = "selected layers"
+    widget.inputs.mask.value = viewer.layers["hole"]
+    widget.target.line_edit.value = str(folder.parent / "out")
+    widget.format.value = "OME-Zarr"
+    assert not widget.source.visible
+    press(widget.run)
+    run_until(lambda: not widget.busy)
+    assert [entry.state for entry in widget.queue.entries] == ["done", "done"]
+    saved = read_image(folder.parent / "out" / "a_b.ome.zarr")
+    np.testing.assert_array_equal(saved.numpy(), denoise(spoiled, models=2, preset="fast", noise=12.0, mask=hole).image)
+    assert saved.pixel_size["X"].value == 0.5
+    press(widget.run)
+    assert [entry.state for entry in widget.queue.entries] == ["done before", "done before"]
+    first.data = noisy
+    press(widget.run)
+    assert "exists and was not written by this command" in last_words()
+    assert "Overwrite" in last_words()
+    widget.overwrite.value = True
+    press(widget.run)
+    run_until(lambda: not widget.busy)
+    assert [entry.state for entry in widget.queue.entries] == ["done", "done before"]
+    viewer.layers.selection.clear()
+    press(widget.run)
+    assert "Select one or more images" in last_words()

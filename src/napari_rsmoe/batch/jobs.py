@@ -48,11 +48,13 @@ class FileJob:
     kind: Callable[..., Work]
     resumes: bool = False
 
-    def work(self, given: Mapping[str, Any], files: Files, further: Sequence[Target] = ()) -> Callable[[Path], Work]:
-        """The work as `Queue` takes it. Raises ValueError if a setting is not accepted."""
+    def work(
+        self, given: Mapping[str, Any], files: Files, further: Sequence[Target] = (), mask: Path | None = None
+    ) -> Callable[[Path], Work]:
+        """The work as `Queue` takes it; the mask is for denoising. Raises ValueError if a setting is not accepted."""
         settings = values(self.parameters, given)
         if self.resumes:
-            return lambda unfinished: self.kind(settings, files, further, unfinished=unfinished)
+            return lambda unfinished: self.kind(settings, files, further, mask, unfinished=unfinished)
         return lambda _: self.kind(settings, files, further)
 
 

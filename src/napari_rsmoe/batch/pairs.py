@@ -38,12 +38,15 @@ class Pair:
         Further files to write, by option name.
     maker : str
         The verb and the input. Files that were made by them before may be replaced.
+    content : str
+        What tells an image that lies in no file from others of its name; empty for a file.
     """
 
     source: Path
     target: Path
     extras: Mapping[str, Path] = field(default_factory=dict)
     maker: str = ""
+    content: str = ""
 
     @property
     def targets(self) -> list[Path]:
@@ -172,6 +175,37 @@ def pair_up(
             _check_format(target)
     _check_free(pairs, overwrite=overwrite, advice=advice)
     for folder in folders:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    return pairs
+
+
+def pair_images(
+    verb: str, images: Mapping[str, str], targets: Sequence[Target], suffix: str, *, overwrite: bool = False
+) -> list[Pair]:
+    """List the pairs of images that lie in no file and of their output files, and create the folders of the outputs.
+
+    Parameters
+    ----------
+    verb : str
+        The verb.
+    images : mapping of str to str
+        Names of the images, which become those of files, and what tells each from others of its name.
+    targets, suffix, overwrite
+        As for `pair_up`; all outputs are folders.
+
+    Raises
+    ------
+    FileExistsError
+        If an output exists that may not be replaced.
+    """
+    pairs = []
+    for name, content in images.items():
+        named = {each.option: each.path / f"{name}{each.suffix or f'.{suffix}'}" for each in targets}
+        extras = {each.name: named[each.option] for each in targets[1:]}
+        maker = f"napari-rsmoe {verb} {name} {content}"
+        pairs.append(Pair(Path(name), named[targets[0].option], extras, maker, content))
+    _check_free(pairs, overwrite=overwrite, advice="")
+    for folder in targets:
         folder.path.mkdir(parents=True, exist_ok=True)
     return pairs
 

@@ -27,6 +27,8 @@ LOG_NAME = "napari-rsmoe-queue.json"
 """In the folder of the results: which files are finished, with which settings, for a later run."""
 REPORT_NAME = "napari-rsmoe-report.csv"
 """In the folder of the results: a table for people and spreadsheets."""
+QUEUE = ":queue"
+"""Entry of that file for the queue itself; no name of a file has a colon at its beginning."""
 COLUMNS = ("input", "output", "state", "seconds", "planes", "noise", "kernels", "psnr", "notes", "error", "finished")
 DIGITS = 8
 """Hexadecimal digits of the fingerprint of the settings in the names of folders of unfinished work."""
@@ -119,6 +121,7 @@ class Queue:
         self._fingerprint = hashlib.sha256(text.encode()).hexdigest()
         self._stop = threading.Event()
         self._recorded = _records(folder / LOG_NAME)
+        self._asked: dict[str, Any] = {}
         for entry in self.entries:
             record = self._recorded.get(entry.pair.target.name)
             if isinstance(record, dict) and record == {**record, **self._identity(entry.pair)}:
@@ -131,6 +134,14 @@ class Queue:
     def open(self) -> list[Entry]:
         """The files that are not finished."""
         return [entry for entry in self.entries if entry.open]
+
+    def keep(self, asked: Mapping[str, Any]) -> None:
+        """Keep the queue in the folder of the results, with what the user asked for, in values that JSON can hold.
+
+        `kept_queue` gives it to a later session.
+        """
+        self._asked = dict(asked)
+        self._write_log()
 
     def forget(self) -> None:
         """Count all files as waiting, also those that an earlier run has finished."""
@@ -180,6 +191,7 @@ class Queue:
             shutil.rmtree(parts, ignore_errors=True)
         else:
             entry.state, entry.summary = (STOPPED, "") if stopped else (FAILED, done.error)
+            self._write_log()
         self._write_report()
 
     def _unfinished(self, pair: Pair) -> Path:
@@ -194,6 +206,7 @@ class Queue:
     def _identity(self, pair: Pair) -> dict[str, Any]:
         """What must be as before for a file to count as finished; empty entries if a file is missing."""
         found: dict[str, Any] = {"settings": self._fingerprint, "input": str(pair.source)}
+        found |= {"content": pair.content} if pair.content else {}
         for name, path in (("source", pair.source), ("target", pair.target), *pair.extras.items()):
             found[f"state of {name}"] = state_of(path)
         return found
@@ -205,6 +218,16 @@ class Queue:
             **{"summary": done.summary, "facts": done.facts, "seconds": entry.seconds},
             **{"finished": entry.finished, "notes": entry.notes},
         }
+        self._write_log()
+
+    def _write_log(self) -> None:
+        """Write what is finished, and the queue itself."""
+        if self._asked:
+            rows = [
+                {"input": str(e.pair.source), "output": str(e.pair.target), "state": e.state, "summary": e.summary}
+                for e in self.entries
+            ]
+            self._recorded[QUEUE] = {"asked": self._asked, "entries": rows}
         with suppress(OSError, ValueError, TypeError), replacing_file(self.folder / LOG_NAME) as temporary:
             temporary.write_text(json.dumps(self._recorded, indent=1), "utf-8")
 
@@ -255,6 +278,29 @@ class _Hearing:
         from ..ui.jobs import plain_text  # here: only failures need it
 
         return plain_text(error) or f"{type(error).__name__}: {error}"
+
+
+def kept_queue(folder: Path) -> tuple[dict[str, Any], list[Entry]] | None:
+    """What was asked for, and the entries, of the queue that `Queue.keep` has left in a folder; None if there is none.
+
+    A file that was being processed when the program ended counts as stopped.
+    """
+    found = _records(folder / LOG_NAME).get(QUEUE)
+    if not isinstance(found, dict):
+        return None
+    try:
+        entries = [
+            Entry(
+                Pair(Path(row["input"]), Path(row["output"])),
+                STOPPED if row["state"] == RUNNING else row["state"],
+                1.0 if row["state"] in (DONE, KEPT) else 0.0,
+                summary=str(row["summary"]),
+            )
+            for row in found["entries"]
+        ]
+        return dict(found["asked"]), entries
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _records(path: Path) -> dict[str, Any]:

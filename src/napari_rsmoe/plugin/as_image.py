@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from ..io.image_file import ImageFile
 from ..io.units import PixelSize, canonical_unit
 from .source import Place, Source
 
+CHANNEL_LABELS = ("c", "ch", "channel", "channels")
+"""Axis labels, in lower case, of an axis that holds channels."""
 SAMPLES = 3
 """Planes of which a part tells images apart, and parts along each axis of a plane."""
 SAMPLE_SIDE = 32
@@ -39,6 +42,11 @@ def mask_of(source: Source) -> ImageFile:
     axes = "".join(letters[-source.mask.ndim :])
     marked = source.mask
     return ImageFile(marked if np.dtype(marked.dtype).kind != "b" else np.asarray(marked).astype(np.uint8), axes)
+
+
+def channel_axis_of(labels: Sequence[str]) -> int | None:
+    """The axis before Y and X that holds channels, by its label."""
+    return next((k for k, label in enumerate(labels[:-2]) if label.lower() in CHANNEL_LABELS), None)
 
 
 def pixel_sizes(place: Place, axes: str) -> dict[str, PixelSize]:

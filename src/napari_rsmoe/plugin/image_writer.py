@@ -14,11 +14,9 @@ import numpy as np
 from ..errors import ImageError
 from ..io.files import write_image
 from ..io.image_file import ImageFile
-from .as_image import pixel_sizes
+from .as_image import channel_axis_of, pixel_sizes
 from .source import Place, Source
 
-CHANNEL_LABELS = ("c", "ch", "channel", "channels")
-"""Axis labels, in lower case, of an axis that holds channels."""
 LayerData = tuple[Any, Mapping[str, Any], str]
 
 
@@ -86,7 +84,7 @@ def _image(data: Any, meta: Mapping[str, Any]) -> ImageFile:
     scale = np.asarray(meta.get("scale", np.ones(count)), float)
     labels = tuple(str(label) for label in meta.get("axis_labels") or ("",) * count)
     units = tuple(str(unit) for unit in meta.get("units") or ("pixel",) * count)
-    channel = next((k for k, label in enumerate(labels[: count - 2]) if label.lower() in CHANNEL_LABELS), None)
+    channel = channel_axis_of(labels)
     place = Place(scale, np.zeros(count), np.eye(count), np.zeros(0), np.eye(count + 1), units, labels)
     axes = Source(pixels, rgb, str(meta.get("name", "")), place, channel).axes
     alpha = rgb and pixels.shape[-1] == 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,13 @@ class LazyMask:
             The planes of the image.
         """
         try:
-            return cls(open_(), planes)
+            image = open_()
+            wanted = {
+                each: n for each, n in zip(planes.axes, planes.data.shape, strict=True) if each not in CHANNEL_AXES
+            }
+            if image.shape == tuple(wanted.values()):  # Its axes may have been guessed.
+                image = replace(image, axes="".join(wanted))
+            return cls(image, planes)
         except AxesError:
             return cls(open_(axes="".join(each for each in planes.axes if each not in CHANNEL_AXES)), planes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from napari.utils.notifications import show_error, show_info
 
 from ...batch.files import Files
 from ...batch.jobs import FILE_JOBS, FileJob
-from ...batch.pairs import Target, pair_up
-from ...batch.queue import FAILED, REPORT_NAME, Queue
+from ...batch.pairs import Target
+from ...batch.queue import FAILED, REPORT_NAME, Entry, Queue, kept_queue
 from ...errors import ImageError
 from ...memory import limited
 from ...progress import Callback
@@ -28,6 +29,7 @@ from ..preferences import preferences, use_threads
 from .file_table import FileTable
 from .form import Form, column_of, row_of
 from .memory import remember, remembered
+from .queued import FILES, Inputs
 from .run import Run
 from .working import WorkingWidget
 
@@ -45,6 +47,7 @@ class FilesWidget(WorkingWidget):
     def __init__(self, napari_viewer: Any) -> None:
         self.queue: Queue | None = None
         self._own_folder = ""
+        self._entries: list[Entry] = []
         super().__init__(
             napari_viewer, "Run",
             "Stop. Finished files stay; the next run goes on with the others, also with what is unfinished.",
@@ -53,8 +56,9 @@ class FilesWidget(WorkingWidget):
         self.append_native(self.table)
         self.action.changed.connect(self._show_action)
         self.source.changed.connect(self._propose_folder)
-        self._restore()
+        self.target.changed.connect(self._show_kept)
         self._show_action()
+        self._restore()
 
     def rows(self) -> list[Any]:
         """The fields, the form of each job, and the buttons below."""
@@ -67,13 +71,13 @@ class FilesWidget(WorkingWidget):
             choices=[(job.label, name) for name, job in FILE_JOBS.items()], label="Job",
             tooltip="What is done to each image.",
         )  # fmt: skip
-        folder: Any = FileDialogMode.EXISTING_DIRECTORY
-        self.source = FileEdit(
-            mode=folder, label="Folder or Zarr",
-            tooltip="A folder, whose images are processed one by one, or one Zarr. The path of a file may be typed.",
+        self.inputs = Inputs(self._viewer)
+        self.source, self.names = self.inputs.source, self.inputs.names
+        self.target = FileEdit(
+            mode=FileDialogMode.EXISTING_DIRECTORY, label="Results in",
+            tooltip="Folder of the results, which is created. The queue is kept in it: choose the folder of an "
+            "unfinished one to go on with it, also in another session.",
         )  # fmt: skip
-        self.names = LineEdit(value="*", label="Names", tooltip="Which images of the folder, such as *_c1*.tif.")
-        self.target = FileEdit(mode=folder, label="Results in", tooltip="Folder of the results, which is created.")
         self.format = ComboBox(choices=list(FORMATS), label="Format", tooltip="Format of the results.")
         self.axes = LineEdit(value="", label=AXES.label, tooltip=AXES.help)
         self.separate = CheckBox(text=INDEPENDENT_CHANNELS.label, tooltip=INDEPENDENT_CHANNELS.help)
@@ -83,8 +87,8 @@ class FilesWidget(WorkingWidget):
             tooltip="By default files that were finished with the same settings, and not changed since, are left out.",
         )  # fmt: skip
         self.fields = column_of(
-            self.action, self.source, self.names, self.target, self.format, self.axes, self.separate, self.overwrite,
-            self.again,
+            self.action, self.inputs.images, self.source, self.names, self.target, self.format, self.axes,
+            self.separate, self.inputs.mask, self.overwrite, self.again,
         )  # fmt: skip
         hidden = ("device", CHECKPOINT.name)
         self.forms = {
@@ -109,7 +113,8 @@ class FilesWidget(WorkingWidget):
             return
         self.queue = queue
         self._remember(given)
-        self.table.show_entries(queue.entries)
+        queue.keep(self._asked(given))
+        self._show_entries(queue.entries)
         if not queue.open:
             self._show_end()
             return
@@ -119,10 +124,12 @@ class FilesWidget(WorkingWidget):
     def _prepared(self) -> tuple[Queue, dict[str, Any]]:
         """The queue of the files, and the settings. Raises ValueError or OSError if something is not accepted."""
         action, job = self.action.value, self._file_job
-        source, target = (
-            self._path(self.source, "Choose a folder or a Zarr."),
-            self._path(self.target, "Choose Results in."),
-        )
+        text = self.target.line_edit.value.strip()
+        if self.inputs.images.value == FILES and not self.source.line_edit.value.strip():
+            raise ValueError("Choose a folder or a Zarr.")
+        if not text:
+            raise ValueError("Choose Results in.")
+        target = Path(text).expanduser()
         given = {**self.forms[action].get(), "device": preferences().device}
         suffix = FORMATS[self.format.value]
         files = Files(
@@ -138,22 +145,60 @@ class FilesWidget(WorkingWidget):
             for each in chosen
         ]
         target.mkdir(parents=True, exist_ok=True)
-        pairs = pair_up(
-            action, source, [Target("Results in", f"{target}/"), *further], suffix, overwrite=files.overwrite,
-            names=self.names.value.strip() or "*",
-        )  # fmt: skip
+        targets = [Target("Results in", f"{target}/"), *further]
+        queued = self.inputs.queued(action, targets, suffix, overwrite=files.overwrite)
+        files = replace(files, opened=queued.opened)
         settings = {"job": action, **{k: v for k, v in given.items() if k not in ("device", MEMORY.name)}}
         settings |= {"axes": files.axes, "separate": files.independent_channels, "further": [t.name for t in further]}
-        queue = Queue(pairs, job.work(given, files, further), settings, target)
+        settings |= {} if queued.mask is None else {"mask": str(queued.mask)}
+        queue = Queue(queued.pairs, job.work(given, files, further, queued.mask), settings, target)
         if self.again.value:
             queue.forget()
         return queue, given
 
-    def _path(self, field: FileEdit, otherwise: str) -> Path:
-        text = field.line_edit.value.strip()
-        if not text:
-            raise ValueError(otherwise)
-        return Path(text).expanduser()
+    def _asked(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What the fields say, in values that JSON can hold."""
+        action = self.action.value
+        kept = {p.name for p in self._file_job.parameters if p.remembered}
+        return {
+            "action": action, "images": self.inputs.images.value, "source": self.source.line_edit.value,
+            "names": self.names.value, "format": self.format.value, "axes": self.axes.value,
+            "separate": bool(self.separate.value),
+            "outputs": {name: bool(box.value) for name, box in self.outputs[action].items()},
+            "parameters": {name: value for name, value in given.items() if name in kept},
+        }  # fmt: skip
+
+    def _show_kept(self, *_: Any) -> None:
+        """Show the queue that an earlier session has left unfinished in the folder of the results, to go on with it."""
+        text = self.target.line_edit.value.strip()
+        kept = kept_queue(Path(text).expanduser()) if text and self.ready and self.queue is None else None
+        if kept is None or not any(entry.open for entry in kept[1]):
+            return
+        asked, entries = kept
+        here = self.source.line_edit.value.strip()
+        if asked.get("action") not in FILE_JOBS or here not in ("", ".", asked.get("source")):
+            return  # The user has begun something else.
+        self.action.value = asked["action"]
+        self.forms[asked["action"]].set(asked.get("parameters", {}))
+        for name, box in self.outputs[asked["action"]].items():
+            box.value = bool(asked.get("outputs", {}).get(name, box.value))
+        self._own_folder = ""
+        for field, name in ((self.inputs.images, "images"), (self.format, "format")):
+            if asked.get(name) in field.choices:
+                field.value = asked[name]
+        self.source.line_edit.value, self.names.value = asked.get("source", ""), asked.get("names", "*")
+        self.axes.value, self.separate.value = asked.get("axes", ""), bool(asked.get("separate"))
+        self.target.line_edit.value = text
+        self._show_entries(entries)
+        left = sum(entry.open for entry in entries)
+        self.status.value = (
+            f"{left} of {len(entries)} files of an earlier queue are not finished; Resume goes on with it."
+        )
+        self.run.text = "Resume"
+
+    def _show_entries(self, entries: list[Entry]) -> None:
+        self._entries = entries
+        self.table.show_entries(entries)
 
     def on_progress(self, job: Job) -> None:
         """Show the state of each file."""
@@ -168,8 +213,8 @@ class FilesWidget(WorkingWidget):
         """The results are files, which are there already."""
 
     def settings_shown(self) -> Sequence[Parameter]:
-        """Parameters of the chosen job."""
-        return self._file_job.parameters
+        """Parameters of the chosen job, and those about files."""
+        return (*self._file_job.parameters, AXES, INDEPENDENT_CHANNELS, OVERWRITE)
 
     def _show_end(self) -> None:
         queue = self.queue
@@ -187,10 +232,10 @@ class FilesWidget(WorkingWidget):
 
     def _open(self, row: int) -> None:
         """Show the result of a file in the viewer."""
-        if self.queue is None or self.queue.entries[row].open:
+        if row >= len(self._entries) or self._entries[row].open:
             show_info("This file is not finished yet.")
             return
-        target = self.queue.entries[row].pair.target
+        target = self._entries[row].pair.target
         try:
             for each in read(str(target)):
                 self._viewer.add_layer(Layer.create(*each))
@@ -206,10 +251,14 @@ class FilesWidget(WorkingWidget):
     def _show_action(self) -> None:
         for name, form in self.forms.items():
             form.visible = self.further[name].visible = name == self.action.value
+        self.inputs.mask.visible = self.action.value == "denoise"
+        self.inputs.show()
         self._propose_folder()
 
     def _propose_folder(self, *_: Any) -> None:
         """Name a folder for the results beside the input, unless the user has named one."""
+        if self.inputs.images.value != FILES:
+            return
         text = self.source.line_edit.value.strip()
         if not text or self.target.line_edit.value.strip() not in ("", ".", self._own_folder):
             return
@@ -226,12 +275,18 @@ class FilesWidget(WorkingWidget):
             self.action.value = kept["action"]
         if kept.get("format") in FORMATS:
             self.format.value = kept["format"]
+        folder = str(kept.get("target", ""))
+        found = kept_queue(Path(folder)) if folder else None
+        if found is not None and any(entry.open for entry in found[1]):
+            self.target.line_edit.value = folder
+            self._show_kept()
 
     def _remember(self, given: dict[str, Any]) -> None:
         action = self.action.value
         kept = {p.name for p in self._file_job.parameters if p.remembered}
         remember(action, {**remembered(action), "parameters": {k: v for k, v in given.items() if k in kept}})
-        remember("files", {"action": action, "format": self.format.value})
+        target = str(Path(self.target.line_edit.value.strip()).expanduser().absolute())
+        remember("files", {"action": action, "format": self.format.value, "target": target})
 
 
 def _work(queue: Queue, threads: int, memory: Any, callback: Callback) -> bool:
