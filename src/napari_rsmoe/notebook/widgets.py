@@ -20,6 +20,7 @@ from ..ui.kinds.parameter import Parameter
 from ..ui.parameters.denoising import PLANE, STACK
 from ..ui.parameters.functions import PARAMETERS
 from .job_widget import ActionWidget
+from .large import LargeDenoiseWidget
 from .source import variable_name
 from .views import view_of
 
@@ -60,9 +61,16 @@ class DenoiseWidget(ActionWidget):
         As for `ActionWidget`.
     mask : array-like, optional
         Pixels where it is not 0 are left out: (Y, X), or all axes of a stack but the channels.
+    target : str or path, optional
+        Where the result is written block by block, for an image of any size in a file or a Zarr store; then this makes
+        a `napari_rsmoe.notebook.large.LargeDenoiseWidget`, which shows what is done and can be resumed.
     """
 
     action, run_label, title = "denoise", "Denoise", "denoised"
+
+    def __new__(cls, image: Any = None, *, target: Any = None, **given: Any) -> Any:
+        """Make the widget for the place where the result goes: memory, or a file or store."""
+        return super().__new__(cls) if target is None else LargeDenoiseWidget(image, target, **given)
 
     def __init__(self, image: Any, *, axes: str | None = None, mask: Any = None, **given: Any) -> None:
         self._mask = mask

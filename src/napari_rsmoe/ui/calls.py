@@ -40,6 +40,8 @@ class Subject:
         The variable that holds the pixels to be left out (those that are not 0); empty if there are none.
     path : str
         The file that holds the image.
+    target : str
+        The file of the result; empty: one in the current folder, with the name of the job.
     notes : tuple of str
         What must be done before the command line can be run, such as saving an image to `path`.
     mask_path : str
@@ -57,6 +59,7 @@ class Subject:
     lines: tuple[str, ...] = ()
     mask: str = ""
     path: str = "image.tif"
+    target: str = ""
     notes: tuple[str, ...] = ()
     mask_path: str = ""
     psf: str = ""
@@ -182,7 +185,7 @@ def command_line(action: str, given: Mapping[str, Any], subject: Subject) -> str
     settings = changed(table, given)
     if subject.psf:
         settings["psf"] = subject.psf_path
-    words = ["napari-rsmoe", action, subject.path, f"{action}.tif"]
+    words = ["napari-rsmoe", action, subject.path, subject.target or f"{action}.tif"]
     for parameter in table:
         if parameter.name in settings:
             words += option_words(parameter, settings[parameter.name])

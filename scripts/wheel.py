@@ -1,0 +1,76 @@
+"""Build a wheel for Linux, and try it in clean environments without a compiler.
+
+``python scripts/wheel.py [INTERPRETER ...]``: each interpreter, such as python3.12, gets an environment of its own, into
+which the wheel is installed with all it needs and where ``scripts/smoke.py`` is run. Nothing but the environment is on
+the PATH. zig compiles against the C library of manylinux_2_28, so that the wheel runs on systems from 2018 on; auditwheel
+checks that. Released wheels are built by .github/workflows/wheels.yml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from cross_build import ROOT, TARGETS, ZIG
+
+COMPILERS = "cc", "c++", "gcc", "g++", "clang", "clang++", "zig", "cmake", "ninja", "nvcc"
+FOLDER = ROOT / "build" / "wheel"
+
+
+def build(machine: str, folder: Path) -> Path:
+    """Build a wheel for x86_64 or aarch64, and put what is missing into it; returns it."""
+    raw, done = folder / "raw", folder / machine
+    for place in (raw, done):
+        shutil.rmtree(place, ignore_errors=True)
+    settings = {
+        "CMAKE_TOOLCHAIN_FILE": ROOT / "cmake" / "zig.cmake",
+        "ZIG": ZIG,
+        "ZIG_TARGET": TARGETS[f"linux-{machine}"].zig,
+        "RSMOE_CUDA": "OFF",
+    }
+    options = [word for name, value in settings.items() for word in ("-C", f"cmake.define.{name}={value}")]
+    # The name of the wheel follows from the platform that Python says it is for.
+    environment = os.environ | {"_PYTHON_HOST_PLATFORM": f"linux-{machine}"}
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(raw)]
+    subprocess.run([*pip, *options, str(ROOT)], check=True, env=environment)
+    (made,) = raw.glob("*.whl")
+    repair = ["--plat", f"manylinux_2_28_{machine}", "--exclude", "libtorch_cpu.so", "--exclude", "libtorch_cuda.so"]
+    subprocess.run([sys.executable, "-m", "auditwheel", "repair", *repair, "-w", str(done), str(made)], check=True)
+    (wheel,) = done.glob("*.whl")
+    return wheel
+
+
+def check(wheel: Path, interpreter: str, folder: Path) -> None:
+    """Install a wheel into a new environment of an interpreter, and run the smoke test there."""
+    home = folder / Path(interpreter).name
+    subprocess.run([interpreter, "-m", "venv", "--clear", str(home)], check=True)
+    programs = home / "bin"
+    found = [name for name in COMPILERS if shutil.which(name, path=str(programs))]
+    if found:
+        raise RuntimeError(f"{programs} should have no compiler, but has {', '.join(found)}.")
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "HOME", "LANG", "LC_"))}
+    environment = kept | {"PATH": str(programs)}
+    python = str(programs / "python")
+    install = [python, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", str(wheel)]
+    subprocess.run(install, check=True, env=environment)
+    subprocess.run([python, str(ROOT / "scripts" / "smoke.py")], check=True, env=environment, cwd=home)
+
+
+def main() -> None:
+    """Build the wheel, and try it with every interpreter that was named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("interpreter", nargs="*")
+    parser.add_argument("--machine", choices=("x86_64", "aarch64"), default="x86_64")
+    options = parser.parse_args()
+    wheel = build(options.machine, FOLDER)
+    print(f"{wheel.relative_to(ROOT)}: {wheel.stat().st_size / 1024:.0f} KiB")
+    for interpreter in options.interpreter:
+        check(wheel, interpreter, FOLDER)
+
+
+if __name__ == "__main__":
+    main()
