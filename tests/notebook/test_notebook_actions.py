@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from click.testing import CliRunner
 from widget_traffic import Traffic
 
 import napari_rsmoe
 from napari_rsmoe import Model, psnr
 from napari_rsmoe.cli.program import main
-from napari_rsmoe.errors import ImageError
+from napari_rsmoe.errors import ImageError, StoppedError
 from napari_rsmoe.notebook import DeblurWidget, DenoiseWidget, FitWidget, SuperResolutionWidget, show
+from napari_rsmoe.notebook.large import Overview
 from napari_rsmoe.ui.kinds.choices import Choice
 from napari_rsmoe.ui.kinds.numbers import Number
 from napari_rsmoe.ui.parameters.functions import PARAMETERS
@@ -283,3 +285,41 @@ def test_previews_are_few_and_small(traffic: Traffic, until: Until) -> None:
     sent = traffic.pictures(widget.pane)
     assert max(message.size for message in sent) < 4e6
     assert min(np.diff([message.time for message in sent])) >= 0.19
+
+
+def test_images_of_any_size_go_block_by_block_into_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    da = pytest.importorskip("dask.array")
+    monkeypatch.chdir(tmp_path)
+    y, x = np.mgrid[:64, :150]
+    noisy = 120 + 60 * np.sin(x / 20) * np.cos(y / 13) + np.random.default_rng(0).normal(0, 12, x.shape)
+    image = np.clip(noisy, 0, 255).astype(np.uint8)
+    napari_rsmoe.write_image("in.ome.zarr", image, axes="YX")
+    array = zarr.open("in.ome.zarr", mode="r")["0"]
+    settings: dict[str, Any] = {"preset": "fast", "models": 1, "block": 128, "noise": 12.0}
+
+    def begun() -> Any:
+        return DenoiseWidget(array, target="out.ome.zarr", std="std.ome.zarr", **settings)
+
+    widget = begun()
+    with monkeypatch.context() as patched:
+        patched.setattr(Overview, "add", lambda *_: widget.cancel())  # after the first block
+        widget.start()
+        with pytest.raises(StoppedError):
+            widget.wait()
+    assert widget.status.value == "Stopped. Denoise goes on with the blocks that are left."
+    assert not Path("out.ome.zarr").exists()
+    again = begun()
+    again.start()
+    result = again.wait()
+    whole = napari_rsmoe.denoise(image, **settings).image
+    np.testing.assert_array_equal(result.numpy(), whole)
+    np.testing.assert_array_equal(again._overview.after, whole)  # also the block of the first run
+    assert "2 blocks" in again.status.value
+    assert set(again.saved_pictures()) == {"image", "denoised"}
+    assert napari_rsmoe.read_image("std.ome.zarr").shape == image.shape
+
+    lazy = DenoiseWidget(da.from_array(image, chunks=128), target="lazy.npy", mask=image > 250, **settings)
+    assert "# save it first" in lazy.command_line()
+    names = {"image": lazy._place.opened[lazy._place.name]().data, "mask": image > 250}
+    exec(lazy.code(), names)
+    np.testing.assert_array_equal(napari_rsmoe.read_image("lazy.npy").numpy()[image <= 250], whole[image <= 250])

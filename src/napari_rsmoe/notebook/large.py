@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from ..denoising.large.job import Job, JobSettings
+from ..denoising.large.job import Job, JobSettings, name_of
+from ..denoising.large.order import View, VisibleFirst
 from ..denoising.large.running import denoise_large
-from ..denoising.large.tasks import do_block, do_level
-from ..errors import ImageError, StoppedError
+from ..errors import StoppedError
 from ..image.blocks import Part
-from ..image.planes import Planes
+from ..image.planes import Planes, stack_axes
 from ..io.image_file import FileArray, ImageFile
 from ..io.lazily import open_image
 from ..notes import Notes
@@ -27,6 +28,7 @@ from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import changed, without
 from .code_box import Code
 from .job_widget import ActionWidget
+from .source import variable_name
 
 SIDE = 1024
 """Largest side of the picture in pixels. Of larger images every n-th pixel is shown."""
@@ -34,34 +36,59 @@ MOST_READ = 2**26
 """Pixels of a plane up to which its picture is read at once. That of a larger one appears block by block."""
 
 
-def place_of(image: Any) -> str:
-    """The path or URL of an image that lies in a file or store.
+@dataclass(frozen=True)
+class Place:
+    """Where the pixels of a large image come from.
 
-    Parameters
+    Attributes
     ----------
-    image : str, path, zarr.Array or ImageFile
-        The image.
-
-    Raises
-    ------
-    ImageError
-        If it lies in memory only.
+    name : str
+        Path or URL; for an array that lies in neither, a name that tells it from others.
+    code : str
+        Python that opens it, if it is such an array.
+    opened : mapping of str to callable
+        As for `napari_rsmoe.denoising.large.job.JobSettings`.
     """
-    if isinstance(image, str | os.PathLike):
-        return os.fspath(image)
-    if isinstance(image, ImageFile):
-        image = image.data
-    if isinstance(image, FileArray):
-        image = image.source
-    store = getattr(image, "store", None)
-    root = getattr(store, "root", None) or getattr(store, "path", None)
-    if root is None:
-        raise ImageError(
-            "With target= the image is a path, a URL or a Zarr array in a folder, not pixels in memory; write it "
-            "first: napari_rsmoe.write_image('image.ome.zarr', image)."
-        )
-    name = getattr(image, "path", "")
-    return os.path.join(str(root), name) if name else str(root)  # noqa: PTH118  # It may be a URL.
+
+    name: str
+    code: str = ""
+    opened: Mapping[str, Callable[[], ImageFile]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, image: Any, axes: str | None = None, variable: str = "") -> Place:
+        """The place of a path, a URL, an `ImageFile`, or an array of NumPy, Zarr or Dask in a variable."""
+        if isinstance(image, str | os.PathLike):
+            return cls(os.fspath(image))
+        variable = variable or variable_name(image) or "image"
+        if isinstance(image, ImageFile):
+            image, axes, variable = image.data, axes or image.axes, f"{variable}.data"
+        image = image.source if isinstance(image, FileArray) else image
+        store = getattr(image, "store", None)
+        root = getattr(store, "root", None) or getattr(store, "path", None)
+        if root is not None:
+            return cls("/".join(filter(None, [str(root).rstrip("/"), image.path])))
+        letters = axes or stack_axes(image.shape)
+        name = f"array {getattr(image, 'name', None) or _fingerprint(image)}"
+        return cls(name, f"ImageFile({variable}, {letters!r})", {name: lambda: ImageFile(image, letters)})
+
+    def open(self, **reading: Any) -> ImageFile:
+        """The image, whose pixels are read where they are indexed."""
+        return self.opened[self.name]() if self.opened else open_image(self.name, **reading)
+
+
+def _place_of_mask(mask: Any) -> Place:
+    """The place of a mask; arrays, which may be of bool, become what a file can hold."""
+    if not isinstance(getattr(mask, "dtype", None), np.dtype) or not hasattr(mask, "astype"):
+        return Place.of(mask)
+    return Place.of((mask != 0).astype(np.uint8), None, f"({variable_name(mask) or 'mask'} != 0).astype('uint8')")
+
+
+def _fingerprint(array: Any) -> str:
+    """A name for the pixels of an array in memory, the same for the same pixels."""
+    digest = blake2b(digest_size=16)
+    for rows in np.asarray(array):
+        digest.update(np.ascontiguousarray(rows).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -84,9 +111,9 @@ class Overview:
     stack: bool
 
     @classmethod
-    def of(cls, source: str, **reading: Any) -> Overview:
+    def of(cls, source: Place, **reading: Any) -> Overview:
         """Begin with the picture of an image, which is black if reading it would take long."""
-        with open_image(source, **reading) as image:
+        with source.open(**reading) as image:
             planes = Planes(image.data, image.axes)
             height, width = planes.plane_shape[:2]
             step = -(-max(height, width) // SIDE)
@@ -116,51 +143,24 @@ class Overview:
         return number == 0
 
 
-@dataclass(frozen=True)
-class Announced:
-    """Does tasks in this process, and announces each that is done, also those of an earlier run.
-
-    Parameters
-    ----------
-    announce : callable
-        Takes the job and the number of a task.
-    """
-
-    announce: Callable[[Job, int], None]
-
-    def blocks(
-        self, job: Job, tasks: Iterable[int], done: set[int], callback: Callback | None
-    ) -> Iterator[dict[str, Any]]:
-        """See `napari_rsmoe.denoising.large.running.Runner`."""
-        for task in sorted(done):
-            self.announce(job, task)
-        for task in tasks:
-            facts = do_block(job, task, callback)
-            self.announce(job, task)
-            yield facts
-
-    def level(self, job: Job, level: int, tasks: Iterable[int]) -> Iterator[dict[str, Any]]:
-        """See `napari_rsmoe.denoising.large.running.Runner`."""
-        for task in tasks:
-            yield do_level(job, level, task)
-
-
 class LargeDenoiseWidget(ActionWidget):
-    """Denoise an image of any size block by block, from its file or store into a new one, and show what is done.
+    """Denoise an image of any size block by block into a file or store, and show what is done.
 
-    It is what `DenoiseWidget` with a target makes. **Cancel** keeps the blocks that are done, and the next run with the
-    same settings, also in another session, goes on there.
+    Blocks in view come first. It is what `DenoiseWidget` with a target makes. **Cancel** keeps the blocks that are
+    done, and the next run with the same settings, also in another session, goes on there.
 
     Parameters
     ----------
-    image : str, path, zarr.Array or ImageFile
-        The image: a path, a URL, or what was opened from one.
+    image : str, path, ImageFile or array
+        The image: a path or URL, or an array of Zarr, Dask or NumPy, which is read where it is needed.
     target : str or path
         Where the result is written: OME-Zarr, TIFF or NPY.
     std : str or path, optional
         Where the error bar is written.
     axes : str, optional
         A letter for each axis, if the file does not declare its axes.
+    mask : str, path or array, optional
+        An image of the pixels that are left out: those that are not 0 there.
     **given
         Parameters of `napari_rsmoe.denoise` that differ from its defaults.
 
@@ -172,15 +172,18 @@ class LargeDenoiseWidget(ActionWidget):
 
     action, run_label, title = "denoise", "Denoise", "denoised"
 
-    def __init__(self, image: Any, target: Any, *, std: Any = None, axes: str | None = None, **given: Any) -> None:
-        self._place, self._target = place_of(image), os.fspath(target)
-        self._std = None if std is None else os.fspath(std)
-        self._reading = {} if axes is None else {"axes": axes}
+    def __init__(
+        self, image: Any, target: Any, *, std: Any = None, axes: str | None = None, mask: Any = None, **given: Any
+    ) -> None:
+        self._place = Place.of(image, axes)
+        self._mask = None if mask is None else _place_of_mask(mask)
+        self._target, self._std = os.fspath(target), None if std is None else os.fspath(std)
+        self._reading = {} if axes is None or self._place.opened else {"axes": axes}
         self._overview = Overview.of(self._place, **self._reading)
         super().__init__(self._overview.before, axes="YXC"[: self._overview.before.ndim], **given)
 
     def __repr__(self) -> str:
-        return f"<LargeDenoiseWidget of {self._place} into {self._target}>"
+        return f"<LargeDenoiseWidget of {self._place.name} into {self._target}>"
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters but for those that only work on whole images."""
@@ -191,20 +194,34 @@ class LargeDenoiseWidget(ActionWidget):
 
     def code(self) -> Code:
         """Python code that does the same, or goes on with what was begun."""
-        asked = self._asked(changed(self.parameters(), self._shown_settings()))
+        asked, arrays = self._asked(changed(self.parameters(), self._shown_settings())), self._arrays()
+        words = [repr(asked.source), repr(asked.target), repr(dict(asked.settings))]
+        words += [f"{name}={value!r}" for name in ("reading", "std", "mask") if (value := getattr(asked, name))]
+        words += [f"opened={{{', '.join(f'{each.name!r}: lambda: {each.code}' for each in arrays)}}}"] if arrays else []
         return Code(
             "from napari_rsmoe.denoising.large.job import JobSettings\n"
-            "from napari_rsmoe.denoising.large.running import denoise_large\n\n"
-            f"denoise_large(JobSettings({asked.source!r}, {asked.target!r}, {asked.settings!r}, "
-            f"reading={asked.reading!r}, std={asked.std!r}))"
+            "from napari_rsmoe.denoising.large.running import denoise_large\n"
+            + ("from napari_rsmoe.io.image_file import ImageFile\n" if arrays else "")
+            + f"\ndenoise_large(JobSettings({', '.join(words)}))"
         )
 
+    def _arrays(self) -> list[Place]:
+        """The image and the mask, if they are arrays."""
+        return [each for each in (self._place, self._mask) if each is not None and each.opened]
+
     def command_line(self) -> Code:
-        """The shell command that does the same, or goes on with what was begun."""
-        subject = Subject(axes="YX", shape=(0, 0), path=self._place, target=self._target)
+        """The shell command that does the same, or goes on with what was begun; arrays must be saved first."""
+        path = "image.ome.zarr" if self._place.opened else self._place.name
+        masked = "" if self._mask is None else "mask.tif" if self._mask.opened else self._mask.name
+        saved = zip(self._arrays(), [path] * bool(self._place.opened) + [masked], strict=False)
+        notes = [f"save it first, in Python: napari_rsmoe.write_image({to!r}, {each.code})" for each, to in saved]
+        subject = Subject(
+            axes="YX", shape=(0, 0), path=path, target=self._target, mask_path=masked, notes=tuple(notes)
+        )  # fmt: skip
         words = command_line(self.action, self._shown_settings(), subject).strip()
         more = ["--axes", self._reading["axes"]] if self._reading else []
-        return Code(" ".join([words, *more, *([] if self._std is None else ["--std", shlex.quote(self._std)])]))
+        more += [] if self._std is None else ["--std", self._std]
+        return Code(" ".join([words, shlex.join(more)]).strip())
 
     def joined(self, results: list[Any]) -> ImageFile:
         """The result, opened."""
@@ -216,7 +233,19 @@ class LargeDenoiseWidget(ActionWidget):
         return f"{len(job)} blocks of {job.side} px, noise {job.found.noise:.4g}"
 
     def _asked(self, given: dict[str, Any]) -> JobSettings:
-        return JobSettings(self._place, self._target, given, self._reading, self._std)
+        opened = {name: open_ for each in self._arrays() for name, open_ in each.opened.items()}
+        mask = None if self._mask is None else self._mask.name
+        return JobSettings(
+            self._place.name, self._target, given, self._reading, self._std, mask=mask, opened=opened
+        )  # fmt: skip
+
+    def _in_view(self) -> View | None:
+        """The part of the first plane that the pane shows."""
+        box = self.pane.view.get("box")
+        if not box:
+            return None
+        y0, x0, y1, x1 = (max(0, int(each * self._overview.step)) for each in box)
+        return 0, (slice(y0, y1), slice(x0, x1))
 
     def _run(self, given: dict[str, Any], callback: Callback) -> list[Any]:
         """Denoise block by block, on the thread of the job."""
@@ -227,8 +256,9 @@ class LargeDenoiseWidget(ActionWidget):
             self._show_progress()
             return stop
 
+        runner = VisibleFirst(self._in_view, self._show_begun, self._show_block)
         with notes.on(""):
-            done = denoise_large(self._asked(given), runner=Announced(self._show_block), callback=report)
+            done = denoise_large(self._asked(given), runner=runner, callback=report)
         self.numbers, self.notes = [0], notes.lines()
         return [done]
 
@@ -236,6 +266,13 @@ class LargeDenoiseWidget(ActionWidget):
         super()._finish(given, outcome)
         if isinstance(self.error, StoppedError):
             self.status.value = f"Stopped. {self.run_label} goes on with the blocks that are left."
+
+    def _show_begun(self, job: Job) -> None:
+        """Show what an earlier run has done."""
+        finished = job.done()
+        for task in range(len(job.plan)):
+            if name_of(task) in finished:
+                self._show_block(job, task)
 
     def _show_block(self, job: Job, task: int) -> None:
         if self._overview.add(job, task):
