@@ -18,6 +18,7 @@ from napari_rsmoe.errors import DeviceError
 from napari_rsmoe.ui.kinds.choices import Choice, Flag
 from napari_rsmoe.ui.kinds.numbers import IntParameter, NoiseParameter, Number
 from napari_rsmoe.ui.kinds.parameter import Automatic, Parameter
+from napari_rsmoe.ui.parameters.benchmarks import BENCHMARKS
 from napari_rsmoe.ui.parameters.common import CHECKPOINT, SEGMENTATION
 from napari_rsmoe.ui.parameters.denoising import DENOISE, STACK
 from napari_rsmoe.ui.parameters.enlarging import DEBLUR, UPSCALE
@@ -56,9 +57,9 @@ def test_keywords_of_stacks_are_described_with_their_defaults() -> None:
     assert {"along", "warm_start", "average", CHECKPOINT.name} == set(described)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [*TABLES, *BENCHMARKS])
 def test_descriptions_are_complete(name: str) -> None:
-    table = {parameter.name: parameter for parameter in TABLES[name]}
+    table = {parameter.name: parameter for parameter in (TABLES | BENCHMARKS)[name]}
     for parameter in table.values():
         assert parameter.label
         assert parameter.help.endswith(".")

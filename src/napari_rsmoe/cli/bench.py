@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .. import ranges
-from ..ui.kinds.choices import Choice, Flag
-from ..ui.kinds.numbers import FloatParameter, IntParameter
-from ..ui.kinds.parameter import Automatic, Parameter
-from ..ui.kinds.texts import Text
-from ..ui.parameters.common import SEED
+from ..ui.parameters.benchmarks import BENCHMARKS, FIELDS, LPIPS
 from .options import PATH, Common, option_of, run_options, with_options
 from .program import Verb
 
-LPIPS = {"none": (), "alex": ("alex",), "vgg": ("vgg",), "both": ("alex", "vgg")}
 NEEDED = {"matplotlib": "matplotlib", "bm3d": "bm3d", "pywt": "PyWavelets"}
 """Modules of the extra and the names of their packages."""
 
@@ -50,85 +43,12 @@ def command() -> None:
     """  # noqa: D301
 
 
-KERNELS = IntParameter(
-    name="n_kernels",
-    label="Kernels",
-    help="How many kernels each model has.",
-    default=None,
-    automatic=Automatic(None, "those of the benchmark"),
-    **ranges.BENCH_KERNELS.ends,
-    former_flags=("--kernels",),
-)
-ITERATIONS = IntParameter(
-    name="iterations",
-    label="Steps",
-    help="How many steps the fits of the peers take.",
-    default=None,
-    automatic=Automatic(None, "those of their papers"),
-    **ranges.BENCH_STEPS.ends,
-)
-OWN_ITERATIONS = IntParameter(
-    name="own_iterations",
-    label="Own steps",
-    help="How many steps our fits take.",
-    default=None,
-    automatic=Automatic(None, "those of the preset"),
-    **ranges.BENCH_STEPS.ends,
-)
-VARIANCE = FloatParameter(
-    name="variance",
-    label="Variance",
-    help="Variance of noise on [0, 1], clipped.",
-    default=None,
-    automatic=Automatic(None, "the paper's, for colour images"),
-    **ranges.VARIANCE.ends,
-)
-SIGMA = FloatParameter(
-    name="sigma",
-    label="Standard deviation",
-    help="Standard deviation of noise that is not clipped, where white is 255.",
-    default=None,
-    automatic=Automatic(None, "15, 25 and 50, for grey images"),
-    **ranges.SIGMA.ends,
-)
-MODELS = IntParameter(
-    name="models",
-    label="Models",
-    help="Largest number of models for multi-model inference as in the paper, which takes minutes for each image and "
-    "noise level; 0 leaves it out.",
-    default=0,
-    **ranges.BENCH_MODELS.ends,
-)
-SCALE = IntParameter(
-    name="scale",
-    label="Factor",
-    help="Factor of super-resolution that is measured, 2 to 16.",
-    default=None,
-    automatic=Automatic(None, "2 and 4"),
-    **ranges.BENCH_SCALE.ends,
-)
-SHARED = (
-    Flag(name="quick", label="Quick", help="Take a small part of one image and few steps, to see that all runs.",
-         default=False),
-    Text(name="images", label="Images", help="Only images whose FOLDER/NAME has a match.", default="", what="REGEX"),
-    Text(name="methods", label="Methods", help="Only methods whose name has a match.", default="", what="REGEX"),
-    IntParameter(name="crop", label="Crop", help="Side of the square in the middle that is used, in pixels.",
-                 default=None, automatic=Automatic(None, "the whole image"), **ranges.CROP.ends),
-    Choice(name="lpips", label="Perceptual distance",
-           help="Nets of the perceptual distance (LPIPS); vgg takes seconds for each image.", default=None,
-           automatic=Automatic(None, "alex if it is installed"), choices=tuple(LPIPS)),
-    replace(SEED, help="Seed of the noise and of the methods.", advanced=False),
-)  # fmt: skip
-FIELDS = {"n_kernels": "kernels", "variance": "variances", "sigma": "sigmas", "scale": "scales"}
-"""Options that may be given several times, and the fields of `bench.options.Options` that hold all their values."""
-
-
-def bench_options(*own: Parameter) -> Any:
-    """The arguments and options of every benchmark, and some of its own."""
+def bench_options(name: str) -> Any:
+    """The arguments of every benchmark, and the options of one of them."""
     shown = (
         click.argument("source", metavar="IN_FOLDER", type=PATH),
         click.argument("target", metavar="OUT_FOLDER", type=PATH),
-        *(option_of(parameter, several=parameter.name in FIELDS) for parameter in (*own, *SHARED)),
+        *(option_of(parameter, several=parameter.name in FIELDS) for parameter in BENCHMARKS[name]),
     )
 
     def decorate(function: Any) -> Any:
@@ -143,7 +63,7 @@ def bench_options(*own: Parameter) -> Any:
     options_metavar="[options]",
     short_help="Model images with kernels: tables of the paper, texture.",
 )
-@bench_options(KERNELS, ITERATIONS, OWN_ITERATIONS)
+@bench_options("regression")
 def regression(**values: Any) -> None:
     """Model images with kernels: tables I and II of the R-SMoE paper, and its failure on texture.
 
@@ -164,7 +84,7 @@ def regression(**values: Any) -> None:
     options_metavar="[options]",
     short_help="Remove noise: tables of the paper, real pairs, time.",
 )
-@bench_options(VARIANCE, SIGMA, MODELS)
+@bench_options("denoising")
 def denoising(**values: Any) -> None:
     """Remove noise: tables III and IV of the R-SMoE paper, grey images, real pairs, time.
 
@@ -184,7 +104,7 @@ def denoising(**values: Any) -> None:
 @command.command(
     "films", cls=Verb, options_metavar="[options]", short_help="Films, stacks and volumes, with neighbouring planes."
 )
-@bench_options(VARIANCE, SIGMA)
+@bench_options("films")
 def films(**values: Any) -> None:
     """Films made from photographs, volumes and real films: plane by plane, through planes, and by other methods.
 
@@ -204,7 +124,7 @@ def films(**values: Any) -> None:
 @command.command(
     "superres", cls=Verb, options_metavar="[options]", short_help="Super-resolution of images that were reduced before."
 )
-@bench_options(SCALE, ITERATIONS)
+@bench_options("superres")
 def superres(**values: Any) -> None:
     """Super-resolution of images that were reduced before, and 10 times as in figure 13 of the R-SMoE paper.
 
@@ -222,7 +142,7 @@ def superres(**values: Any) -> None:
     options_metavar="[options]",
     short_help="Quality, time and convergence by the number of kernels.",
 )
-@bench_options(KERNELS, ITERATIONS)
+@bench_options("scaling")
 def scaling(**values: Any) -> None:
     """Quality, time and convergence against the number of kernels: figures 4, 5 and 8 to 10 of the R-SMoE paper.
 
