@@ -61,6 +61,7 @@ def check(wheel: Path, interpreter: str, folder: Path) -> None:
     install = [python, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", str(wheel)]
     subprocess.run(install, check=True, env=environment)
     subprocess.run([python, str(ROOT / "scripts" / "smoke.py")], check=True, env=environment, cwd=home)
+    shutil.rmtree(home)  # With torch for CUDA it takes gigabytes.
 
 
 def main() -> None:

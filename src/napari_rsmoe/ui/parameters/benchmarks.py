@@ -45,6 +45,8 @@ VARIANCE = FloatParameter(
     default=None,
     automatic=Automatic(None, "the paper's, for colour images"),
     **ranges.VARIANCE.ends,
+    first=0.01,
+    decimals=4,
 )
 SIGMA = FloatParameter(
     name="sigma",
@@ -53,6 +55,7 @@ SIGMA = FloatParameter(
     default=None,
     automatic=Automatic(None, "15, 25 and 50, for grey images"),
     **ranges.SIGMA.ends,
+    first=25,
 )
 MODELS = IntParameter(
     name="models",
