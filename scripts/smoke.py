@@ -1,4 +1,4 @@
-"""A first test of an installed wheel: the engine draws as its reference does, and the program denoises a file."""
+"""A first test of an installed wheel: the engine uses the processor and draws as its reference, a file is denoised."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ import napari_rsmoe as rsmoe
 from napari_rsmoe import engine
 from napari_rsmoe.engine import reference
 
+LEVELS = {"AVX512": "avx512", "AVX2": "avx2"}
+"""Our instruction sets for those of torch; for any other ours is "base"."""
+
 
 def main() -> None:
     """Run the tests, and say where they have run."""
+    level, wanted = engine.simd_level(), LEVELS.get(torch.backends.cpu.get_cpu_capability(), "base")
+    assert level == wanted, f"The engine runs with {level}, and torch finds {wanted}."
     rng = np.random.default_rng(0)
     clean = np.tile(np.where(np.arange(64) < 30, 60.0, 180.0), (48, 1))
     noisy = np.clip(clean + rng.normal(0, 20, clean.shape), 0, 255).astype(np.uint8)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from napari_rsmoe import engine
 
@@ -31,6 +32,13 @@ def other_levels() -> list[str]:
     """The levels below the one in use; the suite itself runs at that one."""
     current = engine.simd_level()
     return LEVELS[: LEVELS.index(current)]
+
+
+def test_the_best_level_of_the_processor_is_chosen() -> None:
+    """As torch finds it in its own way."""
+    known = {"AVX512": "avx512", "AVX2": "avx2"}
+    result = run_with("", "-c", "from napari_rsmoe import engine; print(engine.simd_level())")
+    assert result.stdout.strip() == known.get(torch.backends.cpu.get_cpu_capability(), "base"), result.stderr
 
 
 @pytest.mark.parametrize("level", LEVELS[:-1])
