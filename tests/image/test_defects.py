@@ -57,3 +57,43 @@ def test_many_stuck_pixels_are_found(share: float, ends: tuple[int, ...]) -> Non
 
 def test_tiny_images_have_none() -> None:
     assert not find_defects(np.array([[[1.0], [1000.0], [1.0]]])).any()
+
+
+def _detector(kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """A noisy micrograph of 16 bits with defects, and where they are."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:112, :112]
+    clean = 500 + 300 * np.sin(x / 9) * np.sin(y / 11)
+    image, at = np.rint(clean + rng.normal(0, 20, clean.shape)).astype(np.uint16), np.zeros(clean.shape, bool)
+    if kind == "clusters":
+        for top, left, side in ((20, 30, 2), (60, 80, 3), (90, 12, 2)):
+            at[top : top + side, left : left + side] = True
+        image[at] = rng.integers(3500, 4096, at.sum())
+    elif kind == "dead columns":
+        at[:, 37] = at[:, 60:62] = at[50:, 90] = True
+        image[at] = 0
+    elif kind == "hot row":
+        at[40] = True
+        image[40] += 900
+    else:
+        at = rng.random(clean.shape) < 0.4
+        image[at] = rng.choice([0, 4095], at.sum())
+    return image, at
+
+
+@pytest.mark.parametrize("kind", ["clusters", "dead columns", "hot row", "two fifths of the pixels"])
+def test_defects_that_lie_together_are_found(kind: str) -> None:
+    image, at = _detector(kind)
+    found = find_defects(image[..., None])
+    assert (found & at).sum() >= 0.97 * at.sum()
+    assert (found & ~at).sum() <= 3
+
+
+def test_points_of_light_and_lines_of_a_lens_are_none() -> None:
+    image = _detector("clusters")[0].astype(float)
+    image[image > 3000] = 500
+    y, x = np.mgrid[:112, :112]
+    for row, column, width in ((20.5, 30.5, 0.6), (60.2, 70.4, 0.7), (90, 40, 1.0)):
+        image += 3000 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * width**2))
+    image += 3000 * np.exp(-((x - 100.3) ** 2) / (2 * 0.7**2))
+    assert not find_defects(np.rint(image)[..., None].astype(np.uint16)).any()

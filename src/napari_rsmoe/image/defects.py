@@ -1,4 +1,4 @@
-"""Hot and dead pixels: single pixels far from everything around them, which no lens can draw."""
+"""Hot and dead pixels: single ones, clusters, columns and rows far from all around them, which no lens can draw."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Mask
+from .defect_groups import REACH, find_clusters, find_lines
 from .masks import fill_nearest
 
 DETAIL = 0.98
@@ -30,12 +31,11 @@ FEWEST_STEPS = 12
 MOST = 0.01
 """Largest fraction of the pixels that can be defects of any value. If more stand out, they are the noise or the
 content, unless they are stuck at one value."""
-MOST_STUCK = 0.1
+MOST_STUCK = 0.3
 """Largest fraction of the pixels that can be stuck at the lowest or at the highest value of the image."""
-SCATTERED = 0.2
-"""Fraction of the pixels at a value that have two or more neighbours at that value, above which they are not scattered.
-If a tenth of all pixels are stuck, 5 % of them have such neighbours by chance; most pixels of clipped regions and lines
-have them."""
+SCATTERED = 0.15
+"""Fraction of the pixels at a value that have two or more neighbours at that value, beyond the fraction by chance,
+above which they are not scattered. Most pixels of clipped regions and lines have such neighbours."""
 GAP = 2.0
 """Distance of the value at which pixels are stuck from all other values, relative to the median difference between
 neighbours, above which it is a value of its own. Values that are clipped have no such gap."""
@@ -55,9 +55,9 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
     """Find hot and dead pixels.
 
     A defect differs from its surroundings far more than the detail of the image does and than the surroundings vary,
-    and its neighbours show nothing of it. Two defects may touch each other. Up to a tenth of the pixels may be stuck at
-    the lowest or the highest value, scattered over the image; images with more than one other defect for 100 pixels are
-    left as they are.
+    and its neighbours show nothing of it. Defects may form clusters of up to 3 x 3 px, and broken columns and rows.
+    Up to 30 % of the pixels may be stuck at the lowest, and as many at the highest value, scattered over the image.
+    Images with more than one other single defect for 100 pixels are left as they are.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
     Returns
     -------
     ndarray of bool, shape (H, W)
-        Pixels that are defects in any channel; none in an image of less than 5 px a side.
+        Pixels that are defects in any channel; none in an image of less than 9 px a side.
 
     Examples
     --------
@@ -81,11 +81,14 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
     [[7, 9]]
     """
     found = np.zeros(values.shape[:2], bool)
-    if min(values.shape[:2]) < AROUND:
+    if min(values.shape[:2]) < 2 * REACH + 1:
         return found
     stuck = np.zeros_like(found)
     for plane in np.moveaxis(values, -1, 0):
         stuck |= _stuck(plane, np.zeros_like(found) if left_out is None else left_out)
+    if not stuck.any():
+        for plane in np.moveaxis(values, -1, 0):
+            stuck |= _groups(plane)
     if stuck.any():
         values = fill_nearest(values, stuck)
         left_out = stuck if left_out is None else stuck | left_out
@@ -99,6 +102,19 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
         found |= more
         values = fill_nearest(values, found)
     return stuck | found if found.mean() <= MOST else stuck
+
+
+def _groups(plane: NDArray[Any]) -> Mask:
+    """Pixels of one channel (H, W) that are defects together: clusters, columns and rows."""
+    differences = _differences(np.pad(plane.astype(np.float64), 1, mode="reflect"))
+    noise, detail = map(float, np.quantile(differences, [0.5, DETAIL]))
+    if detail == 0:
+        return np.zeros(plane.shape, bool)
+    lines = find_lines(plane, noise)
+    rest = fill_nearest(plane[..., None], lines)[..., 0] if lines.any() else plane
+    step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
+    far = _differences(np.pad(rest.astype(np.float64), REACH, mode="reflect"), REACH)
+    return lines | find_clusters(rest, far > max(ABOVE_DETAIL * detail, step))
 
 
 def _stuck(plane: NDArray[Any], left_out: Mask) -> Mask:
@@ -133,7 +149,9 @@ def _is_scattered(at: Mask) -> bool:
     """Whether pixels (H, W) are few and lie apart, unlike those of a clipped region or a line."""
     if not 0 < at.mean() <= MOST_STUCK:
         return False
-    return bool((_equal_neighbours(at)[at] >= 2).mean() <= SCATTERED)
+    share = float(at.mean())
+    by_chance = 1 - (1 - share) ** 4 - 4 * share * (1 - share) ** 3
+    return bool((_equal_neighbours(at)[at] >= 2).mean() <= by_chance + SCATTERED)
 
 
 def _equal_neighbours(at: Mask) -> NDArray[np.int8]:
@@ -161,15 +179,17 @@ def _shine(plane: NDArray[Any], rest: NDArray[np.float64], at: Mask) -> bool:
     return bool(np.median(leak) > LEAK)
 
 
-def _differences(padded: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The second smallest distance of each pixel of (H, W) from its four neighbours, of the plane with 1 px around it.
+def _differences(padded: NDArray[np.float64], reach: int = 1) -> NDArray[np.float64]:
+    """The second smallest difference of each pixel of (H, W) from the four `reach` px away.
+
+    The plane has `reach` px around it.
 
     It is computed band by band, as the intermediate results would take eight times as much memory as the plane.
     """
-    found = np.empty((padded.shape[0] - 2, padded.shape[1] - 2))
+    found = np.empty((padded.shape[0] - 2 * reach, padded.shape[1] - 2 * reach))
     for first in range(0, len(found), BAND):
-        part = padded[first : first + BAND + 2]
-        distances = [np.abs(part[1:-1, 1:-1] - side) for side in _within(part)]
+        part = padded[first : first + BAND + 2 * reach]
+        distances = [np.abs(part[reach:-reach, reach:-reach] - side) for side in _within(part, reach)]
         found[first : first + BAND] = _second_smallest(distances)
     return found
 
@@ -179,9 +199,10 @@ def _sides(plane: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     return _within(np.pad(plane, 1, mode="reflect"))
 
 
-def _within(padded: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """The four neighbours of each pixel of a plane (H, W) that has 1 px around it."""
-    return [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
+def _within(padded: NDArray[np.float64], reach: int = 1) -> list[NDArray[np.float64]]:
+    """The four pixels `reach` px away from each pixel of a plane (H, W) that has `reach` px around it."""
+    inner, twice = slice(reach, -reach), 2 * reach
+    return [padded[:-twice, inner], padded[twice:, inner], padded[inner, :-twice], padded[inner, twice:]]
 
 
 def _defects_of(plane: NDArray[Any]) -> Mask:
