@@ -24,6 +24,8 @@ LEAST_INTEGERS = (-(2.0**15), 1 - 2.0**15, -(2.0**31), 1 - 2.0**31, -(2.0**63))
 LARGEST_MEASURED = 1e20
 """Magnitude from which on values are customary for missing pixels: netCDF, CF, Surfer and GDAL use values up to the
 largest of their data type."""
+ROUNDED = 0.99
+"""Part of such a value, as it is given, from which pixels have it: files say -3.4e38 for -3.4028e38."""
 BEYOND = 1e6
 """How often the largest other magnitude such a value must be, as an image may be in units of atoms or photons."""
 
@@ -94,8 +96,7 @@ class Selection:
                 )
         if nodata is None:
             return None
-        where = np.isnan(values) if np.isnan(nodata) else values == values.dtype.type(0) + nodata
-        missing: Mask = where.any(2)
+        missing: Mask = np.asarray(_equal(values, float(nodata)).any(2))
         return missing if missing.any() else None
 
     def left_out(self, values: NDArray[Any], mask: Any = None) -> Mask:
@@ -114,6 +115,17 @@ class Selection:
 
 EVERYTHING = Selection()
 """The selection of an image without further words: missing values and defects are found, and everything else counts."""
+
+
+def _equal(values: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
+    """Which values are that of missing data; very large ones as far as writers round them."""
+    if np.isnan(nodata):
+        return np.isnan(values)
+    if values.dtype.kind == "f" and LARGEST_MEASURED <= abs(nodata) < np.inf:
+        large: NDArray[np.bool_] = values * np.sign(nodata) >= ROUNDED * abs(nodata)
+        return large
+    same: NDArray[np.bool_] = values == values.dtype.type(0) + nodata
+    return same
 
 
 def sentinel(values: NDArray[Any]) -> float | None:

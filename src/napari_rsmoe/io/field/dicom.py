@@ -68,27 +68,56 @@ def _padding_range(data: Any) -> tuple[str, ...]:
     return (f"{between}; of these only {value:g} is left out, and --below or --above leaves out the others",)
 
 
-def _scale(data: Any) -> tuple[float, float]:
-    """Slope and intercept from stored values to those of the modality."""
-    slope, intercept = real(data.get("RescaleSlope", 1)), real(data.get("RescaleIntercept", 0))
-    return (1.0, 0.0) if slope is None or intercept is None else (slope, intercept)
+def _by_frame(data: Any, keyword: str) -> list[Any]:
+    """The values of a keyword: one, or one for each frame if a file of several frames gives them in sequences."""
+    if keyword in data:
+        return [data.get(keyword)]
+    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        found = [
+            item.get(keyword)
+            for frame in data.get(groups) or ()
+            for element in frame
+            if element.VR == "SQ"
+            for item in element.value
+            if keyword in item
+        ]
+        if found:
+            return found
+    return []
+
+
+def _scales(data: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Slopes and intercepts from stored values to those of the modality: one each, or one for each frame."""
+    slopes, intercepts = ([real(v) for v in _by_frame(data, f"Rescale{name}")] for name in ("Slope", "Intercept"))
+    if None in (*slopes, *intercepts) or len(slopes) != len(intercepts) or not slopes:
+        return np.ones(1), np.zeros(1)
+    first = (slopes[0], intercepts[0])
+    if all(pair == first for pair in zip(slopes, intercepts, strict=True)):
+        slopes, intercepts = slopes[:1], intercepts[:1]
+    return np.array(slopes, np.float64), np.array(intercepts, np.float64)
 
 
 def _rescaled_value(value: float | None, data: Any) -> float | None:
-    """What a stored value, that of pixels beyond the picture, means to the modality."""
-    slope, intercept = _scale(data)
-    return None if value is None else value * slope + intercept
+    """What a stored value, that of pixels beyond the picture, means to the modality; None if it differs by frame."""
+    slopes, intercepts = _scales(data)
+    return None if value is None or len(slopes) > 1 else float(value * slopes[0] + intercepts[0])
 
 
 def _rescaled(pixels: NDArray[Any], data: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Values as the modality means them, such as Hounsfield units: integers if slope and intercept are."""
-    slope, intercept = _scale(data)
+    slopes, intercepts = _scales(data)
+    if len(slopes) > 1 and len(slopes) == len(pixels):
+        shape = (-1, *[1] * (pixels.ndim - 1))
+        values = pixels * slopes.reshape(shape) + intercepts.reshape(shape)
+        return values.astype(np.float32), ("each frame has its own slope and intercept, as the file says",)
+    slope, intercept = float(slopes[0]), float(intercepts[0])
     if (slope, intercept) == (1, 0):
         return pixels, ()
     values = pixels * slope + intercept
-    unit = f" ({data.RescaleType})" if data.get("RescaleType") else ""
+    kinds = _by_frame(data, "RescaleType")
+    unit = f" ({kinds[0]})" if kinds and kinds[0] else ""
     note = f"values are {slope:g} times the stored ones plus {intercept:g}{unit}, as the file says"
-    if float(slope).is_integer() and float(intercept).is_integer():
+    if slope.is_integer() and intercept.is_integer():
         fits = np.iinfo(np.int16).min <= values.min() and values.max() <= np.iinfo(np.int16).max
         return values.astype(np.int16 if fits else np.int32), (note,)
     return values.astype(np.float32), (note,)
@@ -97,7 +126,7 @@ def _rescaled(pixels: NDArray[Any], data: Any) -> tuple[NDArray[Any], tuple[str,
 def _sizes(data: Any) -> dict[str, PixelSize]:
     """Distances between rows, columns and slices in millimetres, and between frames in milliseconds."""
     found = {}
-    spacing = data.get("PixelSpacing") or data.get("ImagerPixelSpacing") or ()
+    spacing = next(iter(_by_frame(data, "PixelSpacing") or _by_frame(data, "ImagerPixelSpacing")), None) or ()
     for axis, value in zip("YX", spacing, strict=False):
         size = positive(value)
         if size is not None:
@@ -107,7 +136,7 @@ def _sizes(data: Any) -> dict[str, PixelSize]:
         ("Z", "SpacingBetweenSlices", "millimeter"),
         ("T", "FrameTime", "millisecond"),
     ):
-        size = positive(data.get(keyword))
+        size = positive(next(iter(_by_frame(data, keyword)), None))
         if size is not None:
             found[axis] = PixelSize(size, unit)
     return found

@@ -65,8 +65,7 @@ def read(path: Path, how: Reading) -> ImageFile:
             lead, frame = tuple(hdu.shape[:-2]), tuple(hdu.shape[-2:])
             dtype = np.asarray(hdu.section[(slice(0, 1),) * len(hdu.shape)]).dtype.newbyteorder("=")
             sizes = _pixel_size(hdu.header)
-            # By the standard, NaN is a pixel without data, and astropy makes NaN of the integer that BLANK names.
-            blank = real(hdu.header.get("BLANK")) if dtype.kind in "iu" else float("nan")
+            blank = _blank(hdu, dtype)
             text = _description(hdu.header)
 
     def plane(place: tuple[int, ...]) -> NDArray[Any]:
@@ -80,6 +79,18 @@ def read(path: Path, how: Reading) -> ImageFile:
     facts: dict[str, Any] = {"pixel_size": sizes, "notes": notes, "details": Details(nodata=blank, description=text)}
     pixels = Frames(lead, frame, dtype, plane)
     return image_of(path, how, pixels, _axes(len(hdu.shape)), file.close, kind="fits", name=names[number], **facts)
+
+
+def _blank(hdu: Any, dtype: np.dtype[Any]) -> float | None:
+    """The value of pixels without data.
+
+    By the standard it is NaN, and astropy makes NaN of the integer that BLANK names; but unsigned integers stay such,
+    and BLANK then names the stored value, without BZERO.
+    """
+    if dtype.kind not in "iu":
+        return float("nan")
+    stored = real(hdu.header.get("BLANK"))
+    return None if stored is None else stored + (getattr(hdu, "_orig_bzero", 0) if dtype.kind == "u" else 0)
 
 
 def _description(header: Any) -> str:
