@@ -58,3 +58,40 @@ def test_colours_are_one_layer(tmp_path):
     assert options["rgb"]
     np.testing.assert_array_equal(data, pixels)
     assert image_files.get_reader([str(tmp_path / "a.txt")]) is None
+
+
+def test_further_images_of_a_file_are_hidden_layers(tmp_path, monkeypatch):
+    from instrument_files import write_lif
+
+    pytest.importorskip("liffile")
+    write_lif(tmp_path / "a.lif", {"first": STACK, "second": STACK[:, 0]})
+    layers = image_files.read(str(tmp_path / "a.lif"))
+    assert [(each[1]["name"], each[1]["visible"]) for each in layers] == [
+        *[("first", True)] * 3,
+        ("second", False),
+    ]
+    monkeypatch.setattr(image_files, "MOST_IMAGES", 1)
+    with pytest.warns(UserWarning, match="holds 2 images, of which the first 1"):
+        assert len(image_files.read(str(tmp_path / "a.lif"))) == 3
+
+
+def test_a_layer_takes_the_pixel_size_of_its_file_and_files_are_opened_with_theirs(film):
+    napari = pytest.importorskip("napari")
+    from napari.components import ViewerModel
+    from napari.layers._source import layer_source
+
+    from napari_rsmoe.errors import ImageError
+    from napari_rsmoe.plugin import opening
+
+    viewer = ViewerModel()
+    with layer_source(path=str(film)):  # As napari's own reader opens it, without the metadata.
+        layer = viewer.add_image(STACK)
+    viewer.layers.selection = {layer}
+    assert opening.calibrate_selected(viewer) == [layer]
+    np.testing.assert_allclose(layer.scale, (2.0, 1, 0.5, 0.25))
+    assert layer.axis_labels == ("t", "c", "y", "x")
+    with pytest.raises(ImageError, match="does not come from a file"):
+        opening.calibrate(napari.layers.Image(STACK))
+    added = opening.open_images(viewer, [str(film)])
+    assert [each.name for each in added] == ["cells a", "cells b", "cells c"]
+    np.testing.assert_allclose(added[0].scale, (2.0, 0.5, 0.25))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..io.files import read_image
+from ..io.files import list_series, read_image
 from ..io.formats import READABLE
 from ..io.image_file import ImageFile
 from ..io.units import unit_ratio
@@ -22,6 +22,8 @@ from .files import LayerData, known_unit
 
 LARGEST_AT_ONCE = 1 << 28
 """Bytes up to which an image is read at once; the planes of a larger one are read when they are shown."""
+MOST_IMAGES = 16
+"""Images of a file that are opened at most; more would fill the list of layers."""
 
 
 def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
@@ -31,7 +33,10 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], lis
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
-    """Read image files: one layer for each channel of each file.
+    """Read image files: one layer for each channel of each image of each file.
+
+    Further images of a file, such as scenes and positions, are hidden at first, and those after `MOST_IMAGES` are left
+    out with a warning.
 
     Raises
     ------
@@ -40,10 +45,19 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
     """
     layers: list[LayerData] = []
     for each in [path] if isinstance(path, str | Path) else path:
-        image = read_image(each, lazy=True)
-        for note in image.notes:
-            warnings.warn(f"{Path(each).name}: {note}.", stacklevel=2)
-        layers += _layers(image, image.name or Path(each).name)
+        count = len(list_series(each))
+        if count > MOST_IMAGES:
+            warnings.warn(
+                f"{Path(each).name} holds {count} images, of which the first {MOST_IMAGES} are opened; others are read "
+                "by napari_rsmoe.read_image(path, series=NUMBER).",
+                stacklevel=2,
+            )
+        for number in range(min(count, MOST_IMAGES)) if count > 1 else (None,):
+            image = read_image(each, lazy=True, series=number)
+            for note in image.notes:
+                warnings.warn(f"{Path(each).name}: {note}.", stacklevel=2)
+            found = _layers(image, image.name or Path(each).name + (f" {number}" if number else ""))
+            layers += [(data, options | {"visible": not number}, kind) for data, options, kind in found]
     return layers
 
 
@@ -55,7 +69,7 @@ def _layers(image: ImageFile, name: str) -> list[LayerData]:
     split = [a for a in axes if a not in order]  # The axes whose entries become layers.
     pixels = pixels.transpose([axes.index(a) for a in (*split, *order)])
     pixels = pixels.reshape((-1, *pixels.shape[len(split) :]))
-    common = {"rgb": rgb, **_place(image, [a for a in order if a != "S"])}
+    common = {"rgb": rgb, **place_of(image, [a for a in order if a != "S"])}
     layers: list[LayerData] = []
     for number in range(pixels.shape[0]):
         options: dict[str, Any] = {"name": name, **common}
@@ -83,7 +97,7 @@ def _pixels(image: ImageFile) -> Any:
     return dask.array.from_array(image.data, chunks=chunks, asarray=False, fancy=False)
 
 
-def _place(image: ImageFile, axes: Sequence[str]) -> dict[str, Any]:
+def place_of(image: ImageFile, axes: Sequence[str]) -> dict[str, Any]:
     """Scale, position, units and names of the axes; lengths in one unit, as napari needs them."""
     unit = next((image.pixel_size[a].unit for a in "XYZ" if a in image.pixel_size), None)
     scale, translate, units = np.ones(len(axes)), np.zeros(len(axes)), []
