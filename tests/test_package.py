@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import npe2
 import pytest
@@ -51,3 +54,19 @@ def test_napari_finds_the_manifest() -> None:
     assert manifest.name == "napari-rsmoe"
     assert manifest.package_version == napari_rsmoe.__version__
     manifest.validate_imports()
+
+
+def test_without_a_compiler_the_build_says_what_to_do(tmp_path: Path) -> None:
+    """As `pip install .` does it, which brings cmake and ninja."""
+    cmake, ninja = (shutil.which(name, path=sysconfig.get_path("scripts")) for name in ("cmake", "ninja"))
+    if cmake is None or ninja is None:
+        pytest.skip("cmake and ninja are not installed beside Python")
+    command = [cmake, "-S", Path(__file__).parents[1], "-B", tmp_path, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
+    done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    said = " ".join(done.stderr.split())
+    assert done.returncode != 0
+    assert said.count("CMake Error") == 1
+    assert "none was found: install GCC 12" in said
+    assert "sudo apt install g++" in said
+    assert "xcode-select --install" in said
+    assert "a wheel, which needs no compiler" in said
