@@ -39,7 +39,9 @@ class UpscaleFile:
             from ..enlarging.upscale import upscale
             from ..image.resize import cubic
 
-            done = upscale(job.inputs(self.given), **self.given, return_std=True, callback=job.callback)
+            # Not the checked pixels: what does not fit the memory is checked block by block.
+            given = {**self.given, **job.left_out(self.given), "channel_axis": job.channel_axis}
+            done = upscale(job.pixels, **given, return_std=True, callback=job.callback)
             images = [done.image]
             for name in pair.extras:
                 images.append(done.std if name == "std" else cubic(job.pixels, done.image.shape[:2]))

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from .. import engine
 from ..arrays import Floats
 from ..errors import EmptyPlaneError, ImageError
-from ..fitting.starts.content import LEAST_GRADIENT, gradient_magnitude
-from ..fitting.starts.placed import Density
+from ..fitting.starts.placed import Density, sampled_densities
 from ..image import sample
 from ..image.blocks import Part
 from ..image.format import ImageFormat
@@ -213,19 +212,9 @@ def _densities(
     pixels: Floats, plans: Sequence[Plan], shape: tuple[int, int], square: Sequence[int]
 ) -> dict[int, Density]:
     """The density of the kernels of each model, from the stabilised pixels of a mosaic of squares."""
-    # The gradient is taken square by square, as there are steps between them.
-    tall, wide = square[:2]
-    squares = [
-        pixels[y : y + tall, x : x + wide]
-        for y in range(0, pixels.shape[0], tall)
-        for x in range(0, pixels.shape[1], wide)
-    ]
-    magnitude = np.concatenate([gradient_magnitude(each).ravel() for each in squares])
-    gradient = float(magnitude.mean())
-    if gradient <= LEAST_GRADIENT * float(np.abs(pixels).max()):
-        gradient = 0.0
     counts = sorted({plan.n_kernels for plan in plans})
-    return {count: Density.of(count / math.prod(shape), magnitude, gradient) for count in counts}
+    each = sampled_densities(pixels, (square[0], square[1]), [count / math.prod(shape) for count in counts])
+    return dict(zip(counts, each, strict=True))
 
 
 def _calibrated(

@@ -9,19 +9,12 @@ import numpy as np
 from ..arrays import Floats
 from ..denoising.result import Estimate
 from ..image.inputs import Inputs
-from ..image.opponent import Opponent
-from ..image.reduction import Reduction
 from ..image.resize import interpolated
 from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Numbers, Raster
-from .error_bar import error_of
-from .exemplars import refined
+from .refinement import Sizes, refine, unrefined
 from .sharpening import note_overshoot, sharpened
-
-MOST_REFINED = 4.0
-"""Output pixels for each pixel of the image, along an axis, up to which similar patches are compared. A patch of a
-larger drawing lies within one or two pixels of the image, and holds nothing that others could show."""
 
 
 @dataclass(frozen=True)
@@ -80,30 +73,12 @@ class Enlargement:
 
     def _refined(self, drawn: Floats, raster: Raster) -> Estimate:
         """The drawing (H, W, C) in agreement with the pixels, and its error bar."""
-        small = self.inputs.pixels
+        left = self._left(raster.shape)
         if max(raster.step) > 1 or self.rounds == 0 or self.inputs.extreme:
-            return Estimate(drawn, error_of(drawn, drawn, drawn * 0, self._left(raster.shape)))
-        opponent = Opponent.of(small.shape[2])
-        planes, target, weight = opponent.planes(drawn), opponent.planes(small), self.inputs.weight
-        middle = tuple(
-            min(new, round(old * MOST_REFINED)) for new, old in zip(raster.shape, small.shape[:2], strict=True)
-        )
-        large = (raster.shape[0], raster.shape[1])
-        first = planes
-        if middle != large:
-            to_middle = Reduction.of(large, (middle[0], middle[1]))
-            first = to_middle.reduced(planes)
-        reduction = Reduction.of((middle[0], middle[1]), small.shape[:2], self.reduction)
-        done = refined(first, target, reduction, opponent, weight, self.rounds)
-        detail = reduction.undetermined(done.planes)
-        if middle != large:
-            planes = to_middle.added(planes, done.planes)
-            changed, detail = (interpolated(each, large) for each in (done.changed, detail))
-        else:
-            planes, changed = done.planes, done.changed
-        image = opponent.image(planes)
-        error = error_of(opponent.image(detail), image, opponent.image_variance(changed), self._left(large))
-        return Estimate(image, error)
+            return unrefined(drawn, left)
+        small = self.inputs.pixels
+        sizes = Sizes.of(raster.shape, (small.shape[0], small.shape[1]), self.reduction)
+        return refine(drawn, small, self.inputs.weight, sizes, self.rounds, left)[0]
 
     def _left(self, shape: tuple[int, int]) -> Floats | None:
         """What the noise has left, at the size of the drawing."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import engine
-from ..arrays import Floats
+from ..arrays import Array, Floats
 from ..image.opponent import Opponent
 from ..image.reduction import Reduction
 
@@ -39,14 +39,23 @@ class Refined:
         The enlarged planes.
     changed : ndarray of float32, shape (C, H, W)
         Squared difference that the last round would still make: a measure of what is not settled.
+    amount : ndarray of float64, shape (planes,)
+        Root mean square of what the pixels do not determine in the drawing, of the planes that are filtered.
     """
 
     planes: Floats
     changed: Floats
+    amount: Array
 
 
 def refined(
-    planes: Floats, small: Floats, reduction: Reduction, opponent: Opponent, weight: Floats | None, rounds: int
+    planes: Floats,
+    small: Floats,
+    reduction: Reduction,
+    opponent: Opponent,
+    weight: Floats | None,
+    rounds: int,
+    amount: Array | None = None,
 ) -> Refined:
     """Refine what models draw of the pixels of an image.
 
@@ -70,6 +79,8 @@ def refined(
         Weight of each pixel; 0 where it does not count.
     rounds : int
         Number of rounds; with 0 the planes are corrected only.
+    amount : ndarray of float64, shape (planes,), optional
+        Root mean square of what the pixels do not determine in the whole image, if this is a block of it.
 
     References
     ----------
@@ -82,8 +93,9 @@ def refined(
     changed = np.zeros_like(planes)
     if min(planes.shape[1:]) < 2 * engine.PATCH_SIDE:
         rounds = 0
-    detail = reduction.undetermined(planes)[filtered]
-    amount = np.sqrt(np.mean(np.square(detail), axis=(1, 2), dtype=np.float64))
+    if amount is None:
+        detail = reduction.undetermined(planes)[filtered]
+        amount = np.sqrt(np.mean(np.square(detail), axis=(1, 2), dtype=np.float64))
     for factor in np.geomspace(FIRST, LAST, rounds):
         engine.pause()
         planes = reduction.added(planes, small, weight)
@@ -92,7 +104,7 @@ def refined(
         after = _filtered(before, error)
         planes[filtered], changed[filtered] = after, np.square(after - before)
     engine.pause()
-    return Refined(reduction.added(planes, small, weight), changed)
+    return Refined(reduction.added(planes, small, weight), changed, amount)
 
 
 def _filtered(planes: Floats, error: Floats) -> Floats:

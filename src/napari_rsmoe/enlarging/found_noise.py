@@ -62,7 +62,7 @@ def removed(
     """
     known = noise
     if isinstance(noise, str):
-        known = engine.attended(lambda: _found(inputs), reading_report(inputs.given, callback, "noise"))
+        known = engine.attended(lambda: found_noise(inputs), reading_report(inputs.given, callback, "noise"))
     if is_number(known) and float(known) == 0:  # type: ignore[arg-type]
         return inputs, None, 0.0
     with gathered():  # What is said there is about the result of another job.
@@ -80,7 +80,7 @@ def removed(
     return inputs.with_pixels(layout.unit(pixels)), np.ascontiguousarray(left, np.float32), clean.noise
 
 
-def _found(inputs: Inputs) -> Noise:
+def found_noise(inputs: Inputs) -> Noise:
     """The noise of an image, 0 where it is too weak to be removed."""
     height, width, _ = inputs.pixels.shape
     layout = inputs.layout

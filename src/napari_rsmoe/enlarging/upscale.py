@@ -10,22 +10,27 @@ from ..checks import checked_choice, checked_flag
 from ..denoising.result import Estimate
 from ..door import door
 from ..errors import StoppedError
-from ..fitting.memory import check_upscale
+from ..fitting.memory import check_upscale, upscale_settings
 from ..fitting.upscale import fit_models, kernels_of, models_of
 from ..image.beginning import checked_attended, reading_report
+from ..image.blocks import BlockPlan
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.masks import Selection
 from ..image.other_arrays import same_kind_out
+from ..image.plane_source import plane_of
 from ..image.reduction import REDUCTIONS
 from ..image.rounding import check_dtype_choice
 from ..memory import Memory, limited
 from ..model.raster import Numbers, Raster, checked_sharpen
 from ..noise.given import Noise, check_noise
 from ..progress import Callback, Parts, Progress
+from ..ranges import SEED
+from .blocks import How
 from .enlargement import Enlargement
 from .found_noise import removed
 from .restored import Restored
+from .upscale_in_blocks import Job, upscale_in_blocks
 
 ROUNDS = {"fast": 2, "balanced": 4, "best": 8}
 """Rounds of refinement, by preset."""
@@ -133,7 +138,7 @@ def upscale(
         Where to compute, as for `napari_rsmoe.fit`.
     memory : int or str, optional
         Memory that the job may take at its peak: a number of bytes, or a text such as "4G". By default half of what is
-        free. What would take more is refused before it begins.
+        free. What would take more is done in blocks, and what does not fit even so is refused before it begins.
     channel_axis : int, None or "auto"
         Which axis holds channels; "auto" takes a last axis of length 3 or 4.
     callback : callable, optional
@@ -185,9 +190,42 @@ def upscale(
     checked_flag(return_std, "return_std")
     settings = Settings(noise, reduction, preset, models, n_kernels, iterations, seed, device).checked()
     selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
+    blocks = in_blocks(image, channel_axis, scale, sharpen, settings, selection)
+    if blocks is not None:
+        result = upscale_in_blocks(*blocks, dtype, callback)
+        return result if return_std else result.image
     inputs = _checked(image, channel_axis, selection, callback)
     result = enlarged(inputs, scale, sharpen, settings, dtype=dtype, callback=callback)
     return result if return_std else result.image
+
+
+def in_blocks(
+    image: Any,
+    channel_axis: ChannelAxis,
+    scale: float | Numbers,
+    sharpen: float,
+    settings: Settings,
+    selection: Selection,
+) -> tuple[Job, BlockPlan] | None:
+    """The job in blocks and its blocks, where the image does not fit the memory as a whole; arguments as `upscale`."""
+    plane = plane_of(image, channel_axis)
+    if plane is None:
+        return None
+    height, width, channels = plane.shape
+    Raster.plan((height, width), channels, scale=scale)
+    how = How(
+        models_of(settings.models, settings.preset),
+        ROUNDS[settings.preset],
+        sharpen,
+        settings.reduction,
+        SEED.check(settings.seed, "seed"),
+        settings.device,
+        upscale_settings(settings.iterations),
+    )
+    n_kernels = kernels_of((height, width), settings.n_kernels)
+    job = Job(plane, scale, how, n_kernels, settings.noise, settings.preset, selection)
+    plan = job.plan()
+    return None if plan is None else (job, plan)
 
 
 def enlarged(
@@ -236,7 +274,7 @@ def prepare(
     """Remove the noise of an image, and fit its models; also returns the callback for drawing the result."""
     height, width, channels = inputs.pixels.shape
     Raster.plan((height, width), channels, scale=scale)
-    count, n_kernels = models_of(settings.models, settings.preset), kernels_of(inputs, settings.n_kernels)
+    count, n_kernels = models_of(settings.models, settings.preset), kernels_of((height, width), settings.n_kernels)
     check_upscale(inputs, scale, count, n_kernels, settings.iterations)
     parts = Parts(callback, count + 2)
     clean, left, noise = removed(

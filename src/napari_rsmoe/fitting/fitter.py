@@ -18,6 +18,7 @@ from .optimiser import Optimiser
 from .relocation import relocate
 from .run_ahead import RunAhead
 from .settings import FitSettings
+from .starts.placed import PlacedKernels
 from .starts.start import Start
 from .state import FitState
 from .target import FitTarget
@@ -53,6 +54,8 @@ class Fitter(Optimiser):
     runs_ahead : bool, optional
         Whether results are read back only when somebody asks for them, after `settle`. By default so on every device
         but the CPU.
+    place : PlacedKernels, optional
+        Where the image lies in a larger one, by which places of relocated kernels are drawn instead.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Fitter(Optimiser):
         rng: np.random.Generator | None = None,
         device: torch.device | None = None,
         runs_ahead: bool | None = None,
+        place: PlacedKernels | None = None,
     ) -> None:
         device = device or torch.device("cpu")
         height, width, channels = pixels.shape
@@ -84,6 +88,9 @@ class Fitter(Optimiser):
         state = FitState.begin(geometry.to(device), experts.to(device))
         ahead = RunAhead(state, self._rng, device.type != "cpu" if runs_ahead is None else runs_ahead)
         super().__init__(FitTarget.of(pixels, weight, settings.oversample, device), settings, mode, ahead)
+        self._place = place
+        if place is not None:
+            return
         # One exponential draw for each pixel, shifted at random for each relocation. New draws would have to come from
         # the host every time, as those of a device differ from the host's.
         chances = self._rng.standard_exponential(math.prod(self.shape), np.float32)
@@ -106,7 +113,11 @@ class Fitter(Optimiser):
             self.ahead.do(partial(self._relocate, count))
 
     def _relocate(self, count: int, state: FitState, *, wait: bool) -> None:
-        arrivals = self._chances.roll(int(self._rng.integers(len(self._chances))))
+        if self._place is None:
+            arrivals = self._chances.roll(int(self._rng.integers(len(self._chances))))
+        else:
+            drawn = self._place.arrivals(state.step, self.shape, self.settings.oversample)
+            arrivals = torch.from_numpy(drawn).to(state.geometry.device)
         had_room = relocate(state, self.target, count, arrivals, self.settings, wait=wait)
         if not wait:
             state.had_room = state.had_room & had_room

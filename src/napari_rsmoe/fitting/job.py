@@ -27,6 +27,7 @@ from .kernel_count import MOST_FITS, as_few_as_reach, predict_kernels
 from .memory import check_fit, require_on_device
 from .settings import FitSettings
 from .starts.methods import make_start
+from .starts.placed import PlacedKernels
 from .subject import Subject
 
 DENSEST_AUTO = 20
@@ -79,6 +80,8 @@ class FitJob:
         As for `napari_rsmoe.fit`.
     device : torch.device
         Device for fitting and for rendering previews.
+    place : PlacedKernels or None
+        Where the image lies in a larger one, of which it is a block; None: it is whole.
     """
 
     inputs: Inputs
@@ -89,6 +92,7 @@ class FitJob:
     seed: int
     preset: str
     device: torch.device
+    place: PlacedKernels | None = None
 
     def fitter(self, n_kernels: int, settings: FitSettings) -> Fitter:
         """A new fit, with the settings of the job or those of a pilot."""
@@ -96,9 +100,14 @@ class FitJob:
         pixels, weight = self.subject.pixels, self.inputs.weight
         check_fit(pixels.shape, n_kernels, settings, self.mode, weighted=weight is not None)
         require_on_device(self.device, pixels.shape, n_kernels, settings, self.mode)
-        start = make_start(settings.start, pixels, n_kernels, rng, **self.start_options)
+        if self.place is None:
+            start = make_start(settings.start, pixels, n_kernels, rng, **self.start_options)
+        else:
+            start = self.place.start(pixels)
         release()
-        fitter = Fitter(pixels, start, settings, mode=self.mode, weight=weight, rng=rng, device=self.device)
+        fitter = Fitter(
+            pixels, start, settings, mode=self.mode, weight=weight, rng=rng, device=self.device, place=self.place
+        )
         release()
         return fitter
 

@@ -152,11 +152,17 @@ def memory_of_upscale(
     return math.ceil(max(fit + (models - 1) * finished, max(drawing, refining) + models * finished))
 
 
+def upscale_settings(iterations: int | None) -> FitSettings:
+    """The settings of the fits of an enlargement."""
+    settings = preset("upscale")
+    if iterations is None:
+        return settings
+    return replace(settings, iterations=ITERATIONS.check(iterations, "iterations"))
+
+
 def check_upscale(inputs: Inputs, scale: float | Numbers, models: int, n_kernels: int, iterations: int | None) -> None:
     """Raise a NotEnoughMemoryError if an enlargement takes more memory than it may; arguments as for `upscale`."""
-    settings = preset("upscale")
-    if iterations is not None:
-        settings = replace(settings, iterations=ITERATIONS.check(iterations, "iterations"))
+    settings = upscale_settings(iterations)
     shape, weighted = inputs.pixels.shape, inputs.weight is not None
     needed = memory_of_upscale(inputs.layout, shape, scale, models, n_kernels, settings, weighted=weighted)
     remedy = "Take a part of the image, a smaller scale or fewer kernels"

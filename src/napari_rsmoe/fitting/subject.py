@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,13 @@ class Subject:
         own = unit if spans is not None else data_range(layout.dtype, layout.low, layout.high) or layout.span
         chosen = own if given_range is None else given_range
         return cls(pixels, layout, lows, spans, chosen, chosen / unit)
+
+    def of_block(self, inputs: Inputs) -> Subject:
+        """A block of the image, in the same units."""
+        pixels, _ = inputs.fitted()
+        if self.spans is not None and self.lows is not None:
+            pixels = np.ascontiguousarray((pixels - self.lows) / self.spans, np.float32)
+        return replace(self, pixels=pixels)
 
     def experts(self, experts: Floats, *, linear: bool) -> Floats:
         """Experts of a fit, (L, C) or linear (L, 3 C), in units of `layout`."""

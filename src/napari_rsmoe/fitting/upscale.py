@@ -89,9 +89,9 @@ def models_of(models: int | str, preset: str) -> int:
     return usual if number is None else number
 
 
-def kernels_of(inputs: Inputs, n_kernels: int | None) -> int:
+def kernels_of(shape: tuple[int, int], n_kernels: int | None) -> int:
     """The number of kernels of a model, as given or by the number of pixels; checked."""
-    height, width, _ = inputs.pixels.shape
+    height, width = shape
     if n_kernels is None:
         return max(1, height * width // PIXELS_PER_KERNEL)
     check_kernels(KERNELS.check(n_kernels, "n_kernels"), height, width)

@@ -124,7 +124,12 @@ class Inputs:
         return compressed(self.pixels), replace(self.layout, compressed=True)
 
     def with_pixels(self, pixels: Floats) -> Inputs:
-        """The same image with other values (H, W, C) in the engine's range, such as those without noise."""
+        """The same image with other values (H, W, C) in the engine's range, such as those without noise.
+
+        Pixels without data keep what they are filled with.
+        """
+        if self.missing is not None:
+            pixels = np.where(self.missing[..., None], self.pixels, pixels)
         return replace(self, pixels=pixels)
 
     def with_missing(self, result: np.ndarray) -> np.ndarray:

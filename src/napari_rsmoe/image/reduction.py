@@ -26,6 +26,9 @@ RIDGE = 1e-3
 """Fraction of the mean diagonal that is added before the pixels are solved for. Above it the data are met less exactly,
 below it rounding of the pixels is amplified where frequencies hardly pass."""
 
+PRECISION = 1e-9
+"""Fraction of the weights of a pixel that may lie outside of a part that holds all of them, by rounding."""
+
 
 @dataclass(frozen=True)
 class _Axis:
@@ -44,6 +47,17 @@ class _Axis:
         bands[offsets[lower], product.col[lower]] = product.data[lower]
         bands[0] += self.ridge * bands[0].mean()
         return np.asarray(cholesky_banded(bands, lower=True))
+
+    def part(self, columns: slice) -> tuple[_Axis, slice]:
+        """The reduction of a part of the large line to those small pixels that lie in it, and which these are."""
+        weight = abs(self.matrix)
+        complete = np.flatnonzero(weight[:, columns].sum(1) >= (1 - PRECISION) * weight.sum(1))
+        rows = slice(int(complete[0]), int(complete[-1]) + 1) if complete.size else slice(0, 0)
+        return self.some(rows, columns), rows
+
+    def some(self, rows: slice, columns: slice) -> _Axis:
+        """The reduction of a part of the large line to some of the small pixels that lie in it."""
+        return _Axis(self.matrix[rows, columns], self.ridge)
 
     def solve(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """(A A^T)^-1 times values (small, any)."""
@@ -92,6 +106,11 @@ class Reduction:
             _Axis(_matrix(before, after, weights), ridge) for before, after in zip(large, small, strict=True)
         )
         return cls(down, across)
+
+    def part(self, rows: slice, columns: slice) -> tuple[Reduction, tuple[slice, slice]]:
+        """The reduction of a part of the large planes, and the part of the small ones that it determines."""
+        (down, y), (across, x) = self.down.part(rows), self.across.part(columns)
+        return Reduction(down, across), (y, x)
 
     def reduced(self, planes: NDArray[np.floating]) -> Floats:
         """Planes (C, H, W) reduced, (C, h, w)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
@@ -40,9 +41,19 @@ def with_low_frequencies(planes: NDArray[np.float32], coarse: NDArray[np.float32
 
 def interpolated(planes: NDArray[np.float32], shape: tuple[int, int]) -> Floats:
     """Planes (C, H, W) at another size (height, width), linearly interpolated; values stay within their range."""
-    for axis, new in zip((1, 2), shape, strict=True):
+    return interpolated_at(planes, [pixel_places(old, new) for old, new in zip(planes.shape[1:], shape, strict=True)])
+
+
+def pixel_places(old: int, new: int, first: int = 0, count: int | None = None) -> NDArray[np.float64]:
+    """Where the pixels of a line of `new` pixels lie in one of `old`: all of them, or `count` from `first` on."""
+    return (np.arange(first, new if count is None else first + count) + 0.5) * old / new - 0.5
+
+
+def interpolated_at(planes: NDArray[np.float32], places: Sequence[NDArray[np.float64]]) -> Floats:
+    """Planes (C, H, W) interpolated linearly at rows and columns, which may be fractions; ends are repeated."""
+    for axis, place in zip((1, 2), places, strict=True):
         old = planes.shape[axis]
-        place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+        place = np.clip(place, 0, old - 1)
         first = np.minimum(place.astype(int), max(old - 2, 0))
         share = (place - first).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(3)])
         low, high = (np.take(planes, np.minimum(first + k, old - 1), axis) for k in (0, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from ...arrays import Floats
 from ...image.places import mixed, pixel_bits, uniform
-from .content import MIX, SCALE, SCALE_SMOOTHING, gradient_magnitude
+from .content import LEAST_GRADIENT, MIX, SCALE, SCALE_SMOOTHING, gradient_magnitude
 from .start import SIGMA_RANGE, Start
 
 HALVINGS = 60
@@ -49,11 +50,68 @@ class Density:
         return cls(kernels, gradient, high)
 
 
+def sampled_densities(mosaic: Floats, square: tuple[int, int], kernels: Sequence[float]) -> list[Density]:
+    """Densities of models, from the pixels of a sample of the whole image.
+
+    Parameters
+    ----------
+    mosaic : ndarray of float32, shape (H, W, C)
+        Squares of the image, side by side.
+    square : (int, int)
+        Rows and columns of a square. The gradient is taken square by square, as there are steps between them.
+    kernels : sequence of float
+        Kernels for each pixel, of each model.
+    """
+    tall, wide = square
+    squares = [
+        mosaic[y : y + tall, x : x + wide]
+        for y in range(0, mosaic.shape[0], tall)
+        for x in range(0, mosaic.shape[1], wide)
+    ]
+    magnitude = np.concatenate([gradient_magnitude(each).ravel() for each in squares])
+    gradient = float(magnitude.mean())
+    if gradient <= LEAST_GRADIENT * float(np.abs(mosaic).max()):
+        gradient = 0.0
+    return [Density.of(each, magnitude, gradient) for each in kernels]
+
+
 def _expected(magnitude: NDArray[np.float64], kernels: float, gradient: float) -> NDArray[np.float64]:
     """Expected number of kernels at each pixel."""
     relative = magnitude / gradient if gradient > 0 else np.ones_like(magnitude)
     expected: NDArray[np.float64] = kernels * (MIX * relative + (1 - MIX))
     return expected
+
+
+@dataclass(frozen=True)
+class PlacedKernels:
+    """The kernels of a model in a block of an image, by the place of the block in the whole.
+
+    Attributes
+    ----------
+    density : Density
+        Density of the kernels in the whole image.
+    seed : tuple of int
+        Other numbers give other kernels.
+    origin : (int, int)
+        Row and column of the block in the whole image.
+    """
+
+    density: Density
+    seed: tuple[int, ...]
+    origin: tuple[int, int]
+
+    def start(self, image: Floats) -> Start:
+        """The initial kernels of the block (H, W, C)."""
+        return placed_start(image, self.density, (*self.seed, 0), self.origin)
+
+    def arrivals(self, step: int, shape: tuple[int, int], finer: int) -> Floats:
+        """Draws from the exponential distribution, one for each point (H W,), for what happens at a step above 0.
+
+        `finer` is the number of points for a pixel along each axis.
+        """
+        y, x = self.origin
+        bits = pixel_bits((*self.seed, step), (finer * y, finer * x), shape)
+        return (-np.log(uniform(bits))).astype(np.float32).ravel()
 
 
 def placed_start(image: Floats, density: Density, seed: tuple[int, ...], origin: tuple[int, int]) -> Start:

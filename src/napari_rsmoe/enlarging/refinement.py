@@ -1,0 +1,117 @@
+"""The refinement of what models draw, and its error bar, of an image or of a block of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import Array, Floats
+from ..denoising.result import Estimate
+from ..image.blocks import Part
+from ..image.opponent import Opponent
+from ..image.reduction import Reduction
+from ..image.resize import interpolated_at, pixel_places
+from .error_bar import error_of
+from .exemplars import STRIDE, refined
+
+MOST_REFINED = 4.0
+"""Output pixels for each pixel of the image, along an axis, up to which similar patches are compared. A patch of a
+larger drawing lies within one or two pixels of the image, and holds nothing that others could show."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes between which a drawing is refined: its own, one in the middle, and that of the image.
+
+    Attributes
+    ----------
+    to_middle : Reduction or None
+        From the drawing to the size at which similar patches are compared; None: that is its own.
+    to_pixels : Reduction
+        From there to the pixels of the image.
+    middle_at : tuple of ndarray
+        Rows and columns of the size in the middle at which the pixels of the drawing lie.
+    """
+
+    to_middle: Reduction | None
+    to_pixels: Reduction
+    middle_at: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, large: tuple[int, int], small: tuple[int, int], kind: str) -> Sizes:
+        """The sizes for an image (h, w) that is drawn at (H, W)."""
+        height, width = (min(new, round(old * MOST_REFINED)) for new, old in zip(large, small, strict=True))
+        to_middle = None if (height, width) == large else Reduction.of(large, (height, width))
+        at = (pixel_places(height, large[0]), pixel_places(width, large[1]))
+        return cls(to_middle, Reduction.of((height, width), small, kind), at)
+
+    def part(self, drawn: Part) -> tuple[Sizes, Part]:
+        """The same of a part of the drawing, and the part of the image whose pixels lie in it.
+
+        `drawn` begins at multiples of `exemplars.STRIDE`, so that patches are compared at the same places as in the
+        whole.
+        """
+        to_middle, middle = self.to_middle, drawn
+        if to_middle is not None:
+            _, inner = to_middle.part(*drawn)
+            first = [-(-each.start // STRIDE) * STRIDE for each in inner]
+            middle = (slice(first[0], inner[0].stop), slice(first[1], inner[1].stop))
+            to_middle = Reduction(to_middle.down.some(middle[0], drawn[0]), to_middle.across.some(middle[1], drawn[1]))
+        to_pixels, pixels = self.to_pixels.part(*middle)
+        rows, columns = (at[own] - inner.start for at, own, inner in zip(self.middle_at, drawn, middle, strict=True))
+        return Sizes(to_middle, to_pixels, (rows, columns)), pixels
+
+
+def refine(
+    drawn: Floats,
+    pixels: Floats,
+    weight: Floats | None,
+    sizes: Sizes,
+    rounds: int,
+    left: Floats | None,
+    amount: Array | None = None,
+) -> tuple[Estimate, Array]:
+    """Bring a drawing (H, W, C) into agreement with the pixels (h, w, C).
+
+    Parameters
+    ----------
+    drawn, pixels : ndarray of float32
+        What models draw, and the image, in the engine's range.
+    weight : ndarray of float32, shape (h, w), or None
+        Weight of each pixel.
+    sizes : Sizes
+        The sizes of both.
+    rounds : int
+        Rounds of refinement.
+    left : ndarray of float32, shape (H, W, C), or None
+        Standard deviation of the error that noise has left.
+    amount : ndarray, optional
+        As for `exemplars.refined`.
+
+    Returns
+    -------
+    estimate : Estimate
+        The refined drawing and its error bar.
+    amount : ndarray
+        As of `exemplars.Refined`.
+    """
+    opponent = Opponent.of(pixels.shape[2])
+    planes, target = opponent.planes(drawn), opponent.planes(pixels)
+    first = planes if sizes.to_middle is None else sizes.to_middle.reduced(planes)
+    done = refined(first, target, sizes.to_pixels, opponent, weight, rounds, amount)
+    detail, changed = sizes.to_pixels.undetermined(done.planes), done.changed
+    if sizes.to_middle is None:
+        planes = done.planes
+    else:
+        planes = sizes.to_middle.added(planes, done.planes)
+        changed, detail = (interpolated_at(each, sizes.middle_at) for each in (changed, detail))
+    image = opponent.image(planes)
+    error = error_of(opponent.image(detail), image, opponent.image_variance(changed), left)
+    return Estimate(image, error), done.amount
+
+
+def unrefined(drawn: Floats, left: Floats | None) -> Estimate:
+    """A drawing as it is, and its error bar."""
+    return Estimate(drawn, error_of(drawn, drawn, drawn * 0, left))

@@ -1,0 +1,75 @@
+"""Images that are enlarged block by block look as if they were enlarged as a whole, whatever the size of the blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage import data
+
+from napari_rsmoe import Restored, psnr, upscale
+from napari_rsmoe.enlarging import upscale_in_blocks
+from napari_rsmoe.errors import NotEnoughMemoryError
+from napari_rsmoe.image import sample
+from napari_rsmoe.image.blocks import BlockPlan
+from napari_rsmoe.image.reduction import Reduction
+
+FAST = {"preset": "fast", "models": 1, "noise": 0, "iterations": 25, "return_std": True}
+
+
+@pytest.fixture(autouse=True)
+def small_squares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Squares of 32 px in the sample."""
+    monkeypatch.setattr(sample, "SIDE", 32)
+
+
+def picture(scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """An image of 110 x 130 px, and what it is reduced from."""
+    height, width = round(110 * scale), round(130 * scale)
+    large = data.camera()[60 : 60 + height, 100 : 100 + width].astype(np.float32)
+    return Reduction.of((height, width), (110, 130)).reduced(large[None])[0], large
+
+
+def enlarged(monkeypatch: pytest.MonkeyPatch, image: np.ndarray, scale: float, side: int, **more: object) -> Restored:
+    monkeypatch.setattr(upscale_in_blocks.Job, "plan", lambda job: BlockPlan(job.plane.shape[:2], side, 40))
+    return upscale(image, scale, **(FAST | more))
+
+
+def test_the_result_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    scale = 2.4
+    small, large = picture(scale)
+    whole = upscale(small, scale, **FAST)
+    results = [enlarged(monkeypatch, small, scale, side) for side in (96, 48)]
+    quality = [psnr(each.image, large, data_range=255) for each in (whole, *results)]
+    assert quality[1] == pytest.approx(quality[0], abs=0.15)  # Other random numbers.
+    assert quality[2] == pytest.approx(quality[1], abs=0.02)
+    assert results[0].std.mean() == pytest.approx(results[1].std.mean(), rel=0.02)
+    assert results[0].std.mean() == pytest.approx(whole.std.mean(), rel=0.1)
+    back = Reduction.of(large.shape, small.shape).reduced(results[1].image[None])[0]
+    assert np.sqrt(np.mean(np.square(back - small))) < 1
+
+
+def test_blocks_of_counts_in_colour_with_missing_pixels_and_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, _ = picture(1.5)
+    noisy = small + np.random.default_rng(0).normal(0, 9, (2, *small.shape))
+    image = noisy.round().clip(0).astype(np.int16)
+    image[:, :100, :100] = -9999
+    with pytest.warns(UserWarning, match="missing data"):
+        found = enlarged(monkeypatch, image, 1.5, 48, noise=9, channel_axis=0, sharpen=1.2)
+    assert (found.image.dtype, found.image.shape, found.std.shape) == (np.int16, (2, 165, 195), (2, 165, 195))
+    assert (found.image[:, :150, :150] == -9999).all()
+    assert np.isnan(found.std[:, :150, :150]).all()
+    assert np.isfinite(found.std[:, 150:]).all()
+    assert found.noise == pytest.approx(9)
+    there = found.image[:, 152:].astype(float)
+    assert there.mean() == pytest.approx(noisy[:, 102:].mean(), rel=0.02)
+
+
+def test_a_stopped_job_repeats_pixels_and_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, _ = picture(2)
+    stop = enlarged(monkeypatch, small, 2, 48, callback=lambda progress: progress.stage.startswith("block 2"))
+    assert np.isfinite(stop.std[:96, :96]).all()
+    assert np.isnan(stop.std[96:]).all()
+    np.testing.assert_array_equal(stop.image[96:], small.repeat(2, 0).repeat(2, 1)[96:])
+    monkeypatch.undo()
+    with pytest.raises(NotEnoughMemoryError, match="Enlarging 110 x 130 px"):
+        upscale(small, 2, memory="1M")
