@@ -85,11 +85,11 @@ def main() -> None:
     )
     side = min(int(job.get("side", given.side)), given.side)
     each = np.diff(times)
+    print(f"{given.side} x {given.side}, blocks of {side} px, {peak:.2f} GiB resident at most; processor time:")
     print(
-        f"{given.side} x {given.side}, blocks of {side} px: {times[0] - began:.1f} s of processor time before the first, "
-        f"{' '.join(f'{value:.1f}' for value in each)} s for the next, {1e6 * np.median(each) / side**2:.2f} us for each "
-        f"pixel; {peak:.2f} GiB resident at most"
+        f"{times[0] - began:.1f} s before the first block, {' '.join(f'{value:.1f}' for value in each)} s for the next"
     )
+    print(f"{1e6 * np.median(each) / side**2:.2f} us for each pixel of a block")
 
 
 if __name__ == "__main__":
