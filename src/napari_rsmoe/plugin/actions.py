@@ -16,14 +16,14 @@ from ..image.planes import Plane
 from ..notes import Notes
 from ..progress import Callback, Progress
 from ..ui.parameters.denoising import PLANE, STACK
-from ..ui.parameters.enlarging import UPSCALE
+from ..ui.parameters.enlarging import DEBLUR, UPSCALE
 from ..ui.parameters.fitting import FIT
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
 from .layers.outputs import Output, image_output, residual_output, uncertainty_output
 from .preferences import preferences, use_threads
 from .record import make_record
-from .source import Source
+from .source import Source, Spread
 
 if TYPE_CHECKING:
     from ..enlarging.enlargement import Enlargement
@@ -168,7 +168,8 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
 def upscale(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
     """Enlarge every plane as `napari_rsmoe.upscale` does, and keep the models to render them again.
 
-    `show` takes `bicubic` (cubic interpolation for comparison). Otherwise as `denoise`, with `UPSCALE`.
+    `show` takes `bicubic` (cubic interpolation for comparison) and `uncertainty`. Otherwise as `denoise`, with
+    `UPSCALE`.
     """
     # Imported here to save start-up time: torch takes seconds.
     from ..enlarging.upscale import enlargement_of, result_of
@@ -182,10 +183,10 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
         last = _Last(report)
         prepared, refining = enlargement_of(plane.image, **settings, channel_axis=_channels(plane), callback=last)
         done = result_of(prepared, settings["scale"], sharpen, dtype, refining)
-        return PlaneResult([done.image], PlaneModels(plane.index, prepared.models, prepared))
+        return PlaneResult([done.image, done.std], PlaneModels(plane.index, prepared.models, prepared))
 
-    planes, metrics, _ = _run(source, work, callback)
-    (image,) = planes.images
+    planes, metrics, _ = _run(source, work, callback, unknown=(1,))
+    image, std = planes.images
     metrics |= _noise_of(source)
     settings |= {"sharpen": sharpen, "dtype": dtype}
     record = make_record("upscale", source, settings, metrics)
@@ -193,6 +194,8 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
     if settings["sharpen"] != 1:
         name += f" sharpened {settings['sharpen']:g}"
     outputs = [image_output(source, image, name + _ending(metrics), "image", record)]
+    if show.get("uncertainty") and (uncertainty := uncertainty_output(source, std, record)) is not None:
+        outputs.append(uncertainty)
     if show.get("bicubic"):
         size = output_size(source.size, settings["scale"])
         smooth = map_planes(lambda plane: cubic(plane, size), source.data, source.axes)
@@ -200,7 +203,44 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
     return Result(outputs, planes.values, record, source)
 
 
-ACTIONS: dict[str, Callable[..., Result]] = {"denoise": denoise, "fit": fit, "upscale": upscale}
+def deblur(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
+    """Deconvolve every plane, with `DEBLUR`; `source.spread` takes the place of its point spread function.
+
+    `show` takes `uncertainty`. Otherwise as `denoise`.
+    """
+    # Imported here to save start-up time: torch takes seconds.
+    from ..batch.deblur import spread_of
+    from ..enlarging.deblur import deblur as deblur_image
+
+    settings = _settings(DEBLUR, given)
+    numbers = settings.pop("psf")
+    psf = spread_of(numbers) if source.spread is None else spread_in(source.spread)
+
+    def work(plane: Plane, report: Callback) -> PlaneResult[float]:
+        done = deblur_image(plane.image, psf, **settings, channel_axis=_channels(plane), callback=report)
+        return PlaneResult([done.image, done.std], float(done.noise))
+
+    planes, metrics, _ = _run(source, work, callback, unknown=(1,))
+    image, std = planes.images
+    metrics["noise"] = float(np.mean(planes.values))
+    settings |= {} if source.spread is not None else {"psf": numbers}
+    record = make_record("deblur", source, settings, metrics)
+    scale = "" if settings["scale"] == 1 else f" x{settings['scale']:g}"
+    outputs = [image_output(source, image, f"{source.name} deblurred{scale}{_ending(metrics)}", "image", record)]
+    if show.get("uncertainty") and (uncertainty := uncertainty_output(source, std, record)) is not None:
+        outputs.append(uncertainty)
+    return Result(outputs, [], record, source)
+
+
+def spread_in(spread: Spread) -> np.ndarray:
+    """The point spread function that a layer shows, or that is measured from its beads."""
+    from ..enlarging.psf import measure_psf, point_spread  # here, as it loads SciPy
+
+    pixels = np.asarray(spread.values)
+    return measure_psf(pixels) if spread.beads else point_spread(pixels)
+
+
+ACTIONS: dict[str, Callable[..., Result]] = {"denoise": denoise, "fit": fit, "upscale": upscale, "deblur": deblur}
 
 
 def _settings(parameters: Any, given: Options) -> dict[str, Any]:

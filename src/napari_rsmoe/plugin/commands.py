@@ -25,7 +25,7 @@ def process_layer(
 
     Parameters
     ----------
-    action : {"denoise", "fit", "upscale"}
+    action : {"denoise", "fit", "upscale", "deblur"}
         The job.
     layer : napari.layers.Image
         Image layer with any number of axes.
@@ -60,6 +60,11 @@ def upscale_layer(layer: Any, **given: Any) -> list[LayerData]:
     return process_layer("upscale", layer, **given)
 
 
+def deblur_layer(layer: Any, **given: Any) -> list[LayerData]:
+    """Deconvolve an image layer; see `process_layer`."""
+    return process_layer("deblur", layer, **given)
+
+
 def denoise_selected(napari_viewer: Any = None) -> Any:
     """Denoise the selected image layers in the background, with the last settings of the Denoise widget."""
     return _in_background("denoise", _viewer(napari_viewer), {"uncertainty": False})
@@ -73,6 +78,11 @@ def fit_selected(napari_viewer: Any = None) -> Any:
 def upscale_selected(napari_viewer: Any = None) -> Any:
     """Upscale the selected image layers in the background."""
     return _in_background("upscale", _viewer(napari_viewer), {})
+
+
+def deblur_selected(napari_viewer: Any = None) -> Any:
+    """Deconvolve the selected image layers in the background, with the last settings of the Deblur widget."""
+    return _in_background("deblur", _viewer(napari_viewer), {"uncertainty": False})
 
 
 def _viewer(viewer: Any) -> Any:
@@ -123,7 +133,7 @@ def _copy(viewer: Any, write: Callable[[dict[str, Any]], str]) -> str:
     layer = None if viewer is None else viewer.layers.selection.active
     record = None if layer is None else record_of(layer)
     if record is None or record.get("action") not in PARAMETERS:
-        show_error("Select a result layer of Denoise, Fit or Super-resolution.")
+        show_error("Select a result layer of Denoise, Fit, Super-resolution or Deblur.")
         return ""
     try:
         text = write(ready_to_copy(record))

@@ -25,7 +25,7 @@ def make_record(
 
     Parameters
     ----------
-    action : {"denoise", "fit", "upscale"}
+    action : {"denoise", "fit", "upscale", "deblur"}
         The job.
     source : Source
         The image.
@@ -50,6 +50,7 @@ def make_record(
             "alpha": source.has_alpha,
             "multiscale": source.multiscale,
             "mask": _mask(source),
+            "psf": _psf(source),
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
         "made": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -62,6 +63,12 @@ def _mask(source: Source) -> dict[str, Any] | None:
         return None
     where = {"layer": source.mask_name, "path": source.mask_path, "part": source.mask_part}
     return where | packed(source.mask)
+
+
+def _psf(source: Source) -> dict[str, Any] | None:
+    """The layer of the point spread function, its file, and whether it shows beads."""
+    spread = source.spread
+    return None if spread is None else {"layer": spread.name, "path": spread.path, "beads": spread.beads}
 
 
 def record_of(layer: Any) -> dict[str, Any] | None:
@@ -93,12 +100,35 @@ def subject_of(record: Mapping[str, Any]) -> Subject:
         path=path or "image.tif",
         notes=tuple(notes),
     )
+    subject = _with_psf(subject, source.get("psf"))
     mask = source.get("mask")
     if mask is None:
         return subject
     if mask.get("own"):
         return _with_mask_file(subject, mask["path"])
     return _with_mask(subject, mask["layer"], mask["part"])
+
+
+def _with_psf(subject: Subject, psf: Mapping[str, Any] | None) -> Subject:
+    """The image of a job with the layer that shows its point spread function."""
+    if psf is None:
+        return subject
+    lines = [_of_layer("psf", psf["layer"])]
+    if psf["path"]:
+        lines = [f"psf = read_image({psf['path']!r}).numpy()"]
+    modules = {*subject.modules, *(["read_image"] if psf["path"] else [])}
+    if not psf["beads"] and psf["path"]:
+        return replace(
+            subject, modules=tuple(modules), lines=(*subject.lines, *lines), psf="psf", psf_path=psf["path"]
+        )  # fmt: skip
+    if psf["beads"]:
+        lines.append("psf = measure_psf(psf)")
+        modules.add("measure_psf")
+    note = "save the point spread function to psf.tif first, in Python: napari_rsmoe.write_image('psf.tif', psf)"
+    return replace(
+        subject, modules=tuple(modules), lines=(*subject.lines, *lines), psf="psf", psf_path="psf.tif",
+        notes=(*subject.notes, note),
+    )  # fmt: skip
 
 
 def _with_mask_file(subject: Subject, path: str) -> Subject:

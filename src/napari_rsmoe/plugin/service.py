@@ -1,11 +1,11 @@
 """The jobs of this plugin for other plugins, macros and scripts: typed functions on napari layers.
 
-`denoise`, `fit`, `upscale` and `measure_noise` wait for their result and need no window. napari knows them as the
-commands ``napari-rsmoe.denoise_layer``, ``.fit_layer``, ``.upscale_layer`` and ``.noise_of_layer``. `start` runs a job
-in the background of a window, with its bar in the activity dock.
+`denoise`, `fit`, `upscale`, `deblur` and `measure_noise` wait for their result and need no window. napari knows them as
+the commands ``napari-rsmoe.denoise_layer``, ``.fit_layer``, ``.upscale_layer``, ``.deblur_layer`` and
+``.noise_of_layer``. `start` runs a job in the background of a window, with its bar in the activity dock.
 
-`DenoiseSettings`, `FitSettings` and `UpscaleSettings` are known to magicgui: a function of another plugin with a
-parameter of such a type gets this plugin's form for it. So are the results `Model` and `Denoised`, for functions that
+`DenoiseSettings`, `FitSettings`, `UpscaleSettings` and `DeblurSettings` are known to magicgui: a function of another
+plugin with a parameter of such a type gets this plugin's form for it. So are the results `Model` and `Denoised`, for functions that
 return one: its layers are added to the viewer.
 """
 
@@ -98,14 +98,27 @@ class UpscaleSettings(Settings):
     __signature__ = signature_of(PARAMETERS["upscale"])
 
 
+class DeblurSettings(Settings):
+    """Settings of `deblur`: the keywords of `napari_rsmoe.deblur`; `psf` must be given."""
+
+    parameters = PARAMETERS["deblur"]
+    __signature__ = signature_of(PARAMETERS["deblur"])
+
+
 for _type, _field in (
     (DenoiseSettings, "DenoiseSettingsField"),
     (FitSettings, "FitSettingsField"),
     (UpscaleSettings, "UpscaleSettingsField"),
+    (DeblurSettings, "DeblurSettingsField"),
 ):
     magicgui.register_type(_type, widget_type=f"{FORMS}.{_field}")
 
-SETTINGS: dict[str, type[Settings]] = {"denoise": DenoiseSettings, "fit": FitSettings, "upscale": UpscaleSettings}
+SETTINGS: dict[str, type[Settings]] = {
+    "denoise": DenoiseSettings,
+    "fit": FitSettings,
+    "upscale": UpscaleSettings,
+    "deblur": DeblurSettings,
+}
 
 
 def denoise(
@@ -202,6 +215,47 @@ def measure_noise(layer: napari.layers.Layer, plane: int = 0) -> "napari_rsmoe.N
     return estimate_noise(one.image, channel_axis=2 if one.image.ndim == 3 else None)
 
 
+def deblur(
+    layer: napari.layers.Layer,
+    settings: DeblurSettings = DeblurSettings(psf=1.5),  # noqa: B008  # It is never changed.
+    uncertainty: bool = True,
+) -> list[napari.types.LayerDataTuple]:
+    """Deconvolve an image layer, and wait for the result.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Image layer with any number of axes. As a command of napari, by default the active layer.
+    settings : DeblurSettings
+        Point spread function, noise level, quality and so on. By default the blur is a Gaussian with a standard
+        deviation of 1.5 pixels.
+    uncertainty : bool
+        Whether to make this layer too.
+
+    Returns
+    -------
+    list of napari.types.LayerDataTuple
+        As for `denoise`.
+
+    Raises
+    ------
+    ImageError
+        If the layer is not an image that can be deconvolved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari.layers import Image
+    >>> from napari_rsmoe.plugin.service import DeblurSettings, deblur
+    >>> points = np.zeros((32, 32))
+    >>> points[8:30:9, 8:30:9] = 900
+    >>> layers = deblur(Image(points), DeblurSettings(psf=1.2, noise=0, preset="fast"))
+    >>> [options["name"] for _, options, _ in layers]
+    ['Image deblurred', 'Image uncertainty']
+    """
+    return process_layer("deblur", layer, show={"uncertainty": uncertainty}, **settings)
+
+
 def start(
     job: str,
     layer: napari.layers.Layer,
@@ -213,7 +267,7 @@ def start(
 
     Parameters
     ----------
-    job : {"denoise", "fit", "upscale"}
+    job : {"denoise", "fit", "upscale", "deblur"}
         What to do.
     layer : napari.layers.Image
         Image layer with any number of axes.

@@ -89,6 +89,28 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """A layer that shows a point spread function, or beads that it is measured from.
+
+    Attributes
+    ----------
+    values : array-like
+        (Y, X) pixels.
+    name : str
+        Name of the layer.
+    path : str
+        The file of the layer; empty if it has none.
+    beads : bool
+        Whether it shows beads.
+    """
+
+    values: Any
+    name: str
+    path: str = ""
+    beads: bool = False
+
+
+@dataclass(frozen=True)
 class Source:
     """The input image of a job.
 
@@ -120,6 +142,8 @@ class Source:
         The layer that `mask` is of, and what was taken of it, as `part`.
     mask_path : str
         The file of that layer; empty if it has none.
+    spread : Spread or None
+        The point spread function for `deblur`; None: it is given as numbers, or not needed.
     """
 
     data: Any
@@ -136,6 +160,7 @@ class Source:
     mask_name: str = ""
     mask_part: str = ""
     mask_path: str = ""
+    spread: Spread | None = None
 
     @property
     def ndim(self) -> int:

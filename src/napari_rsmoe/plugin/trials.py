@@ -14,7 +14,7 @@ from ..image.opacity import Opacity
 from ..image.planes import Plane
 from ..notes import gathered
 from ..progress import Callback
-from ..ui.parameters.enlarging import UPSCALE
+from ..ui.parameters.enlarging import DEBLUR, UPSCALE
 from ..ui.parameters.fitting import FIT
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
@@ -146,7 +146,7 @@ def tried(
 
     Parameters
     ----------
-    action : {"denoise", "fit", "upscale"}
+    action : {"denoise", "fit", "upscale", "deblur"}
         The job.
     whole : Source
         What the job would be done on; its size decides about the expected time, and its noise counts for all crops.
@@ -183,7 +183,9 @@ def _done(
 ) -> np.ndarray:
     """The result of a job on one plane, of which the noise and the excluded pixels may be known."""
     # Imported here to save start-up time: torch takes seconds.
-    from .. import denoise, fit, upscale
+    from .. import deblur, denoise, fit, upscale
+    from ..batch.deblur import spread_of
+    from .actions import spread_in
 
     axis = 2 if plane.image.ndim == 3 else None
     common: dict[str, Any] = {"channel_axis": axis, "callback": callback}
@@ -195,6 +197,10 @@ def _done(
         if noise is not None and isinstance(checked["noise"], str):
             checked["noise"] = noise
         image = denoise(plane.image, **checked, **common, mask=mask).image
+    elif action == "deblur":
+        psf = given["psf"] if whole.spread is None else spread_in(whole.spread)
+        checked = values(DEBLUR, {**given, **device, **({} if whole.spread is None else {"psf": ""})})
+        image = deblur(plane.image, **checked | {"psf": spread_of(psf)}, **common).image
     else:
         checked = values(FIT if action == "fit" else UPSCALE, {**given, **device})
         share = math.prod(plane.image.shape[:2]) / math.prod(whole.size)

@@ -78,7 +78,7 @@ def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any
     values = _channels_joined(source, np.square(std.astype(np.float32)))
     values = np.sqrt(values)
     options = {
-        "name": f"{source.name} uncertainty", **source.place.options(), "colormap": "inferno",
+        "name": f"{source.name} uncertainty", **fitted_place(source, values.shape).options(), "colormap": "inferno",
         "contrast_limits": (0.0, _high(values)), "visible": False, "metadata": metadata(record, "uncertainty"),
     }  # fmt: skip
     return Output("image", values, "uncertainty", options)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from magicgui.types import Undefined
 from magicgui.widgets import Container
 
-from ..service import DenoiseSettings, FitSettings, Settings, UpscaleSettings
+from ..service import DeblurSettings, DenoiseSettings, FitSettings, Settings, UpscaleSettings
 from .form import Form
 
 
@@ -58,3 +58,9 @@ class UpscaleSettingsField(SettingsField):
     """The form of `UpscaleSettings`."""
 
     kind = UpscaleSettings
+
+
+class DeblurSettingsField(SettingsField):
+    """The form of `DeblurSettings`."""
+
+    kind = DeblurSettings

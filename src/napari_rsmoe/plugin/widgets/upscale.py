@@ -14,7 +14,7 @@ from ...image.planes import Plane, Planes
 from ...ui.jobs import Latest, Outcome
 from ...ui.parameters.common import DTYPE, SHARPEN
 from ...ui.parameters.enlarging import UPSCALE
-from ...ui.parameters.outputs import OUTPUTS
+from ...ui.parameters.outputs import OUTPUTS, STD
 from ..actions import PlaneModels, Result
 from ..names import METADATA_KEY
 from ..source import plane_in_view
@@ -38,7 +38,9 @@ class UpscaleWidget(JobWidget):
             tooltip=f"{SHARPEN.help} The slider also works after the run: the result follows at once.",
         )  # fmt: skip
         self.compare = ComboBox(choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip=BICUBIC.help)
-        super().__init__(napari_viewer, "upscale", UPSCALE, {}, "Upscale", hidden=("device", "sharpen"))
+        super().__init__(
+            napari_viewer, "upscale", UPSCALE, {"uncertainty": STD}, "Upscale", hidden=("device", "sharpen")
+        )
         self._live = Latest(self._show_live, Task)
         self._result_layer: Any = None
         self._settle = QTimer(self.native)
@@ -65,16 +67,17 @@ class UpscaleWidget(JobWidget):
 
     def shown_outputs(self) -> dict[str, bool]:
         """The comparison is chosen from a list."""
-        return {"bicubic": self.compare.value != ALONE}
+        return {**super().shown_outputs(), "bicubic": self.compare.value != ALONE}
 
     def on_result(self, result: Result, layers: list[Any]) -> None:
         """Keep what the slider renders again, and position the comparison."""
         self._result_layer = layers[0]
-        if len(layers) > 1 and self.compare.value == BESIDE:
-            shift = np.zeros(layers[1].ndim)
-            shift[-1] = layers[1].data.shape[-1 - bool(layers[1].rgb)] * 1.02
-            layers[1].translate = result.outputs[1].options["translate"]
-            layers[1].translate = np.asarray(layers[1].data_to_world(shift))[-layers[1].ndim :]
+        for output, layer in zip(result.outputs, layers, strict=True):
+            if output.role == "bicubic" and self.compare.value == BESIDE:
+                shift = np.zeros(layer.ndim)
+                shift[-1] = layer.data.shape[-1 - bool(layer.rgb)] * 1.02
+                layer.translate = output.options["translate"]
+                layer.translate = np.asarray(layer.data_to_world(shift))[-layer.ndim :]
         if result.record["parameters"]["sharpen"] != self.sharpen.value:
             self._on_sharpen()  # The slider was moved during the job.
 
