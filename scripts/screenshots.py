@@ -24,7 +24,7 @@ import napari
 import numpy as np
 from napari.settings import get_settings
 from PIL import Image
-from qtpy.QtCore import QPoint, QSettings
+from qtpy.QtCore import QBuffer, QPoint, QSettings
 from qtpy.QtWidgets import QAbstractButton, QApplication, QCheckBox, QLabel
 
 from napari_rsmoe.plugin import samples
@@ -71,14 +71,22 @@ def cut_texts(widget: Any) -> list[str]:
     return found
 
 
-def save(viewer: Any, name: str) -> None:
-    """Save a picture of the whole window."""
+def save(viewer: Any, name: str, dialog: Any = None) -> None:
+    """Save a picture of the whole window, or of a dialog."""
     viewer.status = ""
     live(0.8)
     for widget in viewer.window.dock_widgets.values():
         if isinstance(widget, DockedWidget) and widget.native.isVisible() and (cut := cut_texts(widget)):
             raise SystemExit(f"{name}: {'; '.join(cut)}")
-    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+    if dialog is None:
+        picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+    else:
+        if dialog.width() > viewer.window.geometry()[2] or dialog.height() > viewer.window.geometry()[3]:
+            raise SystemExit(f"{name}: the dialog has {dialog.width()} x {dialog.height()} pixels.")
+        content = QBuffer()
+        content.open(QBuffer.OpenModeFlag.ReadWrite)
+        dialog.grab().save(content, "PNG")
+        picture = Image.open(io.BytesIO(bytes(content.data()))).convert("RGB")
     content = io.BytesIO()
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -221,9 +229,53 @@ def files(viewer: Any) -> None:
     live(until=lambda: not widget.busy)
 
 
+def deblur(viewer: Any) -> None:
+    """A blurred photograph of few photons, and the same without its blur."""
+    import skimage.data
+    from scipy.ndimage import gaussian_filter
+
+    sharp = skimage.data.camera()[60:188, 160:288] / 255.0
+    noisy = np.random.default_rng(0).poisson(200 * gaussian_filter(sharp, 1.8) + 10).astype(np.uint16)
+    viewer.add_image(noisy, name="blurred", scale=(0.1, 0.1), units=("um", "um"))
+    widget = opened(viewer, "Deblur")
+    widget.sigma.value = 1.8
+    run(widget)
+    for layer in viewer.layers:
+        layer.visible = "uncertainty" not in layer.name
+    viewer.canvas.grid.enabled = True
+    viewer.canvas.grid.shape = (1, 2)
+    viewer.layers.remove("blurred uncertainty")
+    viewer.reset_view()
+
+
+def stored(viewer: Any) -> None:
+    """A lazy image that is being denoised into an OME-Zarr."""
+    import dask.array
+
+    y, x = np.mgrid[:640, :960] / 40
+    light = 60 + 40 * np.sin(x) * np.cos(1.3 * y) + 80 * (np.sin(x + y * y / 30) > 0.6)
+    image = np.random.default_rng(0).poisson(light).astype(np.uint16)
+    viewer.add_image(dask.array.from_array(image, chunks=256), name="slide", contrast_limits=(0, 250))
+    viewer.reset_view()
+    widget = opened(viewer, "Denoise", preset="fast", block=128)
+    widget.storing.path.line_edit.value = str(Path(tempfile.mkdtemp()) / "slide_denoised.ome.zarr")
+    widget.start()
+    live(until=lambda: widget._filling.filling.done >= 22 or not widget.busy)
+
+
+def trials(viewer: Any) -> Any:
+    """The window with crops and settings side by side."""
+    add(viewer, samples.micrograph()[1:])
+    widget = opened(viewer, "Denoise")
+    widget.trying.open()
+    live(until=lambda: widget.trying.dialog.job.done)
+    widget.trying.dialog.choose(4)
+    return widget.trying.dialog
+
+
 PICTURES = {
     "denoise": denoise, "fit": fit, "running": running, "upscale": upscale, "kernels": kernels, "compare": compare,
-    "noise": noise, "pixel": pixel, "files": files,
+    "noise": noise, "pixel": pixel, "files": files, "deblur": deblur, "stored": stored, "trials": trials,
 }  # fmt: skip
 SHOWN = (*PICTURES, "denoise_light", "compare_light", "denoise_wide")
 """The pictures of docs/images."""
@@ -239,8 +291,7 @@ def main(*names: str) -> None:
         viewer = napari.Viewer()
         viewer.window.resize(*SIZES["wide" in variants])
         live(0.5)
-        PICTURES[picture](viewer)
-        save(viewer, names[0])
+        save(viewer, names[0], PICTURES[picture](viewer))
         viewer.close()
         return
     environment = dict(os.environ)

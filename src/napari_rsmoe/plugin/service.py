@@ -5,8 +5,8 @@ the commands ``napari-rsmoe.denoise_layer``, ``.fit_layer``, ``.upscale_layer``,
 ``.noise_of_layer``. `start` runs a job in the background of a window, with its bar in the activity dock.
 
 `DenoiseSettings`, `FitSettings`, `UpscaleSettings` and `DeblurSettings` are known to magicgui: a function of another
-plugin with a parameter of such a type gets this plugin's form for it. So are the results `Model` and `Denoised`, for functions that
-return one: its layers are added to the viewer.
+plugin with a parameter of such a type gets this plugin's form for it. So are the results `Model` and `Denoised`, for
+functions that return one: its layers are added to the viewer.
 """
 
 # Annotations are evaluated here, as magicgui does not look up names that are written as text; the one that would load
