@@ -3,7 +3,7 @@
 ``scripts/with_display.sh python scripts/screenshots.py [NAME ...]``; each picture is made in a new process. A name may
 end in ``_light``, ``_wide`` (1920x1080 instead of 1280x720), ``_large`` (a font of 14 instead of 9 points), or several:
 ``denoise_light_wide``. Without names, all pictures of docs/images are made. ``--all [FOLDER]`` makes every picture in
-both themes and both sizes, for a look at each of them.
+both themes and both sizes, and with a large font, for a look at each of them.
 
 The tour fails where a text of a widget is cut off, or a widget is wider than its dock.
 """
@@ -277,8 +277,19 @@ PICTURES = {
     "denoise": denoise, "fit": fit, "running": running, "upscale": upscale, "kernels": kernels, "compare": compare,
     "noise": noise, "pixel": pixel, "files": files, "deblur": deblur, "stored": stored, "trials": trials,
 }  # fmt: skip
+EVERY = ("", "_light", "_light_wide", "_wide", "_large")
+"""Endings of the variants of a picture that are looked at."""
 SHOWN = (*PICTURES, "denoise_light", "compare_light", "denoise_wide")
 """The pictures of docs/images."""
+
+
+def show_variant(viewer: Any, ending: str) -> None:
+    """Give a window the theme, size and font that an ending names."""
+    get_settings().appearance.theme = "light" if "light" in ending else "dark"
+    get_settings().appearance.font_size = FONTS["large" in ending]
+    viewer.window.resize(*SIZES["wide" in ending])
+    live(0.5)
+    viewer.reset_view()
 
 
 def main(*names: str) -> None:
@@ -291,14 +302,18 @@ def main(*names: str) -> None:
         viewer = napari.Viewer()
         viewer.window.resize(*SIZES["wide" in variants])
         live(0.5)
-        save(viewer, names[0], PICTURES[picture](viewer))
+        dialog = PICTURES[picture](viewer)
+        for name in EVERY if variants == ["every"] else names:
+            if variants == ["every"]:
+                show_variant(viewer, name)
+                name = picture + name
+            save(viewer, name, dialog)
         viewer.close()
         return
     environment = dict(os.environ)
     if names[:1] == ("--all",):
         environment["RSMOE_PICTURES"] = names[1] if len(names) > 1 else tempfile.mkdtemp()
-        names = tuple(f"{name}{theme}{size}" for name in PICTURES for theme in ("", "_light") for size in ("", "_wide"))
-        names += tuple(f"{name}_large" for name in PICTURES)
+        names = tuple(f"{name}_every" for name in PICTURES)
     for name in names or SHOWN:
         subprocess.run([sys.executable, __file__, name], check=True, env=environment)
 

@@ -81,3 +81,15 @@ def test_all_presets_side_by_side(viewer: Any, run_until: Wait, noisy: np.ndarra
     dialog.use.click()
     assert widget.form.get()["preset"] == "best"
     run_until(lambda: widget.trying.dialog is None)
+
+
+def test_the_window_may_be_closed_while_it_computes(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
+    viewer.add_image(noisy, name="cells")
+    widget = open_widget(viewer, "Denoise")
+    press(widget.trying.compare)
+    dialog = widget.trying.dialog
+    job = dialog.job
+    run_until(lambda: len(dialog.crops) > 0)
+    dialog.close()
+    run_until(lambda: job.done)
+    assert widget.trying.dialog is None  # An error in a slot of Qt would fail this test.

@@ -326,3 +326,24 @@ def test_commands_run_in_the_background(viewer: Any, run_until: Wait, noisy: np.
     viewer.layers.selection.active = layer
     assert copy_python(viewer) == ""
     assert "Select a result layer" in last_words()
+
+
+def test_a_stopped_job_frees_the_widget_at_once(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
+    viewer.add_image(np.tile(noisy, (3, 3)), name="cells")
+    widget = open_widget(viewer, "Denoise")
+    widget.form.set({"preset": "fast", "models": 3, "noise": 12.0})
+    press(widget.run)
+    press(widget.cancel)  # Before anything is reported there is nothing to wait for.
+    assert not widget.busy
+    assert widget.run.enabled
+    assert "before there was a result" in widget.status.value
+    press(widget.run)
+    run_until(lambda: widget._run.job.progress is not None and widget._run.job.progress.fraction > 0.3)
+    press(widget.cancel)
+    assert widget.run.enabled
+    assert widget.cancel.text == "Discard"
+    press(widget.run)  # The layers of the stopped job come while the next one runs.
+    assert widget.busy
+    run_until(lambda: not widget.busy)
+    assert "cells denoised" in viewer.layers
+    assert widget.status.value.startswith("Done")

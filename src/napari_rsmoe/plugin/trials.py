@@ -124,8 +124,8 @@ def _spread(plane: Source, row: int, column: int, tall: int, wide: int) -> float
     height, width = plane.size
     step = max(1, math.ceil(math.sqrt(height * width / LOOKED_AT)))
     pixels = pixels_of(plane.crop(row, column, row + tall, column + wide)).image[::step, ::step]
-    found = float(np.nanvar(pixels.astype(np.float64)))
-    return found if math.isfinite(found) else 0.0
+    known = pixels[np.isfinite(pixels)]
+    return float(np.var(known.astype(np.float64))) if known.size else 0.0
 
 
 def pixels_of(crop: Source) -> Plane:

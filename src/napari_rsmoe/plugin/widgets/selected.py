@@ -46,7 +46,11 @@ class SelectedLayers:
             if layer in self._viewer.layers.selection and type_name(layer) == "Image" and not is_ours(layer)
         ]
         if not chosen:
-            self._widget.refuse("Select one or more images in the list of layers first (Ctrl+click adds one).")
+            self._widget.refuse(
+                "Only results of this plugin are selected. Select the images in the list of layers first."
+                if any(is_ours(layer) for layer in self._viewer.layers.selection)
+                else "Select one or more images in the list of layers first (Ctrl+click adds one)."
+            )
             return
         try:
             given = self._widget.given()

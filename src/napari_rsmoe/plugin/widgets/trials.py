@@ -77,6 +77,7 @@ class TrialsDialog(QDialog):
         self.chosen: int | None = None
         self.cells: list[list[QToolButton]] = []
         self._shown, self._use, self._look = 0, use, source.look
+        self._left = False
         self._make_widgets()
 
         def work(callback: Callback) -> None:
@@ -175,6 +176,8 @@ class TrialsDialog(QDialog):
         return to_rgb(image, (float(limits[0]), float(limits[1])))
 
     def _finished(self, outcome: Outcome) -> None:
+        if self._left:
+            return  # The window is closed, and its pictures are gone.
         self._tick()
         self._timer.stop()
         error = outcome.error
@@ -185,6 +188,7 @@ class TrialsDialog(QDialog):
             self.status.setText(plain_text(error) or f"{type(error).__name__}: {error}")
 
     def _leave(self) -> None:
+        self._left = True
         self._timer.stop()
         self.job.cancel()
 
