@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,14 @@ def test_an_esri_grid_has_its_place_and_missing_data(tmp_path):
     (tmp_path / "key.asc").write_text("-----BEGIN PGP PUBLIC KEY BLOCK-----")
     with pytest.raises(ImageError, match="no grid"):
         read_image(tmp_path / "key.asc")
+
+
+def test_an_enlarged_image_begins_where_its_first_pixel_lies(tmp_path):
+    described = {"axes": "TYX", "PhysicalSizeX": 0.2, "PhysicalSizeY": 0.2, "Plane": {"PositionX": [10.0, 12.0]}}
+    described["Plane"]["PositionXUnit"] = ["µm", "µm"]
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((2, 8, 8), np.uint8), metadata=described)
+    with read_image(tmp_path / "a.ome.tif") as image:
+        large = image.like(size=(16, 16), scale=2)
+        write_image(tmp_path / "b.ome.tif", replace(large, data=np.zeros((2, 16, 16), np.uint8)))
+    assert read_image(tmp_path / "b.ome.tif").details.position["X"].value == pytest.approx(9.95)
+    assert 'PositionX="11.95"' in tifffile.TiffFile(tmp_path / "b.ome.tif").ome_metadata

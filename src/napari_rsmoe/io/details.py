@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -155,6 +156,9 @@ _IMAGEJ_WORDS = {
 def present(image: ImageFile) -> dict[str, str]:
     """The metadata that an image has: each kind, and the words for it."""
     details = image.details
+    # A single position of all planes is that of the image.
+    places = set(re.findall(r'PositionX="([^"]*)"', details.ome or "")) if details.position else set()
+    ome = _rich(details.ome, *(["PositionX="] if len(places) == 1 else []))
     imagej = [word for name, word in _IMAGEJ_WORDS.items() if name in details.imagej]
     if details.colours and "LUTs" in details.imagej:  # The colours say the same.
         imagej.remove(_IMAGEJ_WORDS["LUTs"])
@@ -172,14 +176,14 @@ def present(image: ImageFile) -> dict[str, str]:
         WHITE: details.white_is_zero,
         EXIF: details.exif is not None,
         DESCRIPTION: bool(details.description),
-        OME: bool(details.ome) and bool(_rich(details.ome)),
+        OME: bool(ome),
         IMAGEJ: bool(imagej),
         XMP: any(code == XMP_TAG for code, *_ in details.tags),
         TAGS: any(code != XMP_TAG for code, *_ in details.tags),
         CHUNKS: bool(details.chunks),
         UNCOPIED: bool(details.uncopied),
     }
-    words = {OME: _rich(details.ome), IMAGEJ: ", ".join(imagej), TAGS: _tag_words(details.tags)}
+    words = {OME: ome, IMAGEJ: ", ".join(imagej), TAGS: _tag_words(details.tags)}
     words |= {CHUNKS: _chunk_words(details.chunks), UNCOPIED: ", ".join(details.uncopied)}
     return {kind: words.get(kind, kind) for kind, there in found.items() if there}
 
@@ -189,8 +193,8 @@ def lost(image: ImageFile, holds: Collection[str]) -> list[str]:
     return [words for kind, words in present(image).items() if kind not in holds]
 
 
-def _rich(ome: str | None) -> str:
-    """Words for what an OME-XML description holds beyond sizes, names and colours."""
+def _rich(ome: str | None, *without: str) -> str:
+    """Words for what an OME-XML description holds beyond sizes, names and colours, but for the marks `without`."""
     known = {
         "Wavelength=": "wavelengths",
         "DeltaT=": "times of planes (DeltaT)",
@@ -202,7 +206,7 @@ def _rich(ome: str | None) -> str:
         "<ROI ": "regions",
         "StructuredAnnotations": "annotations",
     }
-    return ", ".join(word for mark, word in known.items() if ome and mark in ome)
+    return ", ".join(word for mark, word in known.items() if ome and mark in ome and mark not in without)
 
 
 def _tag_words(tags: Collection[tuple[int, int, int, Any]]) -> str:

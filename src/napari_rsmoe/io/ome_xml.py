@@ -236,7 +236,24 @@ def _merge_children(pixels: ElementTree.Element, fresh: ElementTree.Element, *, 
         channels = kept["Channel"]
     for element in list(pixels):
         pixels.remove(element)
-    pixels.extend([*channels, *made["TiffData"], *((kept["Plane"] if keep_planes else []) or made["Plane"])])
+    planes = kept["Plane"] if keep_planes else []
+    if planes and made["Plane"]:
+        _move(planes, made["Plane"][0])
+    pixels.extend([*channels, *made["TiffData"], *(planes or made["Plane"])])
+
+
+def _move(planes: Sequence[ElementTree.Element], wanted: ElementTree.Element) -> None:
+    """Move planes on the stage so that the first lies where it is wanted, as far as units are the same."""
+    for axis in "XYZ":
+        name, unit = f"Position{axis}", f"Position{axis}Unit"
+        first, place = real(planes[0].get(name)), real(wanted.get(name))
+        same = canonical_unit(planes[0].get(unit)) == canonical_unit(wanted.get(unit))
+        if first is None or place is None or place == first or not same:
+            continue
+        for plane in planes:
+            value = real(plane.get(name))
+            if value is not None:
+                plane.set(name, f"{value + place - first:.12g}")
 
 
 def _add_annotations(old: ElementTree.Element, new: ElementTree.Element) -> None:
