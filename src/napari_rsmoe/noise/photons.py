@@ -25,14 +25,15 @@ FEWEST = 400
 """Patches below which a level is left out."""
 SATURATED = 0.02
 """Share of values at the upper limit from which a level is left out."""
-GROWTH = 2.5
-"""Variance at the brightest over that at the darkest level above which noise grows; below, it may be even."""
-CLOSE = 0.1
-"""Median misfit of the line, in logarithms of variances, below which it always fits."""
+GROWTH = 1.8
+"""Variance at the brightest over that at the darkest level. From this ratio on, noise grows with brightness if the line
+fits the variances; below, it is taken for even."""
 MISFIT = 0.35
-"""The same, above which the line never fits."""
+"""Median distance of the variances from the line, in natural logarithms. Up to it the line may fit; above, the
+variances are those of content, and the noise is taken for even."""
 AGAINST_EVEN = 0.5
-"""Misfit of the line relative to that of even noise, above which the line does not fit."""
+"""Median distance of the variances from the line, relative to their distance from even noise. Up to it the line
+explains them; above, even noise does so nearly as well and is taken."""
 FLOOR = 0.01
 """Smallest variance that is distinguished from zero, relative to the largest."""
 ROUNDS = 10
@@ -79,7 +80,7 @@ def variance_line(plane: Array, used: Mask | None, limits: Limits, apart: int = 
 
 
 def photon_noise(
-    plane: Array, used: Mask | None, sigma: float, limits: Limits, apart: int = 1, growth: float = GROWTH
+    plane: Array, used: Mask | None, sigma: float, limits: Limits, apart: int = 1
 ) -> PoissonGaussian | None:
     """`variance_line` if the noise clearly grows with brightness; None if even noise explains the variances as well.
 
@@ -90,8 +91,6 @@ def photon_noise(
     sigma : float
         Standard deviation of even noise, as estimated. Clipping makes even noise weaker at the ends of the range; that
         is no growth.
-    growth : float
-        Variance at the brightest over that at the darkest level from which noise grows.
 
     Returns
     -------
@@ -105,13 +104,13 @@ def photon_noise(
     expected = np.ones_like(means)
     if sigma > 0 and any(map(math.isfinite, limits)):
         expected = np.maximum(stabilised_moments(means, PoissonGaussian(0, 0, sigma), limits)[1], FLOOR)
-    if _growth(means, slope, constant) < growth or _growth(means, *_line(means, variances / expected, counts)) < growth:
+    if _growth(means, slope, constant) < GROWTH or _growth(means, *_line(means, variances / expected, counts)) < GROWTH:
         return None
     floor = FLOOR * variances.max()
     observed = np.maximum(variances, floor)
     misfit = np.median(np.abs(np.log(observed / np.maximum(slope * means + constant, floor))))
     even = np.log(observed / expected)
-    if misfit > max(CLOSE, min(MISFIT, AGAINST_EVEN * np.median(np.abs(even - np.median(even))))):
+    if misfit > min(MISFIT, AGAINST_EVEN * np.median(np.abs(even - np.median(even)))):
         return None
     return _model(slope, constant, float(plane.min()))
 
