@@ -30,8 +30,8 @@ EMPTY = 1000.0
 APART = 4
 """Distance in px at which the noise of pixels is independent although that of neighbours is not."""
 SAME_LEVEL = 1.5
-"""Largest over smallest variance of the even noise of channels. Up to it they are those of one camera, and all are given
-the mean variance, which scatters less; above it each channel keeps its own."""
+"""Largest over smallest variance of the even noise of channels. Up to it they are those of one camera, and all are
+given the mean variance, which scatters less; above it each channel keeps its own."""
 HIDDEN = 20.0
 """Variance of flat blocks, relative to that of the noise, above which content hides the noise. The variance of the
 noise is then reduced in proportion, for most of what was measured is content."""
