@@ -17,7 +17,8 @@ inline Culling checked_culling(double tau, bool normalised, double confidence) {
   return {static_cast<float>(tau), normalised, static_cast<float>(confidence)};
 }
 
-// Of one raster, 4 billion pixels: more would take tens of gigabytes for the image alone, and minutes for the lists.
+// Largest number of tiles of a raster, which are 4 billion pixels. More would take tens of gigabytes for the image
+// alone, and minutes for the lists.
 constexpr int64_t kMostTiles = 1 << 24;
 
 // Throws unless a raster can be drawn: both sides positive and within float32's whole numbers, and few enough tiles, of
@@ -54,7 +55,7 @@ class Batch {
   }
 
  private:
-  int64_t models_ = -1;  // -1: one, without a dimension for it
+  int64_t models_ = -1;  // -1: a single model, whose tensors have no dimension for models
   int64_t kernels_ = 0;
 };
 
@@ -80,7 +81,7 @@ inline Mixture checked_mixture(const torch_abi::Tensor& geometry, const torch_ab
           batch.models()};
 }
 
-// The same for a gradient of the image, (channels, height, width).
+// Checks a gradient of the image, (channels, height, width).
 inline Mixture checked_mixture(const torch_abi::Tensor& grad, const torch_abi::Tensor& geometry,
                                const torch_abi::Tensor& experts, bool linear, const Culling& culling) {
   const Batch batch(geometry);
@@ -115,7 +116,7 @@ inline FitSteps checked_fit(const torch_abi::Tensor& geometry, const torch_abi::
         "block must divide 16, height and width");
   rates.require_shape("rates", {-1, 4});
   check(rates.device().is_cpu(), "rates must be on the CPU, whatever the device of the rest");
-  constexpr int64_t kMostSteps = int64_t{1} << 53;  // float64 tells them apart
+  constexpr int64_t kMostSteps = int64_t{1} << 53;  // Up to this number float64 holds every whole number.
   check(first_step >= 0 && first_step <= kMostSteps - rates.size(0), "first_step must be from 0 to 2^53");
   check(list_interval > 0, "list_interval must be positive");
   check(list_margin >= 0, "list_margin must not be negative");

@@ -19,7 +19,7 @@ namespace rsmoe {
 // Flushes denormals in this thread until the end of the scope, then restores the control bits as they were. Exception
 // flags that were raised in between stay raised, as after any arithmetic. Scopes may be nested.
 //
-// RSMOE_DENORMALS=keep in the environment turns it off, so that benchmarks can tell what denormals cost.
+// RSMOE_DENORMALS=keep in the environment keeps denormals, so that benchmarks can measure their cost.
 class FlushDenormals {
  public:
   FlushDenormals() : before_(read()) {
@@ -37,7 +37,7 @@ class FlushDenormals {
   static constexpr Word kFlush = 0x8040;  // flush-to-zero for results, denormals-are-zero for operands
   static Word read() { return _mm_getcsr(); }
   static void write(Word word) {
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // no load or store moves across
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // The compiler moves no load or store across this line.
     _mm_setcsr(word);
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
@@ -50,7 +50,7 @@ class FlushDenormals {
     return word;
   }
   static void write(Word word) { __asm__ volatile("msr fpcr, %0" : : "r"(word) : "memory"); }
-#else  // processors whose state is not known keep denormals
+#else  // On other processors denormals are kept.
   using Word = uint32_t;
   static constexpr Word kFlush = 0;
   static Word read() { return 0; }

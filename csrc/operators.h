@@ -1,6 +1,6 @@
 // The operators on a kind of device: checks of the arguments, memory for the results, and an Engine's work on it.
 //
-// An Engine is made for one call, Engine(device, wait). It has empty<T>(sizes), render(mixture, image),
+// An Engine(device, wait) serves one call. It has empty<T>(sizes), render(mixture, image),
 // render_backward(mixture, grad_image, grad_geometry, grad_experts), tile_lists(mixture) and fit(steps, losses,
 // seconds), with pointers to memory of the device, except for `seconds`.
 #pragma once

@@ -24,12 +24,13 @@ namespace rsmoe::torch_abi {
 
 [[noreturn]] inline void fail(const std::string& message) { throw std::runtime_error("rsmoe: " + message); }
 
-// The message is a literal so that a check that holds costs nothing; write `if (!ok) fail(...)` for more.
+// The message is a literal, so that a check that holds costs nothing. For a message with numbers write
+// `if (!ok) fail(...)`.
 inline void check(bool holds, const char* message) {
   if (!holds) fail(message);
 }
 
-// For calls into torch. Torch itself prints the error to stderr.
+// Throws unless a call into torch succeeded. Torch itself prints the error to stderr.
 inline void require_success(AOTITorchError error, const char* call) {
   if (error) fail(std::string("a call into torch failed: ") + call);
 }
@@ -82,7 +83,7 @@ class Tensor {
     if (handle_) aoti_torch_delete_tensor_object(handle_);
   }
 
-  // Gives the reference away.
+  // Returns the handle; the caller then owns the reference.
   AtenTensorHandle release() noexcept { return std::exchange(handle_, nullptr); }
 
   int64_t dim() const {
@@ -95,7 +96,7 @@ class Tensor {
     RSMOE_TORCH(aoti_torch_get_numel(handle_, &value));
     return value;
   }
-  // Valid as long as the tensor is.
+  // The sizes, valid as long as the tensor.
   std::span<const int64_t> sizes() const {
     int64_t* values;
     RSMOE_TORCH(aoti_torch_get_sizes(handle_, &values));
@@ -193,8 +194,8 @@ template <class T> Tensor empty(std::initializer_list<int64_t> sizes, Device dev
 
 // ---- arguments and results -------------------------------------------------------------------------------
 
-// The 64 bits by which torch passes a value. `take` owns what it is given, `give` leaves the ownership to
-// torch. Each type has the directions that the operators use.
+// Conversion of a value to and from the 64 bits by which torch passes it. `take` becomes the owner of what it reads,
+// `give` leaves the ownership to torch. Each type has the directions that the operators use.
 template <class T> struct Slot;
 
 template <> struct Slot<Tensor> {
@@ -249,7 +250,7 @@ template <class T> struct Slot<std::vector<T>> {
 
 // ---- operators -------------------------------------------------------------------------------------------
 
-// The function that torch calls for an operator. All of the operator's work in the calling thread flushes denormals.
+// The function that torch calls for an operator. Denormals are flushed during the work in the calling thread.
 template <auto function> struct Boxed;
 template <class Result, class... Arguments, Result (*function)(Arguments...)> struct Boxed<function> {
   static void call(StableIValue* stack, uint64_t inputs, uint64_t outputs) {
@@ -282,8 +283,8 @@ template <class Result, class... Arguments, Result (*function)(Arguments...)> st
   }
 };
 
-// Operators of one namespace: define() says what they look like, implement() what they do on a kind of
-// device. The registration lasts as long as the process.
+// Operators of one namespace: define() registers their schemas, implement() their functions for a kind of device.
+// The registration lasts as long as the process.
 class Library {
  public:
   static Library define(const char* ns) {
@@ -302,7 +303,7 @@ class Library {
     RSMOE_TORCH(aoti_torch_library_def(handle_, schema));
     return *this;
   }
-  // The function's arguments and results are of the types that have a Slot; several results are a std::tuple.
+  // The function's arguments and results are of types that have a Slot; several results are a std::tuple.
   template <auto function> Library& impl(const char* name) {
     constexpr uint64_t built_for = (uint64_t{2} << 56) | (uint64_t{10} << 48);  // the C ABI of torch 2.10
     RSMOE_TORCH(torch_library_impl(handle_, name, &Boxed<function>::call, built_for));

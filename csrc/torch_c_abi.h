@@ -1,5 +1,5 @@
-// The part of PyTorch's stable C ABI (torch >= 2.10) that is called here, declared so that building needs no
-// torch. tests/abi/abi_check.cpp compiles this beside torch's own headers
+// The part of PyTorch's stable C ABI (torch >= 2.10) that the operators call. It is declared here, so that the build
+// needs no torch. tests/abi/abi_check.cpp compiles this beside torch's own headers
 // (torch/csrc/inductor/aoti_torch/c/shim.h, torch/csrc/stable/c/shim.h): a difference is a compile error.
 #pragma once
 
@@ -31,7 +31,7 @@ AOTITorchError aoti_torch_library_def(TorchLibraryHandle self, const char* schem
 AOTITorchError torch_library_impl(TorchLibraryHandle self, const char* name,
                                   void (*fn)(StableIValue*, uint64_t, uint64_t), uint64_t extension_build_version);
 
-// Tensors. Sizes and data pointers are borrowed, tensors and handles are owned by whoever receives them.
+// Tensors. Sizes and data pointers remain the tensor's; whoever receives a tensor or a handle owns it.
 AOTITorchError aoti_torch_delete_tensor_object(AtenTensorHandle tensor);
 AOTITorchError aoti_torch_get_dim(AtenTensorHandle tensor, int64_t* ret_dim);
 AOTITorchError aoti_torch_get_numel(AtenTensorHandle tensor, int64_t* ret_numel);

@@ -4,6 +4,8 @@
 
 namespace rsmoe {
 
+// Added to the root of the second moment, in units of the gradient: a parameter whose gradients are smaller hardly
+// moves, and one without gradient does not move at all.
 constexpr float kAdamEpsilon = 1e-10f;
 
 struct AdamRates {
@@ -21,8 +23,8 @@ template <class F> RSMOE_INLINE F adam_move(const AdamDecay& decay, F& first, F&
   return (-rate * decay.correction1) * first / (square_root(second * decay.correction2) + kAdamEpsilon);
 }
 
-// Moves a kernel against the gradient computed from the moments. move(row, gradient, rate) is Adam's move of the
-// parameter in that row of the state.
+// Moves a kernel against the gradient that its moments give. move(row, gradient, rate) returns Adam's move of the
+// parameter whose moments are in that row of the state.
 template <class F, class Move>
 RSMOE_INLINE void move_kernel(KernelOf<F>& k, const MomentsOf<F>& m, bool whitened, const AdamRates& rates,
                               const Limits& limits, Move&& move) {
@@ -44,8 +46,8 @@ RSMOE_INLINE void move_kernel(KernelOf<F>& k, const MomentsOf<F>& m, bool whiten
   }
 }
 
-// Moves the slopes of a linear expert against their gradients, in the kernel's whitened frame if that is where
-// Adam works. move(which, gradient) is Adam's move of the first or second slope.
+// Moves the slopes of a linear expert against their gradients, in the whitened frame of the kernel if `whitened`.
+// move(which, gradient) returns Adam's move of the first or second slope.
 template <class F, class Move>
 RSMOE_INLINE void slope_moves(const KernelOf<F>& k, F by_y, F by_x, bool whitened, F& move_y, F& move_x, Move&& move) {
   if (whitened) {

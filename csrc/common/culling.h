@@ -13,7 +13,7 @@ template <class F> struct BoundsOf {
   F low, high;  // smallest and largest s of a kernel in a box; low <= high, both kAbsent for an absent kernel
 };
 
-// The bounds of a kernel that no tile keeps.
+// A kernel that no tile keeps.
 RSMOE_INLINE KernelOf<float> absent_kernel() { return {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, kAbsent}; }
 
 // Where along an edge s is largest: x = -slope_x y on a horizontal one, y = -slope_y x on a vertical one.
@@ -42,9 +42,9 @@ RSMOE_INLINE BoundsOf<F> box_bounds(const KernelOf<F>& k, F slope_x, F slope_y, 
   return {low, larger(k.logit - 0.5f * nearest, low)};  // the order holds in spite of rounding
 }
 
-// The threshold that the largest s of a kernel must reach to be kept: `best` is the largest, over kernels, of their
-// smallest s. The slack covers float32 rounding of a far kernel's s. The kernel that sets `best` stays; absent kernels
-// never do.
+// The threshold that the largest s of a kernel must reach for the kernel to be kept. `best` is the largest, over
+// kernels, of their smallest s. The slack covers the rounding of a far kernel's s to float32. The kernel that sets
+// `best` is always kept; absent kernels never are.
 RSMOE_INLINE float gate_threshold(float best, float tau) {
   return larger(best - tau - 1e-5f * absolute(best), kLowestThreshold);
 }

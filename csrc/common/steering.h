@@ -40,14 +40,14 @@ template <class F> struct KernelOf {
 };
 
 // Whether a kernel can be rendered: false if one of its numbers is NaN or infinite, or beyond the bounds of
-// constants.h. `most_center` is kMostCenter, or twice as much where positions are relative to a tile. Absolute values
-// are the includer's.
+// constants.h. `most_center` is kMostCenter, or twice as much where positions are relative to a tile. A vector type
+// brings its own absolute().
 template <class F> RSMOE_INLINE auto is_drawable(const KernelOf<F>& k, float most_center) {
   return (absolute(k.y) + absolute(k.x) <= most_center) &
          (absolute(k.r11) + absolute(k.r12) + absolute(k.r22) <= kMostSteering) & (absolute(k.logit) <= kMostLogit);
 }
 
-// The same for an expert of `columns` values and slopes.
+// Whether an expert of `columns` values and slopes can be drawn.
 RSMOE_INLINE bool is_drawable_expert(const float* expert, int32_t columns) {
   float sum = 0.0f;
   for (int32_t c = 0; c < columns; ++c) sum += absolute(expert[c]);

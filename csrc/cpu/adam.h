@@ -6,7 +6,7 @@
 
 namespace rsmoe::cpu {
 
-constexpr int kPairPadding = 16;  // floats that may be read behind the last pair's gradient
+constexpr int kPairPadding = 16;  // floats behind the last pair's gradient that vector loads may read
 
 struct AdamStep {
   float* geometry;  // [L, 6], updated

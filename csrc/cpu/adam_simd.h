@@ -27,7 +27,7 @@ inline Vec load_column(const float* rows, int64_t columns, int64_t c, int size) 
   return v;
 }
 
-// Moves the slopes of linear experts, in the kernels' whitened frames as long as those are what Adam works in.
+// Moves the slopes of linear experts, in the whitened frames of the kernels if Adam works in these.
 inline void adam_slopes(const AdamStep& step, int64_t begin, int size, const KernelOf<Vec>& k) {
   const int64_t columns = kMoments + step.expert_columns();
   for (int32_t c = 0; c < step.channels; ++c) {
@@ -68,7 +68,7 @@ inline void adam_block(const AdamStep& step, int64_t begin, int size) {
   for (int32_t c0 = 0; c0 < columns; c0 += kLanes) {
     const int width = columns - c0 < kLanes ? columns - c0 : kLanes;
     for (int i = 0; i < size; ++i) {
-      Vec sum{};  // reads past a pair's end into the next one; kPairPadding keeps the last pair safe
+      Vec sum{};  // Loads reach beyond a pair into the next one; behind the last pair lies kPairPadding.
       for (int64_t p = step.kernel_start[begin + i]; p < step.kernel_start[begin + i + 1]; ++p)
         sum += load_some(step.pair_gradients + int64_t{step.kernel_pairs[p]} * stride + c0, kLanes);
       store(sums[i], sum);

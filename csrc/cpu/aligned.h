@@ -1,4 +1,4 @@
-// A growing block of floats, aligned to 64 bytes for vector loads. Contents are lost when it grows.
+// A block of floats that can grow, aligned to 64 bytes for vector loads. It loses its contents when it grows.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -20,8 +20,9 @@ void box_bounds(const float* columns, int64_t stride, int64_t n, float y0, float
   }
 }
 
-// Kernels `ids` (null: the first n) as columns, positions relative to (y0, x0). Those that cannot be drawn become
-// `absent_kernel`. The last vector is padded with the last kernel, which is harmless and avoids undefined values.
+// Copies the kernels `ids`, or for null the first n, into columns, with positions relative to (y0, x0). Kernels that
+// cannot be drawn become `absent_kernel`. The last vector is filled up with the last kernel, so that no value is
+// undefined.
 void gather_columns(const float* geometry, const int32_t* ids, int64_t n, float y0, float x0, float* columns,
                     int64_t stride) {
   for (int64_t i = 0; i < n; ++i) {
@@ -50,7 +51,8 @@ void gather_columns(const float* geometry, const int32_t* ids, int64_t n, float 
   }
 }
 
-// Writes the ids that stay in a box to out, which has room for n; returns how many. scratch: 2 x stride floats.
+// Writes the ids of the kernels that matter to a box to out, which has room for n, and returns how many.
+// scratch: 2 x stride floats.
 int64_t cull(const float* columns, int64_t stride, int64_t n, const int32_t* ids, const float* box, float tau,
              int32_t normalised, float* scratch, int32_t* out) {
   float *low = scratch, *high = scratch + stride;
@@ -69,8 +71,8 @@ int64_t cull(const float* columns, int64_t stride, int64_t n, const int32_t* ids
   return kept;
 }
 
-// Lists the kernels of each strip: those that the strip's threshold keeps, and those that it does not but the strips
-// above and below do, so that a kernel's strips follow each other.
+// Lists the kernels of each strip: those that the threshold of the strip keeps, and those that are kept by a strip
+// above and one below, so that the strips of a kernel are consecutive.
 void list_strips(const TileJob& job, Workspace& w, const float* threshold) {
   const int64_t stride = w.capacity;
   int32_t count[kStrips] = {}, active = 0;

@@ -39,7 +39,7 @@ void write_records(const TileJob& job, const Workspace& w, float reference) {
   }
 }
 
-// The exact exponents of kernel k at each pixel.
+// Computes the exponents of kernel k at each pixel in float64.
 void exponents(const TileJob& job, int64_t k, double* out) {
   const Kernel kernel = load_kernel(job.geometry + int64_t{job.kernels[k]} * kGeometry);
   const double cy = double{kernel.y} - job.y0, cx = double{kernel.x} - job.x0;
@@ -57,7 +57,7 @@ void find_peaks(const TileJob& job, const Workspace& w) {
   }
 }
 
-// The gates of a chunk by exact arithmetic, each pixel's largest one 1.
+// Computes the gates of a chunk from exponents in float64, relative to the largest at each pixel, whose gate is 1.
 void gates_from_peaks(const TileJob& job, const Workspace& w, const Chunk& chunk) {
   const double* peak = reinterpret_cast<const double*>(w.peak);
   alignas(64) double t[kTilePixels];

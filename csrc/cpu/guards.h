@@ -24,8 +24,8 @@ constexpr bool kWatched = false;
 constexpr int64_t kGap = 0;
 #endif
 
-// Hands out arrays of a block, one behind the other, each beginning at a multiple of 16 floats. A null block: only adds
-// up what they take.
+// Divides a block into arrays, one behind the other, each beginning at a multiple of 16 floats. With a null block it
+// only adds up their sizes.
 class Arrays {
  public:
   explicit Arrays(float* block) : block_(block) {}

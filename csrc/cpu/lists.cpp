@@ -24,7 +24,7 @@ struct Level {
       : side(side), boxes_y((height + side - 1) / side), boxes_x((width + side - 1) / side) {}
 };
 
-// Scratch of one worker.
+// The scratch memory of one worker.
 struct Candidates {
   AlignedFloats columns, bounds, reach;
   std::vector<int32_t> chosen;
@@ -43,7 +43,7 @@ struct Candidates {
     }
   }
 
-  // Appends the ids that stay in the box (y0, x0, y1, x1).
+  // Appends the ids of the kernels that matter to the box (y0, x0, y1, x1).
   void select(const float* box, const Culling& culling, bool leaf, const int32_t* ids, std::vector<int32_t>& out) {
     const size_t before = out.size();
     out.resize(before + static_cast<size_t>(n));
@@ -60,8 +60,8 @@ struct Candidates {
     return simd().cull(columns.data(), stride, n, ids, box, tau, normalised, bounds.data(), out);
   }
 
-  // Tiles take the kernels whose square meets them; coarse boxes also those that the gates keep, because a tile
-  // that no square meets takes its best kernel: no holes. The RBF may have empty tiles.
+  // A tile takes the kernels whose squares meet it, and its best kernel if there is none, so that the image has no
+  // holes. Coarse boxes therefore also take the kernels that the gates keep. A sum of Gaussians may have empty tiles.
   int64_t by_ellipse(const float* box, const Culling& culling, bool leaf, const int32_t* ids, int32_t* out) {
     std::vector<char>& keep = marks;
     keep.assign(static_cast<size_t>(n), 0);
@@ -152,7 +152,7 @@ int32_t TileLists::longest() const {
 TileLists build_lists(const Mixture& m, const Culling& culling) {
   int64_t side = kTile;
   while (side < std::max(m.height, m.width)) side *= kBranch;
-  if (side == kTile) side *= kBranch;  // at least one refinement, which is what selects
+  if (side == kTile) side *= kBranch;  // Kernels are selected by refinement, so there must be one at least.
   Level level(side, m.height, m.width);
   const int32_t columns = expert_columns(m.channels, m.linear);
   level.ids.reserve(static_cast<size_t>(m.kernels));

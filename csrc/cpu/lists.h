@@ -29,7 +29,7 @@ struct KernelPairs {
   std::vector<int32_t> pairs;
 };
 
-// The experts of the mixture may be null: then kernels are listed whatever their experts are.
+// The experts of the mixture may be null; then no kernel is left out because of its expert.
 TileLists build_lists(const Mixture&, const Culling&);
 KernelPairs invert(const TileLists&, int64_t kernels);
 

@@ -15,8 +15,8 @@
 namespace rsmoe::cpu {
 namespace {
 
-// Pairs of a tile and a kernel from which on several threads are used. To wake a thread costs some 10 us, and this many
-// pairs take about 40 us.
+// Pairs of a tile and a kernel. From this number on several threads work; below it one thread does, because waking a
+// thread costs about 10 us and this many pairs take about 40 us.
 constexpr int64_t kPairsWorthThreads = 512;
 
 // One workspace per thread, large enough for the longest list.
@@ -24,7 +24,7 @@ class Workspaces {
  public:
   Workspaces() : memory_(static_cast<size_t>(worker_count())) {}
 
-  // Makes room for any tile of these lists.
+  // Makes room for the longest of these lists.
   void fit(const Mixture& m, const TileLists& lists) {
     TileJob largest{};
     largest.count = lists.longest();
@@ -122,7 +122,8 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
   for_each_piece(m.kernels, 256, [&](int64_t begin, int64_t end) {
     std::vector<float> sums(static_cast<size_t>(columns));
     for (int64_t j = begin; j < end; ++j) {
-      if (of_kernel.start[j] == of_kernel.start[j + 1]) {  // its numbers may not be finite
+      if (of_kernel.start[j] ==
+          of_kernel.start[j + 1]) {  // The numbers of a kernel that no tile lists need not be finite.
         std::fill_n(grad_geometry + j * kGeometry, kGeometry, 0.0f);
         std::fill_n(grad_experts + j * expert_columns, expert_columns, 0.0f);
         continue;

@@ -14,7 +14,7 @@ void render(const Mixture&, float* image);
 // grad_image: [channels, height, width]; writes dLoss/d(y, x, r11, r12, r22, logit) and dLoss/d(experts).
 void render_backward(const Mixture&, const float* grad_image, float* grad_geometry, float* grad_experts);
 
-// Where the time of a fit went.
+// Seconds that each part of a fit took.
 struct FitSeconds {
   double lists = 0, tiles = 0, optimiser = 0;
 };

@@ -17,7 +17,7 @@ namespace {
 using namespace rsmoe;
 using namespace rsmoe::torch_abi;
 
-// Models one after the other: tiles keep all threads busy.
+// Models are processed one after the other, as the tiles of one keep all threads busy.
 class CpuEngine {
  public:
   CpuEngine(Device, bool /* there is nothing to wait for */) {}
@@ -111,7 +111,8 @@ cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const
 
 Tensor segment(const Tensor& image, double threshold) {
   image.require_shape("image", {-1, -1, -1});
-  check(image.size(2) > 0, "an image needs at least one channel");  // without, any size would take no memory
+  check(image.size(2) > 0, "an image needs at least one channel");  // An image without channels takes no memory, so its
+                                                                    // size would have no bound.
   Tensor labels = empty<int32_t>({image.size(0), image.size(1)});
   cpu::segment_image(image.data<float>("image"), image.size(0), image.size(1), image.size(2), threshold,
                      labels.mutable_data<int32_t>("labels"));

@@ -17,7 +17,7 @@ constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
 int64_t by_affinity() {
 #if defined(__linux__)
-  cpu_set_t allowed;  // fails on machines of more than 1024 processors
+  cpu_set_t allowed;  // sched_getaffinity fails on machines of more than 1024 processors.
   if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
 #endif
   static const int64_t all = std::max(1u, std::thread::hardware_concurrency());
@@ -28,7 +28,8 @@ int64_t whole_processors(double quota, double period) {
   return quota > 0 && period > 0 ? static_cast<int64_t>(std::ceil(quota / period)) : kUnlimited;
 }
 
-// Of a control group, version 2: a file like "150000 100000" or "max 100000", microseconds in a period.
+// The limit of a control group of version 2, from a file like "150000 100000" or "max 100000": microseconds of
+// processor time in a period, and the period.
 int64_t by_cpu_max(const std::string& group) {
   std::ifstream file("/sys/fs/cgroup" + group + "/cpu.max");
   std::string quota;
@@ -37,7 +38,7 @@ int64_t by_cpu_max(const std::string& group) {
   return whole_processors(std::strtod(quota.c_str(), nullptr), period);
 }
 
-// Of a control group, version 1: a file for each of the two numbers; -1 is no limit.
+// The limit of a control group of version 1, with a file for each of the two numbers; -1 means no limit.
 int64_t by_quota_files(const std::string& group) {
   for (const char* controller : {"cpu", "cpu,cpuacct"}) {
     const std::string folder = std::string("/sys/fs/cgroup/") + controller + group;

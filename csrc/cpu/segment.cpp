@@ -11,13 +11,14 @@
 namespace rsmoe::cpu {
 namespace {
 
-constexpr double kSeedWeight = 0.62;      // weight of the distance to the segment's seed
-constexpr double kStepWeight = 0.38;      // weight of the distance to the pixel it was reached from
-constexpr double kCentroidWeight = 2.0;   // squared pixels against squared colour units, in a merge
-constexpr std::int32_t kMinSegment = 50;  // px; smaller segments are merged
-constexpr std::int32_t kMinIsland = 30;   // px; smaller 4-connected parts join a neighbouring segment
+constexpr double kSeedWeight = 0.62;  // weight of the distance to the segment's seed
+constexpr double kStepWeight = 0.38;  // weight of the distance to the pixel it was reached from
+constexpr double kCentroidWeight =
+    2.0;  // Weight, in a merge, of squared distance in pixels relative to squared difference in colour.
+constexpr std::int32_t kMinSegment = 50;  // px. Smaller segments are merged.
+constexpr std::int32_t kMinIsland = 30;   // px. Smaller 4-connected parts join a neighbouring segment.
 constexpr std::int32_t kNone = -1;
-constexpr std::int32_t kPixelsUnasked = 1 << 16;  // px, or segments, worked on between two looks for a wish to stop
+constexpr std::int32_t kPixelsUnasked = 1 << 16;  // Pixels or segments between two checks whether the work is to stop.
 
 struct Image {
   const float* values;
@@ -180,7 +181,7 @@ class Regions {
   std::vector<double> sums_;
 };
 
-// The cheapest candidate so far; the first one is taken whatever its cost, so that NaN cannot leave none.
+// The cheapest candidate so far. The first one is taken whatever its cost, so that there is one even if costs are NaN.
 struct Best {
   std::int32_t candidate = kNone;
   double cost = 0;
@@ -193,8 +194,8 @@ struct Best {
   }
 };
 
-// Every region met is of full size or has been merged, so one pass in label order leaves no small segment
-// that touches another.
+// Merges small segments. Each region that the loop has passed is large enough or has been merged, so one pass in label
+// order leaves no small segment that touches another.
 void merge_small_segments(const Image& image, std::int32_t count, std::int32_t* labels) {
   Regions regions(image, labels, count);
   for (std::int32_t r = 0; r < count; ++r) {
@@ -209,7 +210,7 @@ void merge_small_segments(const Image& image, std::int32_t count, std::int32_t* 
   for (std::int32_t p = 0; p < image.pixels(); ++p) labels[p] = regions.region_of(p);
 }
 
-// Merging over corners can leave segments of several parts; small parts join a neighbouring segment.
+// Merging over corners can leave segments of several parts. Small parts join a neighbouring segment.
 void absorb_islands(const Image& image, std::int32_t* labels) {
   std::vector<std::int32_t> parts(image.pixels());
   const std::int32_t count = grow_regions(
@@ -221,7 +222,7 @@ void absorb_islands(const Image& image, std::int32_t* labels) {
     regions.for_border<false>(r, [&](std::int32_t q, std::int32_t) { best.offer(q, regions.colour_cost(r, q)); });
     if (best.candidate != kNone) regions.merge(r, regions.region_of(best.candidate));
   }
-  // A part keeps its number when others join it, so its first pixel still has the label of old.
+  // A part keeps its number when others join it, so its first pixel still has its earlier label.
   std::vector<std::int32_t> part_label(count);
   for (std::int32_t r = 0; r < count; ++r) part_label[r] = labels[regions.first_pixel(r)];
   for (std::int32_t p = 0; p < image.pixels(); ++p) labels[p] = part_label[regions.region_of(p)];

@@ -24,7 +24,7 @@ typedef int32_t VecI __attribute__((vector_size(kLanes * 4)));
 inline Vec load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
 inline Vec splat(float v) { return Vec{} + v; }
-// Compilers do not see the one instruction behind the choice.
+// Written with intrinsics, because compilers do not turn the comparison and choice into one instruction.
 #if defined(__AVX512F__)
 inline Vec smaller(Vec a, Vec b) { return _mm512_min_ps(a, b); }
 inline Vec larger(Vec a, Vec b) { return _mm512_max_ps(a, b); }
@@ -49,7 +49,7 @@ inline Vec square_root(Vec v) {
   return v;
 }
 
-// The first `size` floats from any address, zeros behind them; and back.
+// Loads `size` floats from any address, with zeros behind them, and stores them.
 inline Vec load_some(const float* p, int size) {
   Vec v{};
   if (size == kLanes)
@@ -106,8 +106,8 @@ inline int store_where(VecI condition, VecI values, int32_t* out) {
 #endif
 }
 
-// 2^t for t in [-126, 127]; below, the result stays at 2^-126: far under anything the gates can notice. With t = n + r,
-// 2^r by a minimax polynomial of relative error 3e-6, and n added to the exponent.
+// 2^t for t in [-126, 127]. Below, the result stays at 2^-126, which is far too small to matter to a gate. With
+// t = n + r, 2^r is a minimax polynomial of relative error 3e-6, and n is added to the exponent.
 inline Vec exp2_clamped(Vec t) {
   t = larger(t, splat(-126.0f));
 #if defined(__AVX512F__)
@@ -119,7 +119,7 @@ inline Vec exp2_clamped(Vec t) {
   p = p * r + 1.0f;
   return _mm512_scalef_ps(p, t);
 #else
-  const Vec magic = splat(12582912.0f);  // a sum with it has no bits for a fraction
+  const Vec magic = splat(12582912.0f);  // 1.5 * 2^23: a sum with it has no bits for a fraction.
   const Vec shifted = t + magic;
   const Vec r = t - (shifted - magic);  // in [-1/2, 1/2]
   Vec p = splat(9.5853824e-3f);

@@ -18,24 +18,24 @@
 #include "processors.h"
 
 #if defined(__linux__)
-// Of the OpenMP that torch is linked with. They speak of the calling thread only.
+// From the OpenMP that torch is linked with. It concerns the calling thread only.
 extern "C" __attribute__((weak)) void omp_set_num_threads(int);
 #endif
 
 namespace rsmoe {
 namespace {
 
-// How long a thread that waits stays awake. The next step of a fit comes within a few microseconds, and to wake a
-// thread takes as much again; longer waits would take time from other programs.
+// Time for which a waiting thread stays awake. The next step of a fit comes within a few microseconds, and waking a
+// thread takes as long. A longer time would take the processor from other programs, a shorter one would delay steps.
 constexpr std::chrono::microseconds kAwake{30};
 
-// Whether this thread is at work for a job.
+// Whether this thread works for a job.
 thread_local bool at_work = false;
 
 // The watch of this thread; see threads.h.
 thread_local Watch* the_watch = nullptr;
 
-// Threads that torch had in this thread before it was left alone; 0: it was not.
+// Number of torch's threads before leave_torch_alone(true) in this thread; 0 if torch is not alone.
 thread_local int64_t torch_alone = 0;
 
 void pause() {
@@ -46,7 +46,7 @@ void pause() {
 #endif
 }
 
-// Waits for a condition without sleeping; returns whether it came to hold in time.
+// Waits for a condition without sleeping, for kAwake at most; returns whether the condition holds.
 template <class Condition> bool soon(Condition&& holds) {
   const auto end = std::chrono::steady_clock::now() + kAwake;
   do {
@@ -58,15 +58,16 @@ template <class Condition> bool soon(Condition&& holds) {
   return false;
 }
 
-// Lives on the stack of the thread that runs it. All but `work` and `context` is the pool's, under its lock.
+// A job, on the stack of the thread that runs it. Everything but `work` and `context` is protected by the lock of the
+// pool.
 struct Job {
   void (*work)(void*, int64_t);
   void* context;
-  int64_t workers;                  // that it may have
-  int64_t joined = 1;               // workers that it has had, the calling thread among them
-  std::atomic<int64_t> helping{0};  // helpers that are at work for it
+  int64_t workers;                  // at most
+  int64_t joined = 1;               // workers that have joined so far, including the calling thread
+  std::atomic<int64_t> helping{0};  // helpers that work for it now
   std::condition_variable left;     // notified when the last helper leaves
-  std::exception_ptr error;         // the first
+  std::exception_ptr error;         // the first that was thrown
 
   void run(int64_t worker, std::mutex& mutex) {
     try {
@@ -111,7 +112,7 @@ class Pool {
     }
     const auto alone = [&] { return job.helping.load(std::memory_order_acquire) == 0; };
     soon(alone);
-    std::unique_lock lock(mutex_);  // in any case: the last helper lets go of the job before it releases the lock
+    std::unique_lock lock(mutex_);  // Always taken: the last helper lets go of the job before it releases the lock.
     job.left.wait(lock, alone);
   }
 
@@ -121,7 +122,7 @@ class Pool {
       std::thread([this] { help(); }).detach();
       return true;
     } catch (const std::system_error&) {
-      return false;  // the system has no more; the calling thread does the work
+      return false;  // The system has no more threads, so the calling thread does the work.
     }
   }
 
@@ -179,8 +180,8 @@ class Pool {
 
   std::mutex mutex_;
   std::condition_variable offered_;
-  std::vector<Job*> jobs_;                // that are begun and not ended
-  std::atomic<int64_t> jobs_offered_{0};  // ever
+  std::vector<Job*> jobs_;                // jobs that have begun and not ended
+  std::atomic<int64_t> jobs_offered_{0};  // number of jobs so far
   int64_t helpers_ = 0, asleep_ = 0;
 };
 

@@ -51,18 +51,18 @@ struct SimdTable {
   // dLoss/d(expert).
   void (*backward)(const TileJob&, float* workspace, float* gradients);
 
-  // Kernels `ids` (null: the first n) as 8 columns of `stride` floats, a multiple of 16 and at least n:
-  // y - y0, x - x0, r11, r12, r22, logit and two slopes that box_bounds needs.
+  // Copies the kernels `ids`, or for null the first n, into 8 columns of `stride` floats, a multiple of 16 and at
+  // least n: y - y0, x - x0, r11, r12, r22, logit and two slopes that box_bounds needs.
   void (*gather_columns)(const float* geometry, const int32_t* ids, int64_t n, float y0, float x0, float* columns,
                          int64_t stride);
 
-  // Smallest and largest s = logit - |z|^2 / 2 over a box of pixel centres, ends included, for the n kernels in
-  // columns, in the columns' coordinates. low and high have room for n rounded up to 16.
+  // Finds the smallest and largest s = logit - |z|^2 / 2 of the n kernels in `columns`, over a box of pixel centres
+  // with its ends, in the coordinates of the columns. low and high have room for n rounded up to 16.
   void (*box_bounds)(const float* columns, int64_t stride, int64_t n, float y0, float x0, float y1, float x1,
                      float* low, float* high);
 
-  // Writes the ids of the kernels that stay in a box (y0, x0, y1, x1) to out, in order; returns how many. Gate
-  // culling as lists.h describes. scratch: 2 * stride floats; out has room for n.
+  // Writes the ids of the kernels that matter to a box (y0, x0, y1, x1) to out, in order, by gate culling as lists.h
+  // describes, and returns how many. scratch: 2 * stride floats; out has room for n.
   int64_t (*cull)(const float* columns, int64_t stride, int64_t n, const int32_t* ids, const float* box, float tau,
                   int32_t normalised, float* scratch, int32_t* out);
 
@@ -86,7 +86,7 @@ struct SimdTable {
                       float* image);
 };
 
-// The table for this machine, chosen once; RSMOE_SIMD=base|avx2|avx512 overrides.
+// The table for this machine, chosen once. RSMOE_SIMD=base|avx2|avx512 in the environment chooses another.
 const SimdTable& simd();
 
 }  // namespace rsmoe::cpu

@@ -12,7 +12,7 @@
 namespace rsmoe::cpu {
 namespace {
 
-// A linear expert at the pixels of the plane from `at` on; values and slopes stand `channels` apart.
+// The values of a linear expert at the pixels from number `at` on. Value and slopes lie `channels` floats apart.
 inline Vec affine(const float* expert, int32_t channels, int at, Vec lane) {
   const float row = static_cast<float>(at / kTile), column = static_cast<float>(at % kTile);
   return expert[2 * channels] * (lane + column) + (expert[0] + expert[channels] * row);
@@ -21,13 +21,14 @@ inline Vec affine(const float* expert, int32_t channels, int at, Vec lane) {
 // ---------------------------------------------------------------- forward
 
 struct Reference {
-  float common;    // s of which gates are exponentials relative to
-  bool per_pixel;  // instead, each pixel's own largest s
+  float common;    // s that is subtracted in the exponents of all gates
+  bool per_pixel;  // whether each pixel's own largest s is subtracted instead
 };
 
 enum class Gates { kMake, kLoad };
 
-// One strip of a chunk: makes or loads the gates; adds them to gate_sum when kSum, and gates * experts to G channels.
+// Makes or loads the gates of one strip of a chunk, adds them to gate_sum if kSum, and adds gates * experts to G
+// channels.
 template <int G, Gates kGates, bool kSum, bool kLinear>
 void accumulate(const Workspace& w, const Chunk& chunk, int strip, float* gates, int32_t channel) {
   const Vec lane = lane_index();
@@ -115,10 +116,10 @@ void accumulate_all(const TileJob& job, const Workspace& w, const Reference& ref
   });
 }
 
-// What backward needs to know of forward; kept behind the active count.
+// The reference that forward chose and backward needs; it is kept behind the active count.
 Reference& reference_of(const Workspace& w) { return *reinterpret_cast<Reference*>(w.active_count + 4); }
 
-// A tile without a kernel that can be drawn: its values are 0, whatever the mode.
+// Leaves a tile without drawable kernels: its values are 0 in every mode.
 void leave_empty(const Workspace& w) {
   *w.active_count = 0;
   memset(w.strip_count, 0, kStrips * sizeof(int32_t));
@@ -294,7 +295,7 @@ void moments_group(const Workspace& w, int32_t begin, int32_t end, float** gates
   }
 }
 
-// All channels of a chunk's kernels, whose gates are at hand.
+// The moments of a chunk's kernels over all channels; their gates are in memory.
 template <bool kLinear> void chunk_moments(const Workspace& w, const Chunk& chunk, float** gates, float* gradients) {
   if (w.channels <= kGroup) return moments_group<true, true, kLinear>(w, chunk.begin, chunk.end, gates, 0, gradients);
   const int32_t last = (w.channels - 1) / kGroup * kGroup;

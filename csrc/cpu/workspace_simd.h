@@ -14,12 +14,13 @@ constexpr int kStripPixels = kStripRows * kTile;       // pixels of a strip
 constexpr int kHeld = 512;                             // strips of gates held at once: 128 KiB, level-2 cache
 constexpr int kGroup = 4;                              // channels summed in registers at once
 constexpr int kBlock = kLanes == 16 ? kStripRows : 2;  // rows whose sums are held in registers at once
-constexpr float kMinGateSum = 1e-18f;                  // below this the common reference fails: use one per pixel
+constexpr float kMinGateSum =
+    1e-18f;  // Sum of gates. Below it the common reference underflows, and each pixel gets its own.
 
 // Columns of the culled kernels. Positions are relative to the tile's first pixel.
 enum Column { kColY, kColX, kColR11, kColR12, kColR22, kColLogit, kColSlopeX, kColSlopeY, kColumns };
 
-// What the gates of a kernel need, and its expert: the floats of a record.
+// The floats of a record: what the gates of a kernel need, and its expert.
 enum Record {
   kRecordRow = 0,                // [16] exponent of 2 less u^2, per row
   kRecordShear = kTile,          // [16] part of u that rows add

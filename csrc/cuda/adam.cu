@@ -11,7 +11,7 @@ constexpr int kTeam = 8;
 constexpr int kTeams = kThreads / kTeam;  // of a block
 
 struct Team {
-  int64_t kernel;  // past the last one the team idles, but takes part in shuffles
+  int64_t kernel;  // A team beyond the last kernel idles, but takes part in shuffles.
   int32_t member;
   const float* begin;  // of its pairs
   int64_t count;       // of its pairs
@@ -51,7 +51,7 @@ __global__ void __launch_bounds__(kThreads)
   const Team team(pairs);
   const bool exists = team.kernel < pairs.kernels;
   const int32_t expert_size = team.columns - kMoments;
-  const bool drawn = exists && team.count > 0;  // the numbers of others may not be finite
+  const bool drawn = exists && team.count > 0;  // The numbers of a kernel that no tile lists need not be finite.
   Kernel g{0, 0, 0, 0, 0, 0};
   const Moments moments = team.moments();
   if (drawn) g = gradient(load_kernel(m.geometry + team.kernel * kGeometry), moments);
@@ -125,7 +125,8 @@ __global__ void __launch_bounds__(kThreads) adam_step(const AdamStep step, const
                 [&](int which, float gradient) { return row_move(which ? x : y, gradient); });
     expert[y] += move_y;
     expert[x] += move_x;
-    expert[c] += expert[y] * (k.y - old.y) + expert[x] * (k.x - old.x);  // the plane stays when the centre moves
+    expert[c] += expert[y] * (k.y - old.y) +
+                 expert[x] * (k.x - old.x);  // The plane of a linear expert stays where it is when the centre moves.
   }
 }
 

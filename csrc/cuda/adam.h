@@ -1,4 +1,4 @@
-// The sum of each kernel's gradients over its tiles, as a gradient or as a step of Adam.
+// Sums the gradients of each kernel over its tiles, and returns the sum or takes a step of Adam with it.
 #pragma once
 #include "../common/adam.h"
 #include "../common/mixture.h"
@@ -33,7 +33,7 @@ struct AdamStep {
   int64_t tiles;       // of all models
   float* losses;       // [models, steps], at this step
   int64_t steps;       // of the fit
-  int64_t steps_done;  // with this one
+  int64_t steps_done;  // steps that are done after this one
 };
 
 // One step of Adam on all kernels; also sums the loss.

@@ -9,7 +9,7 @@ namespace rsmoe::cuda {
 namespace {
 
 constexpr int kBranch = 4;        // a box has 4 x 4 children
-constexpr int kFewestBoxes = 32;  // of the coarsest level, each of which looks at all kernels
+constexpr int kFewestBoxes = 32;  // boxes of the coarsest level at least, each of which tests all kernels
 constexpr int kBoxThreads = 256;
 constexpr int kScanThreads = 1024;
 
@@ -56,7 +56,8 @@ __device__ BoundsOf<float> bounds_in(const Box& box, const Kernel& k) {
   return box_bounds(k, slope_along_x(k), slope_along_y(k), box.y0, box.x0, box.y1, box.x1);
 }
 
-// A kernel of a box; `absent_kernel` if it cannot be drawn. The coarsest boxes look at all, the others at what is left.
+// A kernel of a box, or `absent_kernel` if it cannot be drawn. The coarsest boxes test all kernels, finer ones those
+// that their parents kept.
 __device__ Kernel kernel_of(const Selection& s, const Box& box, int32_t id) {
   const Kernel k = load_kernel(s.geometry + int64_t{id} * kGeometry);
   if (box.ids) return k;
@@ -75,7 +76,7 @@ __device__ bool stays(const Selection& s, const Box& box, const Kernel& k, float
   return bounds_in(box, k).high >= threshold;
 }
 
-// Finds what a kernel's largest s must reach to stay in each box, and how many do.
+// Finds the threshold of each box, which the largest s of a kernel must reach, and the number of kernels that do.
 __global__ void __launch_bounds__(kBoxThreads)
     measure_boxes(const Selection s, float* __restrict__ thresholds, int32_t* __restrict__ counts) {
   RSMOE_SHARED(float, scratch, [kBoxThreads / kWarp]);
@@ -90,7 +91,8 @@ __global__ void __launch_bounds__(kBoxThreads)
   }
   best = culling.normalised ? block_max<kBoxThreads>(best, scratch) : 0.0f;
   float threshold = gate_threshold(best, culling.tau);
-  if (culling.confidence > 0 && s.leaf) {  // a tile that no square meets takes its best kernel; the RBF's may be empty
+  if (culling.confidence > 0 &&
+      s.leaf) {  // A tile that no square meets takes its best kernel; that of a sum of Gaussians may be empty.
     any = block_max<kBoxThreads>(any, scratch);
     threshold = any > 0 || !culling.normalised ? infinity() : gate_threshold(best, 0.0f);
   }
@@ -104,7 +106,7 @@ __global__ void __launch_bounds__(kBoxThreads)
   }
 }
 
-// Writes the ids that stay, in order.
+// Writes the ids of the kernels that are kept, in order.
 __global__ void __launch_bounds__(kBoxThreads)
     fill_boxes(const Selection s, const float* __restrict__ thresholds, const int32_t* __restrict__ start,
                int32_t* __restrict__ ids, int64_t capacity) {
@@ -239,7 +241,8 @@ void build_lists(const Mixture& m, const Raster& raster, const Culling& culling,
   for (; raster.boxes(side * kBranch) >= kFewestBoxes; side *= kBranch) ++levels;
   Level parent{0, 1, 1, nullptr, nullptr};
   for (; levels > 0; --levels, side /= kBranch) {
-    const bool here = levels % 2 == 1;  // the levels alternate between two buffers and end in the lists'
+    const bool here =
+        levels % 2 == 1;  // The levels alternate between two buffers; the last one is written to the lists.
     int32_t *start = here ? lists.start : scratch.start, *ids = here ? lists.ids : scratch.ids;
     const Level child{static_cast<int32_t>(side), static_cast<int32_t>(raster.boxes_y(side)),
                       static_cast<int32_t>(raster.boxes_x(side)), start, ids};

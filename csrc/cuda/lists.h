@@ -12,7 +12,7 @@ namespace rsmoe::cuda {
 struct Status {
   int64_t needed;    // pairs that the longest list would have taken, if more than the capacity
   int64_t steps;     // of a fit, done so far
-  int32_t overflow;  // 1: from here on nothing was done
+  int32_t overflow;  // 1: a list was too long for the capacity, and everything after it was skipped
 };
 
 struct Raster {
@@ -35,7 +35,7 @@ struct TileLists {
 
 // Memory that the building of lists needs.
 struct ListScratch {
-  static constexpr int kChunks = 32;  // into which the tiles are split to number the pairs of each kernel
+  static constexpr int kChunks = 32;  // parts into which the tiles are divided to number the pairs of each kernel
 
   int32_t* start;     // [tiles + 1] of coarser boxes
   int32_t* ids;       // [capacity]
@@ -44,8 +44,8 @@ struct ListScratch {
   int32_t* ranks;     // [kChunks, kernels]
 };
 
-// `slots` and `kernel_start` are only written where slots is not null. The experts of the mixture may be null: then
-// kernels are listed whatever their experts are.
+// `slots` and `kernel_start` are only written if `slots` is not null. The experts of the mixture may be null; then no
+// kernel is left out because of its expert.
 void build_lists(const Mixture&, const Raster&, const Culling&, const TileLists&, const ListScratch&, Status*,
                  cudaStream_t);
 

@@ -29,7 +29,7 @@ void fill_nan(float* values, int64_t count, const Queue& queue) {
   check(cudaMemsetAsync(values, 0xff, bytes, stream_of(queue)), "clearing memory");
 }
 
-// Memory for lists, and everything that is needed to build and use them.
+// The lists, with the memory that is needed to build and use them.
 struct Lists {
   const Queue& queue;
   int64_t kernels;  // of all models

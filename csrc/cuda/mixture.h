@@ -31,7 +31,7 @@ struct Outcome {
 // A capacity that usually suffices for this many models, for lists with this margin tau.
 int64_t first_capacity(int32_t models, int64_t kernels, int64_t height, int64_t width, float tau);
 
-// The device's Status that the calls below leave behind.
+// Where on the device the calls below write their Status.
 using StatusPointer = void*;
 
 // image: [models, channels, height, width]
@@ -41,7 +41,7 @@ StatusPointer render(const Mixture&, float* image, const Queue&);
 StatusPointer render_backward(const Mixture&, const float* grad_image, float* grad_geometry, float* grad_experts,
                               const Queue&);
 
-// Of one model. start: [tiles + 1] int32; ids: [capacity].
+// Builds the lists of one model. start: [tiles + 1] int32; ids: [capacity].
 StatusPointer tile_lists(const Mixture&, int32_t* start, int32_t* ids, const Queue&);
 
 // Steps from `done` on; losses: [models, steps], sum over pixels and channels of weight (value - target)^2 before each
@@ -52,7 +52,7 @@ StatusPointer fit(const FitSteps&, int64_t done, float* losses, const Queue&);
 Outcome outcome(StatusPointer, const Queue&);
 bool is_capturing(const Queue&);
 
-// Between host and device, or on the device; waits until it is done.
+// Copies between host and device, or on the device, and waits until the copy is done.
 void copy(void* to, const void* from, int64_t bytes, void* stream);
 
 // Throws if a launch failed.

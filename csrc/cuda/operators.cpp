@@ -35,7 +35,7 @@ struct Guard {
 void* stream_of(Device device) { return current_cuda_stream(device.index); }
 #endif
 
-// Capacities that were needed before, so that a fit of many calls allocates too little at most once.
+// The capacities that earlier calls needed, so that a fit of many calls allocates too little at most once.
 class Capacities {
  public:
   using Key = std::array<int64_t, 5>;
@@ -99,7 +99,7 @@ class CudaEngine {
   }
 
   void fit(const FitSteps& steps, float* losses, float* seconds) {
-    std::fill_n(seconds, 3, 0.0f);  // to measure them would take waiting
+    std::fill_n(seconds, 3, 0.0f);  // They are not measured, as this would mean waiting for the device.
     with_room(steps, steps.culling.tau + steps.list_margin,
               [&](const cuda::Queue& queue, int64_t done) { return cuda::fit(steps, done, losses, queue); });
   }
@@ -126,7 +126,7 @@ class CudaEngine {
     int64_t capacity = capacities.get(key, cuda::first_capacity(job.models, job.kernels, job.height, job.width, tau));
     for (int64_t done = 0;;) {
       check(capacity <= kMost, kTooMany);
-      std::vector<Tensor> memory;  // torch hands it out again only to work behind this on the same stream
+      std::vector<Tensor> memory;  // Torch reuses this memory only for later work on the same stream.
       const cuda::Allocate allocate = [&](int64_t bytes) {
         memory.push_back(empty<uint8_t>({bytes}));
         return static_cast<void*>(memory.back().mutable_data<uint8_t>("memory"));

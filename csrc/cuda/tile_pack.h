@@ -11,13 +11,14 @@ namespace {
 
 constexpr int kTileThreads = 128;
 constexpr int kTileWarps = kTileThreads / kWarp;
-constexpr int kTileBlocks = 3;                    // on a multiprocessor at least: 168 registers for a thread
-constexpr int kChunk = kTileThreads;              // kernels packed at once, one by each thread
+constexpr int kTileBlocks = 3;        // blocks on a multiprocessor at least, which leaves 168 registers for each thread
+constexpr int kChunk = kTileThreads;  // kernels packed at once, one by each thread
 constexpr int kRows = kTilePixels / kWarp;        // pixels of a lane, in a column: lane, lane + 32, ...
 constexpr int kOwn = kTilePixels / kTileThreads;  // pixels of a thread: thread, thread + 128
 constexpr int kQuadrants = 4;
-constexpr float kLeastR22 = 1e-30f;    // below this moments along v say nothing of those along y
-constexpr float kMinGateSum = 1e-18f;  // below this the common reference fails: use one per pixel
+constexpr float kLeastR22 = 1e-30f;  // per pixel. Below it, moments along v do not determine those along y.
+constexpr float kMinGateSum =
+    1e-18f;  // Sum of gates. Below it the common reference underflows, and each pixel gets its own.
 
 // What is needed to draw one kernel; position relative to the tile's first pixel, lengths such that the exponent of 2
 // is top - u^2 - v^2.
@@ -40,8 +41,8 @@ struct Tile {
   float y0, x0;          // image position of the first pixel
   int32_t rows, cols;    // that lie in the image
   int32_t first, count;  // of its list
-  bool normalised;       // a softmax, and there are kernels that can be drawn
-  float reference;       // s of which gates are exponentials relative to
+  bool normalised;       // whether gates sum to one; false if no kernel can be drawn
+  float reference;       // s that is subtracted in the exponents of all gates
   float threshold[kQuadrants];
 };
 
@@ -88,7 +89,7 @@ __device__ Tile find_tile(const TileJobs& jobs, float* scratch) {
     }
   }
   high = block_max<kTileThreads>(high, scratch);
-  tile.normalised = tile.normalised && high > kLowestThreshold;  // else it is empty, and draws 0
+  tile.normalised = tile.normalised && high > kLowestThreshold;  // An empty tile draws 0.
   for (int q = 0; q < kQuadrants; ++q) {
     const float best = block_max<kTileThreads>(low[q], scratch);
     tile.threshold[q] = gate_threshold(tile.normalised ? best : 0.0f, jobs.tau);
@@ -118,7 +119,7 @@ __device__ float* pair_of(const TileJobs& jobs, const Channels& channels, int32_
   return jobs.pairs + int64_t{slot} * (kMoments + channels.columns);
 }
 
-// The pair's kernel has no part in the tile.
+// Sets the gradients of a pair to zero, whose kernel has no part in the tile.
 __device__ void clear_pair(float* pair, const Channels& channels) {
   if (channels.first == 0)
     for (int c = 0; c < kMoments; ++c) pair[c] = 0.0f;
@@ -126,8 +127,8 @@ __device__ void clear_pair(float* pair, const Channels& channels) {
     for (int c = 0; c < channels.count; ++c) pair[kMoments + column + c] = 0.0f;
 }
 
-// Packs those of the kernels [begin, begin + kChunk) of the tile's list that stay, in order, and their ids. Returns how
-// many. With `clears`, the pairs of the others are set to zero. All threads call it together.
+// Packs the kernels of [begin, begin + kChunk) of the tile's list that matter to the tile, in order, with their ids.
+// Returns their number. With `clears`, the pairs of the others are set to zero. All threads call it together.
 template <class Packed>
 __device__ int32_t pack(const TileJobs& jobs, const Tile& tile, const Channels& channels, int32_t begin, bool clears,
                         Packed* packed, int32_t* packed_ids, int32_t* kept) {
@@ -144,7 +145,7 @@ __device__ int32_t pack(const TileJobs& jobs, const Tile& tile, const Channels& 
   }
   const unsigned mask = __ballot_sync(kAllLanes, keep);
   if (lane == 0) kept[warp] = __popc(mask);
-  __syncthreads();  // also, no thread reads the previous chunk any longer
+  __syncthreads();  // After it no thread reads the previous chunk either.
   int32_t before = 0, all = 0;
   for (int w = 0; w < kTileWarps; ++w) {
     if (w < warp) before += kept[w];

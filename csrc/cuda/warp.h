@@ -19,7 +19,7 @@ __device__ __forceinline__ float warp_max(float v) {
   return v;
 }
 
-// Over all threads of a block; scratch has a place for each warp. Every thread gets the result.
+// Reduces over all threads of a block; scratch has a place for each warp. Every thread gets the result.
 template <int kThreads> __device__ __forceinline__ float block_sum(float v, float* scratch) {
   v = warp_sum(v);
   if (threadIdx.x % kWarp == 0) scratch[threadIdx.x / kWarp] = v;
