@@ -84,6 +84,8 @@ def test_the_error_bar_holds_what_it_promises(photograph: np.ndarray) -> None:
     error = np.abs(result.image - photograph)
     assert 0.55 < np.mean(error < result.std) < 0.85
     assert np.corrcoef(error.ravel(), result.std.ravel())[0, 1] > 0.3
+    smaller = upscale(photograph, 0.5, noise=0, preset="fast", return_std=True)
+    assert smaller.std.max() < 0.01
 
 
 def test_sharpening_stays_within_the_values_around_and_says_where_it_leaves_the_data() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,11 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..checks import checked_choice
 from ..denoising.denoise import denoise
+from ..denoising.observation import measured_model
 from ..denoising.result import Estimate
 from ..door import door
 from ..fitting.upscale import PRESET_MODELS
 from ..image.beginning import checked_attended, reading_report
-from ..image.blur import blurred
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.masks import Selection, at_size, fill_nearest
@@ -27,28 +29,28 @@ from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Numbers, Raster
 from ..noise.given import Noise, check_noise
+from ..noise.noise_model import NoiseModel, PoissonGaussian
 from ..notes import gathered
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
-from .deconvolution import SHARP_START, Blur, as_model, deconvolved, richardson_lucy
+from .deconvolution import DARK, SHARP_START, Blur, as_model, deconvolved, richardson_lucy
 from .psf import point_spread
 from .restored import Restored
+from .stop_band import stop_band_noise
+from .through_blur import agreed, error_of
 
-SPREAD = 1.0
-"""Standard deviation of the error relative to the spread of all models."""
-SPREAD_WINDOW = 3.0
-"""Standard deviation in pixels of the window in which the spread is averaged."""
-LEAST = 3e-3
-"""Error, as a fraction of the range of the image, that is claimed at least."""
+ROUNDS = {"fast": 4, "balanced": 8, "best": 16}
+"""Rounds of refinement, by preset."""
 BYTES = 400.0
 """Memory for each pixel with the margin of the point spread function, in bytes."""
 
 
 @dataclass(frozen=True)
 class _Found:
-    """One channel: its models, and the standard deviation of the error of their mean, in the engine's range."""
+    """One channel: its models, what the refinement changes of their mean, and its error, in the engine's range."""
 
     models: list[Model]
+    change: Floats
     std: Floats
 
 
@@ -75,9 +77,11 @@ def deblur(
 ) -> Restored:
     """Undo a known blur (deconvolution by steered kernels).
 
-    The noise is removed first. Then kernels are fitted so that their drawing, blurred by the point spread function, is
-    the image. Half of the models begin with the image, and half with a deconvolution of it by the method of Richardson
-    and Lucy [1]_; they err differently, and the result is the mean of all. Light is never negative.
+    The noise is measured and removed first. Then kernels are fitted so that their drawing, blurred by the point spread
+    function, is the image. Half of the models begin with the image, and half with a deconvolution of it by the method
+    of Richardson and Lucy [1]_; they err differently, and their mean is drawn. Then similar patches of the drawing
+    serve as exemplars for each other, in turn with the noisy values: each counts as much as its noise, of photons and
+    of the camera, allows. Light is never negative.
 
     Parameters
     ----------
@@ -91,7 +95,7 @@ def deblur(
     noise : float, PoissonGaussian, (float, float, float), list of PoissonGaussian, NoiseEstimate or "auto"
         As for `napari_rsmoe.denoise`. The offset of a camera is taken from it if it is given.
     preset : {"fast", "balanced", "best"}
-        Number of models: 2, 4 or 8.
+        Number of models: 2, 4 or 8; and of rounds of refinement: 4, 8 or 16.
     ignore_nan, saturation, below, above, nodata, defects, dtype, seed, device, memory, channel_axis, callback
         As for `napari_rsmoe.upscale`. Models are fitted on the CPU.
 
@@ -140,17 +144,19 @@ def deblur(
     height, width, channels = inputs.pixels.shape
     raster = Raster.plan((height, width), channels, scale=scale)
     _check_memory(inputs, spread, raster)
-    parts = Parts(callback, 1 + count * channels)
+    law = _noise_model(inputs, noise, spread)
+    parts = Parts(callback, 1 + (count + 1) * channels)
     with gathered():
         clean = denoise(
-            inputs, noise=noise, preset=preset, dtype="float32", seed=seed, device=device,
+            inputs, noise=_in_units(law, inputs), preset=preset, dtype="float32", seed=seed, device=device,
             callback=parts.part(0, "noise"),
         )  # fmt: skip
     planes, excess = _without_extremes(inputs, np.atleast_3d(inputs.layout.channels_last(clean.image)))
-    results = [
-        _channel(planes[..., c], inputs, spread, _offset(noise, planes[..., c], c), count, seed, parts, c)
+    jobs = [
+        _Channel(inputs, c, planes[..., c], law.channels[c], spread, _offset(noise, planes[..., c], c), preset, parts)
         for c in range(channels)
     ]
+    results = [job.deconvolved(seed) for job in jobs]
     drawn = [_drawn(found, raster, device) for found in results]
     image_, std = (np.stack([each[k] for each in drawn], -1) for k in (0, 1))
     if excess is not None:
@@ -191,55 +197,123 @@ def _offset(noise: Noise, plane: Floats, channel: int) -> float:
     return lowest if offset is None else min(float(offset), lowest)
 
 
-def _channel(
-    plane: Floats,
-    inputs: Inputs,
-    spread: NDArray[np.float64],
-    offset: float,
-    count: int,
-    seed: int,
-    parts: Parts,
-    channel: int,
-) -> _Found:
-    """Deconvolve one channel, given in units of the image without its noise."""
-    layout, shape = inputs.layout, plane.shape
-    blur = Blur.of(spread, (shape[0], shape[1]))
-    span = max(float(plane.max()) - offset, float(np.finfo(np.float32).tiny))
-    observed = np.maximum(blur.padded((plane - offset) / span), 1e-4)
-    unit, shift = span / layout.span, (offset - layout.low) / layout.span
-    single = layout.single_channel()
-    sharp: NDArray[np.float64] | None = None
-    drawings: list[Floats] = []
-    models: list[Model] = []
-    for index in range(count):
-        kind = "blurred" if index % 2 == 0 else "sharp"
-        if kind == "sharp" and sharp is None:
-            sharp = richardson_lucy(observed, blur, SHARP_START)
-        start = observed if kind == "blurred" else sharp
-        assert start is not None
-        callback = parts.part(1 + channel * count + index, f"model {index + 1} of {count}")
+@dataclass(frozen=True)
+class _Channel:
+    """One channel that is to be deconvolved.
 
-        def report(share: float, callback: Callback | None = callback) -> bool:
-            progress = Progress("model", round(100 * share), 100, None, lambda: inputs.given)
+    Attributes
+    ----------
+    inputs : Inputs
+        The image.
+    index : int
+        Which of its channels.
+    clean : ndarray
+        The channel (H, W) without its noise, in units of the image.
+    noise : PoissonGaussian
+        Its noise, in the engine's range.
+    spread : ndarray of float64
+        The point spread function.
+    offset : float
+        The value without light, in units of the image.
+    preset : str
+        As for `deblur`.
+    parts : Parts
+        Of the job: one for each model, and one more, of each channel.
+    """
+
+    inputs: Inputs
+    index: int
+    clean: NDArray[Any]
+    noise: PoissonGaussian
+    spread: NDArray[np.float64]
+    offset: float
+    preset: str
+    parts: Parts
+
+    @cached_property
+    def blur(self) -> Blur:
+        """The convolution of the channel."""
+        return Blur.of(self.spread, (self.clean.shape[0], self.clean.shape[1]))
+
+    @cached_property
+    def light(self) -> tuple[float, float]:
+        """Unit and zero of light in the engine's range; light is about [0, 1]."""
+        span = max(float(self.clean.max()) - self.offset, float(np.finfo(np.float32).tiny))
+        layout = self.inputs.layout
+        return span / layout.span, (self.offset - layout.low) / layout.span
+
+    def report(self, part: int, words: str) -> Callable[[float], bool]:
+        """Takes the fraction of a part that is done; returns whether to stop."""
+        callback = self.parts.part(1 + self.index * (PRESET_MODELS[self.preset] + 1) + part, words)
+
+        def reported(share: float) -> bool:
+            progress = Progress("model", round(100 * share), 100, None, lambda: self.inputs.given)
             return callback is not None and bool(callback(progress))
 
-        drawn, geometry, experts = deconvolved(observed, start, blur, kind, (count * seed + index) % 2**63, report)
-        drawings.append(drawn)
-        models.append(as_model(geometry, experts * unit + shift, blur, (shape[0], shape[1]), single))
-        if parts.stopped:
-            break
-    return _Found(models, _error(drawings, blur, unit))
+        return reported
+
+    def deconvolved(self, seed: int) -> _Found:
+        """Fit the models, and refine their mean."""
+        unit, zero = self.light
+        blur, layout, count = self.blur, self.inputs.layout, PRESET_MODELS[self.preset]
+        shape = (self.clean.shape[0], self.clean.shape[1])
+        observed = np.maximum(blur.padded(((self.clean - layout.low) / layout.span - zero) / unit), DARK)
+        starts: dict[str, NDArray[np.float64]] = {"blurred": observed}
+        drawings: list[Floats] = []
+        models: list[Model] = []
+        for index in range(count):
+            kind = "blurred" if index % 2 == 0 else "sharp"
+            if kind not in starts:
+                starts[kind] = richardson_lucy(observed, blur, SHARP_START)
+            report = self.report(index, f"model {index + 1} of {count}")
+            drawn, geometry, experts = deconvolved(
+                observed, starts[kind], blur, kind, (count * seed + index) % 2**63, report
+            )
+            drawings.append(drawn)
+            models.append(as_model(geometry, experts * unit + zero, blur, shape, layout.single_channel()))
+            if self.parts.stopped:
+                break
+        mean: NDArray[np.float64] = np.asarray(np.mean(drawings, 0, dtype=np.float64))
+        noise = self.noise.scaled(1 / unit, -zero / unit)
+        refined = mean if self.parts.stopped else self._refined(mean, noise)
+        std = unit * error_of(refined, replace(noise, offset=0.0), blur)
+        change = blur.inner(unit * (refined - mean))
+        return _Found(models, np.asarray(change, np.float32), np.ascontiguousarray(blur.inner(std), np.float32))
+
+    def _refined(self, mean: NDArray[np.float64], noise: PoissonGaussian) -> NDArray[np.float64]:
+        """The mean of the models in agreement with the noisy values."""
+        unit, zero = self.light
+        pixels = self.inputs.pixels[..., self.index]
+        counted = self.blur.padded((np.clip(pixels, 0, 1) if self.inputs.extreme else pixels) / unit - zero / unit)
+        weight = self.inputs.weight
+        used = np.ones_like(counted) if weight is None else self.blur.padded((weight > 0).astype(np.float64))
+        done = self.report(PRESET_MODELS[self.preset], "refine")
+        return agreed(mean, counted, used, noise, self.blur, ROUNDS[self.preset], done)
 
 
-def _error(drawings: list[Floats], blur: Blur, unit: float) -> Floats:
-    """The standard deviation of the error (H, W), in the engine's range."""
-    spread = blurred(np.var(drawings, 0)[None].astype(np.float32), None, SPREAD_WINDOW)[0]
-    return np.ascontiguousarray(blur.inner(unit * np.sqrt(SPREAD**2 * spread + LEAST**2)), np.float32)
+def _noise_model(inputs: Inputs, noise: Noise, spread: NDArray[np.float64]) -> NoiseModel:
+    """The noise in the engine's range: as given, or what the image holds that the optics do not pass."""
+    pixels, weight = inputs.pixels, inputs.weight
+    if isinstance(noise, str):
+        blur = Blur.of(spread, (pixels.shape[0], pixels.shape[1]))
+        used = None if weight is None else weight > 0
+        found = [stop_band_noise(np.clip(plane, 0, 1), used, blur) for plane in np.moveaxis(pixels, -1, 0)]
+        models = tuple(each for each in found if each is not None)
+        if len(models) == len(found):
+            return NoiseModel(models, ((-math.inf, math.inf),) * len(models))
+    return measured_model(inputs, noise)
+
+
+def _in_units(law: NoiseModel, inputs: Inputs) -> Noise:
+    """A noise model of the engine's range as `denoise` takes it; 0 where there is none."""
+    if all(channel.gain == channel.read == 0 for channel in law.channels):
+        return 0.0
+    return law.scaled(inputs.layout.span, inputs.layout.low)
 
 
 def _drawn(found: _Found, raster: Raster, device: str) -> tuple[Floats, Floats]:
     """One channel at the size of the result, and its error bar, in the engine's range."""
     layout = found.models[0].layout
     drawn = draw(found.models, raster, device=device, dtype=layout.exact_type)
-    std = interpolated(found.std[None], (raster.shape[0], raster.shape[1]))[0]
-    return np.asarray((drawn - layout.low) / layout.span, np.float32), std
+    change, std = interpolated(np.stack([found.change, found.std]), (raster.shape[0], raster.shape[1]))
+    return np.asarray((drawn - layout.low) / layout.span + change, np.float32), np.maximum(std, 0)

@@ -73,11 +73,12 @@ class Enlargement:
 
     def _refined(self, drawn: Floats, raster: Raster) -> Estimate:
         """The drawing (H, W, C) in agreement with the pixels, and its error bar."""
-        left = self._left(raster.shape)
-        if max(raster.step) > 1 or self.rounds == 0 or self.inputs.extreme:
+        left, small = self._left(raster.shape), self.inputs.pixels
+        if max(raster.step) > 1:
             return unrefined(drawn, left)
-        small = self.inputs.pixels
         sizes = Sizes.of(raster.shape, (small.shape[0], small.shape[1]), self.reduction)
+        if self.rounds == 0 or self.inputs.extreme:
+            return unrefined(drawn, left, sizes)
         return refine(drawn, small, self.inputs.weight, sizes, self.rounds, left)[0]
 
     def _left(self, shape: tuple[int, int]) -> Floats | None:

@@ -19,7 +19,7 @@ GROUP = 60
 """Patches of a group. Fewer follow the errors of the models more, more mix unlike content (and take more time)."""
 SAME = 0.2
 """Squared distance, as a fraction of the expected error, up to which a member of a group needs no group of its own."""
-NEGLIGIBLE = 0.2
+NEGLIGIBLE = 0.5
 """Variance within a group, as a fraction of that of the expected error, that is neglected. Above it weak texture is
 lost, below it time is spent."""
 FIRST, LAST = 1.5, 0.4
@@ -31,20 +31,17 @@ LEAST = 5e-4
 
 @dataclass(frozen=True)
 class Refined:
-    """Planes in agreement with the pixels, and how sure they are.
+    """Planes in agreement with the pixels.
 
     Attributes
     ----------
     planes : ndarray of float32, shape (C, H, W)
         The enlarged planes.
-    changed : ndarray of float32, shape (C, H, W)
-        Squared difference that the last round would still make: a measure of what is not settled.
     amount : ndarray of float64, shape (planes,)
         Root mean square of what the pixels do not determine in the drawing, of the planes that are filtered.
     """
 
     planes: Floats
-    changed: Floats
     amount: Array
 
 
@@ -89,38 +86,35 @@ def refined(
     .. [2] K. Egiazarian and V. Katkovnik, "Single image super-resolution via BM3D sparse coding", EUSIPCO 2015.
        :doi:`10.1109/EUSIPCO.2015.7362905`
     """
-    filtered = slice(None) if opponent.identity else slice(0, 1)
-    changed = np.zeros_like(planes)
+    bright = slice(None) if opponent.identity else slice(0, 1)
     if min(planes.shape[1:]) < 2 * engine.PATCH_SIDE:
         rounds = 0
     if amount is None:
-        detail = reduction.undetermined(planes)[filtered]
+        detail = reduction.undetermined(planes)[bright]
         amount = np.sqrt(np.mean(np.square(detail), axis=(1, 2), dtype=np.float64))
     for factor in np.geomspace(FIRST, LAST, rounds):
         engine.pause()
         planes = reduction.added(planes, small, weight)
         error = np.maximum(factor * amount, LEAST).astype(np.float32)
-        before = planes[filtered]
-        after = _filtered(before, error)
-        planes[filtered], changed[filtered] = after, np.square(after - before)
+        planes[bright] = filtered(planes[bright], error[:, None, None])
     engine.pause()
-    return Refined(reduction.added(planes, small, weight), changed, amount)
+    return Refined(reduction.added(planes, small, weight), amount)
 
 
-def _filtered(planes: Floats, error: Floats) -> Floats:
-    """Filter planes (C, H, W) with expected errors (C,) of each plane; they are their own pilot."""
+def filtered(planes: Floats, error: Floats, group: int = GROUP) -> Floats:
+    """Filter planes (C, H, W) that are their own pilot by expected errors that broadcast to them."""
     side = engine.PATCH_SIDE**2
     white = np.tile(np.eye(side, dtype=np.float32), (len(planes), 1, 1))
-    variance = np.broadcast_to(np.square(error)[:, None, None], planes.shape)
+    variance = np.broadcast_to(np.square(error), planes.shape)
     return engine.filter_patches(
         planes,
         planes,
-        np.ascontiguousarray(variance),
+        np.ascontiguousarray(variance, np.float32),
         white,
         stride=STRIDE,
         reach=REACH,
-        fewest=GROUP,
-        most=GROUP,
+        fewest=group,
+        most=group,
         similar=0.0,
         same=SAME,
         negligible=NEGLIGIBLE,

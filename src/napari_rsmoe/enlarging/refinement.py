@@ -13,7 +13,7 @@ from ..image.blocks import Part
 from ..image.opponent import Opponent
 from ..image.reduction import Reduction
 from ..image.resize import interpolated_at, pixel_places
-from .error_bar import error_of
+from .error_bar import WINDOW, error_of, power_around
 from .exemplars import STRIDE, refined
 
 MOST_REFINED = 4.0
@@ -31,12 +31,18 @@ class Sizes:
         From the drawing to the size at which similar patches are compared; None: that is its own.
     to_pixels : Reduction
         From there to the pixels of the image.
+    to_areas : Reduction
+        The same by the mean over the area of each pixel: whatever made the pixels, it tells which detail is unsure.
+    width : float
+        Standard deviation of the window in which detail is averaged, in pixels of the size in the middle.
     middle_at : tuple of ndarray
         Rows and columns of the size in the middle at which the pixels of the drawing lie.
     """
 
     to_middle: Reduction | None
     to_pixels: Reduction
+    to_areas: Reduction
+    width: float
     middle_at: tuple[NDArray[np.float64], NDArray[np.float64]]
 
     @classmethod
@@ -45,7 +51,8 @@ class Sizes:
         height, width = (min(new, round(old * MOST_REFINED)) for new, old in zip(large, small, strict=True))
         to_middle = None if (height, width) == large else Reduction.of(large, (height, width))
         at = (pixel_places(height, large[0]), pixel_places(width, large[1]))
-        return cls(to_middle, Reduction.of((height, width), small, kind), at)
+        middle, window = (height, width), WINDOW * max(height / small[0], width / small[1])
+        return cls(to_middle, Reduction.of(middle, small, kind), Reduction.of(middle, small), window, at)
 
     def part(self, drawn: Part) -> tuple[Sizes, Part]:
         """The same of a part of the drawing, and the part of the image whose pixels lie in it.
@@ -61,7 +68,14 @@ class Sizes:
             to_middle = Reduction(to_middle.down.some(middle[0], drawn[0]), to_middle.across.some(middle[1], drawn[1]))
         to_pixels, pixels = self.to_pixels.part(*middle)
         rows, columns = (at[own] - inner.start for at, own, inner in zip(self.middle_at, drawn, middle, strict=True))
-        return Sizes(to_middle, to_pixels, (rows, columns)), pixels
+        return Sizes(to_middle, to_pixels, self.to_areas.part(*middle)[0], self.width, (rows, columns)), pixels
+
+    def hidden(self, planes: Floats, opponent: Opponent) -> Floats:
+        """Mean square of what of planes (C, H, W) of the middle size pixels leave unsure, (H, W, C) of the drawing."""
+        power = power_around(opponent.image(self.to_areas.undetermined(planes)), self.width)
+        if self.to_middle is None:
+            return power
+        return np.moveaxis(interpolated_at(np.moveaxis(power, -1, 0), self.middle_at), 0, -1)
 
 
 def refine(
@@ -101,17 +115,15 @@ def refine(
     planes, target = opponent.planes(drawn), opponent.planes(pixels)
     first = planes if sizes.to_middle is None else sizes.to_middle.reduced(planes)
     done = refined(first, target, sizes.to_pixels, opponent, weight, rounds, amount)
-    detail, changed = sizes.to_pixels.undetermined(done.planes), done.changed
-    if sizes.to_middle is None:
-        planes = done.planes
-    else:
-        planes = sizes.to_middle.added(planes, done.planes)
-        changed, detail = (interpolated_at(each, sizes.middle_at) for each in (changed, detail))
-    image = opponent.image(planes)
-    error = error_of(opponent.image(detail), image, opponent.image_variance(changed), left)
-    return Estimate(image, error), done.amount
+    planes = done.planes if sizes.to_middle is None else sizes.to_middle.added(planes, done.planes)
+    return Estimate(opponent.image(planes), error_of(sizes.hidden(done.planes, opponent), left)), done.amount
 
 
-def unrefined(drawn: Floats, left: Floats | None) -> Estimate:
-    """A drawing as it is, and its error bar."""
-    return Estimate(drawn, error_of(drawn, drawn, drawn * 0, left))
+def unrefined(drawn: Floats, left: Floats | None, sizes: Sizes | None = None) -> Estimate:
+    """A drawing as it is, and its error bar; without sizes the pixels determine all of it."""
+    if sizes is None:
+        return Estimate(drawn, error_of(np.zeros_like(drawn), left))
+    opponent = Opponent.of(drawn.shape[2])
+    planes = opponent.planes(drawn)
+    middle = planes if sizes.to_middle is None else sizes.to_middle.reduced(planes)
+    return Estimate(drawn, error_of(sizes.hidden(middle, opponent), left))
