@@ -61,7 +61,7 @@ def test_the_noise_is_found_where_the_optics_pass_nothing() -> None:
     counts = 2.0 * rng.poisson(blur.inner(blur(blur.padded(light)))) + rng.normal(100, 4, light.shape)
     found = stop_band_noise(counts, None, blur)
     assert found is not None
-    levels = np.array([150.0, 400.0, 900.0])
+    levels = np.array([250.0, 400.0, 900.0])
     np.testing.assert_allclose(found.variance(levels), 2.0 * (levels - 100) + 16, rtol=0.15)
     assert stop_band_noise(counts, None, Blur.of(point_spread(0.4), light.shape)) is None
 

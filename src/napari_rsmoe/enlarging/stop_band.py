@@ -38,8 +38,8 @@ def stop_band_noise(plane: NDArray[np.floating], used: Mask | None, blur: Blur) 
     blur : Blur
         The convolution.
     """
-    stopped = np.abs(blur.transfer) < PASSED
-    fraction = irfft2(stopped.astype(np.complex128), blur.shape)[0, 0]  # The mean over all frequencies.
+    stopped = np.clip(1 - np.abs(blur.transfer) / PASSED, 0, 1)
+    fraction = irfft2(np.square(stopped).astype(np.complex128), blur.shape)[0, 0]  # The mean over all frequencies.
     if fraction < FEWEST:
         return None
     noise = blur.inner(irfft2(stopped * rfft2(blur.padded(plane)), blur.shape))
