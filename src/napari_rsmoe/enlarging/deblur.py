@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Floats, Mask
 from ..checks import checked_choice
 from ..denoising.denoise import denoise
 from ..denoising.observation import measured_model
@@ -21,7 +21,7 @@ from ..fitting.upscale import PRESET_MODELS
 from ..image.beginning import checked_attended, reading_report
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
-from ..image.masks import Selection, at_size, fill_nearest
+from ..image.masks import Selection, at_size, fill_mirrored, fill_nearest
 from ..image.resize import interpolated
 from ..image.rounding import check_dtype_choice
 from ..memory import Memory, require
@@ -283,25 +283,32 @@ class _Channel:
     def _refined(self, mean: NDArray[np.float64], noise: PoissonGaussian) -> NDArray[np.float64]:
         """The mean of the models in agreement with the noisy values."""
         unit, zero = self.light
-        pixels = self.inputs.pixels[..., self.index]
-        counted = self.blur.padded((np.clip(pixels, 0, 1) if self.inputs.extreme else pixels) / unit - zero / unit)
-        weight = self.inputs.weight
-        used = np.ones_like(counted) if weight is None else self.blur.padded((weight > 0).astype(np.float64))
+        pixels, measured = _measured(self.inputs)
+        counted = self.blur.padded(pixels[..., self.index].astype(np.float64) / unit - zero / unit)
+        used = self.blur.padded(measured.astype(np.float64))
         done = self.report(PRESET_MODELS[self.preset], "refine")
         return agreed(mean, counted, used, noise, self.blur, ROUNDS[self.preset], done)
 
 
 def _noise_model(inputs: Inputs, noise: Noise, spread: NDArray[np.float64]) -> NoiseModel:
     """The noise in the engine's range: as given, or what the image holds that the optics do not pass."""
-    pixels, weight = inputs.pixels, inputs.weight
     if isinstance(noise, str):
+        pixels, used = _measured(inputs)
         blur = Blur.of(spread, (pixels.shape[0], pixels.shape[1]))
-        used = None if weight is None else weight > 0
-        found = [stop_band_noise(np.clip(plane, 0, 1), used, blur) for plane in np.moveaxis(pixels, -1, 0)]
+        found = [stop_band_noise(plane, used, blur) for plane in np.moveaxis(pixels, -1, 0)]
         models = tuple(each for each in found if each is not None)
         if len(models) == len(found):
             return NoiseModel(models, ((-math.inf, math.inf),) * len(models))
     return measured_model(inputs, noise)
+
+
+def _measured(inputs: Inputs) -> tuple[Floats, Mask]:
+    """The image (H, W, C) in the engine's range, and where it was measured (H, W): elsewhere it is as nearby."""
+    pixels = inputs.pixels
+    used = np.ones(pixels.shape[:2], bool) if inputs.weight is None else inputs.weight > 0
+    if inputs.extreme:
+        used &= ((pixels >= 0) & (pixels <= 1)).all(2)
+    return (pixels if used.all() else fill_mirrored(pixels, ~used)), used
 
 
 def _in_units(law: NoiseModel, inputs: Inputs) -> Noise:
