@@ -189,7 +189,7 @@ CASES = [
     Case("bigtiff cut", _stack(0.6, bigtiff=True), REFUSED, _refused(), "refused"),
     Case("compressed cut", _stack(0.6, compression="zlib"), REFUSED, _refused(), "refused"),
     Case("own stack cut", _stack(0.6, metadata={"axes": "TYX"}), REFUSED, _refused(), "refused", quick=True),
-    Case("own stack cut, allowed", _stack(0.6, metadata={"axes": "TYX"}), ALLOWED, _some(1), "what is there"),
+    Case("own stack cut, allowed", _stack(0.6, metadata={"axes": "TYX"}), ALLOWED, _some(2), "what is there"),
     Case("png and jpeg cut", _png, ("denoise a.png o.png", "denoise a.jpg o.jpg"), _both_refused, "refused",
          quick=True),
     Case("ome set with a file missing", _set(4, 3), ("denoise t0.ome.tif o.ome.tif",), _refused("o.ome.tif"),
