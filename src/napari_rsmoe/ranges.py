@@ -45,6 +45,8 @@ THREADS = Range(1, 1024, whole=True)
 """Threads of the processor. More than it has cores only cost time."""
 NOISE_FACTOR = Range(1e-3, 1e3)
 """Factor of the noise that is taken away. Beyond, nothing or everything is."""
+PROBABILITY = Range(1e-6, 1 - 1e-6)
+"""Probability of an interval. Beyond, it is a point or everything."""
 QUALITY = Range(1, 100, whole=True)
 """JPEG quality, from the smallest file to the best image."""
 

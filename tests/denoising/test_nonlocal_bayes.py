@@ -92,7 +92,8 @@ def test_noise_on_a_flat_image_becomes_flat() -> None:
     refined = refine(noisy, np.full_like(noisy, 0.4), np.full_like(noisy, 0.01))
     assert refined.image.std() < 0.01
     flat = np.full_like(noisy, 0.25)
-    np.testing.assert_allclose(refine(flat, flat, np.full_like(flat, 0.01)).image, flat, atol=1e-6)
+    # Groups of hundreds of patches add up a little rounding.
+    np.testing.assert_allclose(refine(flat, flat, np.full_like(flat, 0.01)).image, flat, atol=4e-6)
 
 
 def test_correlated_noise_is_told_from_content() -> None:

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rsmoe import denoise
+from napari_rsmoe.denoising.uncertainty import deviations
 
 PROMISED = {1: 0.683, 2: 0.954, 3: 0.997}
 
@@ -51,3 +52,18 @@ def test_the_bar_follows_whatever_stages_come_after_the_models() -> None:
         result = denoise(noisy, models=6, n_kernels=kernels)
         ratio = np.sqrt(np.mean(np.square(result.image - clean)) / np.mean(result.std**2))
         assert 0.6 < ratio < 1.7, kernels
+
+
+def test_intervals_hold_as_many_errors_as_they_promise() -> None:
+    """Tails are heavier than those of a normal distribution, of which 99 % lie within 2.58 standard deviations."""
+    clean = data.astronaut()[20:148, 150:278] / 255
+    result = denoise(noisy_of(clean, 0.1))
+    for probability, slack in ((0.6827, 0.06), (0.9, 0.03), (0.99, 0.01)):
+        low, high = result.interval(probability)
+        assert np.mean((low <= clean) & (clean <= high)) == pytest.approx(probability, abs=slack)
+    low, high = result.interval(0.6827)
+    np.testing.assert_allclose(high - low, 2 * result.std, rtol=1e-3, atol=1e-6)
+    assert deviations(0.99) > 3.3
+    for wrong in (0, 1, 99, "most"):
+        with pytest.raises(ValueError, match="probability"):
+            result.interval(wrong)

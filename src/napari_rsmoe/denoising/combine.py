@@ -17,8 +17,8 @@ from .feedback import passes_for, refine_by_feedback
 from .fusion import fuse
 from .members import DISTURBANCE
 from .multiscale import refine_scales
-from .nonlocal_bayes import PASSES, Refined, filter_tasks, refine
-from .residual import bound_residual
+from .nonlocal_bayes import PASSES, Refined, filter_tasks
+from .residual import bound_residual, refine_with_noise
 from .result import Estimate, Whole
 from .uncertainty import error_variance, residual_correlation
 
@@ -62,19 +62,24 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
         return Estimate(opponent.image(fused.image), np.sqrt(opponent.image_variance(fused.spread * ~used)))
     noisy = np.where(used, planes, fused.image)
     spectrum = noise.spectrum
-    if spectrum is None:
-        passes = passes_for(len(ensemble.models))
+    passes = passes_for(len(ensemble.models)) if spectrum is None else ()
 
-        def refined_white() -> Refined:
-            first = refine(noisy, fused.image, variance)
-            return refine_by_feedback(noisy, first, fused.image, variance, counted, opponent, passes)
+    def restore_texture() -> tuple[Refined, float]:
+        if spectrum is not None:
+            return refine_scales(noisy, fused.image, variance, spectrum), 1.0
+        told = None if whole is None else whole.noise
+        if told is None and not (observation.measured and noise.even):
+            told = 1.0
+        first, power = refine_with_noise(noisy, fused.image, variance, counted, told)
+        even = variance * np.float32(power)
+        return refine_by_feedback(noisy, first, fused.image, even, counted, opponent, passes), power
 
-        refined = stage("filter", refined_white, filter_tasks(noisy.shape, PASSES + passes))
-    else:
-        refined = stage("filter", lambda: refine_scales(noisy, fused.image, variance, spectrum))
+    tasks = filter_tasks(noisy.shape, PASSES + passes) if spectrum is None else None
+    refined, power = stage("filter", restore_texture, tasks)
+    left = variance * np.float32(power)
 
     def finish() -> Estimate:
-        bounded = bound_residual(noisy, refined, variance, uneven=noise.uneven)
+        bounded = bound_residual(noisy, refined, left, uneven=noise.uneven)
         denoised = opponent.image(bounded.image)
         engine.pause()
         restored = noise.restored(denoised)
@@ -82,13 +87,21 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
         if facts is None:
             light = noise.light(restored, observation.inputs.pixels, used)
             white = spectrum is None and len(ensemble.models) > 1
-            facts = Whole(residual_correlation(bounded.image, noisy, variance) if white else None, light)
-        image = noise.with_light(restored, facts.light)
+            facts = Whole(residual_correlation(bounded.image, noisy, left) if white else None, light, power)
+        image = noise.with_light(restored, facts.light, observation.inputs.pixels, counted)
         if len(ensemble.models) < 2:
             return Estimate(image, np.zeros_like(image), facts)
         engine.pause()
         error = error_variance(
-            bounded.image, noisy, variance, fused.spread, bounded.leverage, opponent, correlation=facts.correlation
+            bounded.image,
+            noisy,
+            left,
+            fused.spread,
+            bounded.leverage,
+            opponent,
+            correlation=facts.correlation,
+            models=len(ensemble.models),
+            photons=not noise.even,
         )
         return Estimate(image, np.sqrt(opponent.image_variance(error)) * noise.slopes(denoised), facts)
 

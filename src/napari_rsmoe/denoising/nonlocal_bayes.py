@@ -33,10 +33,10 @@ REACH = 18
 # Patches of a group at least. Fewer describe the covariance too badly, more mix unlike content.
 FEWEST = 60
 # Patches of a group at most. More average flat areas better, at the cost of time.
-MOST = 300
+MOST = 400
 # Squared distance on the pilot, as a fraction of the energy of the noise in a patch, up to which further patches join
 # a group of the fewest. Above it groups mix unlike content.
-SIMILAR = 0.05
+SIMILAR = 0.07
 # Squared distance in the same unit up to which a member of a group needs no group of its own. Above it fewer groups
 # are formed, and details are blurred; 0 forms a group around every reference patch that is not repeated exactly.
 SAME = 0.2

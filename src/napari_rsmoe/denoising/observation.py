@@ -31,17 +31,21 @@ class Observation:
         Its noise, and the transform to the domain and back.
     pixels : ndarray of float32, shape (H, W, C)
         The image in the domain, possibly averaged with neighbouring planes.
+    measured : bool
+        Whether the noise was measured in the image and is taken away as it is, so that it may be measured again once
+        most of the content is known.
     """
 
     inputs: Inputs
     noise: StabilisedDomain
     pixels: Floats
+    measured: bool = False
 
     @classmethod
     def of(cls, inputs: Inputs, noise: Noise, factor: float = 1.0) -> Observation:
         """Transform an image to the domain of `factor` times its noise, which is measured if `noise` is "auto"."""
         domain = StabilisedDomain(measured_model(inputs, noise).stronger(factor**2), inputs.pixels)
-        return cls(inputs, domain, domain.stabilised(inputs.pixels))
+        return cls(inputs, domain, domain.stabilised(inputs.pixels), isinstance(noise, str) and factor == 1)
 
     def of_plane(self, image: Any) -> Floats:
         """Transform another plane, with the shape and axis order of the image, to the domain; returns (H, W, C)."""

@@ -108,6 +108,11 @@ class Options:
         """The selection for these options: where there is no noise, all values are right, and none is a defect."""
         return replace(selection, defects="keep") if is_no_noise(self.noise) else selection
 
+    @property
+    def measures_noise(self) -> bool:
+        """Whether the noise is measured, and taken away as it is found."""
+        return isinstance(self.noise, str) and self.noise_factor == 1
+
     def start(self, pixels: Floats, n_kernels: int, rng: np.random.Generator) -> Start:
         """The initial kernels of a fit of `pixels` (H, W, C)."""
         return make_start(self.settings.start, pixels, n_kernels, rng, **self.start_options)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..image.blur import blurred
-from .nonlocal_bayes import Refined
+from .nonlocal_bayes import PASSES, Refined, has_group, refine
 
 WIDTH = 4.0
 """Standard deviation, in pixels, of the window in which the power of the residual is measured.
@@ -16,8 +16,60 @@ MOST_POWER = np.float32(1.15)
 """Power of the residual, in noise variances, up to which it may be chance. What lies above is put back."""
 MOST_DEVIATIONS = np.float32(3)
 """Residual of a pixel with noise of its own, in standard deviations, up to which it may be chance."""
+REMEASURED = (0.94, 1.15)
+"""Variance of the noise relative to the first measurement, between which a second one is believed. Outside, the
+residual tells more of content than of noise."""
 LEAST_POWER = np.float32(1e-20)
 """Power below which the residual counts as zero; it only keeps the division finite."""
+
+
+def noise_left_out(noisy: Floats, estimate: Refined, variance: Floats, used: Floats | None) -> float:
+    """Measure the noise of an image again by the residual of an estimate; relative to its variance so far.
+
+    An estimate with leverage h takes 1 - h of the power of the noise away, if it errs as its Gaussian model predicts.
+    Where texture fills all frequencies, so that the noise was found too strong, less power is in the residual.
+
+    Parameters
+    ----------
+    noisy, estimate, variance
+        As for `bound_residual`.
+    used : ndarray of float32, shape (H, W), or None
+        1 where the noisy image counts, 0 where it does not; None: everywhere.
+    """
+    least = np.maximum(variance, LEAST_POWER)
+    counted = np.ones(noisy.shape[1:], np.float32) if used is None else used
+    found = float((counted * np.square(noisy - estimate.image) / least).sum(dtype=np.float64))
+    expected = float((counted * (1 - estimate.leverage)).sum(dtype=np.float64))
+    low, high = REMEASURED
+    return low if expected <= 0 else min(max(found / expected, low), high)
+
+
+def refine_with_noise(
+    noisy: Floats, pilot: Floats, variance: Floats, used: Floats | None, power: float | None
+) -> tuple[Refined, float]:
+    """Filter patches by `nonlocal_bayes.refine`, and measure the noise again after the first pass.
+
+    Parameters
+    ----------
+    noisy, pilot, variance
+        As `refine` takes them, with white noise.
+    used
+        As for `noise_left_out`.
+    power : float or None
+        Variance of the noise relative to `variance`; None: it is measured after the first pass.
+
+    Returns
+    -------
+    Refined
+        The estimate.
+    float
+        The power with which it was made.
+    """
+    first = refine(noisy, pilot, variance * np.float32(power or 1.0), passes=PASSES[:1])
+    if not has_group(noisy.shape):
+        return first, power or 1.0
+    power = noise_left_out(noisy, first, variance, used) if power is None else power
+    return refine(noisy, first.image, variance * np.float32(power), passes=PASSES[1:]), power
 
 
 def bound_residual(noisy: Floats, estimate: Refined, variance: Floats, *, uneven: bool = False) -> Refined:

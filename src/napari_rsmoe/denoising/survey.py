@@ -92,7 +92,9 @@ class Survey:
             "plans": [asdict(plan) for plan in self.plans],
             "densities": {str(count): asdict(density) for count, density in self.densities.items()},
             "nodata": self.nodata,
-            "whole": None if whole is None else {"correlation": correlation, "light": list(whole.light)},
+            "whole": None
+            if whole is None
+            else {"correlation": correlation, "light": list(whole.light), "noise": whole.noise},
             "error": self.error,
             "dtype": self.dtype,
         }
@@ -111,6 +113,7 @@ class Survey:
             None if whole is None else Whole(
                 None if whole["correlation"] is None else np.array(whole["correlation"], np.float32),
                 tuple(whole["light"]),
+                whole.get("noise", 1.0),
             ),
             known["error"],
             known["dtype"],
@@ -126,7 +129,7 @@ class Survey:
     ) -> Task:
         """The models of a block of the image, averaged with the same block of neighbouring planes."""
         domain = self.domain.part(inputs.pixels)
-        alone = Observation(inputs, domain, domain.stabilised(inputs.pixels))
+        alone = Observation(inputs, domain, domain.stabilised(inputs.pixels), options.measures_noise)
         observation = with_neighbours(alone, neighbours).observation
         return Task(observation, options, self.plans, place=Place(origin, plane, options.seed, self.densities))
 
@@ -253,7 +256,8 @@ def _calibrated(
         float(np.mean(each)) if all(value is not None for value in each) else None
         for each in zip(*(whole.light for whole in wholes), strict=True)
     )
-    return replace(found, whole=Whole(correlation, light), error=error)
+    noise = float(np.mean([each.noise for each in wholes]))
+    return replace(found, whole=Whole(correlation, light, noise), error=error)
 
 
 def block_inputs(image: NDArray[Any], found: Survey, arrays: Mapping[str, Any], selection: Selection) -> Inputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 from ..arrays import Floats
 from ..image.blur import blurred
@@ -22,6 +23,18 @@ LEFT_RATE = 2.0
 """The squared error is multiplied by exp(LEFT_RATE * c), where c is the correlation of neighbours in the residual."""
 CORRELATED = np.float32(1.8)
 """Takes the place of this factor if the noise is correlated, as c then says nothing about content."""
+REFERENCE_MODELS, MOST_MODELS = 6.0, 16
+"""Number of models at which `FACTOR` holds, and from which more change nothing."""
+MODELS_POWER = -0.19
+"""The squared error grows with this power of the number of models, which average their errors. At 0 the bars of the
+preset `best` would be too long, and those of `fast` too short."""
+PHOTONS = 1.86
+"""Factor of the squared error of white photon noise. Single frames of microscopes differ from their truth by more than
+their noise, as the light of a frame changes; without that the bars are too long by its root."""
+FREEDOM = 6
+"""Degrees of freedom of the distribution of errors, a Student's t. Errors are large more often with fewer."""
+ONE_STD = float(ndtr(1.0))
+"""Probability that an error is not above one standard deviation."""
 LEAST_NOISE = np.float32(1e-12)
 """Variance below which the noise counts as having this; it only keeps divisions finite."""
 LEAST_SPREAD = np.float32(1e-5)
@@ -39,6 +52,8 @@ def error_variance(
     opponent: Opponent,
     *,
     correlation: Floats | None,
+    models: int,
+    photons: bool,
 ) -> Floats:
     """Estimate the mean squared error of a denoised image at each pixel.
 
@@ -62,6 +77,10 @@ def error_variance(
     correlation : ndarray of float32, shape (C,), or None
         Correlation of neighbours in the residual, as `residual_correlation` measures it. None: the noise is not white,
         so that neighbours are correlated anyway, and a constant takes the place of this correlation.
+    models : int
+        Number of models.
+    photons : bool
+        Whether the noise grows with brightness.
 
     Returns
     -------
@@ -72,8 +91,25 @@ def error_variance(
     wide = blurred(spread, None, SPREAD_BLUR) / noise
     error *= np.power(wide + LEAST_SPREAD, np.float32(SPREAD_POWER))
     error *= np.power(leverage + LEAST_LEVERAGE, np.float32(LEVERAGE_POWER))
-    error *= CORRELATED if correlation is None else np.exp(np.float32(LEFT_RATE) * correlation)[:, None, None]
-    return error
+    error *= np.float32((min(models, MOST_MODELS) / REFERENCE_MODELS) ** MODELS_POWER)
+    if correlation is None:
+        return error * CORRELATED
+    error *= np.exp(np.float32(LEFT_RATE) * correlation)[:, None, None]
+    return error * np.float32(PHOTONS if photons else 1.0)
+
+
+def deviations(probability: float) -> float:
+    """Standard deviations on either side of an estimate within which its error lies with a probability.
+
+    Errors follow a Student's t distribution, scaled so that one standard deviation holds as many of them as one of a
+    normal distribution does. Its tails are heavier: 90 % lie within 1.78, 99 % within 3.40 standard deviations.
+
+    Examples
+    --------
+    >>> round(deviations(0.99), 2)
+    3.4
+    """
+    return float(stdtrit(FREEDOM, (1 + probability) / 2) / stdtrit(FREEDOM, ONE_STD))
 
 
 def residual_correlation(image: Floats, noisy: Floats, variance: Floats) -> Floats:
