@@ -93,3 +93,29 @@ def test_cancel_pressed_twice_keeps_nothing_and_does_not_wait(viewer: Any, run_u
     press(widget.run)  # The job before may still be ending.
     run_until(lambda: not widget.busy)
     assert "cells denoised" in [layer.name for layer in viewer.layers]
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "ellipse"])
+def test_of_a_turned_rectangle_or_an_ellipse_only_what_is_inside_counts(
+    viewer: Any, run_until: Wait, noisy: np.ndarray, kind: str
+) -> None:
+    spoiled = noisy.copy()
+    spoiled[12:14, 12:14] = 255  # In the corner of the box, outside of the shape.
+    layer = viewer.add_image(spoiled, name="cells")
+    corners = [[24, 8], [8, 24], [24, 40], [40, 24]] if kind == "rectangle" else [[8, 8], [8, 40], [40, 40], [40, 8]]
+    viewer.add_shapes([np.array(corners, float)], shape_type=kind, name="part")
+    viewer.layers.selection.active = layer
+    widget = open_widget(viewer, "Denoise")
+    widget.form.set(QUICK)
+    widget.part.region.value = "a rectangle"
+    press(widget.run)
+    run_until(lambda: not widget.busy)
+    result = viewer.layers["cells denoised"]
+    box = spoiled[8:40, 8:40]
+    assert result.data.shape == box.shape
+    outside = np.array(viewer.layers["cells denoised"].data == box)
+    assert outside[0, 0]  # It is as it was.
+    assert np.mean(outside[10:22, 10:22]) < 0.2
+    y, x = np.mgrid[:32, :32] - 16
+    far = np.abs(y) + np.abs(x) > 18 if kind == "rectangle" else np.hypot(y, x) > 18
+    np.testing.assert_array_equal(result.data[far], box[far])

@@ -142,6 +142,10 @@ class Source:
         The layer that `mask` is of, and what was taken of it, as `part`.
     mask_path : str
         The file of that layer; empty if it has none.
+    outside : ndarray of bool or None
+        (Y, X) pixels outside of a shape that is turned or round; None: there are none.
+    outside_name : str
+        The layer of that shape.
     spread : Spread or None
         The point spread function for `deblur`; None: it is given as numbers, or not needed.
     """
@@ -160,7 +164,17 @@ class Source:
     mask_name: str = ""
     mask_part: str = ""
     mask_path: str = ""
+    outside: Any = None
+    outside_name: str = ""
     spread: Spread | None = None
+
+    def inside_only(self) -> Source:
+        """The same with the pixels outside of the shape among those that are left out."""
+        if self.outside is None:
+            return self
+        mask = self.outside if self.mask is None else (np.asarray(self.mask) != 0) | self.outside
+        name = self.outside_name if self.mask is None else f"{self.mask_name} and {self.outside_name}"
+        return replace(self, mask=mask, mask_name=name, mask_path="", outside=None)
 
     @property
     def ndim(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, LineEdit
@@ -10,7 +11,7 @@ from ..entries import EXAMPLES, chosen_entries
 from ..layers.kernels import TABLE_KEY
 from ..source import Source, plane_in_view
 from .layer_choice import LayerChoice
-from .regions import box_in_view, box_of_shape
+from .regions import box_in_view, box_of_shape, outside_of_shape
 
 WHOLE, VIEW, RECTANGLE = "the whole image", "the current view", "a rectangle"
 ALL_PLANES, ONE_PLANE, CHOSEN = "all planes", "the plane in view", "chosen ones"
@@ -88,8 +89,24 @@ class Part:
         if self.region.value == RECTANGLE:
             if self.shapes.value is None:
                 raise ValueError("There is no shapes layer; add one and draw a rectangle, or choose another region.")
-            return source.crop(*box_of_shape(self.shapes.value, layer, self._viewer.dims.point))
+            return self._within(source, layer)
         return source
+
+    def _within(self, source: Source, layer: Any) -> Source:
+        """What lies within a shape: the box around it, and of that what is outside of it is marked."""
+        shapes, point = self.shapes.value, self._viewer.dims.point
+        box = box_of_shape(shapes, layer, point)
+        part = source.crop(*box)
+        outside = outside_of_shape(shapes, layer, point, box)
+        if outside is None:
+            return part
+        height, width = source.size
+        y0, x0, y1, x1 = box
+        rows, columns = (
+            slice(max(0, -y0), y1 - y0 - max(0, y1 - height)),
+            slice(max(0, -x0), x1 - x0 - max(0, x1 - width)),
+        )
+        return replace(part, outside=outside[rows, columns], outside_name=str(shapes.name))
 
     def _show(self, *_: Any) -> None:
         self.planes.visible = bool(self._axes)

@@ -43,6 +43,7 @@ class Storing:
             mode=FileDialogMode.OPTIONAL_FILE, label="Save as", filter=f"*{ENDING}",
             tooltip="The OME-Zarr that is written. If it is unfinished, the run goes on with it.",
         )  # fmt: skip
+        self.path.choose_btn.text = "…"  # A longer text would make the dock wider than a laptop has room for.
         self.path.line_edit.value = ""
         self.place.changed.connect(self._chosen)
         self.layer_changed()
