@@ -71,7 +71,7 @@ class Case:
             self.widget.target.line_edit.value = str(folder.parent / "out")
         if action == "deblur":
             self.widget.form.set({"psf": "1.5"})
-        if preset := os.environ.get("PRESET"):
+        if (preset := os.environ.get("PRESET")) and action != "noise":
             form = self.widget.forms["denoise"] if action == "files" else self.widget.form
             form.set({"preset": preset})
         self.live(lambda: False, 1.0)

@@ -33,6 +33,8 @@ TICK = 100
 """Milliseconds between two looks for finished trials."""
 PICTURE = 130
 """Side of the pictures on the screen, in pixels; three rows of them fit a laptop."""
+CHOSEN = "QToolButton { border: 3px solid transparent; } QToolButton:checked { border: 3px solid palette(highlight); }"
+"""Style of the pictures: napari's does not show which one is chosen."""
 NAMES = ("In view", "Much content", "Little content")
 
 
@@ -70,6 +72,7 @@ class TrialsDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(f"Try settings: {source.name}")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setStyleSheet(CHOSEN)
         self.rows = settings_to_try(action)
         self.settings: list[Setting] = [setting for row in self.rows for setting in row]
         self.trials: list[Trial] = []
