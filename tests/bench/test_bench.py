@@ -17,6 +17,7 @@ from napari_rsmoe.bench.options import Options
 from napari_rsmoe.bench.peers import rsmoe_denoising
 from napari_rsmoe.bench.peers.methods import OURS, denoisers
 from napari_rsmoe.bench.pictures import find_pictures
+from napari_rsmoe.bench.printed import printed_rows
 from napari_rsmoe.bench.runs import Run, complete
 from napari_rsmoe.bench.store import Key, Store
 
@@ -182,6 +183,14 @@ def test_pairs_and_data_sets_are_found(photos: Path, tmp_path: Path) -> None:
     assert [p.grey for p in found] == [True, False]
     assert [p.name for p in find_pictures(tmp_path / "fmd")] == ["cells_1"]
     assert [p.number for p in find_pictures(tmp_path, "fmd")] == [1]
+
+
+def test_printed_figures_are_marked_and_stand_beside_their_own_images() -> None:
+    rows = dict(printed_rows("BSD68", "sigma 25"))
+    assert rows["DRUNet (trained), as printed"]["psnr"] == 29.48
+    assert all("not run" in row["hardware"] and row["images"] == "68, all" for row in rows.values())
+    assert "NL-Ridge, as printed" not in dict(printed_rows("bsd68", "sigma 50"))
+    assert printed_rows("bsd68", "0.01") == printed_rows("fmd", "sigma 25") == []
 
 
 def test_the_paper_s_numbers_agree_with_each_other() -> None:

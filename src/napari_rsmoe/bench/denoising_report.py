@@ -11,6 +11,7 @@ from . import paper, plots, sanity
 from .options import Options
 from .page import compared
 from .peers.methods import MODES, OURS, RELEASED
+from .printed import printed_rows
 from .protocol import SEED
 from .runs import Outcome
 from .tables import CPU_TIME, LPIPS, NONE, PAPER_SSIM, PSNR, SSIM, TIME, Column, duration, mean_rows, table
@@ -52,6 +53,7 @@ def report(options: Options, outcomes: list[Outcome]) -> list[str]:
     for group in groups:
         dataset, level = group.split(", ", 1)
         printed = paper.denoising_rows(level) if dataset.lower() == "kodak" else []
+        printed += printed_rows(dataset, level)
         parts += compared(group, COLUMNS, means[group], printed)
     for group, column in SANITY.items():
         found = [o for o in outcomes if o.run.group == group]

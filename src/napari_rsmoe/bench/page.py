@@ -40,7 +40,7 @@ def compared(
     rows : mapping
         The result of `tables.mean_rows`.
     printed : iterable of (str, mapping)
-        Rows of the paper.
+        Rows of the paper, or as other papers print them.
     note : str
         Text below the heading.
     """
