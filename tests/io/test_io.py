@@ -269,3 +269,14 @@ def test_nothing_is_written_to_standard_output(tmp_path, capfd):
         read_image(tmp_path / "a.tif")
     write_image(tmp_path / "b.zarr", np.zeros((4, 5)))
     assert capfd.readouterr() == ("", "")
+
+
+def test_threads_may_read_the_same_lazy_image(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    pixels = np.arange(64 * 32 * 32, dtype=np.uint16).reshape(64, 32, 32)
+    for name in ("a.tif", "a.npy"):
+        write_image(tmp_path / name, pixels, axes="TYX")
+        with read_image(tmp_path / name, axes="TYX", lazy=True) as image, ThreadPoolExecutor(8) as pool:
+            planes = list(pool.map(lambda k: image.data[k % 64], range(512)))
+        assert all((plane == pixels[k % 64]).all() for k, plane in enumerate(planes))

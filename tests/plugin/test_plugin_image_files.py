@@ -60,6 +60,13 @@ def test_colours_are_one_layer(tmp_path):
     assert image_files.get_reader([str(tmp_path / "a.txt")]) is None
 
 
+def test_many_channels_are_an_axis(film, monkeypatch):
+    monkeypatch.setattr(image_files, "MOST_CHANNELS", 2)
+    ((pixels, options, _),) = image_files.read(str(film))
+    np.testing.assert_array_equal(pixels, STACK)
+    assert options["axis_labels"] == ("t", "c", "y", "x")
+
+
 def test_further_images_of_a_file_are_hidden_layers(tmp_path, monkeypatch):
     from instrument_files import write_lif
 

@@ -6,6 +6,7 @@ A memory map would crash the program (SIGBUS) if another program shortened the f
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class RawArray:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._offset, self._fortran = offset, fortran
         self._file = path.open("rb")
+        self._lock = threading.Lock()  # A file has one place at which it is read, and dask reads in several threads.
         try:
             check_stored(self.shape, self.dtype, max(0, os.fstat(self._file.fileno()).st_size - offset))
         except BaseException:
@@ -89,8 +91,10 @@ class RawArray:
     def _block(self, offset: int, shape: tuple[int, ...]) -> NDArray[Any]:
         """Read what lies at a byte of the file."""
         block = np.empty(shape, self.dtype)
-        self._file.seek(offset)
-        if self._file.readinto(block.reshape(-1).view(np.uint8).data) != block.nbytes:
+        with self._lock:
+            self._file.seek(offset)
+            count = self._file.readinto(block.reshape(-1).view(np.uint8).data)
+        if count != block.nbytes:
             raise EOFError("it has become shorter while it was read")
         return block
 

@@ -22,6 +22,8 @@ from .files import LayerData, known_unit
 
 LARGEST_AT_ONCE = 1 << 28
 """Bytes up to which an image is read at once; the planes of a larger one are read when they are shown."""
+MOST_CHANNELS = 16
+"""Channels that become layers at most; more, such as wavelengths, are an axis with a slider."""
 MOST_IMAGES = 16
 """Images of a file that are opened at most; more would fill the list of layers."""
 
@@ -65,7 +67,8 @@ def _layers(image: ImageFile, name: str) -> list[LayerData]:
     """The layers of an image."""
     axes, pixels = image.axes, _pixels(image)
     rgb = "S" in axes and image.sizes["S"] in (3, 4)
-    order = [a for a in axes if a not in "CSYX"] + ["Y", "X"] + (["S"] if rgb else [])
+    sliders = "" if image.sizes.get("C", 1) <= MOST_CHANNELS else "C"
+    order = [a for a in axes if a not in "CSYX" or a in sliders] + ["Y", "X"] + (["S"] if rgb else [])
     split = [a for a in axes if a not in order]  # The axes whose entries become layers.
     pixels = pixels.transpose([axes.index(a) for a in (*split, *order)])
     pixels = pixels.reshape((-1, *pixels.shape[len(split) :]))

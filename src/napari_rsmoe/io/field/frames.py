@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -60,13 +61,15 @@ class Frames:
         self.shape = (*lead, *frame)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._lead, self._frame, self._read = len(lead), frame, read
+        self._lock = threading.Lock()  # The libraries need not bear several threads, in which dask reads.
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         entries = expanded(index, len(self.shape))
         chosen = [range(n)[entry] for n, entry in zip(self.shape, entries[: self._lead], strict=False)]
         places = itertools.product(*(each if isinstance(each, range) else (each,) for each in chosen))
         inside = tuple(entries[self._lead :])
-        frames = [np.asarray(self._read(place)).reshape(self._frame)[inside] for place in places]
+        with self._lock:
+            frames = [np.asarray(self._read(place)).reshape(self._frame)[inside] for place in places]
         shape = [len(each) for each in chosen if isinstance(each, range)]
         return np.stack(frames).reshape(*shape, *frames[0].shape).astype(self.dtype, copy=False)
 
