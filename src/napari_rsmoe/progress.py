@@ -31,6 +31,13 @@ class Progress:
         is not known.
     resumed : bool
         Whether the work that is done was done by an earlier run, which this one has taken up.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import Progress
+    >>> Progress("fit", 3, 12, psnr=31.5, preview=lambda: np.zeros((8, 8))).fraction
+    0.25
     """
 
     stage: str

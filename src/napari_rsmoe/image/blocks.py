@@ -61,11 +61,6 @@ class Block:
         """Rows and columns that it reads."""
         return self.read[0].stop - self.read[0].start, self.read[1].stop - self.read[1].start
 
-    @property
-    def core_shape(self) -> tuple[int, int]:
-        """Rows and columns for which it yields the result."""
-        return self.core[0].stop - self.core[0].start, self.core[1].stop - self.core[1].start
-
 
 @dataclass(frozen=True)
 class BlockPlan:

@@ -19,7 +19,6 @@ from .blocks import Block, BlockPlan, Part
 BAND = 16
 """Pixels over which a block fades into its neighbour. Over fewer the step can be seen; more lie nearer the end of what
 a block reads, where its result is worse."""
-LAST_PHASE = 3
 
 Values = tuple[NDArray[np.floating], ...]
 """Arrays of one shape (Y, X) or (Y, X, C), such as an image and its error bar."""
@@ -43,7 +42,7 @@ def outer(block: Block, shape: tuple[int, int]) -> Part:
 
 
 def phase(plan: BlockPlan, number: int) -> int:
-    """The phase of a block, 0 to `LAST_PHASE`."""
+    """The phase of a block, 0 to 3."""
     y, x = divmod(number, plan.grid[1])
     return 2 * (y % 2) + x % 2
 

@@ -28,8 +28,6 @@ CHUNK = 512
 """Largest side of a chunk, px: 0.5 MB of uint16, which viewers fetch at once."""
 SMALLEST_LEVEL = 512
 """Longest side in pixels of the coarsest level at most."""
-VERSIONS = ("0.5", "0.4")
-"""Versions of OME-Zarr that are written; 0.4 has no shards, so each chunk is an object."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,8 @@ class BlockStore:
         Data type.
     side : int
         Side of a block, px.
-    version : str
-        One of `VERSIONS`.
+    version : {"0.5", "0.4"}
+        Version of OME-Zarr; 0.4 has no shards, so each chunk is an object.
     """
 
     location: Location

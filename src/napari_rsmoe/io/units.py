@@ -16,6 +16,12 @@ class PixelSize(NamedTuple):
     unit : str or None
         Unit as OME-Zarr spells it (``"micrometer"``, ``"second"``); the word of the file if it is not a known unit;
         None if the file names no unit.
+
+    Examples
+    --------
+    >>> from napari_rsmoe import PixelSize
+    >>> PixelSize(0.065, "micrometer").unit
+    'micrometer'
     """
 
     value: float

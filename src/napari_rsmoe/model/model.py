@@ -64,6 +64,11 @@ class Model:
     ValueError
         If an argument is not as described.
 
+    References
+    ----------
+    Y.-H. Li, T. Sikora, S. Knorr, M. Sjöström. Rasterized Steered Mixture of Experts for Efficient 2D Image
+    Regression, 2025. :doi:`10.48550/arXiv.2510.05814`
+
     Examples
     --------
     >>> from napari_rsmoe import Kernels, Model
@@ -137,8 +142,6 @@ class Model:
 
     def _repr_html_(self) -> str:
         return str(self._repr_mimebundle_()["text/html"])
-
-    # ------------------------------------------------------------------ kernels in user terms
 
     @door
     def kernels(self) -> Kernels:
@@ -246,8 +249,6 @@ class Model:
             metadata=metadata,
         )
 
-    # ------------------------------------------------------------------ drawing
-
     @door
     def render(
         self,
@@ -328,8 +329,6 @@ class Model:
         ]
         return self.layout.value(torch.cat(values).numpy())
 
-    # ------------------------------------------------------------------ figures
-
     @door
     def kernels_per_tile(self) -> float:
         """Average number of kernels that enter a 16x16 tile."""
@@ -341,8 +340,6 @@ class Model:
     def flops_per_pixel(self) -> float:
         """Arithmetic operations to render one pixel, as counted by `metrics.flops_per_pixel`."""
         return metrics.flops_per_pixel(self.kernels_per_tile(), self.channels, linear=self.linear)
-
-    # ------------------------------------------------------------------ files
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False, maker: str | None = None) -> None:
         """Write a `.rsmoe` file, described in `napari_rsmoe.io.rsmoe`, without leaving a partial file.

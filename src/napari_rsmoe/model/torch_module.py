@@ -34,6 +34,23 @@ class Mixture(torch.nn.Module):
     -----
     The parameters of a kernel are counted in its own size, so one learning rate serves small and large kernels; 0.01 to
     0.05 of Adam is a good one. Scales stay positive whatever the optimiser does.
+
+    References
+    ----------
+    Y.-H. Li, T. Sikora, S. Knorr, M. Sjöström. Rasterized Steered Mixture of Experts for Efficient 2D Image
+    Regression, 2025. :doi:`10.48550/arXiv.2510.05814`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from napari_rsmoe import Mixture, fit
+    >>> image = np.tile(np.linspace(0, 1, 32, dtype=np.float32), (32, 1))
+    >>> mixture = Mixture(fit(image, 8, iterations=20))
+    >>> optimiser = torch.optim.Adam(mixture.parameters(), 0.02)
+    >>> blurred = torch.nn.functional.avg_pool2d(mixture(), 4)  # what the camera would see
+    >>> (blurred - 0.5).square().mean().backward()
+    >>> optimiser.step()
     """
 
     geometry: torch.Tensor

@@ -92,6 +92,23 @@ SHARPEN = FloatParameter(
     step=0.05,
     slider=(0.2, 5.0),
 )
+
+
+def _limit(name: str, label: str, which: str, first: float) -> FloatParameter:
+    """A value of the image beyond which pixels are left out."""
+    return FloatParameter(
+        name=name,
+        label=label,
+        help=f"Leave out pixels that have {which} this value in any channel, in the units of the image.",
+        default=None,
+        automatic=Automatic(None, "off"),
+        **ranges.VALUE.ends,
+        decimals=4,
+        first=first,
+        advanced=True,
+    )
+
+
 LEFT_OUT: tuple[Parameter, ...] = (
     Flag(
         name="ignore_nan",
@@ -100,39 +117,9 @@ LEFT_OUT: tuple[Parameter, ...] = (
         default=False,
         advanced=True,
     ),
-    FloatParameter(
-        name="saturation",
-        label="Saturation",
-        help="Leave out pixels that have at least this value in any channel, in the units of the image.",
-        default=None,
-        automatic=Automatic(None, "off"),
-        **ranges.VALUE.ends,
-        decimals=4,
-        first=255,
-        advanced=True,
-    ),
-    FloatParameter(
-        name="below",
-        label="Leave out below",
-        help="Leave out pixels that have less than this value in any channel, in the units of the image.",
-        default=None,
-        automatic=Automatic(None, "off"),
-        **ranges.VALUE.ends,
-        decimals=4,
-        first=0,
-        advanced=True,
-    ),
-    FloatParameter(
-        name="above",
-        label="Leave out above",
-        help="Leave out pixels that have more than this value in any channel, in the units of the image.",
-        default=None,
-        automatic=Automatic(None, "off"),
-        **ranges.VALUE.ends,
-        decimals=4,
-        first=255,
-        advanced=True,
-    ),
+    _limit("saturation", "Saturation", "at least", 255),
+    _limit("below", "Leave out below", "less than", 0),
+    _limit("above", "Leave out above", "more than", 255),
     FloatParameter(
         name="nodata",
         label="Missing data",
