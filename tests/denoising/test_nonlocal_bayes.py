@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -34,7 +36,9 @@ def soft_correlation() -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 33, 41), (5, 20, 9)], ids=lambda shape: "-".join(map(str, shape)))
 @pytest.mark.parametrize(
-    "shortcuts", [EVERY, {"same": 0.3, "negligible": 0.05}, EVERY | {"steep": True}], ids=["none", "both", "steep"]
+    "shortcuts",
+    [EVERY, {"same": 0.3, "negligible": 0.05}, EVERY | {"steep": True}, EVERY | {"similar": 1.8, "most": 160}],
+    ids=["none", "both", "steep", "groups by distance"],
 )
 def test_agrees_with_the_twin(shape: tuple[int, int, int], shortcuts: dict[str, float]) -> None:
     rng = np.random.default_rng(sum(shape))
@@ -42,8 +46,9 @@ def test_agrees_with_the_twin(shape: tuple[int, int, int], shortcuts: dict[str, 
     pilot = gaussian_filter(rng.normal(0.5, 0.4, shape), (0, 1, 1)).astype(np.float32)
     variance = rng.uniform(0.005, 0.02, shape).astype(np.float32)
     noisy = pilot + np.sqrt(variance) * rng.normal(size=shape).astype(np.float32)
-    found = engine.filter_patches(noisy, pilot, variance, correlation, **OPTIONS, **shortcuts)
-    expected = twin.filter_patches(noisy, pilot, variance, correlation, **OPTIONS, **shortcuts)
+    options: dict[str, Any] = OPTIONS | shortcuts
+    found = engine.filter_patches(noisy, pilot, variance, correlation, **options)
+    expected = twin.filter_patches(noisy, pilot, variance, correlation, **options)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-4)
 

@@ -249,9 +249,9 @@ def deblur(
     >>> from napari_rsmoe.plugin.service import DeblurSettings, deblur
     >>> points = np.zeros((32, 32))
     >>> points[8:30:9, 8:30:9] = 900
-    >>> layers = deblur(Image(points), DeblurSettings(psf=1.2, noise=0, preset="fast"))
+    >>> layers = deblur(Image(points, name="points"), DeblurSettings(psf=1.2, noise=0, preset="fast"))
     >>> [options["name"] for _, options, _ in layers]
-    ['Image deblurred', 'Image uncertainty']
+    ['points deblurred', 'points uncertainty']
     """
     return process_layer("deblur", layer, show={"uncertainty": uncertainty}, **settings)
 
