@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import napari_rsmoe
-from napari_rsmoe import Mixture, Model
+from napari_rsmoe import Mixture, Model, compat
 from napari_rsmoe.errors import ImageWarning
 
 ROOT = Path(napari_rsmoe.__file__).parent
@@ -85,6 +85,10 @@ def denoised(**options: Any) -> list[np.ndarray]:
     return [result.image, result.std]
 
 
+def restored(result: Any) -> list[np.ndarray]:
+    return [result.image, result.std]
+
+
 def drawn(model: Model) -> list[np.ndarray]:
     kernels = model.kernels()
     other = model.with_kernels(kernels.sharpened(30).sharpened(1 / 30))
@@ -132,6 +136,16 @@ def jobs(model: Model) -> dict[str, Callable[[], list[np.ndarray]]]:
             napari_rsmoe.denoise_stack(stack, "TYX", models=2, preset="fast", average=1, device="cpu").image
         ],
         "upscale": lambda: [napari_rsmoe.upscale(image(3), 2, 1.2, models=2, iterations=20, device="cpu")],
+        "upscale with its error": lambda: restored(
+            napari_rsmoe.upscale(image(), 1.5, models=1, iterations=20, return_std=True, device="cpu")
+        ),
+        "deblur": lambda: restored(napari_rsmoe.deblur(image()[:20, :24], 1, preset="fast", noise=0, device="cpu")),
+        "film": lambda: [each.image for each in napari_rsmoe.denoise_film(stack, models=2, preset="fast")],
+        "scikit-image": lambda: [
+            compat.denoise_rsmoe(image(), sigma=10, preset="fast", models=1),
+            compat.upscale_rsmoe(image()[:16, :16], 2, preset="fast", noise=0),
+            np.array(compat.estimate_sigma(image())),
+        ],
         "render": lambda: drawn(model),
         "Mixture": lambda: mixture(model),
         "measures": measures,

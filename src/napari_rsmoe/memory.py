@@ -58,7 +58,8 @@ class Need:
 
     def pixels(self, budget: int) -> int:
         """Number of pixels of the largest block that fits into a budget; 0 if none does."""
-        own = max(0, math.floor((budget - self.fixed) / self.per_pixel)) if self.per_pixel else 2**63 - 1
+        left = budget - self.fixed
+        own = max(0, math.floor(left / self.per_pixel)) if self.per_pixel else (2**63 - 1 if left >= 0 else 0)
         return min(own, *(stage.pixels(budget) for stage in self.later)) if self.later else own
 
     def or_more(self, other: Need) -> Need:
@@ -123,6 +124,20 @@ def limited(memory: Memory) -> Iterator[None]:
         yield
         return
     token = _given.set(given)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+@contextmanager
+def less(held: int) -> Iterator[None]:
+    """Take what the caller holds meanwhile off a budget that was given; what is free tells it by itself."""
+    given = _given.get()
+    if given is None:
+        yield
+        return
+    token = _given.set(max(LEAST, given - held))
     try:
         yield
     finally:

@@ -106,7 +106,8 @@ def test_blocks_of_counts_in_colour_with_gaps_and_notes(monkeypatch):
 
 def test_what_does_not_fit_is_done_in_blocks_or_refused(noisy, monkeypatch):
     seen = []
-    monkeypatch.setattr(blockwise, "PROGRAM", 0)
+    monkeypatch.setattr(blockwise, "SIDE", 8)  # Else the survey takes as much as the whole.
+    monkeypatch.setattr("napari_rsmoe.denoising.memory.FIXED", 0)
     monkeypatch.setattr("napari_rsmoe.image.blocks.SIDES", (96, 64))
     monkeypatch.setattr("napari_rsmoe.memory.LEAST", 1)
 

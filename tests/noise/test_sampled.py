@@ -30,7 +30,7 @@ def test_a_large_image_is_sampled_with_the_noise_of_the_whole(small_squares, tmp
     whole = estimate_noise(image)
     stored = zarr.create_array(tmp_path / "in.zarr", data=image, chunks=(100, 100), dimension_names=["y", "x"])
     found = []
-    for memory in ("14M", "20M"):
+    for memory in ("12M", "16M"):
         with pytest.warns(UserWarning, match=r"measured in 16 squares of 64 x 64 px, 32.8% of the image"):
             found.append(estimate_noise(stored, memory=memory, weight=np.ones(image.shape)))
     assert found[0] == found[1]

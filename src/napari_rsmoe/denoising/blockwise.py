@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from .. import engine
 from ..errors import EmptyPlaneError, StoppedError
-from ..image.blocks import Block, BlockPlan, inside, largest_plan
+from ..image.blocks import SIDES, Block, BlockPlan, inside, largest_plan
 from ..image.format import to_type
 from ..image.masks import Selection
 from ..image.rounding import at_random, rounded_at_random
-from ..image.sample import Read
+from ..image.sample import SIDE, SQUARES, Read
 from ..image.seams import Strip, Values, faded, outer
-from ..memory import Need, budget
+from ..memory import Need, budget, require
+from ..noise.memory import memory_of_noise
 from ..progress import Callback, Timetable
 from .combine import combine
 from .costs import expected_seconds
@@ -37,8 +38,8 @@ from .survey import Survey, block_inputs, survey
 
 HALO = 32
 """Pixels around a block that are worked on with it. With fewer the seams of blocks can be seen; more take longer."""
-PROGRAM = 60e6
-"""Bytes that a job takes besides its blocks: code that is loaded, tables and buffers of threads."""
+SAMPLE = (12.0, 66.0)
+"""Bytes that the survey of an image takes for each pixel of its sample, and for each with channel."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,17 @@ def _exact(dtype: str) -> type:
 
 
 def memory_of_blocks(shape: tuple[int, ...], options: Options, itemsize: int) -> Need:
-    """What a block of a plane (H, W, C) takes, by the pixels that it reads: its models, its values and its result."""
+    """What a block of a plane (H, W, C) takes, by the pixels that it reads; or the survey, if that takes more."""
     height, width, channels = shape
+    pixels = height * width
     plans = plan_ensemble((height, width, channels), options.models, options.n_kernels, REFERENCE_NOISE)
     stored = channels * (2 * itemsize + np.dtype(np.float32).itemsize)
-    return memory_of_denoising(channels, height * width, plans) + Need(stored, PROGRAM)
+    block = memory_of_denoising(channels, pixels, plans)
+    sampled = min(pixels, SQUARES * SIDE**2)
+    survey = (SAMPLE[0] + SAMPLE[1] * channels) * sampled + block.bytes(min(pixels, SIDE**2))
+    if isinstance(options.noise, str):
+        survey = max(survey, memory_of_noise(channels).bytes(sampled))
+    return (block + Need(stored)).or_more(Need(0, survey))
 
 
 def blocks_of(
@@ -160,6 +167,15 @@ def blocks_of(
         return BlockPlan(plane, side, HALO)
     need = memory_of_blocks(shape, options, itemsize)
     return largest_plan(plane, HALO, need.pixels(budget() // workers), multiple)
+
+
+def check_blocks(shape: tuple[int, ...], options: Options, itemsize: int, plan: BlockPlan) -> None:
+    """Raise a NotEnoughMemoryError if the largest block takes more memory than it may."""
+    needed = memory_of_blocks(shape, options, itemsize).bytes(plan.largest)
+    remedy = "Take fewer models or preset='fast'"
+    if plan.side > SIDES[-1]:
+        remedy = f"Take smaller blocks, such as block={SIDES[-1]}, fewer models or preset='fast'"
+    require(needed, f"Denoising {shape[0]} x {shape[1]} px in blocks", remedy)
 
 
 def fits_whole(shape: tuple[int, ...], options: Options) -> bool:

@@ -15,13 +15,18 @@ from ..memory import Need, require
 from ..noise.memory import memory_of_noise
 from .options import Options
 from .plans import Plan
+from .pooled_noise import MOST_PIXELS
 
-PIXEL = (52.0, 60.0)
+PIXEL = (20.0, 96.0)
 """The image in its domain, its noise, the fit of one model and the filter: for each pixel, and each with channel."""
-COUNT = 30.0
+COUNT = 17.0
 """Sums, mean, risk and weight of the models of one kernel count, for each pixel and channel."""
 KERNEL = 2.6
 """Copies of a kernel's numbers that are kept until the end."""
+FIXED = 2.2e6
+"""Tables and buffers of the filter, whatever the size."""
+SINGLE = 4
+"""A number of single precision."""
 NUMBERS = (24.0, 4.0)
 """The numbers of a kernel: its geometry, and its colour for each channel."""
 
@@ -41,7 +46,41 @@ def memory_of_denoising(channels: int, pixels: int, plans: Sequence[Plan]) -> Ne
     counts = len({plan.n_kernels for plan in plans})
     density = sum(plan.n_kernels for plan in plans) / pixels
     kernels = density * KERNEL * (NUMBERS[0] + NUMBERS[1] * channels)
-    return Need(PIXEL[0] + (PIXEL[1] + COUNT * counts) * channels + kernels)
+    return Need(PIXEL[0] + (PIXEL[1] + COUNT * counts) * channels + kernels, FIXED)
+
+
+def memory_of_planes(channels: int, itemsize: int, planes: int, pixels: int, *, measured: bool) -> tuple[int, int]:
+    """Bytes that planes hold while one of them is denoised, and those that the search for their noise takes besides.
+
+    Parameters
+    ----------
+    channels, itemsize : int
+        Channels of a plane, and bytes of one of its values.
+    planes : int
+        The plane and those that help it.
+    pixels : int
+        Pixels of a plane.
+    measured : bool
+        Whether the noise is measured, in parts of all planes together.
+    """
+    held = planes * pixels * channels * (itemsize + SINGLE)
+    if not measured:
+        return held, 0
+    together = pixels if planes == 1 else min(planes * pixels, max(MOST_PIXELS, pixels))
+    mosaic = 0 if planes == 1 else 2 * SINGLE * channels * together
+    return held, memory_of_noise(channels).bytes(together) + mosaic
+
+
+def check_planes(image: Any, planes: int, *, measured: bool) -> int:
+    """Raise a NotEnoughMemoryError if planes like this one, (H, W) or (H, W, C), take more memory than they may.
+
+    What denoising takes besides is checked there. Returns the bytes that the planes hold.
+    """
+    height, width, channels = (*image.shape, 1)[:3]
+    held, search = memory_of_planes(channels, image.dtype.itemsize, planes, height * width, measured=measured)
+    remedy = "Take fewer planes on either side (average), or a part of the image"
+    require(held + search, f"Holding {planes} planes of {height} x {width} px and measuring their noise", remedy)
+    return held
 
 
 def check_stack(shape: Sequence[int], dtype: Any) -> None:

@@ -20,10 +20,9 @@ from ..image.masks import Selection
 from ..image.plane_source import PlaneSource, plane_of
 from ..image.rounding import check_dtype_choice
 from ..image.seams import Strip, earlier, in_order, margin
-from ..memory import require
 from ..notes import gathered, note
 from ..progress import Callback, Progress
-from .blockwise import HALO, blocks_of, fits_whole, memory_of_blocks, surveyed
+from .blockwise import HALO, blocks_of, check_blocks, fits_whole, surveyed
 from .neighbours import as_neighbour
 from .options import Options
 from .result import Denoised
@@ -63,16 +62,15 @@ class BlockChoice:
         if plane is None or (side is None and fits_whole(plane.shape, options)):
             return None
         itemsize = plane.dtype.itemsize
-        plan, need = blocks_of(plane.shape, options, itemsize, side), memory_of_blocks(plane.shape, options, itemsize)
-        if plan is not None and (side is not None or len(plan) > 1):
+        plan = blocks_of(plane.shape, options, itemsize, side)
+        if plan is not None and side is None and len(plan) > 1:
             return cls(plane, plan)
         height, width, _ = plane.shape
-        smallest = BlockPlan((height, width), SIDES[-1], HALO)
-        if len(smallest) == 1:
+        chosen = BlockPlan((height, width), SIDES[-1], HALO) if side is None or plan is None else plan
+        if side is None and len(chosen) == 1:
             return None  # What does not fit as a whole is refused as a whole.
-        remedy = "Take fewer models or preset='fast'"
-        require(need.bytes(smallest.largest), f"Denoising {height} x {width} px in blocks", remedy)
-        return cls(plane, smallest)
+        check_blocks(plane.shape, options, itemsize, chosen)
+        return cls(plane, chosen)
 
 
 @dataclass(frozen=True)

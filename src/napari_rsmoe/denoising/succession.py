@@ -9,9 +9,11 @@ from typing import Any
 from .. import engine
 from ..checks import checked_flag
 from ..image.beginning import reading_report
+from ..memory import less, limited, release
 from ..progress import Callback
 from ..ranges import AVERAGE, number_or_auto
 from .denoise import denoise
+from .memory import check_planes
 from .options import NEIGHBOURS
 from .result import Denoised
 from .surroundings import Seen, Surroundings
@@ -39,6 +41,7 @@ class Succession:
 
     def __init__(self, settings: Mapping[str, Any], average: Any, warm_start: Any) -> None:
         self.settings = dict(settings)
+        self._memory = self.settings.pop("memory", None)
         self._warm_start = checked_flag(warm_start, "warm_start")
         number = number_or_auto(average, "average", AVERAGE)
         # An unknown preset is refused by `denoise`.
@@ -75,20 +78,24 @@ class Succession:
         checkpoint, callback
             As for `napari_rsmoe.denoise`.
         """
-        noise, neighbours = engine.attended(
-            lambda: self._around.around(number, seen, others), reading_report(seen.image, callback)
-        )
-        result = denoise(
-            seen.image,
-            **self.settings | ({} if noise is None else {"noise": noise}),
-            weight=seen.weight,
-            mask=seen.mask,
-            warm_start=self._before.get(place),
-            neighbours=neighbours,
-            checkpoint=checkpoint,
-            channel_axis=2 if seen.image.ndim == 3 else None,
-            callback=callback,
-        )
+        with limited(self._memory):
+            held = check_planes(seen.image, 2 * self.reach + 1, measured=self._around.measured)
+            noise, neighbours = engine.attended(
+                lambda: self._around.around(number, seen, others), reading_report(seen.image, callback)
+            )
+            release()
+        with limited(self._memory), less(held):
+            result = denoise(
+                seen.image,
+                **self.settings | ({} if noise is None else {"noise": noise}),
+                weight=seen.weight,
+                mask=seen.mask,
+                warm_start=self._before.get(place),
+                neighbours=neighbours,
+                checkpoint=checkpoint,
+                channel_axis=2 if seen.image.ndim == 3 else None,
+                callback=callback,
+            )
         if self._warm_start and result.models:  # Planes that are denoised in blocks have none.
             self._before[place] = result
         if self.settings.get("dtype") == "auto":  # All planes have the type of the first.

@@ -50,7 +50,7 @@ class Surroundings:
 
     def __init__(self, settings: Mapping[str, Any], kept: int) -> None:
         self._selection = replace(Selection.of(settings), ignore_nan=True)
-        self._measured = isinstance(settings.get("noise", "auto"), str)
+        self.measured = isinstance(settings.get("noise", "auto"), str)
         self._kept = kept
         self._planes: OrderedDict[int, Measured | None] = OrderedDict()
         self._models: OrderedDict[int, NoiseModel] = OrderedDict()
@@ -80,7 +80,7 @@ class Surroundings:
         present = [(other, offset, plane) for other, offset, plane in found if plane is not None]
         if not present:
             return None, []
-        own = self._plane(number, lambda: seen) if self._measured else None
+        own = self._plane(number, lambda: seen) if self.measured else None
         if own is None or any(each.inputs.pixels.shape != own.inputs.pixels.shape for _, _, each in present):
             return None, [Neighbour(plane.inputs, None, offset) for _, offset, plane in present]
         model, alike = pooled_model(own, [plane for _, _, plane in present])
@@ -104,7 +104,7 @@ class Surroundings:
             try:
                 channel_axis = 2 if seen.image.ndim == 3 else None
                 inputs = Inputs.of(seen.image, channel_axis, self._selection, weight=seen.weight, mask=seen.mask)
-                return Measured.of(inputs) if self._measured else Measured(inputs, 0.0)
+                return Measured.of(inputs) if self.measured else Measured(inputs, 0.0)
             except ImageError:
                 return None
 

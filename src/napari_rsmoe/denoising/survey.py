@@ -26,6 +26,7 @@ from ..image.format import ImageFormat
 from ..image.inputs import Inputs
 from ..image.masks import Selection, sentinel
 from ..image.rounding import choose_type
+from ..memory import release
 from ..noise.domain import StabilisedDomain
 from ..notes import gathered
 from ..progress import Timetable
@@ -199,9 +200,11 @@ def survey(
         0.0,
         mosaic.dtype.name,
     )
+    release()
     if observation.noise.sigma > 0:
         found = _calibrated(found, squares, weights, options, selection, places)
     kind = choose_type(inputs.layout, found.error or math.inf, dtype)
+    release()
     return replace(found, domain=StabilisedDomain.described(found.domain.description()), dtype=kind.name)
 
 

@@ -24,7 +24,7 @@ from ..image.inputs import Inputs
 from ..image.masks import Selection, at_size, fill_mirrored, fill_nearest
 from ..image.resize import interpolated
 from ..image.rounding import check_dtype_choice
-from ..memory import Memory, require
+from ..memory import Memory
 from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Numbers, Raster
@@ -34,6 +34,7 @@ from ..notes import gathered
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
 from .deconvolution import DARK, SHARP_START, Blur, as_model, deconvolved, richardson_lucy
+from .memory import check_deblur
 from .psf import point_spread
 from .restored import Restored
 from .stop_band import stop_band_noise
@@ -41,8 +42,6 @@ from .through_blur import agreed, error_of
 
 ROUNDS = {"fast": 4, "balanced": 8, "best": 16}
 """Rounds of refinement, by preset."""
-BYTES = 400.0
-"""Memory for each pixel with the margin of the point spread function, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def deblur(
     inputs = checked_attended(lambda: Inputs.of(image, channel_axis, selection), reading_report(image, callback))
     height, width, channels = inputs.pixels.shape
     raster = Raster.plan((height, width), channels, scale=scale)
-    _check_memory(inputs, spread, raster)
+    check_deblur(inputs, max(spread.shape), raster, count, noise)
     law = _noise_model(inputs, noise, spread)
     parts = Parts(callback, 1 + (count + 1) * channels)
     with gathered():
@@ -179,14 +178,6 @@ def _without_extremes(inputs: Inputs, planes: NDArray[Any]) -> tuple[NDArray[Any
         return planes, None
     within = np.clip(planes, inputs.layout.low, inputs.layout.high)
     return within, planes - within
-
-
-def _check_memory(inputs: Inputs, spread: NDArray[np.float64], raster: Raster) -> None:
-    """Raise a NotEnoughMemoryError if the job takes more memory than it may."""
-    height, width, channels = inputs.pixels.shape
-    reach = max(spread.shape) + 8
-    needed = BYTES * ((height + reach) * (width + reach) + 0.2 * channels * raster.shape[0] * raster.shape[1])
-    require(round(needed), f"Deconvolving {height} x {width} px", "Take a part of the image")
 
 
 def _offset(noise: Noise, plane: Floats, channel: int) -> float:

@@ -22,6 +22,10 @@ BYTES_OF_KERNEL = 150.0
 """Memory of a kernel in the pixels of a block, with its place in the lists of the tiles, in bytes."""
 BYTES_OF_COLUMN = 8.0
 """The same for each column of its expert."""
+AVERAGED = 4.0
+"""The mean of the samples of a pixel, and what its computation takes, for each channel, in bytes."""
+FIXED = 0.1e6
+"""Tables and the like, whatever the size."""
 
 
 def draw(
@@ -180,9 +184,13 @@ def memory_of_block(
     of_value = exact + kind.itemsize + (exact + 1 if kind.kind in "iu" else 0)
     if models > 1:  # The sum in double precision, with the next model while that is converted, or while it is rounded.
         of_value = double + max(2 * exact, double + kind.itemsize + 1)
-    if samples > 1:  # The mean of the samples.
-        of_value += single
-    return Need((single + of_value / samples) * channels, kernels * (BYTES_OF_KERNEL + BYTES_OF_COLUMN * columns))
+    own = kernels * (BYTES_OF_KERNEL + BYTES_OF_COLUMN * columns)
+    if samples == 1:
+        return Need((single + of_value) * channels, FIXED + own)
+    # The samples and their mean, beside the sum of the models before; then the mean alone is converted.
+    before = double if models > 1 else 0
+    drawn = Need((single + (AVERAGED + before) / samples) * channels, FIXED + own)
+    return drawn.or_more(Need((single + of_value) / samples * channels, FIXED + own))
 
 
 def memory_of_drawing(raster: Raster, channels: int, kind: Any, of_block: Need) -> int:

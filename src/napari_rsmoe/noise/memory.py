@@ -5,15 +5,16 @@ from __future__ import annotations
 from ..arrays import Floats
 from ..memory import Need, require
 
-PIXEL = (54.5, 53.5)
-"""Bytes for each pixel, and for each pixel and channel: the channels in double precision, sums over patches, places."""
-PATCHES = 5.5e6
-"""Bytes of the patches whose covariance is taken, whatever the size of the image."""
+LISTED = ((24.5, 29.5), 5.6e6)
+"""The statistics of all blocks: bytes for each pixel, and for each with channel, and bytes whatever the size."""
+SEARCHED = ((22.0, 60.0), 2.6e6)
+"""The same for the search for flat patches, which takes more in images above 0.1 megapixels."""
 
 
 def memory_of_noise(channels: int) -> Need:
     """What an estimate of the noise takes besides the image, for each pixel of it."""
-    return Need(PIXEL[0] + PIXEL[1] * channels, PATCHES)
+    stages = [Need(pixel + value * channels, fixed) for (pixel, value), fixed in (LISTED, SEARCHED)]
+    return stages[0].or_more(stages[1])
 
 
 def check_noise_estimate(pixels: Floats) -> None:

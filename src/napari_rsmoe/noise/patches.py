@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 
+MOST_AT_ONCE = 2000
+"""Patches that are held at once: 1 MB of 8 x 8 px. More take more memory, fewer more time."""
 Places = NDArray[np.intp]
 """Where patches begin: indices into the flattened result of `box_sums`."""
 
@@ -33,14 +36,31 @@ def patches_at(plane: Array, size: tuple[int, int], places: Places, apart: int =
     return windows[y, x].reshape(len(places), size[0] * size[1])
 
 
+def parts_at(plane: Array, size: tuple[int, int], places: Places) -> Iterator[Array]:
+    """The patches that begin at these places, `MOST_AT_ONCE` at a time."""
+    for first in range(0, len(places), MOST_AT_ONCE):
+        yield patches_at(plane, size, places[first : first + MOST_AT_ONCE])
+
+
 def longest_even_tail(patches: Array) -> float:
     """Mean of the longest tail of the eigenvalues of the covariance of patches whose mean does not exceed its median.
 
     Patches should have been freed of the mean of their channel, so that little is lost to rounding. The last bits may
     depend on the number of threads of the linear algebra library, so results are rounded by callers.
     """
-    mean = patches.mean(0)
-    covariance = (patches.T @ patches - len(patches) * np.outer(mean, mean)) / (len(patches) - 1)
+    return even_tail_of([patches])
+
+
+def even_tail_of(parts: Iterable[Array]) -> float:
+    """The same of patches that are made part by part, as all of them at once would take megabytes."""
+    count = 0
+    total: Any = 0.0
+    products: Any = 0.0
+    for patches in parts:
+        count += len(patches)
+        total = total + patches.sum(0)
+        products = products + patches.T @ patches
+    covariance = (products - np.outer(total, total) / count) / (count - 1)
     values = np.maximum(np.linalg.eigvalsh(covariance), 0)  # ascending
     counts = np.arange(1, len(values) + 1)
     means = np.cumsum(values) / counts

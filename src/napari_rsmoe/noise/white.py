@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Array, Limits, Mask
 from .clipping import clip_limits, clipped_moments
-from .patches import Places, box_sums, longest_even_tail, patches_at
+from .patches import Places, box_sums, even_tail_of, parts_at
 
 PATCH = 7
 """Side of the patches whose covariance is taken, px."""
@@ -93,7 +93,7 @@ def _flat_variance(plane: Array, size: tuple[int, int], places: Places) -> float
     centred = plane - plane.mean()
 
     def variance_of(chosen: Places, most: int) -> float:
-        return longest_even_tail(patches_at(centred, size, chosen[:: max(1, len(chosen) // most)]))
+        return even_tail_of(parts_at(centred, size, chosen[:: max(1, len(chosen) // most)]))
 
     variance = variance_of(places, MOST_PATCHES // FIRST_SHARE)
     (height, width), terms = size, 2 * size[0] * size[1] - sum(size)

@@ -36,9 +36,9 @@ from ...io.block_store import BlockStore
 from ...io.image_file import ImageFile
 from ...io.lazily import Stored, open_image
 from ...io.location import Location
-from ...memory import limited, require
+from ...memory import limited
 from ...progress import Callback
-from ..blockwise import HALO, DenoiseBlocks, blocks_of, memory_of_blocks, surveyed
+from ..blockwise import HALO, DenoiseBlocks, blocks_of, check_blocks, surveyed
 from ..costs import expected_seconds
 from ..options import EDITION, split_settings
 from ..plans import REFERENCE_NOISE, plan_ensemble
@@ -187,10 +187,8 @@ class Job:
             side = given if isinstance(given, int) else None
             with limited(asked.settings.get("memory")):
                 plan = blocks_of(shape, options, itemsize, side, MULTIPLE, workers)
-                if plan is None:
-                    plan = BlockPlan((height, width), SIDES[-1], HALO)
-                    need = memory_of_blocks(shape, options, itemsize).bytes(plan.largest)
-                    require(need, f"Denoising {height} x {width} px in blocks", "Take fewer models or preset='fast'")
+                plan = plan or BlockPlan((height, width), SIDES[-1], HALO)
+                check_blocks(shape, options, itemsize, plan)
             stored = Stored(planes)
             mask = asked.mask_of(planes)
             work = engine.attended(
