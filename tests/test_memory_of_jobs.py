@@ -204,11 +204,11 @@ def test_a_block_of_any_number_of_pixels_can_be_planned() -> None:
 
 def test_large_blocks_that_do_not_fit_are_refused() -> None:
     large = np.broadcast_to(IMAGE[:1, :1], (4000, 4000))
-    with pytest.raises(NotEnoughMemoryError, match="4000 x 4000 px in blocks.*Take smaller blocks, such as block=128"):
+    with pytest.raises(NotEnoughMemoryError, match=r"4000 x 4000 px in blocks.*Take smaller blocks, such as block=128"):
         napari_rsmoe.denoise(large, block=4096, memory="500M")
 
 
 def test_the_planes_of_a_film_are_counted() -> None:
     frames = [np.broadcast_to(IMAGE[:1, :1], (1000, 1000))] * 3
-    with pytest.raises(NotEnoughMemoryError, match="Holding 9 planes of 1000 x 1000 px.*Take fewer planes on either"):
+    with pytest.raises(NotEnoughMemoryError, match=r"Holding 9 planes of 1000 x 1000 px.*Take fewer planes on either"):
         list(napari_rsmoe.denoise_film(frames, average=4, memory="50M"))
