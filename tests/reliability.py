@@ -31,6 +31,7 @@ WORDS = {
     "test_a_full_disk_leaves_nothing_half": "full disk (ENOSPC)",
     "test_output_that_cannot_be_written_is_an_error": "standard output that is full",
     "test_a_disk_that_cannot_be_read_is_an_error": "disk that cannot be read (EIO)",
+    "test_a_zarr_store_that_cannot_be_read_is_an_error": "Zarr store that cannot be read (EIO)",
     "test_a_folder_without_permission_is_an_error": "no permission to read or write",
     "test_an_input_that_shrinks_meanwhile_is_an_error": "input that shrinks while it is read",
     "test_jumps_of_the_clock_change_nothing": "jumps of the clock by a day",
