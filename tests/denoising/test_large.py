@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,12 @@ from napari_rsmoe.denoising.large.job import Job, JobSettings, folder_of, name_o
 from napari_rsmoe.denoising.large.order import VisibleFirst
 from napari_rsmoe.denoising.large.running import denoise_large, status_of
 from napari_rsmoe.errors import CheckpointError
+from napari_rsmoe.image.blocks import BlockPlan
 from napari_rsmoe.image.seams import earlier, in_order
+from napari_rsmoe.io.block_store import BlockStore
 from napari_rsmoe.io.image_file import ImageFile
 from napari_rsmoe.io.lazily import open_image
+from napari_rsmoe.io.location import Location
 
 TINY = {"preset": "fast", "models": 1, "noise": 10.0, "n_kernels": 60, "block": 32}
 
@@ -172,6 +176,46 @@ def test_missing_chunks_are_skipped(tmp_path):
     assert (np.asarray(result[:100, :100]) == 5).all()
 
 
+def test_a_huge_image_that_is_mostly_missing_begins_in_seconds_and_skips_empty_blocks(tmp_path):
+    side, begun = 100_000, []
+    array = zarr.create_array(
+        tmp_path / "in.zarr", shape=(side, side), chunks=(512, 512), dtype="uint16", dimension_names=["y", "x"]
+    )
+    array[90_112:90_624, 50_176:50_688] = np.tile(picture(64, 64), (8, 8))
+    target, began = tmp_path / "out.zarr", time.process_time()
+
+    def stop(progress):
+        if progress.stage.startswith("block"):
+            begun.append(time.process_time() - began)
+        return len(begun) >= 100
+
+    with pytest.raises(StoppedError):
+        denoise_large(settings(tmp_path / "in.zarr", target, block=2048, n_kernels=10_000), callback=stop)
+    assert begun[0] < 10
+    assert begun[-1] - begun[0] < 2
+    done = list((folder_of(str(target)).path / "done").iterdir())
+    assert len(done) >= 99
+    assert all(json.loads(path.read_text())["empty"] for path in done)
+
+
+@pytest.mark.parametrize("version", ["0.5", "0.4"])
+def test_no_two_tasks_write_the_same_object(tmp_path, version):
+    """Neither at full resolution nor in the pyramid, whatever the shape; a shard holds whole chunks."""
+    store = BlockStore(Location.of(tmp_path / "a.ome.zarr"), "TYXC", (2, 2600, 1900, 3), "uint8", 384, version)
+    store.create()
+    for level, shape in enumerate(store.levels):
+        array, seen = store.array(level), set()
+        sizes = array.shards or array.chunks
+        assert all(size % chunk == 0 for size, chunk in zip(sizes, array.chunks, strict=True))
+        for block in BlockPlan(shape, 384, 0):
+            for t in range(2):
+                index = (slice(t, t + 1), slice(0, 3), *block.core)
+                ranges = [range(p.start // n, -(-p.stop // n)) for p, n in zip(index, sizes, strict=True)]
+                own = set(product(*ranges))
+                assert not own & seen
+                seen |= own
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_workers_of_dask_yield_the_same_bits_and_see_few_tasks_at_once(source, expected, tmp_path):
     distributed = pytest.importorskip("distributed")
@@ -223,6 +267,14 @@ def test_an_object_store_is_read_and_written(source, expected, tmp_path, monkeyp
         assert not system.exists("bucket/out.ome.zarr.rsmoe-job")
         with pytest.raises(FileExistsError, match="overwrite"):
             denoise_large(asked)
+        np.save(tmp_path / "in.npy", picture())
+        for name in (source.name, "in.npy"):  # Files of other formats are fetched as a whole.
+            system.put(str(source.with_name(name) if name == source.name else tmp_path / name), f"bucket/{name}")
+            with open_image(f"s3://bucket/{name}") as image:
+                np.testing.assert_array_equal(image.data[10:40, 20:30], picture()[10:40, 20:30])
+        system.put(str(source), "bucket/small.ome.tif")
+        denoise_large(JobSettings("s3://bucket/small.ome.tif", str(tmp_path / "local.npy"), TINY))
+        np.testing.assert_array_equal(np.load(tmp_path / "local.npy"), expected)
     finally:
         server.stop()
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,17 +46,20 @@ _one_at_a_time = threading.Lock()
 
 def block_on_worker(folder: str, task: int, threads: int | None) -> dict[str, Any]:
     """Do a task of full resolution in the process of a worker."""
-    from .tasks import do_block, job_in  # here: the scheduler does not need torch
+    from .tasks import do_block, job_in, marker_of  # here: the scheduler does not need torch
 
     with _alone_with(threads):
-        return do_block(job_in(folder), task)
+        job = job_in(folder)
+        # A worker that is lost before its answer has arrived may have finished the block.
+        return marker_of(job, task) or do_block(job, task)
 
 
 def level_on_worker(folder: str, task: int, level: int) -> dict[str, Any]:
     """Make a block of a coarser level in the process of a worker."""
-    from .tasks import do_level, job_in  # here: the scheduler does not need torch
+    from .tasks import do_level, job_in, marker_of  # here: the scheduler does not need torch
 
-    return do_level(job_in(folder), level, task)
+    job = job_in(folder)
+    return marker_of(job, task, level) or do_level(job, level, task)
 
 
 @contextlib.contextmanager
@@ -85,12 +90,16 @@ class Workers:
         Threads of each task; None: those of its worker.
     most : int
         Tasks that the scheduler knows at once.
+    refill : callable
+        Called now and then; asks for workers in place of those that were lost.
     """
 
     client: Any
     threads: int | None = None
     most: int = MOST
+    refill: Callable[[], Any] = lambda: None
     _attempts: dict[int, int] = field(default_factory=dict)
+    _refilled: float = field(default_factory=time.monotonic)
 
     @property
     def window(self) -> int:
@@ -160,6 +169,9 @@ class Workers:
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
+        if time.monotonic() - self._refilled > REFILL:
+            self._refilled = time.monotonic()
+            self.refill()
         with contextlib.suppress(TimeoutError):
             wait(list(running), timeout=WAIT, return_when="FIRST_COMPLETED")
         if callback is not None and callback(_nothing_new()):
@@ -168,7 +180,9 @@ class Workers:
         for future in [each for each in running if each.done()]:
             task = running.pop(future)
             try:
-                found.append((task, future.result()))
+                found.append((task, future.result(timeout=WAIT)))
+            except TimeoutError:
+                running[future] = task  # The worker was lost with its answer, and another one is asked.
             except (KilledWorker, FutureCancelledError) as error:
                 self._attempts[task] = self._attempts.get(task, 0) + 1
                 if self._attempts[task] > ATTEMPTS:
@@ -180,6 +194,9 @@ class Workers:
         return found
 
 
+REFILL = 30.0
+"""Seconds between two looks at whether jobs of a batch system have ended, as their time was over. Fewer ask the batch
+system more often, more leave nodes unused."""
 WAIT = 1.0
 """Seconds between two reports while no task ends."""
 
@@ -218,7 +235,8 @@ def workers_of(
         import distributed  # here: it is in an extra
     except ImportError as error:
         raise ImageError(f"--cluster needs the packages of an extra: {EXTRA}.") from error
-    own = None
+    own: Any = None
+    more: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
         if cluster == "local":
             threads = threads or max(1, (os.cpu_count() or 1) // workers)
@@ -229,7 +247,9 @@ def workers_of(
             )
         elif cluster in KINDS:
             own = stack.enter_context(_batch_system(cluster))
-            own.scale(jobs=workers)
+            # Also starts again what has ended, as batch systems end jobs whose time is over.
+            more["refill"] = partial(own.scale, jobs=workers)
+            more["refill"]()
         try:
             client = stack.enter_context(distributed.Client(own or cluster, timeout=30))
         except (OSError, TimeoutError, ValueError) as error:
@@ -238,7 +258,7 @@ def workers_of(
                 "as tcp://host:8786."
             ) from error
         client.wait_for_workers(1)
-        yield Workers(client, threads)
+        yield Workers(client, threads, **more)
 
 
 def _batch_system(name: str) -> Any:
@@ -253,7 +273,7 @@ def _batch_system(name: str) -> Any:
         return getattr(dask_jobqueue, kind)(processes=1)
     except ValueError as error:
         raise ImageError(
-            f"dask-jobqueue does not know what to ask {name} for ({error}). Describe the jobs in "
+            f"dask-jobqueue does not know what to ask {name} for ({' '.join(str(error).split())}). Describe the jobs in "
             "~/.config/dask/jobqueue.yaml: cores, memory, walltime, queue; see docs/guide/large.md."
         ) from error
 

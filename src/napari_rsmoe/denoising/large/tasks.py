@@ -98,9 +98,15 @@ def level_plan(job: Job, level: int) -> BlockPlan:
     return BlockPlan(job.stores()[0].levels[level], job.side, 0)
 
 
+def marker_of(job: Job, task: int, level: int = 0) -> dict[str, Any] | None:
+    """The facts in the marker of a task; None if it is not done."""
+    content = (job.folder / "done" / f"{name_of(task, level)}.json").read()
+    return None if content is None else dict(json.loads(content))
+
+
 def wrong(job: Job, task: int) -> bool:
     """Whether what is written for a task that is done differs from what its marker says."""
-    known = json.loads((job.folder / "done" / f"{name_of(task)}.json").read() or b"{}")
+    known = marker_of(job, task) or {}
     if known.get("empty"):
         return False
     number, k = divmod(task, len(job.plan))
