@@ -12,6 +12,7 @@ block is written again, and that the result has the bits of one process.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -102,12 +103,12 @@ class Killer(threading.Thread):
         """Kill until the job has ended."""
         while not self.ended.wait(self._random.uniform(0.3, 1.5)):
             self.look()
-            workers = [
-                each for each in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(each.cmdline())
-            ]
-            if self.left and self.seen and workers:
-                self._random.choice(workers).kill()
-                self.left -= 1
+            with contextlib.suppress(psutil.Error):  # A process may end meanwhile.
+                children = psutil.Process().children(recursive=True)
+                workers = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+                if self.left and self.seen and workers:
+                    self._random.choice(workers).kill()
+                    self.left -= 1
 
 
 def job_in_cluster(source: Path, target: Path, side: int, killed: int) -> None:

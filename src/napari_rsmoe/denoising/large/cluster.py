@@ -273,8 +273,8 @@ def _batch_system(name: str) -> Any:
         return getattr(dask_jobqueue, kind)(processes=1)
     except ValueError as error:
         raise ImageError(
-            f"dask-jobqueue does not know what to ask {name} for ({' '.join(str(error).split())}). Describe the jobs in "
-            "~/.config/dask/jobqueue.yaml: cores, memory, walltime, queue; see docs/guide/large.md."
+            f"dask-jobqueue does not know what to ask {name} for ({' '.join(str(error).split())}). Describe the "
+            "jobs in ~/.config/dask/jobqueue.yaml: cores, memory, walltime, queue; see docs/guide/large.md."
         ) from error
 
 
