@@ -131,6 +131,25 @@ def test_every_tile_has_the_kernel_that_matters_most(
     assert best in ids[start[tile] : start[tile + 1]]
 
 
+@pytest.mark.parametrize("normalised", [True, False], ids=["smoe", "rbf"])
+def test_lists_are_those_of_brute_force(normalised: bool) -> None:
+    """A tile lists the kernels whose largest s in it comes within tau of the largest of all smallest s (of 0: RBF)."""
+    tau, side = 5.0, 48
+    geometry, _ = random_mixture(60, 1, (side, side), 3, scales=(3.0, 20.0))
+    start, ids = engine.tile_lists(geometry, side, side, tau=tau, normalised=normalised)
+    steps = torch.arange(121, dtype=torch.float64) / 8  # from the first pixel centre of a tile to the last
+    left_out = 0
+    for tile, corner in enumerate(torch.cartesian_prod(*[torch.arange(3, dtype=torch.float64) * 16] * 2)):
+        s = reference.exponents(geometry.double(), torch.cartesian_prod(steps, steps) + corner)
+        excess = s.amax(0) - (float(s.amin(0).max()) if normalised else 0.0) + tau
+        listed = torch.zeros(60, dtype=torch.bool)
+        listed[ids[start[tile] : start[tile + 1]].long()] = True
+        clear = excess.abs() > 1e-3  # farther from the threshold than the grid and float32 err
+        assert torch.equal(listed[clear], excess[clear] > 0)
+        left_out += int((~listed).sum())
+    assert left_out > 100
+
+
 def test_ellipse_selection_is_the_papers() -> None:
     """The square around the ellipse |z| <= 3, with sides of its long axis, picks the tiles; none stays empty."""
     sigma = 5.0

@@ -17,11 +17,29 @@ from napari_rsmoe.engine.limits import Limits
 WIDE = Limits(border=100.0, smallest_scale=0.01, largest_scale=5000.0)
 
 
+RATES = torch.tensor([1e-4, 2e-4, 4e-4, 8e-4])
+"""Of position, steering, logit and expert: apart, so that none can stand for another."""
+OF_COLUMN = RATES[[0, 0, 1, 1, 1, 2]]
+
+
+def coefficients_of_step(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """(L, 6): the change of s by u, v, u^2, u v, v^2 and 1, in the whitened frame of each kernel before the step."""
+    found = []
+    for old, new in zip(before.double(), after.double(), strict=True):
+        z = torch.cartesian_prod(*[torch.linspace(-1, 1, 5, dtype=torch.float64)] * 2)
+        dy = z[:, 1] / old[4]
+        points = torch.stack([dy, (z[:, 0] - old[3] * dy) / old[2]], 1) + old[:2]
+        change = reference.exponents(new[None], points) - reference.exponents(old[None], points)
+        u, v = z.T
+        found.append(torch.linalg.lstsq(torch.stack([u, v, u * u, u * v, v * v, 1 + 0 * u], 1), change).solution[:, 0])
+    return torch.stack(found)
+
+
 @pytest.mark.parametrize("whitened", [False, True])
 @pytest.mark.parametrize("normalised", [True, False], ids=["smoe", "rbf"])
 def test_fused_step_is_adam_on_the_twins_gradient(normalised: bool, whitened: bool) -> None:
-    """One step from zero state moves every parameter by rate * sign(gradient), Adam's first step."""
-    height, width, rate = 20, 37, 1e-4
+    """One step from zero state moves every parameter by its rate * sign(gradient), Adam's first step."""
+    height, width = 20, 37
     geometry, experts = random_mixture(12, 2, (height, width), 11, scales=(2.0, 20.0))
     target = torch.rand(2, height, width, generator=torch.Generator().manual_seed(4))
     weight = torch.rand(height, width, generator=torch.Generator().manual_seed(5))
@@ -29,24 +47,47 @@ def test_fused_step_is_adam_on_the_twins_gradient(normalised: bool, whitened: bo
     loss = (weight * (reference.render(*inputs, height, width, normalised=normalised) - target) ** 2).sum()
     grad_geometry, grad_experts = torch.autograd.grad(loss, inputs)
 
-    moved, moved_experts = geometry.clone(), experts.clone()
+    moved, moved_experts, state = geometry.clone(), experts.clone(), torch.zeros(2, 8, 12)
     losses, _ = engine.fit_steps(
-        moved, moved_experts, torch.zeros(2, 8, 12), tiled(target), tiled(weight[None])[:, 0].contiguous(),
-        torch.full((1, 4), rate), height, width, first_step=0, tau=EXACT, normalised=normalised, confidence=0.0,
+        moved, moved_experts, state, tiled(target), tiled(weight[None])[:, 0].contiguous(),
+        RATES[None], height, width, first_step=0, tau=EXACT, normalised=normalised, confidence=0.0,
         whitened=whitened, list_interval=1, list_margin=0.0, betas=(0.9, 0.99),
         limits=WIDE,
     )  # fmt: skip
     assert float(losses[0]) == pytest.approx(loss.item(), rel=1e-5)
-    torch.testing.assert_close(moved_experts - experts, -rate * grad_experts.sign().float(), rtol=2e-3, atol=1e-8)
+    torch.testing.assert_close(moved_experts - experts, -RATES[3] * grad_experts.sign().float(), rtol=2e-3, atol=1e-8)
     if whitened:
-        # The step must be a retraction: to first order s changes by du u + dv v + duu u^2 + ..., each coefficient
-        # rate in size, against the sign of its moment; so the loss falls by rate * sum of |moments|.
+        # The step must be a retraction: to first order s changes by du u + dv v + duu u^2 + ..., each coefficient as
+        # large as its rate, against the sign of its moment, and the loss falls.
+        error = (coefficients_of_step(geometry, moved) + OF_COLUMN * state[0, :6].T.sign()).abs()
+        resolution = 2e-6 * (geometry[:, :2].abs().amax() * geometry[:, 2:5].abs().amax(1))[:, None]
+        assert bool((error <= 2e-2 * OF_COLUMN + resolution).all())
         after = reference.render(moved.double(), moved_experts.double(), height, width, normalised=normalised)
         assert (weight * (after - target) ** 2).sum() < loss
     else:
         resolution = 2e-6 * geometry.abs().amax(0)
-        error = (moved - geometry + rate * grad_geometry.sign().float()).abs()
-        assert bool((error <= 2e-3 * rate + resolution).all())
+        error = (moved - geometry + OF_COLUMN * grad_geometry.sign().float()).abs()
+        assert bool((error <= 2e-3 * OF_COLUMN + resolution).all())
+
+
+@pytest.mark.parametrize(("normalised", "rate"), [(True, 0.1), (False, 0.03)], ids=["smoe", "rbf"])
+def test_lists_with_a_margin_stay_valid_while_kernels_move(normalised: bool, rate: float) -> None:
+    """Lists that are kept for some steps give what lists of every step give; without the margin they do not."""
+    options = {"kernels": 40, "channels": 1, "shape": (48, 48), "seed": 8, "scales": (1.0, 6.0)}
+    target = tiled(torch.rand(1, 48, 48, generator=torch.Generator().manual_seed(2)))
+
+    def fitted(interval: int, margin: float) -> torch.Tensor:
+        geometry, experts = random_mixture(**options)  # type: ignore[arg-type]
+        losses, _ = engine.fit_steps(
+            geometry, experts, torch.zeros(2, 7, 40), target, None, torch.full((6, 4), rate), 48, 48, first_step=0,
+            tau=4.0, normalised=normalised, confidence=0.0, whitened=True, list_interval=interval, list_margin=margin,
+            betas=(0.9, 0.99), limits=Limits(),
+        )  # fmt: skip
+        return torch.cat([geometry.ravel(), experts.ravel(), losses])
+
+    fresh = fitted(1, 0.0)
+    torch.testing.assert_close(fitted(6, 8.0), fresh, rtol=1e-5, atol=1e-4)
+    assert float((fitted(6, 0.0) - fresh).abs().max()) > 5e-4
 
 
 def test_blocks_compare_means() -> None:
