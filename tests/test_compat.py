@@ -45,6 +45,7 @@ def test_scikit_image_can_call_it(noisy):
 def test_a_pipeline_of_scikit_learn(noisy):
     pipeline = make_pipeline(RsmoeDenoiser(preset="fast"), FunctionTransformer(lambda x: x.reshape(len(x), -1)))
     assert clone(pipeline).set_params(rsmoedenoiser__sigma=8.0).get_params()["rsmoedenoiser__sigma"] == 8.0
+    assert repr(RsmoeDenoiser(sigma=2.0)) == "RsmoeDenoiser(sigma=2.0, preset='balanced', seed=0)"
     rows = pipeline.fit_transform(noisy)
     assert rows.shape == (2, 64 * 72)
     denoiser = pipeline.named_steps["rsmoedenoiser"]

@@ -78,6 +78,9 @@ class RsmoeDenoiser:
     def __init__(self, sigma: float | None = None, preset: str = "balanced", seed: int = 0) -> None:
         self.sigma, self.preset, self.seed = sigma, preset, seed
 
+    def __repr__(self) -> str:
+        return f"RsmoeDenoiser({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
+
     def fit(self, X: Any, y: Any = None) -> Self:
         """Estimate the noise."""
         self.noise_ = estimate_noise(np.asarray(X)[0]) if self.sigma is None else self.sigma

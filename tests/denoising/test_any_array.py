@@ -10,7 +10,7 @@ import pytest
 import torch
 import xarray as xr
 
-from napari_rsmoe import ImageError, denoise, denoise_stack, fit, map_planes, psnr, upscale
+from napari_rsmoe import ImageError, deblur, denoise, denoise_stack, estimate_noise, fit, map_planes, psnr, upscale
 from napari_rsmoe.denoising import lazy
 from napari_rsmoe.denoising.denoise import denoise as denoise_plane
 from napari_rsmoe.errors import ImageWarning
@@ -51,8 +51,13 @@ def test_axes_of_one_plane(film):
 def test_sigma_is_noise(film):
     given = {name: value for name, value in FAST.items() if name != "noise"}
     np.testing.assert_array_equal(denoise(film[0], sigma=10, **given).image, denoise(film[0], **FAST).image)
-    with pytest.raises(TypeError, match="another name of noise"):
-        denoise(film[0], sigma=10, **FAST)
+    for function in (
+        denoise,
+        lambda image, **both: upscale(image, 2, **both),
+        lambda image, **both: deblur(image, 1, **both),
+    ):
+        with pytest.raises(TypeError, match="another name of noise"):
+            function(film[0], sigma=10, noise=10)
 
 
 def test_no_noise_is_a_no_op_with_a_word(film):
@@ -102,6 +107,51 @@ def test_xarray_keeps_coordinates_and_attributes(film, stack_result):
     lazy_one = denoise(image.chunk({"time": 1}), **FAST)
     assert isinstance(lazy_one.image.data, da.Array)
     assert lazy_one.image.attrs == image.attrs
+
+
+def test_results_of_all_functions_are_of_the_kind_that_was_given(film):
+    """Also where a result has an error bar, and where the dimensions say which axis holds channels."""
+    colours = xr.DataArray(film[:2, :24, :24], dims=("channel", "y", "x"), coords={"x": np.arange(24) / 2})
+    sharp = deblur(colours, 1.0, noise=10.0, preset="fast")
+    assert (sharp.image.dims, sharp.std.dims, sharp.image.shape) == (colours.dims, colours.dims, (2, 24, 24))
+    assert sharp.image.coords.equals(colours.coords)
+    assert fit(colours, 5, iterations=1).channels == 2
+    assert len(estimate_noise(colours).channels) == 2
+    assert upscale(colours, 2, models=1, n_kernels=20, iterations=1, noise=0).shape == (2, 48, 48)
+    tensor = torch.from_numpy(film[0, :24, :24]).requires_grad_()
+    for result in (
+        deblur(tensor, 1.0, sigma=10.0, preset="fast"),
+        upscale(tensor, 2, models=1, n_kernels=20, iterations=1, sigma=10.0, preset="fast", return_std=True),
+    ):
+        assert all(isinstance(each, torch.Tensor) for each in (result.image, result.std))
+    assert psnr(tensor, tensor.detach().numpy()) == np.inf
+
+
+def test_an_unknown_keyword_is_answered_by_the_near_one(film):
+    lazy_one = da.from_array(film[0])
+    for function, given, near in (
+        (lambda **words: denoise(film[0], **words), "modles", "models"),
+        (lambda **words: denoise(lazy_one, **words), "preste", "preset"),
+        (lambda **words: denoise_stack(film, "TYX", **words), "nosie", "noise"),
+        (lambda **words: fit(film[0], **words), "itertions", "iterations"),
+        (lambda **words: upscale(film[0], 2, **words), "redution", "reduction"),
+        (lambda **words: deblur(film[0], 1.0, **words), "devise", "device"),
+    ):
+        with pytest.raises(TypeError, match=f"has no keyword {given}. Did you mean {near}?"):
+            function(**{given: 1})
+    with pytest.raises(TypeError, match=r"has no keyword zzz\.$"):
+        fit(film[0], zzz=1)
+
+
+def test_noise_in_the_wrong_unit_is_noticed_by_all(film):
+    image = film[0, :24, :24] / 255
+    for function in (
+        lambda: denoise(image, **FAST | {"noise": 20}),
+        lambda: deblur(image, 1.0, noise=20, preset="fast"),
+        lambda: upscale(image, 2, noise=20, models=1, n_kernels=20, iterations=1, preset="fast"),
+    ):
+        with pytest.warns(ImageWarning, match="must be in units of the image"):
+            function()
 
 
 def test_dask_stays_lazy_and_has_one_noise_model(film, monkeypatch):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
 
+from ..door import refuse_unknown
 from ..errors import ImageError
 from ..image.other_arrays import library_of, unwrapped
 from ..image.planes import CHANNEL_AXES, check_axes, guess_axes
+from ..noise.given import noise_or_sigma
 from ..renamed import accept_earlier_keywords
 from .denoise import denoise as denoise_plane
 from .lazy import denoise_lazy
@@ -131,9 +132,8 @@ def denoise(
        noise. IEEE Transactions on Image Processing 22, 2013. :doi:`10.1109/TIP.2012.2202675`
     """
     if sigma is not None:
-        if "noise" in settings:
-            raise TypeError("sigma is another name of noise; give one of them.")
-        settings["noise"] = sigma
+        settings["noise"] = noise_or_sigma(settings.get("noise", "auto"), sigma)
+    refuse_unknown("denoise", settings, _known())
     given = unwrapped(image)
     letters = _axes_of(given.array, axes, given.axes, settings)
     if client is not None:
@@ -153,7 +153,8 @@ def denoise(
             done = denoise_plane(given.array, **settings | {"channel_axis": channels[0] if channels else None})
         else:
             done = denoise_stack(given.array, letters, **settings)
-    return replace(done, image=given.restore(done.image), std=given.restore(done.std))
+    result: Denoised | DenoisedStack = given.restored(done)
+    return result
 
 
 def _axes_of(array: Any, given: str | None, found: str | None, settings: dict[str, Any]) -> str | None:
@@ -170,6 +171,11 @@ def _axes_of(array: Any, given: str | None, found: str | None, settings: dict[st
         place = channel_axis % 3
         return "YX"[:place] + "C" + "YX"[place:]
     return None
+
+
+def _known() -> set[str]:
+    """The keywords of a plane and of a stack."""
+    return {name for each in (denoise_plane, denoise_stack) for name in inspect.signature(each).parameters}
 
 
 def _signature() -> inspect.Signature:

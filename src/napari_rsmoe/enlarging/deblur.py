@@ -22,13 +22,14 @@ from ..image.beginning import checked_attended, reading_report
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.masks import Selection, at_size, fill_mirrored, fill_nearest
+from ..image.other_arrays import same_kind_out
 from ..image.resize import interpolated
 from ..image.rounding import check_dtype_choice
 from ..memory import Memory
 from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Numbers, Raster
-from ..noise.given import Noise, check_noise
+from ..noise.given import Noise, check_noise, noise_or_sigma
 from ..noise.noise_model import NoiseModel, PoissonGaussian
 from ..notes import gathered
 from ..progress import Callback, Parts, Progress
@@ -54,12 +55,14 @@ class _Found:
 
 
 @door
+@same_kind_out
 def deblur(
     image: Any,
     psf: Any,
     scale: float | Numbers = 1.0,
     *,
     noise: Noise = "auto",
+    sigma: float | None = None,
     preset: str = "balanced",
     ignore_nan: bool = False,
     saturation: float | None = None,
@@ -93,6 +96,8 @@ def deblur(
         Output pixels for each image pixel, positive.
     noise : float, PoissonGaussian, (float, float, float), list of PoissonGaussian, NoiseEstimate or "auto"
         As for `napari_rsmoe.denoise`. The offset of a camera is taken from it if it is given.
+    sigma : float, optional
+        Another name of `noise`, as in scikit-image.
     preset : {"fast", "balanced", "best"}
         Number of models: 2, 4 or 8; and of rounds of refinement: 4, 8 or 16.
     ignore_nan, saturation, below, above, nodata, defects, dtype, seed, device, memory, channel_axis, callback
@@ -134,6 +139,7 @@ def deblur(
     True
     """
     spread = point_spread(psf)
+    noise = noise_or_sigma(noise, sigma)
     check_noise(noise)
     check_dtype_choice(dtype)
     count = PRESET_MODELS[checked_choice(preset, "preset", PRESET_MODELS)]

@@ -9,6 +9,7 @@ from .. import engine
 from ..arrays import Floats
 from ..checks import is_number
 from ..denoising.denoise import denoise
+from ..denoising.observation import measured_model
 from ..image.beginning import reading_report
 from ..image.inputs import Inputs
 from ..noise.estimate import estimate_noise
@@ -65,6 +66,8 @@ def removed(
         known = engine.attended(lambda: found_noise(inputs), reading_report(inputs.given, callback, "noise"))
     if is_number(known) and float(known) == 0:  # type: ignore[arg-type]
         return inputs, None, 0.0
+    if not isinstance(noise, str):
+        measured_model(inputs, noise)  # Says so if it is in doubt.
     with gathered():  # What is said there is about the result of another job.
         clean = denoise(
             inputs, noise=known, preset=preset, dtype="float32", seed=seed, device=device, callback=callback

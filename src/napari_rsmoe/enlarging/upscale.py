@@ -23,7 +23,7 @@ from ..image.reduction import REDUCTIONS
 from ..image.rounding import check_dtype_choice
 from ..memory import Memory, limited
 from ..model.raster import Numbers, Raster, checked_sharpen
-from ..noise.given import Noise, check_noise
+from ..noise.given import Noise, check_noise, noise_or_sigma
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
 from .blocks import How
@@ -65,6 +65,7 @@ def upscale(
     sharpen: float = 1.0,
     *,
     noise: Noise = "auto",
+    sigma: float | None = None,
     reduction: str = "mean",
     preset: str = "balanced",
     models: int | str = "auto",
@@ -102,6 +103,8 @@ def upscale(
     noise : float, PoissonGaussian, (float, float, float), list of PoissonGaussian, NoiseEstimate or "auto"
         The noise of the image, as for `napari_rsmoe.denoise`. "auto" finds it. What is noise is removed, not followed;
         with 0 nothing is.
+    sigma : float, optional
+        Another name of `noise`, as in scikit-image.
     reduction : {"mean", "bicubic"}
         How the pixels came about: as means over their area, as cameras measure, or by bicubic interpolation with
         antialiasing of a larger image, as programs for photographs reduce it.
@@ -188,6 +191,7 @@ def upscale(
     sharpen = checked_sharpen(sharpen)
     check_dtype_choice(dtype)
     checked_flag(return_std, "return_std")
+    noise = noise_or_sigma(noise, sigma)
     settings = Settings(noise, reduction, preset, models, n_kernels, iterations, seed, device).checked()
     selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
     blocks = in_blocks(image, channel_axis, scale, sharpen, settings, selection)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import engine
 from ..denoising.denoise import denoise
+from ..denoising.observation import measured_model
 from ..denoising.plane_in_blocks import BlockReport, say_together
 from ..errors import ImageError, StoppedError
 from ..fitting.memory import memory_of_upscale
@@ -273,6 +274,8 @@ def _without_noise(job: Job, callback: Callback | None) -> tuple[_Known, Callabl
     layout = _layout(plane, inputs.layout, selection)
     if is_no_noise(known):
         return _Known(places, layout, selection), lambda part: Pixels(plane.read(0, part)), 0.0
+    if not isinstance(job.noise, str):
+        measured_model(inputs, job.noise)  # Says so if it is in doubt.
     with gathered():
         clean = denoise(
             plane.planes.data,

@@ -12,7 +12,7 @@ from ..notes import gathered, note
 from ..progress import Callback, Progress
 from .format import ChannelAxis, check_type, find_channels
 from .inputs import Inputs
-from .other_arrays import plain
+from .other_arrays import unwrapped
 
 Value = TypeVar("Value")
 READING = "reading"
@@ -45,7 +45,8 @@ def checked_attended(check: Callable[[], Value], report: Callable[[float | None]
 
 def shape_beforehand(image: Any, channel_axis: ChannelAxis) -> tuple[int, int, int] | None:
     """The shape (H, W, C) of an image that is not checked yet; None of what is no array, or has been checked."""
-    array = plain(image)
+    opened = unwrapped(image)
+    array, channel_axis = opened.array, opened.channel_axis(channel_axis)
     if isinstance(array, Inputs) or not all(hasattr(array, name) for name in ("shape", "dtype", "ndim", "size")):
         return None
     check_type(array)

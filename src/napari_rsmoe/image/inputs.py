@@ -15,7 +15,7 @@ from ..notes import note
 from .defects import find_defects
 from .format import ChannelAxis, ImageFormat, channels_last, check_type, find_channels, refuse_mask
 from .masks import EVERYTHING, Selection, at_size, fill_nearest, pixel_weight
-from .other_arrays import plain
+from .other_arrays import unwrapped
 from .value_range import compressed, signal_range
 
 
@@ -93,7 +93,8 @@ class Inputs:
         """
         if isinstance(image, Inputs):
             return image
-        image = plain(image)
+        opened = unwrapped(image)
+        image, channel_axis = opened.array, opened.channel_axis(channel_axis)
         refuse_mask(image)
         given = np.asarray(image)
         check_type(given)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..door import door
+from .other_arrays import plain
 from .value_range import data_range as signal_data_range
 from .value_range import signal_range
 
@@ -209,7 +210,7 @@ def flops_per_pixel(
 
 def _prepare(image: ArrayLike, reference: ArrayLike, data_range: float | None) -> tuple[Planes, Planes, float]:
     """Check two images; return both in float64, and the range of their values."""
-    a, b = np.asarray(image), np.asarray(reference)
+    a, b = np.asarray(plain(image)), np.asarray(plain(reference))
     if a.shape != b.shape:
         raise ValueError(f"the images differ in shape: {a.shape} and {b.shape}")
     if a.size == 0:

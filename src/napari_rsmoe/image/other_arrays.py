@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from os import PathLike
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -42,6 +42,20 @@ class Unwrapped:
     array: Any
     axes: str | None
     restore: Restore
+
+    def channel_axis(self, given: Any) -> Any:
+        """The axis of a plane that holds channels: as the caller says, else as its dimensions are named."""
+        others = None if self.axes is None else self.axes.replace("Y", "").replace("X", "")
+        if not isinstance(given, str) or others not in ("", "C", "S"):
+            return given
+        return self.axes.index(others) if self.axes and others else None
+
+    def restored(self, result: Any) -> Any:
+        """A result of the kind that was given: an array, or the arrays of an image and its error bar."""
+        if is_dataclass(result) and not isinstance(result, type):
+            found: Any = result
+            return replace(found, image=self.restore(found.image), std=self.restore(found.std))
+        return self.restore(result)
 
 
 def library_of(array: Any) -> str:
@@ -119,7 +133,10 @@ def _letters(dims: tuple[Any, ...]) -> str | None:
 
 
 def same_kind_out(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function of one array, which returns an array, take those of other libraries and return the same kind."""
+    """Let a function of one image take arrays of other libraries, and return the same kind.
+
+    The function returns an array, or a result with the arrays `image` and `std`.
+    """
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **keywords: P.kwargs) -> R:
@@ -129,6 +146,7 @@ def same_kind_out(function: Callable[P, R]) -> Callable[P, R]:
             keywords["image"] = given.array
         else:
             args = (given.array, *args[1:])  # type: ignore[assignment]
-        return cast("R", given.restore(function(*args, **keywords)))
+        keywords["channel_axis"] = given.channel_axis(keywords.get("channel_axis", "auto"))
+        return cast("R", given.restored(function(*args, **keywords)))
 
     return wrapper

@@ -11,7 +11,7 @@ from ..notes import gathered
 from .blocks import Part
 from .format import ChannelAxis, check_type, find_channels, refuse_mask
 from .inputs import Inputs
-from .other_arrays import plain
+from .other_arrays import unwrapped
 from .planes import Planes
 
 
@@ -47,7 +47,8 @@ class PlaneSource:
 
 def plane_of(image: Any, channel_axis: ChannelAxis) -> PlaneSource | None:
     """The plane in an array, which is not read; None for what is no array yet, such as a list."""
-    image = plain(image)
+    opened = unwrapped(image)
+    image, channel_axis = opened.array, opened.channel_axis(channel_axis)
     if isinstance(image, Inputs) or not all(hasattr(image, name) for name in ("shape", "dtype", "ndim", "size")):
         return None
     refuse_mask(image)

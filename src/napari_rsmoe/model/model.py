@@ -75,7 +75,7 @@ class Model:
     >>> kernels = Kernels([[8, 10], [8, 22]], [[6, 4], [6, 4]], [0, 0], [1, 1], [[50.0], [200.0]])
     >>> model = Model.from_kernels(kernels, (16, 32), dtype="uint8")
     >>> model
-    <Model of 16 x 32 px, 1 channels: 2 smoe kernels>
+    <Model of 16 x 32 px, 1 channel: 2 smoe kernels>
     >>> model.render(scale=2).shape
     (32, 64)
     >>> model.sample([[7.5, 16.0]]).tolist()  # the gates are equal halfway between the centres
@@ -120,7 +120,8 @@ class Model:
 
     def __repr__(self) -> str:
         height, width = self.shape
-        return f"<Model of {height} x {width} px, {self.channels} channels: {self.n_kernels} {self.mode} kernels>"
+        channels = f"{self.channels} channel{'s' * (self.channels != 1)}"
+        return f"<Model of {height} x {width} px, {channels}: {self.n_kernels} {self.mode} kernels>"
 
     def summary_rows(self) -> dict[str, str]:
         """What notebooks show below the picture: name and value."""

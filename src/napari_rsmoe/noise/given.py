@@ -33,6 +33,15 @@ def is_no_noise(noise: Any) -> bool:
     return is_number(noise) and noise == 0
 
 
+def noise_or_sigma(noise: Noise, sigma: float | None) -> Noise:
+    """The noise, which may be given by the name that it has in scikit-image; a TypeError if it is given by both."""
+    if sigma is None:
+        return noise
+    if not (isinstance(noise, str) and noise == "auto"):
+        raise TypeError("sigma is another name of noise; give one of them.")
+    return sigma
+
+
 def check_noise(noise: Any) -> None:
     """Raise a ValueError if `noise` is none of what `denoise` accepts."""
     _known_noise(noise)

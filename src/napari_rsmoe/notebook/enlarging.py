@@ -14,6 +14,7 @@ from ..enlarging.enlargement import Enlargement
 from ..enlarging.psf import point_spread
 from ..enlarging.restored import Restored
 from ..enlarging.upscale import enlargement_of, result_of
+from ..image.other_arrays import plain
 from ..model.model import Model
 from ..progress import Callback
 from ..ui.calls import Subject
@@ -160,7 +161,7 @@ class DeblurWidget(ActionWidget):
     def compute(self, image: Any, given: dict[str, Any], **more: Any) -> Restored:
         """Deconvolve the image."""
         psf = spread_of(given["psf"]) if self._psf is None else self._psf
-        return deblur(image, **{**given, "psf": psf}, **more)
+        return deblur(plain(image), **{**given, "psf": psf}, **more)
 
     def subject(self) -> Subject:
         """The image, and the point spread function if it is an array."""

@@ -157,7 +157,8 @@ class ImagePane(Saved, anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         height, width = self.size
-        return f"<ImagePane of {self.n_planes} planes of {height} x {width} px>"
+        planes = "" if self.n_planes == 1 else f"{self.n_planes} planes of "
+        return f"<ImagePane of {planes}{height} x {width} px>"
 
     def show(self, plane: int | None = None, **content: Any) -> None:
         """Change the contents.
