@@ -53,6 +53,14 @@ def pictures(
         If there is no image, one is not 2-D or coloured, or `columns` is below 1.
     ModuleNotFoundError
         Without matplotlib.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import plots
+    >>> axes = plots.pictures({"before": np.eye(8), "after": 1 - np.eye(8)})
+    >>> [axis.get_title() for axis in axes]
+    ['before', 'after']
     """
     pyplot = _pyplot()
     arrays = {title: _drawable(title, image) for title, image in images.items()}
@@ -87,7 +95,7 @@ def outlines(
     axis : matplotlib.axes.Axes
         Axes that show an image, as by `pictures` or ``axis.imshow(image)``.
     kernels : Kernels
-        For example `Model.kernels`.
+        For example those of `Model.kernels`.
     scale : float
         Scale of the picture, as in ``model.render(scale=...)``.
     radius : float
@@ -99,6 +107,15 @@ def outlines(
     -------
     matplotlib.collections.EllipseCollection
         The ellipses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import fit, plots
+    >>> model = fit(np.eye(16), n_kernels=5, iterations=10)
+    >>> (axis,) = plots.pictures({"model": model.render()})
+    >>> len(plots.outlines(axis, model.kernels()).get_offsets())
+    5
     """
     _pyplot()
     # Imported here to save start-up time.

@@ -30,7 +30,8 @@ def denoise_film(
 
     The result for a frame is there as soon as `average` further frames have been read: that is the latency, in frames.
     Memory holds twice as many frames and the last result, however long the film is. The results are those of
-    `denoise_stack` for the same frames, to the bit.
+    `denoise_stack` for the same frames, to the bit: the motion between frames is measured by phase correlation [1]_ and
+    then in windows [2]_, and each frame, averaged with its neighbours along it, is denoised as by `denoise` [3]_.
 
     Parameters
     ----------
@@ -55,6 +56,15 @@ def denoise_film(
     ------
     ImageError, ValueError
         If a frame or a parameter cannot be used.
+
+    References
+    ----------
+    .. [1] C. Kuglin, D. Hines. The phase correlation image alignment method. IEEE Conference on Cybernetics and
+       Society, 1975.
+    .. [2] B. Lucas, T. Kanade. An iterative image registration technique with an application to stereo vision.
+       International Joint Conference on Artificial Intelligence, 1981.
+    .. [3] M. Lebrun, A. Buades, J.-M. Morel. A nonlocal Bayesian image denoising algorithm. SIAM Journal on Imaging
+       Sciences 6, 2013. :doi:`10.1137/120874989`
 
     Examples
     --------

@@ -38,6 +38,17 @@ class DenoisedStack:
     noise : list of float
         Standard deviation of the noise of each plane, in units of the stack; NaN for planes in which no pixel counts.
         Such planes are kept as they are, with NaN as error bar.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import denoise_stack
+    >>> film = np.random.default_rng(0).normal(10, 1, (2, 24, 32))
+    >>> result = denoise_stack(film, "TYX", noise=1.0, models=2, preset="fast")
+    >>> result
+    <Denoised stack of shape (2, 24, 32): noise 1>
+    >>> np.round(result.noise, 3).tolist(), result.std.shape
+    ([1.0, 1.0], (2, 24, 32))
     """
 
     image: Any
@@ -176,6 +187,9 @@ def denoise_stack(
 ) -> DenoisedStack:
     """Denoise a stack or a film, plane by plane.
 
+    Neighbouring planes are averaged with each plane along the motion between them, which is measured by phase
+    correlation [1]_ and then in windows [2]_. Each plane is then denoised as by `napari_rsmoe.denoise` [3]_.
+
     Parameters
     ----------
     data, axes, independent_channels
@@ -198,6 +212,15 @@ def denoise_stack(
     ------
     ImageError, ValueError
         If the stack or a parameter cannot be used.
+
+    References
+    ----------
+    .. [1] C. Kuglin, D. Hines. The phase correlation image alignment method. IEEE Conference on Cybernetics and
+       Society, 1975.
+    .. [2] B. Lucas, T. Kanade. An iterative image registration technique with an application to stereo vision.
+       International Joint Conference on Artificial Intelligence, 1981.
+    .. [3] M. Lebrun, A. Buades, J.-M. Morel. A nonlocal Bayesian image denoising algorithm. SIAM Journal on Imaging
+       Sciences 6, 2013. :doi:`10.1137/120874989`
 
     Examples
     --------

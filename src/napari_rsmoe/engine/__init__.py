@@ -1,4 +1,16 @@
-"""The compiled engine: torch operators `torch.ops.rsmoe.*` with typed wrappers, autograd and fake kernels."""
+"""The compiled engine: torch operators `torch.ops.rsmoe.*` with typed wrappers, autograd and fake kernels.
+
+>>> import torch
+>>> from napari_rsmoe import engine
+>>> kernel = torch.tensor([[8.0, 8.0, 0.5, 0.0, 0.5, 0.0]])  # y, x, r11, r12, r22 and logit
+>>> colour = torch.tensor([[0.25]], requires_grad=True)
+>>> image = engine.render(kernel, colour, 16, 24)
+>>> tuple(image.shape), float(image.detach().max())
+((1, 16, 24), 0.25)
+>>> image.sum().backward()
+>>> float(colour.grad)  # One kernel alone has the gate 1 at each of the 16 x 24 pixels.
+384.0
+"""
 
 from .attention import attended, pause
 from .devices import require_on, resolve_device, run_on

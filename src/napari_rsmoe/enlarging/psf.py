@@ -128,7 +128,7 @@ def airy(na: float, wavelength: float, pixel: float) -> Array:
 
 
 def measure_psf(image: Any) -> Array:
-    """Measure the point spread function from an image of single beads that are smaller than it.
+    """Measure the point spread function from an image of single beads that are smaller than it [1]_.
 
     The parts around all bright beads that stand alone are centred by their centre of mass and averaged.
 
@@ -146,6 +146,11 @@ def measure_psf(image: Any) -> Array:
     ------
     ImageError
         If there are fewer than three beads.
+
+    References
+    ----------
+    .. [1] R. Cole, T. Jinadasa, C. Brown. Measuring and interpreting point spread functions to determine confocal
+       microscope resolution and ensure quality control. Nature Protocols 6, 2011. :doi:`10.1038/nprot.2011.407`
 
     Examples
     --------

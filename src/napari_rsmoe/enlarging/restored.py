@@ -33,6 +33,17 @@ class Restored:
         The models, in image coordinates, in the order of their fits.
     channel_axis : int or None
         The axis of `image` that holds channels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe import upscale
+    >>> noisy = np.random.default_rng(0).normal(10, 1, (24, 32))
+    >>> result = upscale(noisy, 2, noise=1.0, models=2, preset="fast", return_std=True)
+    >>> result
+    <Restored image of shape (48, 64): noise 1>
+    >>> result.std.shape, len(result.models), result.channel_axis
+    ((48, 64), 2, None)
     """
 
     image: Any
