@@ -14,7 +14,8 @@ pytest.importorskip("playwright", reason="install the test extra to drive a brow
 from jupyter_page import Lab, pixels, shared_folder, write_notebook
 
 LOOK = [
-    "import ipywidgets\nimport numpy as np\nfrom napari_rsmoe.notebook import ImagePane, FitWidget, show\n"
+    "import ipywidgets\nimport numpy as np\n"
+    "from napari_rsmoe.notebook import DeblurWidget, DenoiseWidget, FitWidget, ImagePane, show\n"
     "ramp = np.add.outer(np.zeros(40), np.arange(80)).astype(np.uint8)  # the value is x\n"
     "std = np.full(ramp.shape, 2.5, np.float32)\n"
     'pane = ImagePane([ramp], [ramp + 100], [std], pixel_size={"value": [0.5, 0.5], "unit": "µm"}, height=300)\npane',
@@ -22,6 +23,8 @@ LOOK = [
     "wide = np.tile(ramp, (1, 32))\n"
     "ipywidgets.HBox([show(wide[:64]), show(wide.T), show(np.stack([ramp, ramp + 9]), height=200)])",
     "FitWidget(ramp)",
+    'spots = np.zeros((24, 32))\nspots[6::12, 8::8] = 900\nDeblurWidget(spots, psf=1.2, preset="fast", noise=9.0)',
+    "np.save('ramp.npy', ramp)\nDenoiseWidget('ramp.npy', target='clean.npy', preset='fast', models=1, noise=2.0)",
 ]
 SAVED = [
     "from skimage import data\nfrom napari_rsmoe.notebook import FitWidget, show\n"
@@ -34,9 +37,9 @@ SAVED = [
 @pytest.fixture(scope="module")
 def look(lab: Lab) -> Any:
     """The page with all panes of `LOOK`, in a window high enough to show them."""
-    lab.page.set_viewport_size({"width": 1400, "height": 3000})
+    lab.page.set_viewport_size({"width": 1400, "height": 4200})
     page = lab.run("look", LOOK)
-    page.locator(".rsmoe-action .rsmoe-stage").wait_for()
+    page.locator(".rsmoe-action .rsmoe-stage").nth(2).wait_for()
     yield page
     page.set_viewport_size({"width": 1400, "height": 900})
 
@@ -141,7 +144,7 @@ def test_long_and_narrow_images_and_wrapping(look: Any) -> None:
     seen = pixels(pane_at(look, 4).locator(".rsmoe-canvas"))
     rows = (np.ptp(seen.astype(int), axis=1) > 50).any(1).sum()
     assert rows >= 16  # the image, 40 x 2560 px
-    look.set_viewport_size({"width": 900, "height": 3000})
+    look.set_viewport_size({"width": 900, "height": 4200})
     look.wait_for_timeout(400)
     boxes = [pane_at(look, number).bounding_box() for number in (4, 5, 6)]
     assert len({box["y"] for box in boxes}) > 1  # wrapped
@@ -151,7 +154,7 @@ def test_long_and_narrow_images_and_wrapping(look: Any) -> None:
     )
     assert len(labels) >= 4
     assert all(labels)  # none is cut
-    look.set_viewport_size({"width": 1400, "height": 3000})
+    look.set_viewport_size({"width": 1400, "height": 4200})
 
 
 def test_keys(look: Any) -> None:
@@ -192,41 +195,68 @@ def test_keys(look: Any) -> None:
     stack.get_by_text("Z 1", exact=True).wait_for()
 
 
+def test_deblurring_and_large_images(lab: Lab, look: Any) -> None:
+    """Two more jobs, run at once, and their results: in the pane, and in a file."""
+    deblurring, large = look.locator(".rsmoe-action").nth(1), look.locator(".rsmoe-action").nth(2)
+    deblurring.get_by_role("button", name="Deblur", exact=True).click()
+    large.get_by_role("button", name="Denoise", exact=True).click()
+    for widget, ended, title in (
+        (deblurring, r"^Done, [\d.]+ s, noise 9$", "deblurred"),
+        (large, r"^Done, [\d.]+ s, 1 blocks of 128 px, noise 2$", "denoised"),
+    ):
+        widget.locator(".rsmoe-controls > .widget-label").get_by_text(re.compile(ended)).wait_for()
+        widget.locator(".rsmoe-right").get_by_text(title).wait_for()
+    clean = np.load(lab.folder / "clean.npy")
+    assert (clean.shape, clean.dtype) == ((40, 80), np.uint8)
+    assert np.abs(clean - np.arange(80.0)).mean() < 2
+
+    # where a bright point was, the result is brighter than the image
+    canvas = deblurring.locator(".rsmoe-canvas")
+    box = canvas.bounding_box()
+    canvas.hover(position={"x": (16.5 / 32) * box["width"], "y": (6.5 / 24) * box["height"]})
+    values = deblurring.get_by_text(re.compile(r"^y 6, x 16   image 900   deblurred .* ± ")).inner_text()
+    assert float(values.split("deblurred ")[1].split()[0]) > 900
+
+
 def test_everybody_can_use_it(look: Any) -> None:
     """An accessibility checker finds nothing, and the Tab key visits the controls in their order on the page."""
     axe = pytest.importorskip("axe_playwright_python", reason="install the test extra to check accessibility")
-    look.get_by_role("button", name="More settings").click()
-    look.get_by_role("button", name="As Python").click()
-    look.locator(".rsmoe-copy:visible").wait_for()
+    widgets = look.locator(".rsmoe-action").all()
+    for widget in widgets:
+        widget.get_by_role("button", name="More settings").click()
+        widget.get_by_role("button", name="As Python").click()
+        widget.locator(".rsmoe-copy:visible").wait_for()
     look.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text())
     found = look.evaluate("axe.run({ include: [['.rsmoe-pane'], ['.rsmoe-action']] }, { resultTypes: ['violations'] })")
     assert not [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found["violations"]]
     named = "each => each.labels?.length || each.textContent || each.ariaLabel || each.title"
     inputs = look.locator(".rsmoe-action :is(input, select, button)")
-    assert inputs.count() > 10
+    assert inputs.count() > 30
     assert inputs.evaluate_all(f"all => all.every({named})")
-    look.locator(".rsmoe-field select").first.focus()
-    order = []
-    for _ in range(60):
-        order.append(look.evaluate("document.activeElement.className"))
-        if "rsmoe-canvas" in order[-1]:
-            break
-        look.keyboard.press("Tab")
-    names = ("rsmoe-more", "mod-primary", "rsmoe-reset", "rsmoe-auto", "rsmoe-canvas")
-    places = [next((place for place, each in enumerate(order) if name in each), -1) for name in names]
-    assert -1 not in places, order
-    assert places == sorted(places)
+    for widget in widgets:
+        widget.locator(".rsmoe-field :is(select, input)").first.focus()
+        order = []
+        for _ in range(60):
+            order.append(look.evaluate("document.activeElement.className"))
+            if "rsmoe-canvas" in order[-1]:
+                break
+            look.keyboard.press("Tab")
+        names = ("rsmoe-more", "mod-primary", "rsmoe-reset", "rsmoe-auto", "rsmoe-canvas")
+        places = [next((place for place, each in enumerate(order) if name in each), -1) for name in names]
+        assert -1 not in places, order
+        assert places == sorted(places)
 
 
 def test_the_copy_button_copies_what_the_code_is(look: Any) -> None:
     look.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    if look.locator(".rsmoe-copy:visible").count() == 0:
-        look.get_by_role("button", name="As Python").click()
-    look.get_by_role("button", name="Copy", exact=True).click()
-    look.get_by_text("Copied", exact=True).wait_for()
+    widget = look.locator(".rsmoe-action").first
+    if widget.locator(".rsmoe-copy:visible").count() == 0:
+        widget.get_by_role("button", name="As Python").click()
+    widget.get_by_role("button", name="Copy", exact=True).click()
+    widget.get_by_text("Copied", exact=True).wait_for()
     code = look.evaluate("navigator.clipboard.readText()")
     assert code == "from napari_rsmoe import fit\n\nresult = fit(ramp)"
-    style = look.locator(".rsmoe-code:visible").evaluate("each => getComputedStyle(each).whiteSpaceCollapse")
+    style = widget.locator(".rsmoe-code:visible").evaluate("each => getComputedStyle(each).whiteSpaceCollapse")
     assert style == "preserve"
 
 

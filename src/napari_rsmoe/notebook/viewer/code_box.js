@@ -15,7 +15,7 @@ function render({ model, el }) {
   const code = document.createElement("pre");
   code.className = "rsmoe-code";
   code.tabIndex = 0; // Can be scrolled with the arrow keys.
-  code.setAttribute("role", "region");
+  code.setAttribute("role", "group");
   code.setAttribute("aria-label", "Code");
   const button = document.createElement("button");
   button.className = "rsmoe-copy";
