@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,24 @@ def test_settings_that_need_another(qapp: Any) -> None:
     form.set({"start": "random"})
     with pytest.raises(ValueError, match="Segmentation threshold is for Start segmentation"):
         form.get()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "own"),
+    [
+        ("DenoiseWidget", "denoise_stack", ()),
+        ("FitWidget", "fit", ()),
+        ("UpscaleWidget", "upscale", ("sharpen",)),
+        ("DeblurWidget", "deblur", ("psf",)),
+    ],
+)
+def test_every_option_of_a_function_is_there(qapp: Any, kind: str, name: str, own: tuple[str, ...]) -> None:
+    """In the form or in a field of its own; where to compute is a preference."""
+    from napari.components import ViewerModel
+
+    module = import_module(f"napari_rsmoe.plugin.widgets.{name.removesuffix('_stack')}")
+    form = getattr(module, kind)(ViewerModel()).form
+    assert {*form.get(), *own, "device"} == {parameter.name for parameter in PARAMETERS[name]}
 
 
 def test_preferences_offer_the_devices_of_the_table() -> None:
