@@ -195,9 +195,7 @@ def denoised(path: Path, variance: float | None, options: argparse.Namespace) ->
 def denoisings(options: argparse.Namespace) -> dict[str, Any]:
     """All images at all levels, with constants changed."""
     for change in options.set:
-        name, value = change.split("=")
-        module, constant = name.rsplit(".", 1)
-        change_constant(module, constant, ast.literal_eval(value))
+        change_constant(*constant_of(change))
     folder = options.folder or machine.data_folder("kodak")
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".tif", ".jpg"))
     paths = [path for path in paths if re.search(options.only or "", path.name)]
@@ -212,6 +210,13 @@ def denoisings(options: argparse.Namespace) -> dict[str, Any]:
         results[str(variance)] = {"images": rows, "mean": mean(list(rows.values()))}
         print(f"{'mean':22s} " + columns.format(**results[str(variance)]["mean"]), flush=True)
     return results
+
+
+def constant_of(change: str) -> tuple[str, str, Any]:
+    """Module, name and value of a change such as ``"noise.evidence.SHARE=0.5"``; only the last dot parts a name."""
+    name, _, value = change.partition("=")
+    module, _, constant = name.rpartition(".")
+    return module, constant, ast.literal_eval(value)
 
 
 def change_constant(module: str, constant: str, value: Any) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 PAGE_NAME = re.compile(r"\bdocs/[\w/.-]*\.(?:md|png|jpg)\b")
 SOURCE_NAME = re.compile(r"`([\w./-]+\.(?:py|h|cpp|cu|sh|c))`")
+PACKAGE_NAME = re.compile(r"`~?(napari_rsmoe(?:\.\w+)+)`")
 FOLDERS = {"guide", "method", "results", "trials", "tutorials", "images"}
 TOP = {"README.md", "conf.py", "index.md", "install.md", "first-steps.md", "gallery.md", "api.md", "faq.md"}
 TOP |= {"about.md", "cite.md", "changelog.md", "security.md"}
@@ -102,6 +104,35 @@ def test_files_named_in_the_pages_exist() -> None:
             else:
                 missing.add(f"{path.relative_to(ROOT)}: {name}")
     assert missing == set()
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is that of a module, or of something in one or in its class."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found: object = import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            if part in getattr(found, "__annotations__", {}):  # A field without a default.
+                return True
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+def test_names_of_the_package_in_texts_exist() -> None:
+    """Error messages, docstrings, comments and pages name modules and functions where they are now."""
+    texts = [
+        path for path in tracked() if path.suffix in SOURCES and path.name not in ("CHANGELOG.md", Path(__file__).name)
+    ]
+    named = {name: path for path in texts for name in PACKAGE_NAME.findall(path.read_text(encoding="utf-8"))}
+    assert len(named) > 40
+    assert not {name: path.name for name, path in named.items() if not exists(name)}
+    assert not exists("napari_rsmoe.measure.noise")
 
 
 def test_pages_lie_in_the_folders_of_the_documentation() -> None:

@@ -10,8 +10,9 @@ import pytest
 import torch
 from cli_helpers import run
 
-from napari_rsmoe import Kernels, Model, fit, upscale, write_image
+from napari_rsmoe import Kernels, Model, deblur, fit, upscale, write_image
 from napari_rsmoe.engine import devices
+from napari_rsmoe.fitting.upscale import draw_part
 from napari_rsmoe.model.quality import kernel_errors
 from napari_rsmoe.progress import Progress
 
@@ -45,6 +46,10 @@ JOBS: dict[str, Callable[[Model, np.ndarray], object]] = {
     "render": lambda model, image: model.render(device="cuda"),
     "errors": lambda model, image: kernel_errors(model, image, device="cuda"),
     "upscale": lambda model, image: upscale(image, 2, models=2, n_kernels=3, iterations=2, device="cuda"),
+    "deblur": lambda model, image: deblur(image, 1.0, preset="fast", noise=0, device="cuda"),
+    "slider": lambda model, image: draw_part(
+        [model], 2.0, 1.5, (0, 0, 8, 8), device="cuda"
+    ),  # that napari's widget has
 }
 
 
@@ -58,6 +63,14 @@ def assert_asked(asked: list[str]) -> None:
 def test_functions_draw_where_they_are_told(job: str, asked: list[str], model: Model, image: np.ndarray) -> None:
     asked.clear()
     JOBS[job](model, image)
+    assert_asked(asked)
+
+
+def test_notebooks_draw_where_they_are_told(asked: list[str], model: Model) -> None:
+    pytest.importorskip("ipywidgets", reason="install the notebook extra to draw in notebooks")
+    from napari_rsmoe.notebook import KernelExplorer
+
+    KernelExplorer(model, device="cuda")
     assert_asked(asked)
 
 
