@@ -10,12 +10,11 @@ from click.testing import CliRunner
 from made_up import EXPECTED, MADE_UP, TABLE
 
 from napari_rsmoe.cli.options import option_of, settings
-from napari_rsmoe.cli.program import Verb, main
+from napari_rsmoe.cli.program import Verb
 from napari_rsmoe.ui.calls import option_words
 from napari_rsmoe.ui.kinds.choices import Flag
 from napari_rsmoe.ui.kinds.numbers import IntParameter
 from napari_rsmoe.ui.kinds.parameter import Automatic, Parameter
-from napari_rsmoe.ui.parameters.functions import PARAMETERS
 
 SEEN: dict[str, Any] = {}
 
@@ -35,14 +34,6 @@ def run(*words: str) -> Any:
 def test_without_options_all_values_are_the_defaults() -> None:
     assert run().exit_code == 0
     assert {parameter.name: parameter.default for parameter in TABLE} == SEEN
-
-
-def test_verbs_have_the_settings_of_the_functions() -> None:
-    """Under the same names as in Python, in notebooks and in napari."""
-    for name, table in PARAMETERS.items():
-        verb = main.get_command(click.Context(main), "denoise" if name == "denoise_stack" else name)
-        assert verb is not None
-        assert {parameter.name for parameter in table} <= {each.name for each in verb.params}
 
 
 def test_what_a_call_writes_arrives() -> None:

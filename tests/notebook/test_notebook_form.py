@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from made_up import EXPECTED, MADE_UP, TABLE
 
 pytest.importorskip("ipywidgets", reason="install the notebook extra")
 
-from napari_rsmoe.notebook import DeblurWidget, DenoiseWidget, FitWidget, SuperResolutionWidget
 from napari_rsmoe.notebook.form import Form
 from napari_rsmoe.ui.kinds.numbers import Number
 from napari_rsmoe.ui.kinds.parameter import Parameter
@@ -36,18 +34,6 @@ def test_a_field_has_label_help_and_range(parameter: Parameter, value: Any, refu
         assert (field.control.min, field.control.max) == parameter.bounds
     with pytest.raises(ValueError, match=f"{parameter.label}: "):
         Form(TABLE, {parameter.name: refused})
-
-
-def test_forms_have_the_settings_of_the_functions() -> None:
-    """Under the same names as in Python, on the command line and in napari."""
-    image = np.eye(24)
-    widgets = {
-        "denoise": DenoiseWidget(image), "denoise_stack": DenoiseWidget(np.stack([image] * 2), axes="TYX"),
-        "fit": FitWidget(image), "upscale": SuperResolutionWidget(image), "deblur": DeblurWidget(image),
-    }  # fmt: skip
-    assert set(widgets) == set(PARAMETERS)
-    for name, widget in widgets.items():
-        assert set(widget.form.fields) == {parameter.name for parameter in PARAMETERS[name]}
 
 
 def test_what_is_left_to_the_program_is_a_choice_beside_a_value() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-from driving import open_widget
 from made_up import EXPECTED, MADE_UP, TABLE
 
 from napari_rsmoe.ui.kinds.numbers import Number
@@ -71,7 +70,6 @@ def test_settings_that_need_another(qapp: Any) -> None:
         form.get()
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize(
     ("kind", "name", "own"),
     [
@@ -88,22 +86,6 @@ def test_every_option_of_a_function_is_there(qapp: Any, kind: str, name: str, ow
     module = import_module(f"napari_rsmoe.plugin.widgets.{name.removesuffix('_stack')}")
     form = getattr(module, kind)(ViewerModel()).form
     assert {*form.get(), *own, "device"} == {parameter.name for parameter in PARAMETERS[name]}
-=======
-WIDGETS = {
-    "Denoise": "denoise_stack",
-    "Fit kernels": "fit",
-    "Super-resolution & sharpen": "upscale",
-    "Deblur": "deblur",
-}
-"""The functions of the widgets, by their names in the menu."""
-
-
-@pytest.mark.parametrize(("name", "function"), WIDGETS.items())
-def test_widgets_have_the_settings_of_the_functions(viewer: Any, name: str, function: str) -> None:
-    """Under the same names as in Python, in notebooks and on the command line; the device is among the preferences."""
-    widget = open_widget(viewer, name)
-    assert set(widget.given()) == {parameter.name for parameter in PARAMETERS[function]} - {DEVICE.name}
->>>>>>> 719f8bd (Offer the Deblur widget, its command and its service in napari, which the manifest had left out; test that all front ends have the settings of the functions, where all draw, and that names in texts exist)
 
 
 def test_preferences_offer_the_devices_of_the_table() -> None:
