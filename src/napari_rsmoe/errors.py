@@ -17,7 +17,11 @@ class ImageError(ValueError):
     """
 
 
-class AxesError(ImageError):
+class WrongUseError(ImageError):
+    """What the user asked for names something that the image does not have, whatever its pixels are."""
+
+
+class AxesError(WrongUseError):
     """The letters that the user gave for the axes of an image do not fit it."""
 
 

@@ -83,6 +83,11 @@ def test_output_must_not_be_the_input(tmp_path, picture):
         (["denois", "{}/a.png", "{}/b.png"], "Did you mean denoise"),
         (["{}/a.png", "{}/b.png"], "The verb comes first"),
         (["denoise", "{}/a.png", "{}/b.png", "--presett", "fast"], "Did you mean one of: '--preset'"),
+        (["denoise", "{}/a.png", "{}/b.png", "--sigma", "9"], "Did you mean '--noise'?"),
+        (["denoise", "{}/a.png", "{}/b.png", "--axes", "ZYX"], "2 letters are needed"),
+        (["denoise", "{}/a.png", "{}/b.png", "--along", "Q"], "not an axis that is iterated over"),
+        (["denoise", "{}/a.png", "{}/b.png", "--series", "3"], "no series '3'"),
+        (["denoise", "{}/a.png", "{}/b.tiv"], "has the suffix '.tiv'"),
         (["denoise", "{}/a.png", "{}/b.png", "{}/c.png"], "put them into a folder"),
         (["info", "{}/a.png", "{}/b.png"], "info takes one FILE"),
         ([], "Usage"),
@@ -99,6 +104,20 @@ def test_wrong_usage_is_exit_code_2(tmp_path, picture, arguments, words):
     assert with_json.exit_code == 2
     assert json.loads(with_json.stdout)["ok"] is False
     assert names(tmp_path) == ["a.png"]
+
+
+def test_what_is_no_image_is_wrong_usage(tmp_path):
+    (tmp_path / "notes.tiv").write_text("text")
+    (tmp_path / "empty").mkdir()
+    for words, said in (
+        (["info", "notes.tiv"], "has the suffix '.tiv', so its format is unknown"),
+        (["noise", "notes.tiv"], "has the suffix '.tiv'"),
+        (["upscale", "notes.tiv", "b.png", "--scale", "2"], "has the suffix '.tiv'"),
+        (["noise", "empty"], "is a folder, not an image"),
+    ):
+        result = run(*(tmp_path / word if (tmp_path / word).exists() or "." in word else word for word in words))
+        assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    assert names(tmp_path) == ["empty", "notes.tiv"]
 
 
 @pytest.mark.parametrize(

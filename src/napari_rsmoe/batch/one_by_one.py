@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import AxesError
+from ..errors import WrongUseError
 from .listening import Listener
 from .pairs import Pair
 
@@ -79,7 +79,7 @@ def one_by_one(
             facts = dict(work(pair, listener))
         except Exception as error:
             seconds = time.perf_counter() - began
-            yield Done(pair, seconds, error=describe(error), wrong_use=isinstance(error, AxesError))
+            yield Done(pair, seconds, error=describe(error), wrong_use=isinstance(error, WrongUseError))
             continue
         summary = facts.pop("summary")
         yield Done(pair, time.perf_counter() - began, summary, facts)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import AxesError, DeviceError, EngineError
+from ..errors import DeviceError, EngineError, WrongUseError
 from ..memory import memory_error
 from .terminal import safe_output, stopped_by_signals
 
@@ -40,6 +40,8 @@ EXPECTED = (ValueError, OSError, MemoryError, DeviceError, EngineError)
 PROGRAM = "napari-rsmoe"
 NEAR = 0.6
 """Similarity of two words, from 0 to 1, above which one may have been meant by the other."""
+ELSEWHERE = {"--sigma": "--noise"}
+"""Options by the names that they have in other programs."""
 SEVERAL = " To process several images, put them into a folder, and give the folder as INPUT and another as OUTPUT."
 """What to do with more than one image."""
 SECTIONS = SETTINGS, ADVANCED, FILES, LARGE_IMAGES, RUN = (
@@ -102,7 +104,14 @@ class Verb(click.Command):
             words.append(names.get(name, name) + equals + value)
         ctx.meta[RENAMED] = found
         ctx.allow_extra_args = True
-        left = super().parse_args(ctx, words + args[len(options) :])
+        try:
+            left = super().parse_args(ctx, words + args[len(options) :])
+        except click.NoSuchOption as error:
+            known = {name for option in self.params for name in option.opts}
+            meant = ELSEWHERE.get(error.option_name)
+            if meant not in known:
+                raise
+            raise click.NoSuchOption(error.option_name, possibilities=[meant], ctx=ctx) from None
         if left and not ctx.resilient_parsing:
             wanted = [each for each in self.params if isinstance(each, click.Argument)]
             words = [*(str(ctx.params[each.name or ""]) for each in wanted), *left]
@@ -183,7 +192,7 @@ class Program(click.Group):
             return FAILED
         except Exception as error:
             _say_error(describe_error(error), "--json" in arguments)
-            return USAGE if isinstance(error, AxesError) else FAILED
+            return USAGE if isinstance(error, WrongUseError) else FAILED
 
 
 def _leave_at_once(code: int) -> NoReturn:

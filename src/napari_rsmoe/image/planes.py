@@ -197,14 +197,14 @@ class Planes:
 
         Raises
         ------
-        ImageError
+        AxesError
             If `along` is not iterated over.
         """
         letters = [self.axes[k] for k in self.looped]
         if along is not None:
             if along.upper() not in letters:
                 known = f"there are {', '.join(letters)}" if letters else "there is none"
-                raise ImageError(f"along={along!r} is not an axis that is iterated over; {known}.")
+                raise AxesError(f"along={along!r} is not an axis that is iterated over; {known}.")
             return self.axes.index(along.upper())
         long = [letter for letter in letters if self.data.shape[self.axes.index(letter)] > 1]
         best = sorted(long, key=lambda letter: {"T": 0, "Z": 1}.get(letter, 2))

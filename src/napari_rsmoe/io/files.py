@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..door import door
-from ..errors import ImageError, NotEnoughMemoryError
+from ..errors import ImageError, NotEnoughMemoryError, WrongUseError
 from ..image.planes import ArraySink, Planes, guess_axes
 from ..ranges import QUALITY
 from .ambiguous import with_assumptions
@@ -111,7 +111,7 @@ def read_image(
     if not exists:
         raise ImageError(f"there is no file {path}.")
     if path.is_dir() and not is_store(path):
-        raise ImageError(
+        raise WrongUseError(
             f"{path} is a folder, not an image; accepted are files ({', '.join(READABLE)}) and Zarr folders."
         )
     try:
@@ -135,7 +135,7 @@ def _read(path: Path, how: Reading) -> ImageFile:
     module = _module(kind)
     single = not hasattr(module, "list_series")
     if single and how.series not in (None, 0, "0"):
-        raise ImageError(f"{path} holds one image, so there is no series {how.series!r}.")
+        raise WrongUseError(f"{path} holds one image, so there is no series {how.series!r}.")
     image: ImageFile = module.read(path, how)
     return replace(image, notes=(note, *image.notes)) if note else image
 
@@ -363,7 +363,7 @@ def _kind_to_read(path: Path) -> tuple[str, str]:
     if real in ("", named):
         if not named:
             given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-            raise ImageError(f"{path} has {given}, so its format is unknown; accepted are {', '.join(READABLE)}.")
+            raise WrongUseError(f"{path} has {given}, so its format is unknown; accepted are {', '.join(READABLE)}.")
         return named, ""
     if not real.islower():
         raise ImageError(f"{path} is {'an' if real[0] in 'HX' else 'a'} {real} file, which is not read here.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ImageError
+from ..errors import WrongUseError
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def series_number(path: Path, names: Sequence[str], wanted: int | str, described
 
     Raises
     ------
-    ImageError
+    WrongUseError
         If there is none, or several have the title.
     """
     text = str(wanted)
@@ -52,7 +52,7 @@ def series_number(path: Path, names: Sequence[str], wanted: int | str, described
     if len(same) == 1:
         return same[0]
     problem = f"{len(same)} series are" if same else "no series is"
-    raise ImageError(
+    raise WrongUseError(
         f"{path}: {problem} called {text!r}; give the number of one of these: {'; '.join(described[:20])}"
         + ("; ..." if len(described) > 20 else ".")
     )
