@@ -111,7 +111,7 @@ class Verb(click.Command):
             meant = ELSEWHERE.get(error.option_name)
             if meant not in known:
                 raise
-            raise click.NoSuchOption(error.option_name, possibilities=[meant], ctx=ctx) from None
+            ctx.fail(f"There is no option {error.option_name}. Did you mean '{meant}'?")
         if left and not ctx.resilient_parsing:
             wanted = [each for each in self.params if isinstance(each, click.Argument)]
             words = [*(str(ctx.params[each.name or ""]) for each in wanted), *left]
