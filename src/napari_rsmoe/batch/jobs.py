@@ -79,6 +79,6 @@ FILE_JOBS = {
     ),
     "fit": FileJob("Fit kernels", (*FIT, DTYPE), OUTPUTS["fit"], "fitted", _made_by("fit", "FitFile")),
     "upscale": FileJob("Super-resolution", UPSCALE, OUTPUTS["upscale"], "enlarged", _made_by("upscale", "UpscaleFile")),
-    "deblur": FileJob("Deconvolution", DEBLUR, OUTPUTS["deblur"], "deblurred", _made_by("deblur", "DeblurFile")),
+    "deblur": FileJob("Deblur", DEBLUR, OUTPUTS["deblur"], "deblurred", _made_by("deblur", "DeblurFile")),
 }
 """Each job with the name that it has as a function of the package and as a verb of the command line."""
