@@ -12,15 +12,21 @@
 namespace rsmoe::cpu {
 namespace {
 
-constexpr int64_t kSpare = 64;           // floats behind the last row that vector loads may touch
-constexpr float kLeverageFloor = 0.05f;  // added to the leverage of a group when its weight is taken
-constexpr double kLeastPivot = 1e-6;     // of the correlation of the noise, which may be singular
+constexpr int64_t kSpare = 64;  // Floats behind the last row that vector loads may read.
+// Fraction of the variance of the noise, added to the leverage of a group before its weight, the reciprocal, is taken.
+// A larger value makes the weights of all groups more alike; with 0 groups that retain little noise would
+// outweigh all others.
+constexpr float kLeverageFloor = 0.05f;
+// Smallest pivot of the correlation of the noise, whose diagonal is 1. Smaller pivots are raised to it, as the
+// correlation may be singular; a larger value would change correlations that are not.
+constexpr double kLeastPivot = 1e-6;
 
 struct Corner {
   int64_t y, x;
 };
 
-// The pilot with noise of mean variance 1 in every channel, so that channels count by how clear they are.
+// The pilot, with every channel scaled so that the mean variance of its noise is 1. Channels with less noise thus
+// contribute more to the distances of patches.
 class Scaled {
  public:
   explicit Scaled(const PatchFilter& f) : plane_(f.height * f.width), weight_(f.channels) {
@@ -45,7 +51,7 @@ class Scaled {
   std::vector<float> weight_;
 };
 
-// Inverse of the correlation of the noise in each channel; none where the noise is white.
+// The inverse of the correlation of the noise in each channel, and null for channels with white noise.
 class Precision {
  public:
   explicit Precision(const PatchFilter& f) : coloured_(static_cast<size_t>(f.channels)) {
@@ -63,7 +69,7 @@ class Precision {
   }
 
  private:
-  // By the Cholesky factor L: first L^-1, column by column, then L^-T L^-1.
+  // Inverts by the Cholesky factor L: L^-1 is computed column by column, then L^-T L^-1.
   static void invert(const float* matrix, float* inverse) {
     constexpr int n = kPatchPixels;
     std::vector<double> l(static_cast<size_t>(n * n)), right(l.size());
@@ -92,7 +98,7 @@ class Precision {
   AlignedFloats inverse_;
 };
 
-// Along one axis, the lattice of reference patches: every `stride` px, and at the end.
+// The positions of reference patches along one axis: every `stride` pixels, and at the end of the axis.
 class Lattice {
  public:
   Lattice(int64_t length, int64_t stride) : index_(static_cast<size_t>(length - kPatchSide + 1), -1) {
@@ -104,7 +110,7 @@ class Lattice {
   }
   int64_t size() const { return static_cast<int64_t>(points_.size()); }
   int64_t operator[](int64_t index) const { return points_[static_cast<size_t>(index)]; }
-  // Index of a point, -1 where there is none.
+  // The index of the reference patch at a position; -1 if there is none.
   int64_t find(int64_t at) const { return index_[static_cast<size_t>(at)]; }
 
  private:
@@ -123,9 +129,10 @@ struct Shared {
   const Scaled scaled;
   const Precision precision;
   const Lattice down, across;
-  std::vector<uint8_t> covered;  // of the lattice: patches that need no group of their own
+  std::vector<uint8_t> covered;  // For each reference patch, 1 if it needs no group of its own.
   int64_t plane;
-  std::vector<float> weights, followed;  // at the corners of patches: their weight, and times their leverage
+  // At the first pixel of each patch: the sum of its weights, and the sum of its weights times their leverages.
+  std::vector<float> weights, followed;
   float* estimate = nullptr;
 };
 
@@ -134,7 +141,7 @@ class Worker {
  public:
   void prepare(const PatchFilter& f) {
     const int64_t window = 2 * int64_t{f.reach} + 1;
-    stride_ = (window + 47) / 48 * 48;  // whole blocks of vectors
+    stride_ = (window + 47) / 48 * 48;  // A multiple of the widest block of vectors.
     const int64_t rows = window + kSearchRows;
     const int64_t patches = (int64_t{f.most} + kProductRows) * kPatchPixels;
     const auto lay_out = [&](float* memory) {
@@ -148,12 +155,12 @@ class Worker {
     };
     memory_.reserve(lay_out(nullptr));
     lay_out(memory_.data());
-    std::fill_n(pilot_, patches, 0.0f);  // also what fills blocks up
+    std::fill_n(pilot_, patches, 0.0f);  // The padding of the blocks must be finite.
     std::fill_n(noisy_, patches, 0.0f);
     chosen_.resize(static_cast<size_t>(rows * stride_ + kSpare));
   }
 
-  // Finds the group of a reference patch and marks other reference patches that need none of their own.
+  // Finds the group of a reference patch, and marks the other reference patches that need no group of their own.
   void search(Shared& s, Corner reference) {
     const PatchFilter& f = s.f;
     const int64_t top = std::max<int64_t>(reference.y - f.reach, 0);
@@ -174,7 +181,7 @@ class Worker {
     const PatchChoice choice =
         simd().choose_patches(search, distances_, f.similar * energy, f.fewest, f.most, chosen_.data());
     const auto corner = [&](int32_t index) { return Corner{top + index / stride_, left + index % stride_}; };
-    if (choice.tied > choice.wanted - choice.certain) {  // the nearest of them
+    if (choice.tied > choice.wanted - choice.certain) {  // Take those whose positions are nearest.
       const auto order = [&](int32_t index) {
         const Corner at = corner(index);
         const int64_t y = at.y - reference.y, x = at.x - reference.x;
@@ -194,7 +201,7 @@ class Worker {
     }
   }
 
-  // Filters the group and adds it to the sums.
+  // Filters the group, and adds its patches to the sums over all groups.
   void filter(Shared& s) {
     const PatchFilter& f = s.f;
     const auto count = static_cast<int32_t>(places_.size());
@@ -217,7 +224,7 @@ class Worker {
   }
 
  private:
-  // Expected squared distance of two patches of noise alone, halved, in the scaled planes.
+  // Half the squared distance that is expected between two patches of noise alone, in the scaled planes.
   static float noise_energy(const Shared& s, Corner reference) {
     const PatchFilter& f = s.f;
     const int64_t centre = (reference.y + kPatchSide / 2) * f.width + reference.x + kPatchSide / 2;
@@ -233,10 +240,11 @@ class Worker {
   std::vector<int64_t> places_;
 };
 
-// Values at the corners of patches, added up over all patches that a pixel lies in.
+// Replaces the values, which stand at the first pixel of each patch, by their sums over all patches that contain a
+// pixel.
 void spread_over_patches(std::vector<float>& values, int64_t height, int64_t width) {
   std::vector<float> row(static_cast<size_t>(width));
-  // From the end, so that what lies before is still as it was.
+  // The loop runs from the last row to the first, because a sum needs the original values of earlier rows.
   for (int64_t y = height - 1; y >= 0; --y) {
     float* at = values.data() + y * width;
     for (int64_t above = std::max<int64_t>(y - kPatchSide + 1, 0); above < y; ++above)
@@ -257,8 +265,9 @@ void filter_patches(const PatchFilter& f, float* estimate, float* leverage) {
   std::vector<Worker> workers(static_cast<size_t>(worker_count()));
   for (Worker& worker : workers) worker.prepare(f);
   const int64_t rows = shared.down.size(), columns = shared.across.size();
-  // Squares of references of which every second one, along both axes, can be processed in parallel: what they add to
-  // and mark lies apart. So the order of all additions and marks is fixed.
+  // The reference patches are divided into squares. Every second square along both axes can be processed in parallel,
+  // because the pixels that these squares add to and the patches that they mark do not overlap. The order of all
+  // additions and marks is therefore fixed.
   const int64_t side = (2 * f.reach + kPatchSide + f.stride - 1) / f.stride;
   for (const Corner& parity : {Corner{0, 0}, {0, 1}, {1, 0}, {1, 1}}) {
     const auto squares = [&](int64_t n, int64_t odd) { return ((n + side - 1) / side + 1 - odd) / 2; };

@@ -1,79 +1,94 @@
-// Denoising of groups of similar patches: non-local Bayes (Lebrun, Buades and Morel, SIAM J. Imaging Sciences 2013)
-// with a pilot: an estimate that finds similar patches and their covariance.
+// Denoising of groups of similar patches by non-local Bayes (Lebrun, Buades and Morel, SIAM J. Imaging Sciences 2013,
+// doi:10.1137/120874989). Similar patches and their covariance are found on a pilot, which is an earlier estimate of
+// the image.
 #pragma once
 #include <cstdint>
 
 namespace rsmoe::cpu {
 
-constexpr int32_t kPatchSide = 8;                          // px
-constexpr int32_t kPatchPixels = kPatchSide * kPatchSide;  // of one channel
-constexpr int32_t kSearchRows = 4;                         // rows of candidates whose distances are taken at once
-constexpr int32_t kProductRows = 4;                        // groups are padded to a multiple of this number of patches
+constexpr int32_t kPatchSide = 8;                          // Side of a patch in pixels.
+constexpr int32_t kPatchPixels = kPatchSide * kPatchSide;  // Pixels of one channel of a patch.
+constexpr int32_t kSearchRows = 4;                         // Rows of candidates whose distances are computed together.
+constexpr int32_t kProductRows = 4;                        // Groups are padded to a multiple of this number of patches.
 
 struct PatchFilter {
-  const float* noisy;        // [channels, height, width]
-  const float* pilot;        // the same shape
-  const float* variance;     // the same shape: variance of the noise, positive
-  const float* correlation;  // [channels, kPatchPixels, kPatchPixels] of the noise within a patch; unit matrix: white
-  int64_t height, width;     // both at least kPatchSide
+  const float* noisy;     // The noisy image, [channels, height, width].
+  const float* pilot;     // The pilot, of the same shape.
+  const float* variance;  // The variance of the noise at each pixel, of the same shape, positive.
+  // The correlation of the noise within a patch, [channels, kPatchPixels, kPatchPixels]. The unit matrix stands for
+  // white noise.
+  const float* correlation;
+  int64_t height, width;  // Size in pixels, each at least kPatchSide.
   int32_t channels;
-  int32_t stride;    // px between reference patches, along both axes
-  int32_t reach;     // largest distance of a similar patch in px, along both axes
-  int32_t fewest;    // smallest number of patches of a group, whatever their distance
-  int32_t most;      // largest number of patches of a group
-  float similar;     // further ones are taken if their squared distance is at most this multiple of the noise's
-  float same;        // a patch this close to an earlier reference patch needs no group of its own; negative: all do
-  float negligible;  // variance, in units of that of the noise, below which the pilot's covariance is not followed
-  bool steep;        // whether directions stronger than the noise are kept nearly whole and weaker ones nearly dropped
+  // Pixels between neighbouring reference patches along both axes. A larger stride is faster; a smaller one averages
+  // more estimates of each pixel.
+  int32_t stride;
+  int32_t reach;   // Largest offset in pixels of a similar patch from its reference patch, along both axes.
+  int32_t fewest;  // Smallest number of patches in a group; so many are taken however far away they are.
+  int32_t most;    // Largest number of patches in a group.
+  // Beyond the fewest, a patch joins a group if its squared distance is at most this multiple of the energy of the
+  // noise in a patch, which is its variance summed over pixels and channels. Patches farther away stay out.
+  float similar;
+  // A reference patch whose squared distance from an earlier one is at most this multiple of the same energy gets no
+  // group of its own; above it, it gets one. Negative: every reference patch gets one.
+  float same;
+  // Variance, as a fraction of that of the noise. Directions of the pilot's covariance are left out if all that is left
+  // out is at most this at every pixel of a patch; above it, a further direction is followed.
+  float negligible;
+  bool steep;  // Whether directions stronger than the noise are kept almost whole, and weaker ones almost removed.
 };
 
-// For every reference patch, the patches most similar to it on the pilot form a group. In every channel the group is
-// modelled as draws of a Gaussian whose covariance S is the pilot's within the group, plus noise of covariance N: its
-// patches become y - N (S + N)^-1 (y - mean of y). All estimates of a pixel are averaged with weights that fall with
-// the fraction of the noise that they follow.
+// For every reference patch, the patches most similar to it on the pilot form a group. In every channel the patches y
+// of the group are modelled as samples of a Gaussian distribution with the covariance S of the pilot within the group,
+// plus noise of covariance N. Each patch becomes y - N (S + N)^-1 (y - mean of y). All estimates of a pixel are
+// averaged; the weight of an estimate decreases with the fraction of the noise that it retains.
 //
-// S has few directions that are stronger than the noise, so it is replaced by P^T P with as few rows as leave at most
-// `negligible` of the noise's variance at each place of the patch (a Cholesky factor with pivots). With
-// L L^T = 1 + P N^-1 P^T the estimate is the mean plus (L^-1 P)^T (L^-1 P N^-1) (y - mean).
+// S has few directions that are stronger than the noise. It is therefore replaced by P^T P (a pivoted Cholesky factor),
+// where P has the fewest rows that leave a remainder of at most `negligible` of the variance of the noise at each
+// pixel of the patch. With L L^T = 1 + P N^-1 P^T the estimate is the mean plus (L^-1 P)^T (L^-1 P N^-1) (y - mean).
 //
-// A steep filter takes 3 G^2 - 2 G^3 in place of the gain G = S (S + N)^-1. It is for noisy images as their own pilot:
-// their S holds noise as well, which a threshold tells from content better than a gentle gain does.
+// A steep filter replaces the gain G = S (S + N)^-1 by 3 G^2 - 2 G^3. It is meant for noisy images that are their own
+// pilot: S then contains noise as well, and a gain close to a threshold separates it from content better than a smooth
+// one.
 //
-// estimate   [channels, height, width], written.
-// leverage   the same shape, written: the covariance of noise and estimate, as a share of the noise's variance; the
-//            mean over each patch.
-// The same to the bit for any number of threads. Memory: three planes for each channel, and scratch for each thread.
+// The function writes
+//   estimate   the filtered image, [channels, height, width];
+//   leverage   the covariance of noise and estimate as a fraction of the variance of the noise, of the same shape,
+//              averaged over each patch.
+// The results are the same to the bit for any number of threads. The function takes memory for three planes per
+// channel, and scratch memory for each thread.
 void filter_patches(const PatchFilter& filter, float* estimate, float* leverage);
 
-// One channel of a group, for `SimdTable::filter_group`. All blocks are 64-byte aligned; patches have room for their
-// number rounded up to kProductRows.
+// One channel of a group, as `SimdTable::filter_group` takes it. All blocks are aligned to 64 bytes. The blocks of
+// patches have room for `count` rounded up to a multiple of kProductRows.
 struct PatchGroup {
   int32_t count;
-  float* pilot;            // [count, kPatchPixels], overwritten
-  float* noisy;            // [count, kPatchPixels], filtered in place
-  const float* deviation;  // [kPatchPixels] of the noise
-  const float* precision;  // [kPatchPixels, kPatchPixels] inverse of the noise's correlation; null: white
-  float negligible;        // as in PatchFilter
-  bool steep;              // as in PatchFilter
-  float* scratch;          // group_scratch(count) floats
+  float* pilot;            // The patches of the pilot, [count, kPatchPixels]; they are overwritten.
+  float* noisy;            // The patches of the noisy image, [count, kPatchPixels]; they are filtered in place.
+  const float* deviation;  // The standard deviation of the noise, [kPatchPixels].
+  const float* precision;  // Inverse of the correlation of the noise, [kPatchPixels, kPatchPixels]; null: white.
+  float negligible;        // As in PatchFilter.
+  bool steep;              // As in PatchFilter.
+  float* scratch;          // Scratch memory of group_scratch(count) floats.
 };
 constexpr int64_t group_scratch(int64_t count) { return (4 * kPatchPixels + 2 + count + kProductRows) * kPatchPixels; }
 
-// A search, for `SimdTable::patch_distances`.
+// The search for patches similar to a reference patch, as `SimdTable::patch_distances` takes it.
 struct PatchSearch {
-  const float* planes;   // [channels] planes of `plane` floats; kSearchRows rows more may be read behind the last
-  int64_t plane, pitch;  // floats of a plane, and from row to row
+  const float* planes;   // `channels` planes of `plane` floats; up to kSearchRows rows behind the last plane are read.
+  int64_t plane, pitch;  // Floats of a plane, and from one row to the next.
   int32_t channels;
-  int64_t reference;              // offset of the reference patch in a plane
-  int64_t first;                  // offset of the first candidate
-  int32_t rows, columns, stride;  // of candidates, each one px from the next; stride: a row of the result, in floats
+  int64_t reference;  // Offset of the reference patch within a plane, in floats.
+  int64_t first;      // Offset of the first candidate within a plane, in floats.
+  // Rows and columns of candidates, which lie one pixel apart, and the floats from one row of the result to the next.
+  int32_t rows, columns, stride;
 };
 
 // The result of `SimdTable::choose_patches`.
 struct PatchChoice {
-  int32_t certain;  // patches that belong to the group
-  int32_t tied;     // patches, equally far away, of which some fill the group up
-  int32_t wanted;   // size of the group
+  int32_t certain;  // Number of patches that certainly belong to the group.
+  int32_t tied;     // Number of patches at one and the same distance, some of which complete the group.
+  int32_t wanted;   // Number of patches in the group.
 };
 
 }  // namespace rsmoe::cpu

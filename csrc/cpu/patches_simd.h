@@ -1,4 +1,5 @@
-// Search and filter of similar patches; part of tile_simd.cpp, compiled per instruction set.
+// Search for similar patches, and their filter. This is a part of tile_simd.cpp, which is compiled once for each
+// instruction set.
 #pragma once
 #include "patches.h"
 #include "simd.h"
@@ -7,16 +8,18 @@ namespace rsmoe::cpu {
 namespace {
 
 constexpr int kPatchVectors = kPatchPixels / kLanes;
-constexpr int kSearchVectors = kLanes == 16 ? 3 : 2;  // vectors of candidates side by side whose sums are in registers
+// Vectors of candidates side by side whose sums are held in registers.
+constexpr int kSearchVectors = kLanes == 16 ? 3 : 2;
 
-// Distance of a patch that holds values too large for float32 to square, or not finite: farther than all others, but a
-// candidate. `smaller` takes it in place of NaN.
+// The distance, in squared units of the scaled pilot, of a patch whose values are not finite or too large to be squared
+// in float32. Such a patch is farther away than all others and still a candidate. `smaller` returns this value for NaN.
 constexpr float kFarthest = 3.40282347e38f;
 
 // ---- search ----------------------------------------------------------------------------------------------------
 
-// Adds what one row of pixels contributes to the distances of kSearchRows rows of candidates: to row r of them it is
-// row `first` - r of the patch, for r from kFrom to kTo. So each pixel is loaded once for all of these rows.
+// Adds the contribution of one row of pixels to the distances of kSearchRows rows of candidates. For the candidates of
+// row r, from kFrom to kTo, it is compared with the row of the reference patch that lies r rows above `reference`. Each
+// pixel is thus loaded once for all of these rows.
 template <int kVectors, int kFrom, int kTo>
 inline void add_pixel_row(const float* reference, int64_t pitch, const float* pixels, Vec (*sum)[kVectors]) {
   for (int j = 0; j < kPatchSide; ++j) {
@@ -32,7 +35,7 @@ inline void add_pixel_row(const float* reference, int64_t pitch, const float* pi
   }
 }
 
-// Distances of kSearchRows rows of kVectors * kLanes candidates each.
+// Computes the distances of kSearchRows rows of kVectors * kLanes candidates each.
 template <int kVectors> void distance_block(const PatchSearch& s, int64_t first, float* distances) {
   static_assert(kSearchRows == 4 && kPatchSide == 8);
   Vec sum[kSearchRows][kVectors] = {};
@@ -54,7 +57,8 @@ template <int kVectors> void distance_block(const PatchSearch& s, int64_t first,
       store(distances + r * s.stride + v * kLanes, smaller(sum[r][v], splat(kFarthest)));
 }
 
-// Squared distances of a patch to those of a window, summed over the channels; infinite where there is no candidate.
+// Computes the squared distances of a patch from all patches of a window, summed over the channels. They are infinite
+// where there is no candidate.
 void patch_distances(const PatchSearch& s, float* distances) {
   for (int32_t row = 0; row < s.rows; row += kSearchRows) {
     const int64_t first = s.first + row * s.pitch;
@@ -77,7 +81,8 @@ void patch_distances(const PatchSearch& s, float* distances) {
   }
 }
 
-// The number of n distances whose bits are at most these; bits of non-negative floats have the order of the floats.
+// The number of distances, of n, whose bits are at most `bits`. The bits of non-negative floats, taken as integers,
+// are in the same order as the floats.
 inline int32_t count_up_to(const float* distances, int32_t n, int32_t bits) {
   const VecI limit = VecI{} + bits;
   VecI count{};
@@ -93,8 +98,8 @@ inline int32_t bits_of(float value) {
   return bits;
 }
 
-// Indices of the patches that make a group, in ascending order, and behind them those of patches that are tied for the
-// last places.
+// Writes the indices of the patches that certainly form a group, in ascending order, followed by those of the patches
+// that are tied for the last places of the group.
 PatchChoice choose_patches(const PatchSearch& s, const float* distances, float limit, int32_t fewest, int32_t most,
                            int32_t* chosen) {
   const int32_t n = s.rows * s.stride, candidates = s.rows * s.columns;
@@ -106,7 +111,7 @@ PatchChoice choose_patches(const PatchSearch& s, const float* distances, float l
   const int32_t wanted = near < fewest ? fewest : near > most ? most : near;
   bool tied = false;
   if (wanted != near) {
-    // Bisection for the least threshold that at least as many as wanted are below.
+    // Bisection finds the smallest threshold that at least the wanted number of distances do not exceed.
     int32_t low = near < wanted ? threshold : -1;
     int32_t high = near < wanted ? bits_of(kFarthest) : threshold;
     tied = true;
@@ -134,7 +139,7 @@ PatchChoice choose_patches(const PatchSearch& s, const float* distances, float l
 
 // ---- filter ----------------------------------------------------------------------------------------------------
 
-// Subtracts the mean patch from the patches; each place is then multiplied by its scale.
+// Subtracts the mean patch from all patches. With kScale every pixel of a patch is then multiplied by its scale.
 template <bool kScale> void centre(float* patches, int32_t count, float* mean, const float* scale) {
   for (int v = 0; v < kPatchVectors; ++v) {
     float* first = patches + v * kLanes;
@@ -150,7 +155,7 @@ template <bool kScale> void centre(float* patches, int32_t count, float* mean, c
   }
 }
 
-// Sum over the patches of their value at place i times themselves, kVectors vectors of it.
+// Sums the patches, each multiplied by its own value at pixel i: kVectors vectors of row i of the scatter matrix.
 template <int kVectors> void scatter_row(const float* patches, int32_t count, int i, float* row) {
   Vec even[kVectors] = {}, odd[kVectors] = {};
   int32_t k = 0;
@@ -165,8 +170,8 @@ template <int kVectors> void scatter_row(const float* patches, int32_t count, in
   }
 }
 
-// Rows of a matrix P with X^T X = P^T P but for a rest whose diagonal is at most `negligible` (Cholesky factor with
-// pivots, stopped early); returns how many there are. X: [count, kPatchPixels].
+// Computes a pivoted Cholesky factor P of X^T X, for X of shape [count, kPatchPixels], and stops as soon as no element
+// of the diagonal of X^T X - P^T P exceeds `negligible`. Returns the number of rows of P.
 int factor_pilot(const float* x, int32_t count, float negligible, float* rows) {
   constexpr int kBlock = kPatchVectors < 4 ? kPatchVectors : 4;
   alignas(64) float rest[kPatchPixels];
@@ -180,7 +185,7 @@ int factor_pilot(const float* x, int32_t count, float negligible, float* rows) {
   }
   float trace = 0;
   for (int i = 0; i < kPatchPixels; ++i) trace += rest[i];
-  // Single precision ends at some 1e-7 of the trace.
+  // Rounding to float32 is about 1e-7 of the trace; a remainder below 1e-6 of the trace could be rounding alone.
   const float least = negligible > 1e-6f * trace ? negligible : 1e-6f * trace;
   int rank = 0;
   for (; rank < kPatchPixels; ++rank) {
@@ -211,8 +216,8 @@ int factor_pilot(const float* x, int32_t count, float negligible, float* rows) {
   return rank;
 }
 
-// Scalar products of rows of kPatchPixels floats: out[i * kPatchPixels + j] = a_i . b_j. Blocks are whole: rows up to
-// the next multiple of kProductRows are read, and as many values written.
+// Computes the scalar products of rows of kPatchPixels floats: out[i * kPatchPixels + j] = a_i . b_j. The numbers of
+// rows and columns are rounded up to multiples of kProductRows: so many rows are read, and so many values written.
 void scalar_products(const float* a, int32_t rows, const float* b, int32_t columns, float* out) {
   constexpr int kA = kLanes == 4 ? 2 : 4, kB = kLanes / kA;
   static_assert(kProductRows % kA == 0 && kProductRows % kB == 0);
@@ -233,7 +238,7 @@ void scalar_products(const float* a, int32_t rows, const float* b, int32_t colum
     }
 }
 
-// Rows i of P and W become those of L^-1 P and L^-1 W, where 1 + W P^T = L L^T. W may be P. matrix: scratch.
+// Replaces P and W by L^-1 P and L^-1 W, where 1 + W P^T = L L^T. P and W may be the same. `matrix` is scratch memory.
 void whiten_rows(float* p, float* w, int rank, float* matrix) {
   scalar_products(w, rank, p, rank, matrix);
   const int vectors = (rank + kLanes - 1) / kLanes;
@@ -265,7 +270,7 @@ void whiten_rows(float* p, float* w, int rank, float* matrix) {
   }
 }
 
-// Patch k becomes the mean plus the sum over q of products[k, q] rows[q]; kPatches patches at a time.
+// Replaces kPatches patches: patch k becomes the mean patch plus the sum over q of products[k, q] rows[q].
 template <int kPatches>
 void combine(const float* products, const float* rows, int rank, const float* mean, float* patches) {
   constexpr int kBlock = kPatchVectors < 4 ? kPatchVectors : 4;
@@ -284,7 +289,7 @@ void combine(const float* products, const float* rows, int rank, const float* me
   }
 }
 
-// rows times a symmetric matrix, both of kPatchPixels columns.
+// Multiplies rows by a symmetric matrix; both have kPatchPixels columns.
 void times_symmetric(const float* rows, int rank, const float* matrix, float* out) {
   for (int q = 0; q < rank; ++q) {
     Vec sum[kPatchVectors] = {};
@@ -303,15 +308,15 @@ void scale_columns(float* rows, int rank, const float* scale) {
     }
 }
 
-// Sum over q of matrix[q] times row q of rows, of which there are `rank`.
+// Sums the `rank` rows, row q multiplied by matrix[q].
 inline void combine_rows(const float* matrix, int rank, const float* rows, Vec* sum) {
   for (int v = 0; v < kPatchVectors; ++v) sum[v] = Vec{};
   for (int q = 0; q < rank; ++q)
     for (int v = 0; v < kPatchVectors; ++v) sum[v] += matrix[q] * load(rows + q * kPatchPixels + v * kLanes);
 }
 
-// With the gain G = P^T W, rows of P become those with which 3 G^2 - 2 G^3 = P^T W; returns the sum of the products of
-// the rows before and after. matrix, rows: scratch.
+// Replaces P so that P^T W becomes 3 G^2 - 2 G^3, where G = P^T W is the gain before. Returns the sum of the products
+// of the elements of P before and after. `matrix` and `rows` are scratch memory.
 float steepen(float* p, const float* w, int rank, float* matrix, float* rows) {
   scalar_products(w, rank, p, rank, matrix);
   Vec sum[kPatchVectors], trace{};
@@ -370,14 +375,14 @@ float filter_group(const PatchGroup& g) {
 
 typedef float Row __attribute__((vector_size(kPatchSide * sizeof(float))));
 
-// Patches of an image at these offsets of their corners.
+// Copies the patches of an image whose first pixels have these offsets.
 void gather_patches(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* patches) {
   for (int32_t k = 0; k < count; ++k)
     for (int i = 0; i < kPatchSide; ++i, patches += kPatchSide)
       memcpy(patches, image + places[k] + i * pitch, sizeof(Row));
 }
 
-// Root of the mean over the patches of an image at these offsets of their corners.
+// Computes the root of the mean patch of an image, over the patches whose first pixels have these offsets.
 void root_mean_patch(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* root) {
   Row sum[kPatchSide] = {};
   for (int32_t k = 0; k < count; ++k)
@@ -391,7 +396,7 @@ void root_mean_patch(const float* image, const int64_t* places, int32_t count, i
   for (int v = 0; v < kPatchVectors; ++v) store(root + v * kLanes, square_root(share * load(root + v * kLanes)));
 }
 
-// Adds the patches, times a weight, to an image at their places.
+// Adds patches, multiplied by a weight, to an image at the offsets of their first pixels.
 void add_patches(const float* patches, const int64_t* places, int32_t count, float weight, int64_t pitch,
                  float* image) {
   for (int32_t k = 0; k < count; ++k)
