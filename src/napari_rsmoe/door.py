@@ -15,14 +15,14 @@ from .memory import Memory, limited, out_of_memory_named
 P = ParamSpec("P")
 R = TypeVar("R")
 NUMPY_DEFAULTS: dict[str, Any] = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
-"""What numpy does at floating-point errors unless it is told otherwise."""
+"""What numpy does at floating-point errors by default."""
 
 
 def door(function: Callable[P, R]) -> Callable[P, R]:
     """Let a public function compute in the same way for every caller.
 
-    * Floating-point errors are treated as by numpy's own defaults, whatever `numpy.seterr` was told: a caller's "raise"
-      would end the work at the first underflow of a gate.
+    * Floating-point errors are treated as by numpy's own defaults, whatever was set by `numpy.seterr`: the "raise" of a
+      caller would end the work at the first underflow of a gate.
     * The keyword ``memory``, where the function has it, sets the budget for all that happens within.
     * A keyword that the function does not have is a TypeError that names the one that may have been meant.
     * Where memory does not suffice after all, the error is a `NotEnoughMemoryError` that says what to do.

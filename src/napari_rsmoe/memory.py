@@ -132,7 +132,7 @@ def limited(memory: Memory) -> Iterator[None]:
 
 @contextmanager
 def less(held: int) -> Iterator[None]:
-    """Take what the caller holds meanwhile off a budget that was given; what is free tells it by itself."""
+    """Subtract what the caller holds meanwhile from a budget that was given; free memory already lacks it."""
     given = _given.get()
     if given is None:
         yield

@@ -78,7 +78,7 @@ that it has so far; before there is one, `StoppedError` is raised. After None or
 def announce(callback: Callback | None, stage: str, image: np.ndarray) -> None:
     """Report that a job has begun with a stage of which nothing is known yet; `image` is the preview meanwhile.
 
-    A request to stop is heard at the next report, when there is a result.
+    A request to stop takes effect at the next report, when there is a result.
     """
     if callback is not None:
         callback(Progress(stage, 0, 1, None, lambda: image))

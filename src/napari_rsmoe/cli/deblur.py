@@ -15,7 +15,7 @@ def command(asked: Asked) -> int:
       napari-rsmoe deblur cells.tif sharp.tif --psf 1.4,520,65 --scale 2 --std error.tif
       napari-rsmoe deblur stack.ome.tif sharp.ome.tif --psf beads.tif --noise 2.1,100,3
 
-    Every plane is deconvolved by itself, with the point spread function in the plane. A wrong one makes results that
+    Every plane is deconvolved separately, with the point spread function in the plane. A wrong one makes results that
     look sharp and are wrong.
     """  # noqa: D301
     return asked.run(asked.pairs())

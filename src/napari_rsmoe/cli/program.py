@@ -138,7 +138,7 @@ class Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb; an error names those that are written alike."""
+        """Find the verb; an error names those that are spelled similarly."""
         word = args[0]
         if word not in VERBS and not word.startswith("-"):
             near = get_close_matches(word.lower(), VERBS, cutoff=NEAR)

@@ -108,11 +108,11 @@ class _Schedule:
     times: Timetable
 
     def batch(self, members: Members, numbers: list[int]) -> Batch:
-        """The random numbers of a batch. A stop is heard afterwards."""
+        """The random numbers of a batch. A request to stop takes effect afterwards."""
         return self._unstopped(lambda: members.batch(numbers), numbers)
 
     def add(self, members: Members, batch: Batch, kernels: Kernels, steps: int) -> None:
-        """Draw finished models and add them. A stop is heard afterwards, as they are worth keeping."""
+        """Draw finished models and add them. A request to stop takes effect afterwards, so that they are kept."""
         self._unstopped(lambda: members.add(batch, kernels, steps), batch.numbers)
 
     def _unstopped(self, work: Callable[[], Value], numbers: list[int]) -> Value:

@@ -22,7 +22,7 @@ PASS = Pass(strength=0.44, stride=5)
 COLOUR = 1.4
 """Threshold of colour differences, relative to brightness: they have less content."""
 GROUP = 60
-"""Patches of a group. More make its covariance more certain; fewer are more alike."""
+"""Patches of a group. More make its covariance more certain; fewer are more similar."""
 NEGLIGIBLE = 0.2
 """Variance within a group, as a fraction of the threshold, that is neglected. Above it weak texture is lost; below it
 time is spent on noise."""

@@ -37,12 +37,12 @@ SPOT = 1.5
 """Standard deviation, in pixels, of the spots that are looked for in the difference of two planes."""
 CHANCE, CERTAIN = 7.0, 4.0
 """Square of a spot in the difference, in units of its variance, that may be chance among the places around a pixel, and
-what lies beyond at which the weight of a neighbour has fallen to 1/e. With less, noise is taken for spots; with more,
+what lies beyond at which the weight of a neighbour has fallen to 1/e. With less, noise counts as spots; with more,
 faint objects are averaged away that only one plane shows."""
 SCENE = 32.0
 """Standard deviation, in pixels, of the window in which it is judged whether two planes show the same scene at all.
 
-In a smaller window things that look alike by chance are averaged; a larger one spreads a change over the plane."""
+In a smaller window structures that are similar by chance are averaged; a larger one spreads a change over the plane."""
 COARSE = 4
 """Side, in pixels, of the squares that this is judged for."""
 UNRELATED, RELATED = 0.2, 0.5

@@ -60,7 +60,7 @@ def opened(
     times = Timetable(callback, stages(plane.shape), image)
     times.preview = lambda: np.asarray(image)
     if times.report(READING, 0.0):
-        times.stopped = False  # A stop is heard in what follows.
+        times.stopped = False  # A request to stop takes effect in the next stage.
     inputs = checked_attended(read, times.during(READING))
     times.preview = lambda: inputs.given
     return inputs, times

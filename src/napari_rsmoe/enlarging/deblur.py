@@ -149,16 +149,16 @@ def deblur(
     height, width, channels = inputs.pixels.shape
     raster = Raster.plan((height, width), channels, scale=scale)
     check_deblur(inputs, max(spread.shape), raster, count, noise)
-    law = _noise_model(inputs, noise, spread)
+    model = _noise_model(inputs, noise, spread)
     parts = Parts(callback, 1 + (count + 1) * channels)
     with gathered():
         clean = denoise(
-            inputs, noise=_in_units(law, inputs), preset=preset, dtype="float32", seed=seed, device=device,
+            inputs, noise=_in_units(model, inputs), preset=preset, dtype="float32", seed=seed, device=device,
             callback=parts.part(0, "noise"),
         )  # fmt: skip
     planes, excess = _without_extremes(inputs, np.atleast_3d(inputs.layout.channels_last(clean.image)))
     jobs = [
-        _Channel(inputs, c, planes[..., c], law.channels[c], spread, _offset(noise, planes[..., c], c), preset, parts)
+        _Channel(inputs, c, planes[..., c], model.channels[c], spread, _offset(noise, planes[..., c], c), preset, parts)
         for c in range(channels)
     ]
     results = [job.deconvolved(seed) for job in jobs]
@@ -308,11 +308,11 @@ def _measured(inputs: Inputs) -> tuple[Floats, Mask]:
     return (pixels if used.all() else fill_mirrored(pixels, ~used)), used
 
 
-def _in_units(law: NoiseModel, inputs: Inputs) -> Noise:
+def _in_units(model: NoiseModel, inputs: Inputs) -> Noise:
     """A noise model of the engine's range as `denoise` takes it; 0 where there is none."""
-    if all(channel.gain == channel.read == 0 for channel in law.channels):
+    if all(channel.gain == channel.read == 0 for channel in model.channels):
         return 0.0
-    return law.scaled(inputs.layout.span, inputs.layout.low)
+    return model.scaled(inputs.layout.span, inputs.layout.low)
 
 
 def _drawn(found: _Found, raster: Raster, device: str) -> tuple[Floats, Floats]:

@@ -19,10 +19,10 @@ from ..progress import Callback
 
 NOISY = 0.008
 """Standard deviation of the noise, in parts of the range of the image, from which it is removed. Below it, less is
-gained on photographs than is lost where fine texture is taken for noise."""
+gained on photographs than is lost where fine texture is removed as noise."""
 SURE_SIDE = 128
 """Smallest side in pixels of an image whose measured noise is believed as it is. In smaller ones texture is too often
-taken for noise, and the quietest places bound it."""
+measured as noise, and the quietest places bound it."""
 NOISY_SMALL = 0.03
 """The same as `NOISY` for images that are smaller than that."""
 DOUBTED = 1.5

@@ -13,8 +13,8 @@ from ..noise.noise_model import PoissonGaussian
 from .deconvolution import Blur
 
 PASSED = 0.03
-"""Amplitude that optics pass, up to which a frequency counts as not passed. Above it sharp edges are taken for noise,
-below it few frequencies are left."""
+"""Amplitude that optics pass, up to which a frequency counts as not passed. With a larger value sharp edges count as
+noise; with a smaller one few frequencies are left."""
 FEWEST = 0.15
 """Fraction of the frequencies that must not be passed. With fewer the noise is not measured in this way."""
 NEAR = 2.0

@@ -18,7 +18,7 @@ GRID = 1025
 STEPS = 8193
 """Even steps of the mean of stabilised values at which their variance is looked up."""
 FEW = 40.0
-"""Number of photons up to which the Poisson distribution is summed term by term; above, it is taken for Gaussian."""
+"""Number of photons up to which the Poisson distribution is summed term by term; above, a Gaussian replaces it."""
 TAIL = 10.0
 """Standard deviations beyond the mean up to which photon numbers are summed."""
 NODES = 48

@@ -27,7 +27,8 @@ EVEN = 1.15
 """Power of brightness in quiet blocks over that in the quietest, up to which it is noise. Noise has 0.8 to 1.12 in
 images of 72 px and more; content, and noise that was compressed, vary more (photographs as JPEG 1.18 to 1.7)."""
 UNEVEN_SHARE = 0.7
-"""Share of the power of flat blocks that is taken for noise where it varies more from block to block than noise."""
+"""Fraction of the power of flat blocks that counts as noise, where that power varies more from block to block than
+noise does."""
 
 
 class Channels:

@@ -24,7 +24,7 @@ from .spectrum import COLOURED, neighbour_correlation
 from .white import white_variance
 
 LEAST_SIDE = 4 * BLOCK
-"""Side in px below which an image has too few blocks for a spectrum; its noise is then taken for white and even."""
+"""Side in px below which an image has too few blocks for a spectrum; its noise is then assumed to be white and even."""
 EMPTY = 1000.0
 """Mean power over power at the finest scale from which an image was certainly interpolated."""
 APART = 4

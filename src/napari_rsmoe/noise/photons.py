@@ -27,10 +27,10 @@ SATURATED = 0.02
 """Share of values at the upper limit from which a level is left out."""
 GROWTH = 1.8
 """Variance at the brightest over that at the darkest level. From this ratio on, noise grows with brightness if the line
-fits the variances; below, it is taken for even."""
+fits the variances; below, the noise is assumed to be even."""
 MISFIT = 0.35
 """Median distance of the variances from the line, in natural logarithms. Up to it the line may fit; above, the
-variances are those of content, and the noise is taken for even."""
+variances are those of content, and the noise is assumed to be even."""
 AGAINST_EVEN = 0.5
 """Median distance of the variances from the line, relative to their distance from even noise. Up to it the line
 explains them; above, even noise does so nearly as well and is taken."""

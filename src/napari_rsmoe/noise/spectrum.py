@@ -16,7 +16,7 @@ from .noise_model import BLOCK
 CELL = BLOCK // 2
 """Side of a cell, px. Four cells make a block; blocks overlap by one cell."""
 FLATTEST = 0.1
-"""Share of the blocks that are taken for flat."""
+"""Fraction of the blocks that are assumed to be flat."""
 CONSTANT = 1e-9
 """Variance of a block, relative to that of the noise, below which the block has one value and says nothing of noise."""
 UNEVEN = 1.5

@@ -221,7 +221,7 @@ def _of(parameters: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _noise_of(whole: Source, given: Mapping[str, Any]) -> Any:
-    """The noise in the middle of the first plane, which counts for all crops; None: each is measured by itself."""
+    """The noise in the middle of the first plane, which counts for all crops; None: each is measured separately."""
     # Imported here to save start-up time: torch takes seconds.
     from .. import ImageError, estimate_noise
 

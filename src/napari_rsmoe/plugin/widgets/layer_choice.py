@@ -34,7 +34,7 @@ class LayerChoice(ComboBox):
     nothing : str
         Shown if no layer is chosen.
     follows : bool
-        Whether a layer is chosen by itself at all. Otherwise there is none until the user chooses one.
+        Whether a layer is chosen automatically. Otherwise none is chosen until the user chooses one.
     accepts : callable, optional
         Whether a layer of this type is offered at all. By default all of them are.
     ours : bool

@@ -23,7 +23,7 @@ PEN, DOT = 1.6, 2.5
 BAND_OPACITY, GRID_OPACITY = 70, 45
 """Opacity of error bands and of the frame, of 255."""
 COLOURS = ("#8c8c8c", "#4f9ee8", "#e8924f", "#59b36b", "#c46fd0", "#d0b93f", "#e0575b")
-"""Colours of the series, which are told apart on dark and on light backgrounds."""
+"""Colours of the series, which can be distinguished on dark and on light backgrounds."""
 
 
 @dataclass(frozen=True)
