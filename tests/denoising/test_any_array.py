@@ -2,6 +2,7 @@
 
 import inspect
 import pydoc
+import warnings
 
 import dask
 import dask.array as da
@@ -194,6 +195,13 @@ def test_an_ambiguous_channel_axis_says_what_was_assumed():
     image = np.random.default_rng(0).normal(100, 9, (3, 30, 4))
     with pytest.warns(UserWarning, match="read as 3 x 30 pixels of 4 channels"):
         fit(image, 3, iterations=1)
+    four = np.random.default_rng(0).normal(100, 9, (30, 31, 4))
+    for array in (four, torch.from_numpy(four), da.from_array(four)):
+        with pytest.warns(UserWarning, match="read as 30 x 31 pixels of 4 channels"):
+            denoise(array, **FAST)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        denoise(da.from_array(four), axes="YXC", **FAST)
 
 
 def test_help_fits_on_two_screens():

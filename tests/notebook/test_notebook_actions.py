@@ -323,3 +323,22 @@ def test_images_of_any_size_go_block_by_block_into_a_store(tmp_path: Path, monke
     names = {"image": lazy._place.opened[lazy._place.name]().data, "mask": image > 250}
     exec(lazy.code(), names)
     np.testing.assert_array_equal(napari_rsmoe.read_image("lazy.npy").numpy()[image <= 250], whole[image <= 250])
+
+
+def test_what_is_assumed_about_channels_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an array or a file whose last axis may be anything; not if the user has named the axes."""
+    monkeypatch.chdir(tmp_path)
+    four = np.random.default_rng(0).normal(100, 9, (32, 33, 4)).astype(np.float32)
+    np.save("four.npy", four)
+    settings: dict[str, Any] = {"preset": "fast", "models": 1, "n_kernels": 20, "noise": 9.0}
+    for widget, said in (
+        (DenoiseWidget(four, **settings), True),
+        (DenoiseWidget(four, axes="YXC", **settings), False),
+        (DenoiseWidget("four.npy", target="a.npy", **settings), True),
+        (DenoiseWidget(four, target="b.npy", **settings), True),
+        (DenoiseWidget(four, target="c.npy", axes="YXC", **settings), False),
+    ):
+        widget.start()
+        widget.wait()
+        assert any("32 x 33 pixels of 4 channels" in text for text in widget.notes) == said
+        assert ("32 x 33 pixels" in widget.message.value) == said

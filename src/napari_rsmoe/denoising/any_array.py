@@ -9,6 +9,7 @@ import numpy as np
 
 from ..door import refuse_unknown
 from ..errors import ImageError
+from ..image.format import find_channels
 from ..image.other_arrays import library_of, unwrapped
 from ..image.planes import CHANNEL_AXES, check_axes, guess_axes
 from ..noise.given import noise_or_sigma
@@ -141,10 +142,10 @@ def denoise(
         from .large.cluster import denoise_with_client
 
         done: Denoised | DenoisedStack = denoise_with_client(
-            client, given.array, letters or guess_axes(given.array.shape), settings
+            client, given.array, letters or _guessed(given.array), settings
         )
     elif library_of(given.array) == "dask":
-        done = denoise_lazy(given.array, letters or guess_axes(given.array.shape), settings)
+        done = denoise_lazy(given.array, letters or _guessed(given.array), settings)
     elif letters is None:
         done = denoise_plane(given.array, **settings)
     else:
@@ -171,6 +172,13 @@ def _axes_of(array: Any, given: str | None, found: str | None, settings: dict[st
         place = channel_axis % 3
         return "YX"[:place] + "C" + "YX"[place:]
     return None
+
+
+def _guessed(array: Any) -> str:
+    """The axes of an array that names none, by its shape; what is assumed about channels is said."""
+    axes = guess_axes(array.shape)
+    find_channels(array, "auto")
+    return axes
 
 
 def _known() -> set[str]:

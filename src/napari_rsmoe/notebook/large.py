@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,10 +16,11 @@ from ..denoising.large.order import View, VisibleFirst
 from ..denoising.large.running import denoise_large
 from ..errors import StoppedError
 from ..image.blocks import Part
+from ..image.format import find_channels
 from ..image.planes import Planes, stack_axes
 from ..io.image_file import FileArray, ImageFile
 from ..io.lazily import open_image
-from ..notes import Notes
+from ..notes import Notes, note
 from ..progress import Callback, Progress
 from ..ui.calls import Subject, command_line
 from ..ui.jobs import Outcome
@@ -48,11 +49,14 @@ class Place:
         Python that opens it, if it is such an array.
     opened : mapping of str to callable
         As for `napari_rsmoe.denoising.large.job.JobSettings`.
+    guessed : bool
+        Whether the axes of such an array were guessed from its shape.
     """
 
     name: str
     code: str = ""
     opened: Mapping[str, Callable[[], ImageFile]] = field(default_factory=dict)
+    guessed: bool = False
 
     @classmethod
     def of(cls, image: Any, axes: str | None = None, variable: str = "") -> Place:
@@ -69,7 +73,7 @@ class Place:
             return cls("/".join(filter(None, [str(root).rstrip("/"), image.path])))
         letters = axes or stack_axes(image.shape)
         name = f"array {getattr(image, 'name', None) or _fingerprint(image)}"
-        return cls(name, f"ImageFile({variable}, {letters!r})", {name: lambda: ImageFile(image, letters)})
+        return cls(name, f"ImageFile({variable}, {letters!r})", {name: lambda: ImageFile(image, letters)}, not axes)
 
     def open(self, **reading: Any) -> ImageFile:
         """The image, whose pixels are read where they are indexed."""
@@ -258,6 +262,11 @@ class LargeDenoiseWidget(ActionWidget):
 
         runner = VisibleFirst(self._in_view, self._show_begun, self._show_block)
         with notes.on(""):
+            with self._place.open(**self._reading) as image:
+                for each in image.notes:
+                    note(each)
+                if self._place.guessed and image.axes == "YXC":
+                    find_channels(cast("np.ndarray", image.data), "auto")  # Says what was assumed.
             done = denoise_large(self._asked(given), runner=runner, callback=report)
         self.numbers, self.notes = [0], notes.lines()
         return [done]

@@ -42,6 +42,7 @@ class Source(Sequence[np.ndarray]):
             self.name, axes, self.pixel_size = f"{self.name}.data", axes or image.axes, pixels_of(image.pixel_size)
             image = image.data
         self.image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
+        self._guessed = axes is None
         self.planes = Planes(self.image, stack_axes(self.image.shape) if axes is None else axes)
         self.axes = self.planes.axes
         self.single = self.axes.strip(CHANNEL_AXES) == "YX" and len(self.axes) <= 3
@@ -61,6 +62,7 @@ class Source(Sequence[np.ndarray]):
             texts.pop()
         made = Source(self.image[index], self.axes)
         made.name, made.pixel_size = f"{self.name}[{', '.join(texts)}]", self.pixel_size
+        made._guessed = self._guessed
         return made
 
     @property
@@ -70,7 +72,7 @@ class Source(Sequence[np.ndarray]):
 
     def channels(self) -> dict[str, int]:
         """The keywords about channels that the functions need besides an image or a plane."""
-        if self.axes in ("YX", "YXC") and (len(self.axes) == 2 or self.image.shape[2] in (3, 4)):
+        if self._guessed or self.axes == "YX":  # The functions guess the same, and say what they have assumed.
             return {}
         if self.single:
             return {"channel_axis": next(k for k, letter in enumerate(self.axes) if letter in CHANNEL_AXES)}
