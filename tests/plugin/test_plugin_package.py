@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from npe2 import PluginManager, PluginManifest
 
+from napari_rsmoe.plugin.actions import ACTIONS
 from napari_rsmoe.plugin.preferences import Preferences, preferences
 
 
@@ -30,6 +31,11 @@ def test_every_command_can_be_imported(manifest: PluginManifest) -> None:
     for command in manifest.contributions.commands or ():
         module, name = command.python_name.split(":")
         assert callable(getattr(import_module(module), name))
+
+
+def test_every_job_is_a_widget_a_command_and_a_service(manifest: PluginManifest) -> None:
+    commands = {command.id for command in manifest.contributions.commands}
+    assert {f"napari-rsmoe.{action}{ending}" for action in ACTIONS for ending in ("", "_widget", "_layer")} <= commands
 
 
 def test_menu_shows_widgets_and_commands(manifest: PluginManifest) -> None:
