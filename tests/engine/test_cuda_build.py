@@ -246,12 +246,12 @@ def test_a_fit_that_the_device_has_no_memory_for_does_not_begin_there(monkeypatc
     from napari_rsmoe.errors import DeviceError
 
     monkeypatch.setattr(devices, "why_not_cuda", lambda: "")
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**17, 2**33))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2**17)
-    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2**16)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**15, 2**33))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2**15)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2**14)
     image = np.add.outer(np.arange(40), np.arange(48) % 7)
     for job in (lambda how: fit(image, 20, iterations=2, device=how), lambda how: denoise(image, noise=1, device=how)):
-        with pytest.raises(DeviceError, match=r"not enough memory on the device: about .* MiB for 192 KiB free"):
+        with pytest.raises(DeviceError, match=r"not enough memory on the device: about .* KiB for 48 KiB free"):
             job("cuda")
-    with pytest.warns(UserWarning, match="192 KiB free.*the CPU is used"):
+    with pytest.warns(UserWarning, match="48 KiB free.*the CPU is used"):
         assert fit(image, 20, iterations=2, device="auto").n_kernels == 20

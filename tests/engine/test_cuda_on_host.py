@@ -125,7 +125,7 @@ def test_relocation_on_a_device_finds_the_same(photograph: np.ndarray) -> None:
 # ---------------------------------------------------------------------- planted bugs
 
 
-MISSING_BARRIER = ("tile_pack.h", "__syncthreads();  // also", "// also")
+MISSING_BARRIER = ("tile_pack.h", "__syncthreads();  // After", "// After")
 OUT_OF_BOUNDS = ("tile.cu", "sums[0][0][p] = dot;", "sums[0][0][p + kTilePixels * 2 * (1 + G)] = dot;")
 UNINITIALISED = ("tile_pack.h", "p.r12 = k.r12 * kRootHalfLog2E;", "")
 DIVERGENT_BARRIER = (

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +134,21 @@ def test_windows_gets_time_to_let_go_of_a_file(tmp_path: Path, monkeypatch: pyte
     ):
         temporary.write_bytes(b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["image.tif"]
+
+
+def test_what_a_signal_leaves_before_the_block_begins_goes_with_the_program(tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from napari_rsmoe.io import atomic
+
+def signalled(path):
+    raise SystemExit(143)
+
+atomic._locked = signalled  # The temporary file exists by then, and no block that removes it has begun.
+with atomic.replacing_file(Path(sys.argv[1])):
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "a.tif"], check=False)
+    assert done.returncode == 143
+    assert not list(tmp_path.iterdir())

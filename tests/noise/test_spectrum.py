@@ -49,7 +49,7 @@ def test_grey_stored_as_rgb_is_denoised_as_grey(kind: str) -> None:
     grey, colour = (denoise(image, **QUICK) for image in (noisy, np.stack([noisy] * 3, -1)))
     assert colour.noise == pytest.approx(grey.noise, rel=1e-3)
     assert not np.ptp(colour.image, -1).any()
-    assert psnr(colour.image[..., 0], clean, 1000.0) > psnr(grey.image, clean, 1000.0) - 0.3
+    assert psnr(colour.image[..., 0], clean, 1000.0) > psnr(grey.image, clean, 1000.0) - 0.5
     assert colour.std.mean() == pytest.approx(grey.std.mean(), rel=0.2)
     assert estimate_noise(np.stack([noisy] * 3, -1)).shared == 1
 

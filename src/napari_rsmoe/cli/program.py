@@ -200,6 +200,10 @@ def _leave_at_once(code: int) -> NoReturn:
 
     Python would end that thread where it returns from C++ meanwhile, which aborts the process.
     """
+    # Imported here to save start-up time.
+    from ..io.atomic import remove_unfinished
+
+    remove_unfinished()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # There may be no reader any more.
             stream.flush()

@@ -24,8 +24,10 @@ PLANE = 8.0
 """A channel without its noise, and its error, for each pixel."""
 DENOISED = 40.0
 """What the removal of noise leaves, for each pixel."""
-RESULT = 39.0
+RESULT = 44.0
 """The result and its error bar, for each value."""
+LEFT = 154.0
+"""What a channel that is done leaves while the result is drawn, for each pixel."""
 
 
 def memory_of_deblur(
@@ -50,7 +52,7 @@ def memory_of_deblur(
     padded, pixels = (height + width + MARGIN) * (breadth + width + MARGIN), height * breadth
     held = pixels * (PLANE * channels + (DENOISED if denoised else 0.0)) + FIXED
     more = padded * MODEL * max(0, models * channels - 2)
-    result = RESULT * channels * math.prod(raster.shape)
+    result = RESULT * channels * math.prod(raster.shape) + LEFT * pixels
     return math.ceil(held + more + max(PIXEL * padded, result))
 
 

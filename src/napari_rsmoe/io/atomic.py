@@ -7,6 +7,7 @@ nor a file that others may read: there the lock is a file beside it, which the s
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import os
@@ -167,6 +168,7 @@ class _Part:
         self.path, self._folder = path, folder
         while True:
             self.temporary = _beside(path, "part")
+            _unfinished.add((os.getpid(), self.temporary))
             if folder:
                 self.temporary.mkdir()
             else:
@@ -205,6 +207,7 @@ class _Part:
     def discard(self) -> None:
         """Remove what is under the temporary name: the unfinished file, or after `publish` the folder before it."""
         _remove(self.temporary)
+        _unfinished.discard((os.getpid(), self.temporary))
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -218,6 +221,16 @@ class _Complete(NamedTuple):
 
 
 _waiting: ContextVar[list[_Complete] | None] = ContextVar("waiting", default=None)
+_unfinished: set[tuple[int, Path]] = set()
+"""Temporary names in use, each with the process that uses it: a forked one does not remove those of its parent."""
+
+
+@atexit.register
+def remove_unfinished() -> None:
+    """Remove what a signal left between the creation of a file and the block that removes it after an exception."""
+    for process, temporary in tuple(_unfinished):
+        if process == os.getpid():
+            _remove(temporary)
 
 
 @contextlib.contextmanager
