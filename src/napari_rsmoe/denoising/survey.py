@@ -78,6 +78,16 @@ class Survey:
     error: float
     dtype: str
 
+    def __post_init__(self) -> None:
+        """Check what may come from a file; a ValueError or TypeError says what is wrong."""
+        numbers = [self.error] if self.nodata is None else [self.error, self.nodata]
+        if not all(isinstance(each, int | float | np.number) for each in numbers):
+            raise ValueError(f"error={self.error!r} and nodata={self.nodata!r} must be numbers")
+        if not isinstance(self.dtype, str) or np.dtype(self.dtype).kind not in "iuf":
+            raise ValueError(f"dtype={self.dtype!r} must be the name of a type of numbers")
+        if not {plan.n_kernels for plan in self.plans} <= set(self.densities):
+            raise ValueError("there must be a density for each model")
+
     @property
     def noise(self) -> float:
         """Standard deviation of the noise, in units of the image."""

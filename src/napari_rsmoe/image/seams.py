@@ -72,6 +72,19 @@ def in_order(plan: BlockPlan) -> Iterator[int]:
 
 def margin(block: Block, shape: tuple[int, int], values: Values) -> list[Strip]:
     """The margin of a block as strips, from its values on `outer`."""
+    rows, columns = outer(block, shape)
+    strips = []
+    for y, x in strip_parts(block, shape):
+        inside = (
+            slice(y.start - rows.start, y.stop - rows.start),
+            slice(x.start - columns.start, x.stop - columns.start),
+        )
+        strips.append(Strip((y, x), tuple(np.ascontiguousarray(each[inside]) for each in values)))
+    return strips
+
+
+def strip_parts(block: Block, shape: tuple[int, int]) -> list[Part]:
+    """Where the strips of the margin of a block lie."""
     (top, bottom), (left, right) = ((part.start, part.stop) for part in block.core)
     rows, columns = outer(block, shape)
     parts = (
@@ -80,15 +93,7 @@ def margin(block: Block, shape: tuple[int, int], values: Values) -> list[Strip]:
         (slice(top, bottom), slice(columns.start, left)),
         (slice(top, bottom), slice(right, columns.stop)),
     )
-    strips = []
-    for y, x in parts:
-        if y.start < y.stop and x.start < x.stop:
-            inside = (
-                slice(y.start - rows.start, y.stop - rows.start),
-                slice(x.start - columns.start, x.stop - columns.start),
-            )
-            strips.append(Strip((y, x), tuple(np.ascontiguousarray(each[inside]) for each in values)))
-    return strips
+    return [(y, x) for y, x in parts if y.start < y.stop and x.start < x.stop]
 
 
 def faded(block: Block, values: Values, neighbours: Sequence[tuple[Block, Sequence[Strip]]]) -> Values:

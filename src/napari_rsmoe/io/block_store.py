@@ -101,6 +101,19 @@ class BlockStore:
         """The array of a level."""
         return zarr.open_array(self.location.store(), path=str(level), mode="r+")
 
+    def sound(self) -> bool:
+        """Whether the arrays of all levels are there, with the size and type of the image."""
+        sizes = dict(zip(self.axes, self.shape, strict=True))
+        sizes["C"] = sizes.get("C", sizes.get("S", 1))
+        try:
+            return all(
+                (array := self.array(number)).dtype == np.dtype(self.dtype)
+                and array.shape == tuple((sizes | {"Y": height, "X": width})[axis] for axis in self.stored)
+                for number, (height, width) in enumerate(self.levels)
+            )
+        except (OSError, ValueError, KeyError, TypeError, zarr.errors.BaseZarrError):
+            return False
+
     def has(self, index: Sequence[int | slice], level: int = 0) -> bool:
         """Whether anything has been written to a part; index in the order of the axes of the image."""
         array, own = self.array(level), self.axes.replace("S", "C")

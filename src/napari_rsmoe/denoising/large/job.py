@@ -2,10 +2,10 @@
 
 The folder ``NAME.rsmoe-job`` holds
 
-* ``job.json``: the source, the settings, the blocks, and the survey of the image, exactly;
+* ``job.json``: the source, the settings, the blocks, and the survey of the image, exactly, with a checksum;
 * ``image.ome.zarr``, ``std.ome.zarr``: the results as far as they are done;
 * ``margins/``: what blocks yield beyond their cores, into which their neighbours fade;
-* ``done/``: a marker for each task that is done, with a checksum of what it has written.
+* ``done/``: a marker for each task that is done, with checksums of what it has written.
 
 A job that was interrupted is taken up by the same call: tasks with a marker are not done again, and the others yield
 the same bits, as all that they depend on lies in the folder. When all are done, the results get their names, and the
@@ -15,10 +15,9 @@ when their metadata are written at the end.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -44,6 +43,7 @@ from ..options import EDITION, split_settings
 from ..plans import REFERENCE_NOISE, plan_ensemble
 from ..survey import Survey
 from .masks import LazyMask
+from .trusted import UNSOUND, sealed, unsealed
 
 FOLDER = ".rsmoe-job"
 """Ending of the name of the folder of a job."""
@@ -219,16 +219,20 @@ class Job:
         if content is None:
             raise CheckpointError(f"{folder} holds no job.")
         try:
-            known = json.loads(content)
+            known = unsealed(content)
             kept = JobSettings(**known["asked"])
-            job = cls(folder, kept, int(known["side"]), Survey.described(known["survey"]))
-            identity = known["identity"]
-        except (ValueError, KeyError, TypeError) as error:
+            side, identity = known["side"], dict(known["identity"])
+            if type(side) is not int or side < 1:
+                raise ValueError(f"side={side!r}")
+            job = cls(folder, kept, side, Survey.described(known["survey"]))
+        except UNSOUND as error:
             raise CheckpointError(
                 f"{folder / 'job.json'} is damaged ({error}); delete {folder} to begin again."
             ) from error
         if asked is not None and asked.identity != identity:
-            differing = [name for name in identity if identity[name] != asked.identity.get(name)]
+            differing = [
+                name for name in {**identity, **asked.identity} if identity.get(name) != asked.identity.get(name)
+            ]
             raise CheckpointError(
                 f"{folder} holds a job on {asked.target} that was begun with other {', '.join(differing)}. Give what "
                 "it was begun with, or delete that folder to begin again."
@@ -250,7 +254,7 @@ class Job:
             "shape": list(image.shape),
             "began": time.time(),
         }  # fmt: skip
-        (self.folder / "job.json").write(json.dumps(known).encode())
+        (self.folder / "job.json").write(sealed(known))
 
     @cached_property
     def image(self) -> ImageFile:
@@ -368,11 +372,3 @@ def empty(folder: Location) -> None:
 def name_of(task: int, level: int = 0) -> str:
     """The name of a task, of which its marker is made."""
     return f"{level}-{task:09d}"
-
-
-def checksum(arrays: Sequence[Any]) -> str:
-    """Checksum of what a task has written."""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
-    return digest.hexdigest()

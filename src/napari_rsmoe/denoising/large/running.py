@@ -13,14 +13,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...errors import ImageError, StoppedError
+from ...errors import CheckpointError, ImageError, StoppedError
 from ...io.atomic import alone
 from ...io.location import Location
+from ...io.numbers import real
 from ...progress import Callback, Progress
 from ..plane_in_blocks import say_together
 from .finishing import check_final, publish
 from .job import LOCK, Job, JobSettings, folder_of, name_of
-from .tasks import do_block, do_level, level_plan
+from .tasks import do_block, do_level, level_plan, marker_of
+from .trusted import check_links
 
 LOG = logging.getLogger(__name__)
 
@@ -136,6 +138,8 @@ def _run(job: Job, runner: Runner, callback: Callback | None) -> None:
     """Do all tasks that are not done."""
     marked = job.done()
     done = {task for task in range(len(job)) if name_of(task) in marked}
+    if len(done) < len(job) and not all(store.sound() for store in job.stores()):
+        raise CheckpointError(f"What {job.folder} holds of the result is damaged; delete {job.folder} to begin again.")
     report = _Report(callback, len(job), len(done), job.seconds)
     left = [task for task in job.tasks() if task not in done] if len(done) else job.tasks()
     notes: list[str] = []
@@ -209,16 +213,18 @@ def status_of(target: str) -> Status:
         if Location.of(target).exists():
             return Status(0, 0, 0.0, finished=True)
         raise ImageError(f"there is no job on {target}: neither {folder} nor the result exists.")
+    check_links(folder)
     job = Job.opened(folder)
     try:
-        names = [name for name in job.done() if name.startswith("0-")]
+        marks = job.done()
+        done = [task for task in range(len(job)) if name_of(task) in marks]
         seconds = None
-        if names:
-            last = json.loads((folder / "done" / f"{max(names)}.json").read() or b"{}")
-            known = json.loads((folder / "job.json").read() or b"{}")
-            took = float(last.get("ended", 0)) - float(known.get("began", 0))
-            seconds = took / len(names) * (len(job) - len(names))
-        return Status(len(names), len(job), seconds)
+        if done:
+            ended = real((marker_of(job, max(done)) or {}).get("ended"))
+            began = real(json.loads((folder / "job.json").read() or b"{}").get("began"))
+            if ended is not None and began is not None:
+                seconds = max(0.0, ended - began) / len(done) * (len(job) - len(done))
+        return Status(len(done), len(job), seconds)
     finally:
         job.close()
 
@@ -229,6 +235,7 @@ def _alone(folder: Location) -> Iterator[None]:
     if folder.path is None:
         yield
         return
+    check_links(folder)
     folder.path.mkdir(exist_ok=True)
     try:
         with alone(folder.path / LOCK, f"another process works on {folder} now; wait for it, or stop it."):

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ...errors import CheckpointError
 from ...image.blocks import BlockPlan
-from ...image.seams import Strip, margin
+from ...image.seams import Strip, margin, strip_parts
 from ...io.block_store import halved
 from ...io.location import Location
 from ...notes import gathered
 from ...progress import Callback
-from .job import Job, checksum, name_of
+from .job import Job, name_of
+from .trusted import UNSOUND, checksum, marked, packed, unpacked
 
 JOBS = 2
 """Jobs that a worker keeps open."""
@@ -63,11 +60,13 @@ def do_block(job: Job, task: int, callback: Callback | None = None) -> dict[str,
         values = job.work(job.planes.part(number, *block.read), number, block, left_out, others, callback)
     before = [(job.plan[n % len(job.plan)], _margin(job, n)) for n in job.needs(task)]
     made = job.work.finished(values, number, block, before)
-    _keep_margin(job, task, margin(block, job.plan.shape, values))
+    kept = packed(margin(block, job.plan.shape, values))
+    _margin_file(job, task).write(kept)
     index = job.planes.index_of(number, *block.core)
     for store, each in zip(job.stores(), made, strict=False):
         store.write(index, job.planes.stored(each))
-    return _mark(job, name_of(task), {"checksum": checksum(made[: len(job.stores())]), "notes": notes}, began)
+    facts = {"checksum": checksum(made[: len(job.stores())]), "margin": checksum([bytearray(kept)]), "notes": notes}
+    return _mark(job, name_of(task), facts, began)
 
 
 def do_level(job: Job, level: int, task: int) -> dict[str, Any]:
@@ -99,9 +98,8 @@ def level_plan(job: Job, level: int) -> BlockPlan:
 
 
 def marker_of(job: Job, task: int, level: int = 0) -> dict[str, Any] | None:
-    """The facts in the marker of a task; None if it is not done."""
-    content = (job.folder / "done" / f"{name_of(task, level)}.json").read()
-    return None if content is None else dict(json.loads(content))
+    """The facts in the marker of a task; empty if it is damaged, None if the task is not done."""
+    return marked(_marker_file(job, name_of(task, level)).read())
 
 
 def wrong(job: Job, task: int) -> bool:
@@ -117,29 +115,37 @@ def wrong(job: Job, task: int) -> bool:
 
 def _mark(job: Job, name: str, facts: dict[str, Any], began: float) -> dict[str, Any]:
     marker = facts | {"began": began, "ended": time.time()}
-    (job.folder / "done" / f"{name}.json").write(json.dumps(marker).encode())
+    _marker_file(job, name).write(json.dumps(marker).encode())
     return marker
 
 
-def _keep_margin(job: Job, task: int, strips: Sequence[Strip]) -> None:
-    """Write the margin of a block."""
-    buffer = io.BytesIO()
-    arrays: dict[str, NDArray[Any]] = {}
-    for k, strip in enumerate(strips):
-        arrays[f"{k}-part"] = np.array([[part.start, part.stop] for part in strip.part])
-        arrays |= {f"{k}-{n}": values for n, values in enumerate(strip.values)}
-    np.savez(buffer, allow_pickle=False, **arrays)
-    (job.folder / "margins" / f"{name_of(task)}.npz").write(buffer.getvalue())
+def _marker_file(job: Job, name: str) -> Location:
+    return job.folder / "done" / f"{name}.json"
+
+
+def _margin_file(job: Job, task: int) -> Location:
+    return job.folder / "margins" / f"{name_of(task)}.npz"
 
 
 def _margin(job: Job, task: int) -> list[Strip]:
-    """The margin of a block that is done; empty if nothing was stored there."""
-    content = (job.folder / "margins" / f"{name_of(task)}.npz").read()
-    if content is None:
+    """The margin of a block that is done; empty if nothing was stored there.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or damaged.
+    """
+    content, facts = _margin_file(job, task).read(), marker_of(job, task) or {}
+    if content is None and facts.get("empty"):
         return []
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        strips = []
-        for k in range(sum(name.endswith("-part") for name in arrays.files)):
-            rows, columns = (slice(int(first), int(end)) for first, end in arrays[f"{k}-part"])
-            strips.append(Strip((rows, columns), (arrays[f"{k}-0"], arrays[f"{k}-1"])))
-        return strips
+    try:
+        if content is None:
+            raise ValueError("it is missing")
+        if facts.get("margin", found := checksum([bytearray(content)])) != found:
+            raise ValueError("its checksum is another")
+        return unpacked(content, strip_parts(job.plan[task % len(job.plan)], job.plan.shape))
+    except UNSOUND as error:
+        raise CheckpointError(
+            f"{_margin_file(job, task)} is damaged ({error}); delete {_marker_file(job, name_of(task))}, and give the "
+            "same command again, which does this block anew."
+        ) from error
