@@ -77,7 +77,15 @@ def test_point_spread_functions() -> None:
     assert lens[half, half + round(dark)] < 0.03 * lens[half, half]
     np.testing.assert_array_equal(point_spread((1.2, 500, 100)), lens)
     np.testing.assert_allclose(point_spread(7 * np.ones((2, 3))).sum(), 1)
-    for wrong in (0, -1, np.nan, "a lens", (1, 2), -np.eye(3), (1.2, 500, 0), (1.2, 5e5, 1)):
+    for scale in (1e308, 1e-320):
+        np.testing.assert_allclose(point_spread(scale * np.ones((3, 5))), 1 / 15)
+    np.testing.assert_array_equal(point_spread(1e-300), [[0, 0, 0], [0, 1, 0], [0, 0, 0]])
+    hostile = (
+        0, -1, np.nan, np.inf, 1e9, 10**400, None, True, 1j, {}, b"1", "", "1e400", "nan,500,65", "a lens", (1, 2),
+        (1.2, 500, 0), (1.2, 5e5, 1), (1.2, 500, 1e-320), -np.eye(3), np.zeros((3, 3)), np.nan * np.eye(3), np.ones(5),
+        np.ones((0, 5)), np.ones((3, 3, 3)), np.ones((3, 3), complex), [[1, 2], [3]], [[1, "a"]],
+    )  # fmt: skip
+    for wrong in hostile:
         with pytest.raises(ValueError, match="psf"):
             point_spread(wrong)
 

@@ -24,6 +24,8 @@ FIRST_ZERO = 3.8317
 """First zero of the Bessel function J1: where the first dark ring lies."""
 WIDEST = 64.0
 """Largest standard deviation of a Gaussian in pixels; with wider ones nothing of the image is left."""
+NARROWEST = 1e-3
+"""Smallest standard deviation of a Gaussian in pixels; all narrower ones lie within a pixel just the same."""
 BEAD_SIDE = 21
 """Side in pixels of the parts of an image that are averaged around beads."""
 FEWEST_BEADS = 3
@@ -63,7 +65,10 @@ def point_spread(psf: Any) -> Array:
             psf = tuple(float(part) for part in psf.split(","))
         except ValueError:
             psf = ()
-    values = np.asarray(plain(psf))
+    try:
+        values = np.asarray(plain(psf))
+    except ValueError:  # Rows of different lengths.
+        values = np.zeros(0)
     if values.dtype.kind not in "iuf" or values.dtype.kind == "b":
         values = np.zeros(0)
     if values.size == 1 and values.ndim < 2:
@@ -75,9 +80,10 @@ def point_spread(psf: Any) -> Array:
             "psf must be the standard deviation of a Gaussian in pixels, the numerical aperture, wavelength and pixel "
             "size as NA,WAVELENGTH,PIXEL with the last two in the same unit, or an image (Y, X) of a point."
         )
-    spread = np.pad(values.astype(np.float64), [(0, 1 - length % 2) for length in values.shape])
-    if spread.min() < 0 or spread.sum() <= 0:
+    if values.min() < 0 or values.max() <= 0:
         raise ValueError("psf must hold no negative values and some light; subtract its background first.")
+    spread = np.pad(values.astype(np.float64), [(0, 1 - length % 2) for length in values.shape])
+    spread = np.ldexp(spread, -math.frexp(spread.max())[1])  # The largest numbers have no sum.
     return np.asarray(spread / spread.sum())
 
 
@@ -86,7 +92,7 @@ def _gaussian(sigma: float) -> Array:
         raise ValueError(f"psf={sigma:g}, the standard deviation of a Gaussian in pixels, must be above 0 and at most "
                          f"{WIDEST:g}.")  # fmt: skip
     reach = max(1, math.ceil(REACH * sigma))
-    line = np.exp(-0.5 * np.square(_points(reach) / sigma)).reshape(-1, FINER).sum(1)
+    line = np.exp(-0.5 * np.square(_points(reach) / max(sigma, NARROWEST))).reshape(-1, FINER).sum(1)
     return np.asarray(np.outer(line, line) / line.sum() ** 2)
 
 
