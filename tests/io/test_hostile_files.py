@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import struct
 import zlib
 
@@ -140,6 +141,37 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_error_not_a_crash(tmp_path, 
         assert image.data[0, 5:9, ::2].all()
         with pytest.raises(ImageError, match=rf"{name}.*shorter"):
             image.data[3]
+
+
+@pytest.mark.parametrize("kind", ["a.tif", "zlib.tif", "tiles.tif", "a.ome.zarr", "a.mrc", "a.fits", "a.asc"])
+def test_a_file_that_shrinks_while_it_is_read_gives_an_error_or_what_it_held(tmp_path, kind):
+    path = tmp_path / kind
+    array = np.random.default_rng(0).integers(0, 200, (2, 90, 100)).astype(np.int16)
+    if kind == "a.mrc":
+        with pytest.importorskip("mrcfile").new(path) as file:
+            file.set_data(array)
+    elif kind == "a.fits":
+        pytest.importorskip("astropy.io.fits").PrimaryHDU(array).writeto(path)
+    elif kind == "a.asc":
+        lines = "\n".join(" ".join(map(str, row)) for row in array[0])
+        path.write_text(f"ncols 100\nnrows 90\nxllcorner 0\nyllcorner 0\ncellsize 1\n{lines}\n")
+    elif kind in ("zlib.tif", "tiles.tif"):
+        options = {"compression": "zlib"} if kind == "zlib.tif" else {"tile": (32, 32)}
+        tifffile.imwrite(path, array, photometric="minisblack", **options)
+    else:
+        write_image(path, array, axes="ZYX")
+    files = [path] if path.is_file() else [file for file in (path / "0").rglob("*") if file.suffix != ".json"]
+    with read_image(path, lazy=True) as image:
+        whole = image.data[...]
+        for left in (0.9, 0.5, 0):
+            for file in files:
+                if file.is_file():
+                    os.truncate(file, int(left * file.stat().st_size))
+            try:
+                np.testing.assert_array_equal(image.data[...], whole)  # It was read as a whole before.
+                assert kind == "a.asc"
+            except ImageError as error:
+                assert kind in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
