@@ -342,3 +342,20 @@ def test_what_is_assumed_about_channels_is_said(tmp_path: Path, monkeypatch: pyt
         widget.wait()
         assert any("32 x 33 pixels of 4 channels" in text for text in widget.notes) == said
         assert ("32 x 33 pixels" in widget.message.value) == said
+
+
+def test_channels_of_their_own_and_older_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    two = np.random.default_rng(0).normal(100, 9, (2, 32, 33)).astype(np.float32)
+    napari_rsmoe.write_image("two.npy", two, axes="CYX")
+    settings: dict[str, Any] = {"preset": "fast", "models": 1, "n_kernels": 20, "noise": 9.0}
+    own: dict[str, Any] = {"axes": "CYX", "independent_channels": True, "ome_zarr": "0.4"}
+    widget = DenoiseWidget("two.npy", target="out.ome.zarr", **own, **settings)
+    widget.start()
+    result = widget.wait()
+    assert (result.axes, result.shape, widget._overview.after.shape) == ("CYX", two.shape, (32, 33))
+    assert zarr.open("out.ome.zarr", mode="r").metadata.zarr_format == 2
+    assert "--independent-channels --ome-zarr 0.4" in widget.command_line()
+    exec(widget.code(), {})  # finds that all is done
+    with pytest.raises(ValueError, match=r"0\.6"):
+        DenoiseWidget("two.npy", target="out.ome.zarr", axes="CYX", ome_zarr="0.6")

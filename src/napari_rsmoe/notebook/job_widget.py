@@ -69,10 +69,10 @@ class ActionWidget(Saved, ipywidgets.HBox):
     action: ClassVar[str]
     run_label: ClassVar[str]
     title: ClassVar[str]  # Title of the result in the pane.
+    _job: Job | None = None  # The last job; also where making the widget has failed, and Python closes it.
 
     def __init__(self, image: Any, *, axes: str | None = None, **given: Any) -> None:
         self._lock = threading.Lock()
-        self._job: Job | None = None  # The last job.
         self._whole = self._source = Source(image, axes)
         self._region: tuple[slice, slice] | None = None  # Rows and columns of the whole image that jobs are run on.
         self._running = False
@@ -224,8 +224,10 @@ class ActionWidget(Saved, ipywidgets.HBox):
 
     def cancel(self) -> None:
         """Stop the job, and keep what has been computed."""
+        if self._job is None:
+            return
         with self._lock:
-            if self._job is not None and not self._job.done:
+            if not self._job.done:
                 self.cancel_button.disabled = True
                 self.status.value = "Stopping"
                 self._job.cancel()

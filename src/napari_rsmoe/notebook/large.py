@@ -26,6 +26,7 @@ from ..ui.calls import Subject, command_line
 from ..ui.jobs import Outcome
 from ..ui.kinds.parameter import Parameter
 from ..ui.parameters.functions import PARAMETERS
+from ..ui.parameters.running import OME_ZARR
 from ..ui.parameters.values import changed, without
 from .code_box import Code
 from .job_widget import ActionWidget
@@ -33,6 +34,8 @@ from .source import variable_name
 
 SIDE = 1024
 """Largest side of the picture in pixels. Of larger images every n-th pixel is shown."""
+WRITING = {"independent_channels": False, "ome_zarr": OME_ZARR.default}
+"""How results are written unless the user wants it otherwise."""
 MOST_READ = 2**26
 """Pixels of a plane up to which its picture is read at once. That of a larger one appears block by block."""
 
@@ -115,10 +118,10 @@ class Overview:
     stack: bool
 
     @classmethod
-    def of(cls, source: Place, **reading: Any) -> Overview:
+    def of(cls, source: Place, independent_channels: bool = False, **reading: Any) -> Overview:
         """Begin with the picture of an image, which is black if reading it would take long."""
         with source.open(**reading) as image:
-            planes = Planes(image.data, image.axes)
+            planes = Planes(image.data, image.axes, independent_channels=independent_channels)
             height, width = planes.plane_shape[:2]
             step = -(-max(height, width) // SIDE)
             shape = (-(-height // step), -(-width // step), *planes.plane_shape[2:])
@@ -165,6 +168,10 @@ class LargeDenoiseWidget(ActionWidget):
         A letter for each axis, if the file does not declare its axes.
     mask : str, path or array, optional
         An image of the pixels that are left out: those that are not 0 there.
+    independent_channels : bool
+        Whether each channel is an image of its own.
+    ome_zarr : {"0.5", "0.4"}
+        Version of OME-Zarr that is written: 0.5 with shards, or 0.4 for older programs.
     **given
         Parameters of `napari_rsmoe.denoise` that differ from its defaults.
 
@@ -177,13 +184,26 @@ class LargeDenoiseWidget(ActionWidget):
     action, run_label, title = "denoise", "Denoise", "denoised"
 
     def __init__(
-        self, image: Any, target: Any, *, std: Any = None, axes: str | None = None, mask: Any = None, **given: Any
+        self,
+        image: Any,
+        target: Any,
+        *,
+        std: Any = None,
+        axes: str | None = None,
+        mask: Any = None,
+        independent_channels: bool = False,
+        ome_zarr: str = "0.5",
+        **given: Any,
     ) -> None:
         self._place = Place.of(image, axes)
         self._mask = None if mask is None else _place_of_mask(mask)
         self._target, self._std = os.fspath(target), None if std is None else os.fspath(std)
         self._reading = {} if axes is None or self._place.opened else {"axes": axes}
-        self._overview = Overview.of(self._place, **self._reading)
+        self._writing: dict[str, Any] = {
+            "independent_channels": independent_channels,
+            "ome_zarr": OME_ZARR.check(ome_zarr),
+        }
+        self._overview = Overview.of(self._place, independent_channels, **self._reading)
         super().__init__(self._overview.before, axes="YXC"[: self._overview.before.ndim], **given)
 
     def __repr__(self) -> str:
@@ -201,6 +221,7 @@ class LargeDenoiseWidget(ActionWidget):
         asked, arrays = self._asked(changed(self.parameters(), self._shown_settings())), self._arrays()
         words = [repr(asked.source), repr(asked.target), repr(dict(asked.settings))]
         words += [f"{name}={value!r}" for name in ("reading", "std", "mask") if (value := getattr(asked, name))]
+        words += [f"{name}={value!r}" for name, value in self._writing.items() if value != WRITING[name]]
         words += [f"opened={{{', '.join(f'{each.name!r}: lambda: {each.code}' for each in arrays)}}}"] if arrays else []
         return Code(
             "from napari_rsmoe.denoising.large.job import JobSettings\n"
@@ -225,6 +246,8 @@ class LargeDenoiseWidget(ActionWidget):
         words = command_line(self.action, self._shown_settings(), subject).strip()
         more = ["--axes", self._reading["axes"]] if self._reading else []
         more += [] if self._std is None else ["--std", self._std]
+        more += ["--independent-channels"] if self._writing["independent_channels"] else []
+        more += ["--ome-zarr", self._writing["ome_zarr"]] if self._writing["ome_zarr"] != OME_ZARR.default else []
         return Code(" ".join([words, shlex.join(more)]).strip())
 
     def joined(self, results: list[Any]) -> ImageFile:
@@ -240,8 +263,8 @@ class LargeDenoiseWidget(ActionWidget):
         opened = {name: open_ for each in self._arrays() for name, open_ in each.opened.items()}
         mask = None if self._mask is None else self._mask.name
         return JobSettings(
-            self._place.name, self._target, given, self._reading, self._std, mask=mask, opened=opened
-        )  # fmt: skip
+            self._place.name, self._target, given, self._reading, self._std, mask=mask, opened=opened, **self._writing
+        )
 
     def _in_view(self) -> View | None:
         """The part of the first plane that the pane shows."""
