@@ -31,6 +31,7 @@ from napari_rsmoe.denoising import stack
 from napari_rsmoe.denoising.large import running
 from napari_rsmoe.enlarging import deblur as deconvolving
 from napari_rsmoe.io import npy, ome_zarr, rsmoe
+from napari_rsmoe.io.atomic import remove_unfinished
 from napari_rsmoe.io.bitmaps import bitmap
 from napari_rsmoe.io.tiff import file as tiff
 
@@ -126,7 +127,10 @@ def _child(line: list[str], folder: str, log: str, state: str, fault: str) -> No
     signal.signal(signal.SIGINT, signal.default_int_handler)  # The server of the children ignores it.
     faulthandler.dump_traceback_later(SECONDS - 5)
     FAULTS[fault]()
-    program.main(line, prog_name="napari-rsmoe")
+    try:
+        program.main(line, prog_name="napari-rsmoe")
+    finally:
+        remove_unfinished()  # As at the end of the program, which these children leave without Python's `atexit`.
 
 
 @dataclass
