@@ -12,7 +12,7 @@ from ..image.opponent import Opponent
 from .clipping import clip_limits
 from .counts import count_noise
 from .noise_model import BLOCK, PoissonGaussian, channel_correlation, rounded
-from .photons import photon_noise, variance_line
+from .photons import GROWTH, photon_noise, variance_line
 from .pyramid import pyramid_powers, steady_power
 from .quiet import FEWEST_BLOCKS, block_means, finest_power, quiet_power, quietest_power, stabilised_plane
 from .spectrum import COLOURED, CONSTANT, as_noise, finest, flat_spectrum
@@ -56,7 +56,9 @@ class Channels:
         self.limits = tuple(clip_limits(plane, used) for plane in self.planes) if limits is None else limits
         self._stabilised: dict[tuple[int, PoissonGaussian], tuple[Array, Array]] = {}
 
-    def with_photons(self, even: Models, kinds: Sequence[bool | None], apart: int = 1) -> list[PoissonGaussian]:
+    def with_photons(
+        self, even: Models, kinds: Sequence[bool | None], apart: int = 1, growth: float = GROWTH
+    ) -> list[PoissonGaussian]:
         """Replace models of even noise by models of photon noise where the noise grows with brightness.
 
         Parameters
@@ -67,12 +69,14 @@ class Channels:
             Whether each channel has photon noise; None: measure it.
         apart : int
             Distance of the pixels that are compared, px: more than 1 where neighbours share their noise.
+        growth : float
+            Variance at the brightest over that at the darkest level from which noise grows.
         """
         models = []
         for plane, model, limit, photons in zip(self.planes, even, self.limits, kinds, strict=True):
             found = None
             if photons is None and model.read > 0:
-                found = photon_noise(plane, self.used, model.read, limit, apart)
+                found = photon_noise(plane, self.used, model.read, limit, apart, growth)
             elif photons:
                 found = variance_line(plane, self.used, limit, apart)
             if photons is not False and apart == 1:

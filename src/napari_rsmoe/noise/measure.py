@@ -29,6 +29,8 @@ EMPTY = 1000.0
 """Mean power over power at the finest scale from which an image was certainly interpolated."""
 APART = 4
 """Distance in px at which the noise of pixels is independent although that of neighbours is not."""
+CORRELATED_GROWTH = 1.5
+"""As `photons.GROWTH`, for correlated noise, whose growth is measured among fewer independent pixels."""
 SAME_LEVEL = 1.5
 """Largest over smallest variance of the even noise of channels. Up to it they are those of one camera, and all are
 given the mean variance, which scatters less; above it each channel keeps its own."""
@@ -150,7 +152,7 @@ def _correlated(
     kinds: list[bool | None] = [model.gain > 0 for model in (like or NoiseModel(tuple(models), ())).channels]
     if like is None:
         kinds = [None if photons and scales.clear else False for photons in kinds]
-    models = channels.with_photons(channels.relevelled(even), kinds, APART)
+    models = channels.with_photons(channels.relevelled(even), kinds, APART, CORRELATED_GROWTH)
     models = channels.relevelled(models)
     spectra = channels.spectra(models)
     return [model.stronger(float(spectra.mean())) for model in models], spectra / spectra.mean()

@@ -25,9 +25,12 @@ FEWEST = 400
 """Patches below which a level is left out."""
 SATURATED = 0.02
 """Share of values at the upper limit from which a level is left out."""
-GROWTH = 1.8
+GROWTH = 2.5
 """Variance at the brightest over that at the darkest level. From this ratio on, noise grows with brightness if the line
 fits the variances; below, the noise is assumed to be even."""
+CLOSE = 0.1
+"""Median distance of the variances from the line, in natural logarithms, up to which the line always fits. Above it,
+even noise must fit worse."""
 MISFIT = 0.35
 """Median distance of the variances from the line, in natural logarithms. Up to it the line may fit; above, the
 variances are those of content, and the noise is assumed to be even."""
@@ -80,7 +83,7 @@ def variance_line(plane: Array, used: Mask | None, limits: Limits, apart: int = 
 
 
 def photon_noise(
-    plane: Array, used: Mask | None, sigma: float, limits: Limits, apart: int = 1
+    plane: Array, used: Mask | None, sigma: float, limits: Limits, apart: int = 1, growth: float = GROWTH
 ) -> PoissonGaussian | None:
     """`variance_line` if the noise clearly grows with brightness; None if even noise explains the variances as well.
 
@@ -91,6 +94,8 @@ def photon_noise(
     sigma : float
         Standard deviation of even noise, as estimated. Clipping makes even noise weaker at the ends of the range; that
         is no growth.
+    growth : float
+        Variance at the brightest over that at the darkest level from which noise grows.
 
     Returns
     -------
@@ -104,13 +109,13 @@ def photon_noise(
     expected = np.ones_like(means)
     if sigma > 0 and any(map(math.isfinite, limits)):
         expected = np.maximum(stabilised_moments(means, PoissonGaussian(0, 0, sigma), limits)[1], FLOOR)
-    if _growth(means, slope, constant) < GROWTH or _growth(means, *_line(means, variances / expected, counts)) < GROWTH:
+    if _growth(means, slope, constant) < growth or _growth(means, *_line(means, variances / expected, counts)) < growth:
         return None
     floor = FLOOR * variances.max()
     observed = np.maximum(variances, floor)
     misfit = np.median(np.abs(np.log(observed / np.maximum(slope * means + constant, floor))))
     even = np.log(observed / expected)
-    if misfit > min(MISFIT, AGAINST_EVEN * np.median(np.abs(even - np.median(even)))):
+    if misfit > max(CLOSE, min(MISFIT, AGAINST_EVEN * np.median(np.abs(even - np.median(even))))):
         return None
     return _model(slope, constant, float(plane.min()))
 
