@@ -142,7 +142,7 @@ def test_command_line_takes_masks_neighbours_and_checkpoints(film: np.ndarray, t
     assert result.exit_code == 0, result.stderr
     assert np.isnan(np.load(tmp_path / "out.npy")[:, mask > 0]).all()
     result = run(*command, "--ignore-nan", "--along", "Z")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "along='Z'" in result.stderr
 
 

@@ -134,9 +134,9 @@ def airy(na: float, wavelength: float, pixel: float) -> Array:
 
 
 def measure_psf(image: Any) -> Array:
-    """Measure the point spread function from an image of single beads that are smaller than it [1]_.
+    """Measure the point spread function from an image of single beads that are smaller than it.
 
-    The parts around all bright beads that stand alone are centred by their centre of mass and averaged.
+    The parts around all bright beads that stand alone are centred by their centre of mass and averaged [1]_.
 
     Parameters
     ----------
