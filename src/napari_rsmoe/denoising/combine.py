@@ -67,10 +67,10 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
     def restore_texture() -> tuple[Refined, float]:
         if spectrum is not None:
             return refine_scales(noisy, fused.image, variance, spectrum), 1.0
-        told = None if whole is None else whole.noise
-        if told is None and not (observation.measured and noise.even):
-            told = 1.0
-        first, power = refine_with_noise(noisy, fused.image, variance, counted, told)
+        given = None if whole is None else whole.noise
+        if given is None and not (observation.measured and noise.even):
+            given = 1.0
+        first, power = refine_with_noise(noisy, fused.image, variance, counted, given)
         even = variance * np.float32(power)
         return refine_by_feedback(noisy, first, fused.image, even, counted, opponent, passes), power
 
