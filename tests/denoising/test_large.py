@@ -165,7 +165,7 @@ def test_a_huge_image_that_is_mostly_missing_begins_in_seconds_and_skips_empty_b
     with pytest.raises(StoppedError):
         denoise_large(settings(tmp_path / "in.zarr", target, block=2048, n_kernels=10_000), callback=stop)
     assert begun[0] < 10
-    assert begun[-1] - begun[0] < 2
+    assert begun[-1] - begun[0] < 10  # Ninety-nine empty blocks; one that is not empty takes longer.
     done = list((folder_of(str(target)).path / "done").iterdir())
     assert len(done) >= 99
     assert all(json.loads(path.read_text())["empty"] for path in done)
