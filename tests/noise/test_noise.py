@@ -186,6 +186,17 @@ def test_each_channel_has_its_own_noise() -> None:
     assert psnr(image[..., 1], clean[..., 1], 1.0) > 45
 
 
+@pytest.mark.parametrize("noise", ["auto", 0.1])
+def test_grey_as_three_channels_is_denoised_as_grey(noise: object) -> None:
+    clean = scene(64, 64)[..., 0]
+    grey = clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)
+    alone, colour = (
+        psnr(denoise(image, models=2, preset="fast", noise=noise).image, truth, 1.0)
+        for image, truth in [(grey, clean), (np.stack([grey] * 3, -1), np.stack([clean] * 3, -1))]
+    )
+    assert colour > alone - 0.5
+
+
 def test_noise_can_be_given_in_any_form() -> None:
     noisy = shot(bright_scene(), CAMERA)[:80, :80]
     forms = (CAMERA, (3, 100.0, 6), [3, 100, 6])

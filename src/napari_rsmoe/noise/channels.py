@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Array, Limits, Mask
+from ..arrays import Array, Floats, Limits, Mask
 from ..image.opponent import Opponent
 from .clipping import clip_limits
 from .counts import count_noise
@@ -29,6 +29,8 @@ images of 72 px and more; content, and noise that was compressed, vary more (pho
 UNEVEN_SHARE = 0.7
 """Fraction of the power of flat blocks that counts as noise, where that power varies more from block to block than
 noise does."""
+EQUAL = np.array([3.0, 0.0, 0.0])
+"""Variance of the noise of the decorrelated planes of three equal channels, relative to that of independent ones."""
 
 
 class Channels:
@@ -187,6 +189,15 @@ def _noisy(model: PoissonGaussian) -> bool:
     return model.gain + model.read > 0
 
 
+def equal_levels(pixels: Floats) -> Array:
+    """`EQUAL` if the image (H, W, C) is grey, stored as three channels; else 1 for each channel.
+
+    What is known of the noise of a channel says nothing of its correlation with others, unless they are the same.
+    """
+    grey = pixels.shape[2] == len(EQUAL) and (pixels == pixels[..., :1]).all()
+    return EQUAL if grey else np.ones(pixels.shape[2])
+
+
 def shared_levels(planes: Array, variance: Array, used: Mask, certain: bool = False) -> Array:
     """Variance of white noise in each decorrelated plane, relative to that of independent channels.
 
@@ -210,7 +221,7 @@ def shared_levels(planes: Array, variance: Array, used: Mask, certain: bool = Fa
         1 for independent channels. The mean is 1, or less if quiet places have less noise than predicted.
     """
     if used.any() and not planes[1:, used].any():
-        return np.array([3.0, 0, 0])
+        return EQUAL
     power = np.stack([finest_power(plane, each) for plane, each in zip(planes, variance, strict=True)])
     power = power[:, (block_means(used) == 1) & (power.sum(0) > CONSTANT)]
     if power.shape[1] < FEWEST_BLOCKS:

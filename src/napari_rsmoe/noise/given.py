@@ -13,11 +13,12 @@ from ..checks import is_number
 from ..image.format import ImageFormat
 from ..memory import release
 from ..notes import note
+from .channels import equal_levels
 from .clipping import clip_limits
 from .doubts import doubt_given, doubt_measured
 from .estimate import NoiseEstimate
 from .measure import in_linear_units, measure_noise
-from .noise_model import NoiseModel, PoissonGaussian
+from .noise_model import NoiseModel, PoissonGaussian, flat_spectra
 
 Noise = (
     float | str | PoissonGaussian | tuple[float, float, float] | Sequence[PoissonGaussian] | NoiseEstimate | NoiseModel
@@ -98,7 +99,9 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
         if model.gain + model.read > 0:
             doubt_given(model, pixels[..., c : c + 1] if isinstance(known, tuple) else pixels, used, layout)
     limits = tuple(clip_limits(pixels[..., c], used) for c in range(channels))
-    return in_linear_units(NoiseModel(models, limits), layout)
+    same = len(set(models)) == 1
+    spectra = flat_spectra(equal_levels(pixels)) if same else None
+    return in_linear_units(NoiseModel(models, limits, spectra), layout)
 
 
 def _refuse_impossible(given: PoissonGaussian, scaled: PoissonGaussian, highest: float, layout: ImageFormat) -> None:

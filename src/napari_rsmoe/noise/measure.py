@@ -18,7 +18,7 @@ from .channels import Channels, Models
 from .clipping import two_valued
 from .counts import count_noise, single_photons
 from .evidence import Scales, posterior_mean
-from .noise_model import BLOCK, SILENCE, NoiseModel, PoissonGaussian, rounded
+from .noise_model import BLOCK, SILENCE, NoiseModel, PoissonGaussian, flat_spectra, rounded
 from .quiet import FAITHFUL
 from .spectrum import COLOURED, neighbour_correlation
 from .white import white_variance
@@ -103,7 +103,7 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | N
         counted = [count_noise(plane, used, model.read) for plane, model in zip(channels.planes, even, strict=True)]
         even = [found or model for found, model in zip(counted, even, strict=True)]
     if small or all(model == SILENCE for model in even):
-        return NoiseModel(tuple(even), channels.limits, _flat_spectra(_plane_levels(channels, even, like)))
+        return NoiseModel(tuple(even), channels.limits, flat_spectra(_plane_levels(channels, even, like)))
     kinds = [None if like is None else model.gain > 0 for model in (like.channels if like else even)]
     engine.pause()
     models = channels.with_photons(even, kinds)
@@ -124,7 +124,7 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | N
     if scales.correlated if like is None else not like.white:
         models, spectra = _correlated(channels, even, models, scales, like)
     else:
-        spectra = _flat_spectra(_plane_levels(channels, models, like))
+        spectra = flat_spectra(_plane_levels(channels, models, like))
         models = _white(channels, even, models, scales, like)
     return NoiseModel(tuple(models), channels.limits, spectra, (along_y, along_x))
 
@@ -200,8 +200,3 @@ def _common_level(models: Models) -> list[PoissonGaussian]:
         return list(models)
     common = PoissonGaussian(0, 0, rounded(math.sqrt(float(np.mean(np.square(found))))))
     return [common if model.read > 0 else model for model in models]
-
-
-def _flat_spectra(levels: Array) -> Array | None:
-    """Spectra of white noise of these variances; None if all planes have the same."""
-    return None if (levels == 1).all() else np.tile(levels[:, None, None], (1, BLOCK, BLOCK))

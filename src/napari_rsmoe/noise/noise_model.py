@@ -126,6 +126,11 @@ class NoiseModel:
         return replace(self, channels=tuple(model.stronger(factor) for model in self.channels))
 
 
+def flat_spectra(levels: Array) -> Array | None:
+    """Spectra of white noise of these variances; None if all planes have the same."""
+    return None if (levels == 1).all() else np.tile(levels[:, None, None], (1, BLOCK, BLOCK))
+
+
 def channel_correlation(levels: Array) -> float:
     """Mean correlation of the noise of two channels, from its variances in the decorrelated planes."""
     return float(levels[0] / levels.mean() - 1) / 2 if not Opponent.of(len(levels)).identity else 0.0
