@@ -9,6 +9,7 @@
 # make platforms  the engine for Windows, macOS and ARM: compiled, inspected, and run under emulators where they can be had
 # make wheel      a wheel for Linux, tried without a compiler: INTERPRETERS="python3.11 python3.12" names the Pythons
 # make bench      speed and quality on standard images
+# make release    write a version into all files that name it: VERSION=0.2.0
 # make docs       the documentation site, in build/docs
 # make notebooks  run the tutorials and keep their outputs
 # make clean      remove what was built or written, except .venv
@@ -48,7 +49,7 @@ FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tes
 
 OLDEST_TESTS := tests/io tests/image tests/model tests/fuzz tests/cli/test_cli.py tests/denoising/test_denoise.py
 
-.PHONY: setup demo check test lint format fuzz audit oldest platforms wheel bench docs notebooks clean
+.PHONY: setup demo check test lint format fuzz audit oldest platforms wheel release bench docs notebooks clean
 
 setup: $(VENV)/.built
 
@@ -113,6 +114,9 @@ platforms: setup
 # Each Python gets an environment of its own, with torch as pip finds it: gigabytes, unless PIP_EXTRA_INDEX_URL says more.
 wheel: setup
 	$(BIN)/python scripts/wheel.py $(or $(INTERPRETERS),$(PYTHON))
+
+release:
+	$(PYTHON) scripts/release.py prepare $(VERSION)
 
 bench: setup
 	$(BIN)/python -m benchmarks.speed
