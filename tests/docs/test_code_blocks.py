@@ -50,6 +50,9 @@ def results() -> dict[str, Any]:
     result = rsmoe.denoise(image, preset="fast")
     stack = np.stack([image[:40, :48]] * 3)
     images = {"image": image, "noisy": image, "data": image, "stack": stack, "film": stack, "clean": result.image}
+    y, x = np.mgrid[:60, :60] % 30 - 15
+    beads = 100 + 200 * np.exp(-(y**2 + x**2) / 8)
+    images |= {"cells": image[26:58, 44:76], "beads": beads}
     return images | {
         "result": result,
         "model": rsmoe.fit(image, 50),
@@ -63,6 +66,8 @@ def fill(folder: Path) -> None:
     image = scene()
     for name in ("noisy.tif", "micrograph.tif", "photo.png", "large.tif", "mosaic.ome.tif"):
         rsmoe.write_image(folder / name, image)
+    rsmoe.write_image(folder / "cells.tif", image[26:58, 44:76])
+    rsmoe.write_image(folder / "psf.tif", results()["beads"][10:21, 10:21] - 100)
     rsmoe.write_image(folder / "small.png", image[:32, :40])
     rsmoe.write_image(folder / "film.ome.tif", np.stack([image[:40, :48]] * 3), axes="TYX")
     rsmoe.write_image(folder / "volume.tif", np.stack([image[:40, :48]] * 3), axes="ZYX")
