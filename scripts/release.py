@@ -37,7 +37,7 @@ def replaced(text: str, pattern: str, new: str, name: str) -> str:
 def prepare(version: str, root: Path = ROOT, date: datetime.date | None = None) -> None:
     """Write a version and its date (by default today's) into all files that name it, or into none."""
     if not VERSION.fullmatch(version):
-        raise SystemExit(f"A version is three numbers such as 0.2.0, perhaps with a1, b1 or rc1 behind; not {version!r}.")
+        raise SystemExit(f"A version is three numbers such as 0.2.0, perhaps with rc1 behind; not {version!r}.")
     values = {"version": version, "date": (date or datetime.date.today()).isoformat()}
     texts = {}
     for name, (pattern, new) in PLACES.items():
