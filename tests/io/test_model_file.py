@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from napari_rsmoe import Kernels, Model, ModelFileError
+from napari_rsmoe import Kernels, Model, ModelFileError, write_image
 from napari_rsmoe.image.format import ImageFormat
 from napari_rsmoe.io.rsmoe import load_description
 
@@ -227,3 +227,10 @@ def test_newer_files_ask_for_an_upgrade(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         Model.load(tmp_path / "nowhere.rsmoe")
+
+
+def test_an_image_that_is_given_as_a_model_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, np.zeros((4, 4), np.uint8))
+    with pytest.raises(ModelFileError, match=r"is a PNG file, not a model \(\.rsmoe\)"):
+        Model.load(path)

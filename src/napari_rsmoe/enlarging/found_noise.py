@@ -63,7 +63,13 @@ def removed(
     """
     known = noise
     if isinstance(noise, str):
-        known = engine.attended(lambda: found_noise(inputs), reading_report(inputs.given, callback, "noise"))
+        known, kept = engine.attended(lambda: found_noise(inputs), reading_report(inputs.given, callback, "noise"))
+        if kept:
+            height, width, _ = inputs.pixels.shape
+            note(
+                f"what looks like noise with a standard deviation of {kept:.2g} was kept and enlarged, as in {width} x "
+                f"{height} px it may be fine texture; noise={kept:.2g} (--noise {kept:.2g}) removes it"
+            )
     if is_number(known) and float(known) == 0:  # type: ignore[arg-type]
         return inputs, None, 0.0
     if not isinstance(noise, str):
@@ -83,8 +89,11 @@ def removed(
     return inputs.with_pixels(layout.unit(pixels)), np.ascontiguousarray(left, np.float32), clean.noise
 
 
-def found_noise(inputs: Inputs) -> Noise:
-    """The noise of an image, 0 where it is too weak to be removed."""
+def found_noise(inputs: Inputs) -> tuple[Noise, float]:
+    """The noise of an image, 0 where it is too weak to be removed, and the standard deviation of what is kept in doubt.
+
+    In doubt is noise of small images that would be removed from larger ones, of which more is known.
+    """
     height, width, _ = inputs.pixels.shape
     layout = inputs.layout
     values = layout.value(inputs.pixels)
@@ -92,9 +101,10 @@ def found_noise(inputs: Inputs) -> Noise:
         estimate = estimate_noise(np.ascontiguousarray(values), channel_axis=2)
     quiet = layout.span * _quiet(inputs.pixels)
     least = NOISY if min(height, width) >= SURE_SIDE else NOISY_SMALL
-    if min(estimate.sigma, quiet) <= least * layout.span:
-        return 0.0
-    return estimate if estimate.sigma < DOUBTED * quiet else quiet
+    surely = min(estimate.sigma, quiet)
+    if surely <= least * layout.span:
+        return 0.0, surely if surely > NOISY * layout.span else 0.0
+    return (estimate if estimate.sigma < DOUBTED * quiet else quiet), 0.0
 
 
 def _quiet(pixels: Floats) -> float:

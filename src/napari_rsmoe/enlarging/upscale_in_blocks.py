@@ -268,7 +268,7 @@ def _without_noise(job: Job, callback: Callback | None) -> tuple[_Known, Callabl
         inputs = Inputs.of(squares, 2 if squares.ndim == 3 else None, job.selection)
         nodata = sentinel(squares) if job.selection.nodata == "auto" and inputs.missing is not None else None
         selection = replace(job.selection, nodata=nodata) if job.selection.nodata == "auto" else job.selection
-        known = engine.attended(lambda: found_noise(inputs), None) if isinstance(job.noise, str) else job.noise
+        known = engine.attended(lambda: found_noise(inputs)[0], None) if isinstance(job.noise, str) else job.noise
     if nodata is not None:
         note(next((each for each in said if "missing data" in each), ""))
     layout = _layout(plane, inputs.layout, selection)

@@ -89,21 +89,26 @@ class Reduction:
     across: _Axis
 
     @classmethod
-    def of(cls, large: tuple[int, int], small: tuple[int, int], kind: str = "mean", ridge: float = RIDGE) -> Reduction:
+    def of(
+        cls, large: tuple[int, int], small: tuple[int, int], kind: str | float = "mean", ridge: float = RIDGE
+    ) -> Reduction:
         """The reduction from one size to another that is not larger.
 
         Parameters
         ----------
         large, small : (int, int)
             (height, width) before and after.
-        kind : {"mean", "bicubic"}
-            See `REDUCTIONS`.
+        kind : {"mean", "bicubic"} or float
+            See `REDUCTIONS`. A number in [0, 1] blends them, where it is not sure which it was: it is the share of
+            "bicubic".
         ridge : float
             See `RIDGE`.
         """
-        weights = {"mean": _area, "bicubic": _cubic}[checked_choice(kind, "reduction", REDUCTIONS)]
+        share = (
+            float(REDUCTIONS.index(checked_choice(kind, "reduction", REDUCTIONS))) if isinstance(kind, str) else kind
+        )
         down, across = (
-            _Axis(_matrix(before, after, weights), ridge) for before, after in zip(large, small, strict=True)
+            _Axis(_blended(before, after, share), ridge) for before, after in zip(large, small, strict=True)
         )
         return cls(down, across)
 
@@ -158,6 +163,13 @@ def _cubic(distance: NDArray[np.float64], size: float) -> NDArray[np.float64]:
     near = (CUBIC + 2) * x**3 - (CUBIC + 3) * x**2 + 1
     far = CUBIC * (x**3 - 5 * x**2 + 8 * x - 4)
     return np.where(x <= 1, near, np.where(x < CUBIC_REACH, far, 0.0))
+
+
+def _blended(before: int, after: int, share: float) -> csr_array:
+    """The weights of a line by the mean and, with this share, by bicubic interpolation."""
+    if share in (0, 1):
+        return _matrix(before, after, _cubic if share else _area)
+    return csr_array((1 - share) * _matrix(before, after, _area) + share * _matrix(before, after, _cubic))
 
 
 def _matrix(before: int, after: int, weights: Weights) -> csr_array:

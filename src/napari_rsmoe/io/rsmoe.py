@@ -24,6 +24,7 @@ from ..errors import DeviceError, ModelFileError
 from ..memory import in_words
 from .atomic import replacing_file
 from .existing import check_replaceable, remember, this_program
+from .formats import kind_of_content
 from .model_schema import check_description
 from .sizes import check_memory
 
@@ -152,6 +153,9 @@ def _header(path: Path) -> dict[str, Any]:
         if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
             raise ValueError("its header is not one of this format")
     except (OSError, ValueError, struct.error, AttributeError, RecursionError) as error:
+        kind = _other_kind(path)
+        if kind:
+            raise ModelFileError(f"{path} is a {kind} file, not a model (.rsmoe) as `fit` saves it.") from error
         raise ModelFileError(f"{path} is damaged or not a .rsmoe file ({error}).") from error
     _check_version(path, texts)
     with damage_named(path):
@@ -162,6 +166,15 @@ def _header(path: Path) -> dict[str, Any]:
         if max(ends) > size - length:
             raise ValueError(f"it ends after {in_words(size + _LENGTH)}, before the end of its kernels")
     return dict(header)
+
+
+def _other_kind(path: Path) -> str:
+    """The format of a file that holds something else, as it is usually written; empty if that is not known."""
+    try:
+        kind = kind_of_content(path)
+    except OSError:
+        return ""
+    return kind.upper() if kind.islower() else kind
 
 
 def _check_tensor(name: str, entry: Any) -> None:
