@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,6 @@ from skimage import io
 
 from benchmarks import machine
 from napari_rsmoe import psnr, upscale
-from napari_rsmoe.enlarging.enlargement import Enlargement
 from napari_rsmoe.enlarging.upscale import Settings, prepare
 from napari_rsmoe.image.inputs import Inputs
 from napari_rsmoe.image.reduction import REDUCTIONS, Reduction
@@ -38,7 +38,7 @@ def bicubic(small: np.ndarray, factor: int, kind: str) -> np.ndarray:
 def unrefined(small: np.ndarray, factor: int, kind: str) -> np.ndarray:
     """The mean of the models as they are."""
     made, _ = prepare(Inputs.of(small), factor, Settings(reduction=kind, noise=0))
-    plain = Enlargement(made.models, made.inputs, None, 0.0, kind, 0, "auto")
+    plain = replace(made, rounds=0)
     return made.inputs.layout.restore(plain.estimate(factor).image)
 
 
@@ -47,7 +47,8 @@ METHODS: dict[str, Method] = {
     "models alone": unrefined,
     "fast": lambda small, factor, kind: upscale(small, factor, reduction=kind, preset="fast"),
     "balanced": lambda small, factor, kind: upscale(small, factor, reduction=kind),
-    "balanced, told mean": lambda small, factor, kind: upscale(small, factor),
+    "balanced, found": lambda small, factor, kind: upscale(small, factor),
+    "balanced, told mean": lambda small, factor, kind: upscale(small, factor, reduction="mean"),
 }
 
 

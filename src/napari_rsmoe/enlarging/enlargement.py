@@ -31,8 +31,8 @@ class Enlargement:
         Standard deviation of the error that the noise has left in it; None: there was none.
     noise : float
         Standard deviation of the noise that was removed, in units of the image.
-    reduction : str
-        How the pixels came about; see `image.reduction.REDUCTIONS`.
+    reduction : float
+        How the pixels came about; see `image.reduction.Reduction.of`.
     rounds : int
         Rounds of refinement; 0: the models are drawn as they are.
     device : str
@@ -43,7 +43,7 @@ class Enlargement:
     inputs: Inputs
     left: Floats | None
     noise: float
-    reduction: str
+    reduction: float
     rounds: int
     device: str
     _drawn: dict[tuple[int, int], tuple[Floats, Estimate]] = field(default_factory=dict, repr=False)

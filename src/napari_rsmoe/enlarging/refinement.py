@@ -46,7 +46,7 @@ class Sizes:
     middle_at: tuple[NDArray[np.float64], NDArray[np.float64]]
 
     @classmethod
-    def of(cls, large: tuple[int, int], small: tuple[int, int], kind: str) -> Sizes:
+    def of(cls, large: tuple[int, int], small: tuple[int, int], kind: str | float) -> Sizes:
         """The sizes for an image (h, w) that is drawn at (H, W)."""
         height, width = (min(new, round(old * MOST_REFINED)) for new, old in zip(large, small, strict=True))
         to_middle = None if (height, width) == large else Reduction.of(large, (height, width))

@@ -19,7 +19,6 @@ from ..image.inputs import Inputs
 from ..image.masks import Selection
 from ..image.other_arrays import same_kind_out
 from ..image.plane_source import plane_of
-from ..image.reduction import REDUCTIONS
 from ..image.rounding import check_dtype_choice
 from ..memory import Memory, limited
 from ..model.raster import Numbers, Raster, checked_sharpen
@@ -29,6 +28,7 @@ from ..ranges import SEED
 from .blocks import How
 from .enlargement import Enlargement
 from .found_noise import removed
+from .found_reduction import CHOICES, share_of
 from .restored import Restored
 from .upscale_in_blocks import Job, upscale_in_blocks
 
@@ -41,7 +41,7 @@ class Settings:
     """How an image is enlarged; attributes as the keywords of `upscale`."""
 
     noise: Noise = "auto"
-    reduction: str = "mean"
+    reduction: str = "auto"
     preset: str = "balanced"
     models: int | str = "auto"
     n_kernels: int | None = None
@@ -52,7 +52,7 @@ class Settings:
     def checked(self) -> Settings:
         """The settings themselves; ValueError if one is out of range that the fit does not check."""
         check_noise(self.noise)
-        checked_choice(self.reduction, "reduction", REDUCTIONS)
+        checked_choice(self.reduction, "reduction", CHOICES)
         checked_choice(self.preset, "preset", ROUNDS)
         return self
 
@@ -66,7 +66,7 @@ def upscale(
     *,
     noise: Noise = "auto",
     sigma: float | None = None,
-    reduction: str = "mean",
+    reduction: str = "auto",
     preset: str = "balanced",
     models: int | str = "auto",
     n_kernels: int | None = None,
@@ -105,9 +105,10 @@ def upscale(
         with 0 nothing is.
     sigma : float, optional
         Another name of `noise`, as in scikit-image.
-    reduction : {"mean", "bicubic"}
+    reduction : {"auto", "mean", "bicubic"}
         How the pixels came about: as means over their area, as cameras measure, or by bicubic interpolation with
-        antialiasing of a larger image, as programs for photographs reduce it.
+        antialiasing of a larger image, as programs for photographs reduce it. "auto" finds it from the power spectrum
+        of the image, and counts on both as far as each is likely; images with noise are taken for those of a camera.
     preset : {"fast", "balanced", "best"}
         Number of models and of rounds of refinement: 2, 4 or 8.
     models : int or "auto"
@@ -300,7 +301,8 @@ def prepare(
         first=1,
     )
     rounds = 0 if parts.stopped else ROUNDS[settings.preset]
-    prepared = Enlargement(models, clean, left, noise, settings.reduction, rounds, settings.device)
+    reduction = share_of(settings.reduction, [inputs], noisy=noise > 0)
+    prepared = Enlargement(models, clean, left, noise, reduction, rounds, settings.device)
     return prepared, None if parts.stopped else parts.part(count + 1, "refine")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from .. import engine
 from ..denoising.denoise import denoise
 from ..denoising.observation import measured_model
 from ..denoising.plane_in_blocks import BlockReport, say_together
-from ..errors import ImageError, StoppedError
+from ..errors import EmptyPlaneError, ImageError, StoppedError
 from ..fitting.memory import memory_of_upscale
 from ..fitting.starts.placed import sampled_densities
 from ..fitting.subject import Subject
@@ -36,6 +37,7 @@ from ..notes import gathered, note
 from ..progress import Callback
 from .blocks import EnlargeBlocks, How, Pixels, Whole
 from .found_noise import found_noise
+from .found_reduction import share_of
 from .refinement import Sizes
 from .restored import Restored
 
@@ -219,11 +221,22 @@ class _Known:
         density = sampled_densities(subject.pixels, (tall, wide), [job.n_kernels / (height * width)])[0]
         whole = Whole(self.layout, replace(subject, pixels=subject.pixels[:0]), density, self.selection)
         refined = job.how.rounds > 0 and max(job.raster.step) <= 1 and not inputs.extreme
-        sizes = Sizes.of(job.raster.shape, (height, width), job.how.reduction) if refined else None
+        reduction = self.reduction(job.how.reduction, squares)
+        sizes = Sizes.of(job.raster.shape, (height, width), reduction) if refined else None
         work = EnlargeBlocks(job.how, whole, (height, width), job.raster, sizes)
         work, error = _calibrated(work, read, [part for _, part in self.places])
         layout = replace(self.layout, dtype=job.plane.dtype.str)
         return work, error, choose_type(layout, error or math.inf, dtype)
+
+    def reduction(self, told: str, squares: Sequence[Pixels]) -> float:
+        """How the pixels came about, for `Reduction`: as told, or found in squares of the sample."""
+        parts = []
+        for each in squares:
+            with gathered(), suppress(EmptyPlaneError):
+                parts.append(
+                    Inputs.of(each.given, 2 if each.given.ndim == 3 else None, self.selection, layout=self.layout)
+                )
+        return share_of(told, parts, noisy=squares[0].clean is not None)
 
 
 def _calibrated(

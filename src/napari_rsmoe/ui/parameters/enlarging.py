@@ -32,9 +32,10 @@ UPSCALE: tuple[Parameter, ...] = (
         name="reduction",
         label="Pixels are",
         help="How the pixels came about: mean, the mean over their area as cameras measure it, or bicubic, by "
-        "antialiased bicubic interpolation of a larger image as programs for photographs reduce it.",
-        default="mean",
-        choices=("mean", "bicubic"),
+        "antialiased bicubic interpolation of a larger image as programs for photographs reduce it. By default it is "
+        "found from the image.",
+        default="auto",
+        choices=("auto", "mean", "bicubic"),
     ),
     Choice(
         name="preset",

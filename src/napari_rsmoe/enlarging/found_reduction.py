@@ -1,0 +1,118 @@
+"""How the pixels of an image came about, found from its power spectrum: as means over their area, or bicubically."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.fft import rfft2
+
+from ..arrays import Array, Floats
+from ..image.inputs import Inputs
+from ..image.reduction import REDUCTIONS
+
+LOG = logging.getLogger(__name__)
+CHOICES = ("auto", *REDUCTIONS)
+"""What users say of the pixels of an image; "auto": it is found."""
+BLOCK = 32
+"""Side in pixels of the blocks whose spectra are averaged. Larger ones are too few in small images, smaller ones
+resolve frequencies less."""
+FEWEST = 4
+"""Blocks, half of which overlap, from which the reduction is found. With fewer, chance decides."""
+MOST = 400
+"""Blocks at most; more take time and tell nothing new."""
+ROUNDING = 2e-4
+"""Power of the rounding to 8 bits in a block. It is added, so that images of floats and of integers compare."""
+ENDS = (0, 4, 8, 12, 15, 17)
+"""Ends of the bands of frequencies along an axis, in parts of 1 / `BLOCK` of the sampling rate; narrower where the
+reductions differ most, just below half of the sampling rate."""
+CELLS = tuple((a, b) for a in range(len(ENDS) - 1) for b in range(a, len(ENDS) - 1))
+"""Bands along both axes; the axes count alike."""
+WEIGHTS = (-3.24, 3.02, -0.02, -0.62, -1.98, 3.11, -0.54, -2.69, 4.31, 1.73, -0.70, 0.24, -2.86, -1.07, -5.94)
+"""Weights of the logarithm of the power in all cells but the first, relative to the first, and a constant. Learnt from
+images that were reduced in both ways, by ``python -m benchmarks.reduction``."""
+COST = 1.8
+"""What is lost in dB where means are taken for bicubically reduced pixels, relative to the reverse. Both losses grow
+with the square of the share that is wrong, so the best share follows from this ratio and the probability."""
+
+
+def share_of(reduction: str, parts: Sequence[Inputs], *, noisy: bool) -> float:
+    """The share of bicubic interpolation in how pixels came about, of `CHOICES`, for `image.reduction.Reduction`.
+
+    Parameters
+    ----------
+    reduction : str
+        As for `napari_rsmoe.upscale`.
+    parts : sequence of Inputs
+        The image, or parts of it.
+    noisy : bool
+        Whether the image has noise. Noise of single pixels is that of a camera, and nothing has reduced its image
+        since.
+    """
+    if reduction != "auto":
+        return float(REDUCTIONS.index(reduction))
+    if noisy:
+        return 0.0
+    share = best_share([_brightness(part) for part in parts])
+    LOG.info(
+        "the pixels are taken for means over their area by %.2f, for reduced bicubically by %.2f", 1 - share, share
+    )
+    return share
+
+
+def _brightness(part: Inputs) -> Floats:
+    """The mean of the channels (H, W) of an image; NaN where it does not count."""
+    plane = part.pixels.mean(2)
+    return plane if part.weight is None else np.where(part.weight > 0, plane, np.float32(np.nan))
+
+
+def best_share(planes: Sequence[Floats]) -> float:
+    """The share of bicubic interpolation that loses least on average, of parts (H, W) of an image on [0, 1]."""
+    likely = likely_bicubic(planes)
+    return likely / (likely + COST * (1 - likely))
+
+
+def likely_bicubic(planes: Sequence[Floats]) -> float:
+    """How likely bicubic interpolation with antialiasing has reduced an image; arguments as above.
+
+    The mean over the area of a pixel lets more of the frequencies near half of the sampling rate pass, and of those
+    above it, which return below it as aliases. So the spectrum of the image ends flatter than after bicubic
+    interpolation. Images of too few pixels are 0: means over the area, as of a camera.
+    """
+    terms = shape_of_spectrum(planes)
+    if terms is None:
+        return 0.0
+    score = float(np.dot(terms, WEIGHTS[:-1])) + WEIGHTS[-1]
+    return 1 / (1 + math.exp(-min(max(score, -50.0), 50.0)))
+
+
+def shape_of_spectrum(planes: Sequence[Floats]) -> Array | None:
+    """Logarithm of the power in `CELLS` but the first, relative to the first; None if there are too few blocks.
+
+    Blocks with values that are not finite do not count.
+    """
+    blocks = np.concatenate([_blocks(plane) for plane in planes]) if planes else np.empty((0, BLOCK, BLOCK))
+    blocks = blocks[np.isfinite(blocks).all((1, 2))]
+    if len(blocks) < FEWEST:
+        return None
+    blocks = blocks[:: -(-len(blocks) // MOST)]
+    window = np.hanning(BLOCK + 2)[1:-1]
+    blocks = (blocks - blocks.mean((1, 2), keepdims=True)) * np.outer(window, window)
+    logarithm = np.log(np.square(np.abs(rfft2(blocks))) + ROUNDING).mean(0)
+    half = BLOCK // 2
+    logarithm[1:half] = (logarithm[1:half] + logarithm[:half:-1]) / 2  # Rows of negative frequencies.
+    power = (logarithm[: half + 1] + logarithm[: half + 1].T) / 2
+    found = np.array([power[ENDS[a] : ENDS[a + 1], ENDS[b] : ENDS[b + 1]].mean() for a, b in CELLS])
+    return found[1:] - found[0]
+
+
+def _blocks(plane: Floats) -> NDArray[np.float64]:
+    """Blocks (n, BLOCK, BLOCK) of a plane, half of which overlap."""
+    if min(plane.shape) < BLOCK:
+        return np.empty((0, BLOCK, BLOCK))
+    half = BLOCK // 2
+    return sliding_window_view(plane, (BLOCK, BLOCK))[::half, ::half].reshape(-1, BLOCK, BLOCK).astype(np.float64)

@@ -1,0 +1,53 @@
+"""The reduction that made the pixels of an image, found from its spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage import data
+
+from napari_rsmoe.enlarging.found_reduction import best_share, likely_bicubic, shape_of_spectrum, share_of
+from napari_rsmoe.image.inputs import Inputs
+from napari_rsmoe.image.reduction import Reduction
+
+
+def reduced(kind: str) -> np.ndarray:
+    image = data.cat()[:260, :300].mean(2).astype(np.float32)[None] / 255
+    return Reduction.of(image.shape[1:], (104, 120), kind).reduced(image)[0]
+
+
+def test_means_and_bicubic_interpolation_are_told_apart() -> None:
+    mean, bicubic = likely_bicubic([reduced("mean")]), likely_bicubic([reduced("bicubic")])
+    assert mean < 0.3
+    assert bicubic > 0.7
+    assert mean < best_share([reduced("bicubic")]) < bicubic  # The dearer mistake is kept away from.
+
+
+@pytest.mark.parametrize("image", [np.full((96, 96), 0.5, np.float32), np.zeros((40, 40), np.float32)])
+def test_images_that_say_nothing_are_taken_for_those_of_a_camera(image: np.ndarray) -> None:
+    assert best_share([image]) < 0.2
+
+
+def test_what_is_said_counts_and_noise_is_of_a_camera() -> None:
+    inputs = Inputs.of(reduced("bicubic"))
+    assert share_of("mean", [inputs], noisy=False) == 0
+    assert share_of("bicubic", [inputs], noisy=True) == 1
+    assert share_of("auto", [inputs], noisy=True) == 0
+    assert share_of("auto", [inputs], noisy=False) > 0.5
+
+
+def test_blocks_without_data_do_not_count() -> None:
+    image = reduced("mean")
+    holes = image.copy()
+    holes[:3] = np.nan
+    rest = shape_of_spectrum([image[16:]])
+    assert rest is not None
+    np.testing.assert_array_equal(shape_of_spectrum([holes]), rest)
+    assert shape_of_spectrum([np.full_like(image, np.nan)]) is None
+
+
+def test_a_blend_lies_between_the_reductions() -> None:
+    image = np.random.default_rng(0).random((1, 24, 24), np.float32)
+    mean, half, bicubic = (Reduction.of((24, 24), (24, 8), kind).reduced(image) for kind in ("mean", 0.5, "bicubic"))
+    np.testing.assert_allclose(half, (mean + bicubic) / 2, atol=1e-6)
+    assert not np.allclose(mean, bicubic)
