@@ -21,6 +21,8 @@ extensions = [
     "sphinx.ext.extlinks", "sphinx_design", "sphinx_copybutton",
 ]  # fmt: skip
 exclude_patterns = ["README.md", "**/.ipynb_checkpoints"]
+templates_path = ["_templates"]
+default_role = "py:obj"  # A name between single backticks in a docstring leads to its page, if it has one.
 html_theme = "pydata_sphinx_theme"
 html_title = f"{project} {version}"
 html_static_path = ["images"]
@@ -29,13 +31,17 @@ html_theme_options = {
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
 }
+# Pages without pages below them need no column for these.
+html_sidebars: dict[str, list[str]] = {page: [] for page in ("install", "first-steps", "gallery", "faq")}
 
 nb_execution_mode = "off"  # The tutorials carry their pictures; `make notebooks` renews them.
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 
 autodoc_typehints = "none"  # They stand in the docstrings.
+suppress_warnings = ["ref.python"]  # Words of types, such as "shape", that are names of several classes too.
 autosummary_generate = True
+autosummary_ignore_module_all = False
 napoleon_google_docstring = False
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 intersphinx_mapping: dict[str, tuple[str, None]] = {}  # Built without a network; links to other sites are written out.

@@ -66,7 +66,7 @@ def render(
         True: SMoE, gates are a softmax (paper eq. 3 and 4). False: RBF, the plain sum of exp(s) times the expert
         (eq. 1), which is GaussianImage's model; kernels whose exp(s) is below exp(-tau) are dropped.
     confidence : float
-        0: gate culling. Positive: the paper's selection, the square around the ellipse |z| <= confidence picks the
+        0: gate culling. Positive: the paper's selection, the square around the ellipse ``|z| <= confidence`` picks the
         tiles; tiles without any keep their best kernel.
     linear : bool
         Whether experts are affine in position.
