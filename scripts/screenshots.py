@@ -25,7 +25,8 @@ import numpy as np
 from napari.settings import get_settings
 from PIL import Image
 from qtpy.QtCore import QBuffer, QPoint, QSettings
-from qtpy.QtWidgets import QAbstractButton, QApplication, QCheckBox, QLabel
+from qtpy.QtGui import QPixmap
+from qtpy.QtWidgets import QAbstractButton, QApplication, QCheckBox, QLabel, QMenu
 
 from napari_rsmoe.plugin import samples
 from napari_rsmoe.plugin.widgets.docked import DockedWidget
@@ -71,21 +72,28 @@ def cut_texts(widget: Any) -> list[str]:
     return found
 
 
+def on_screen(window: Any) -> QPixmap:
+    """A window as the screen shows it, with the menus that are open before it."""
+    place = window.geometry()
+    return window.screen().grabWindow(0, place.x(), place.y(), place.width(), place.height())
+
+
 def save(viewer: Any, name: str, dialog: Any = None) -> None:
-    """Save a picture of the whole window, or of a dialog."""
+    """Save a picture of the whole window, with its open menus, or of a dialog."""
     viewer.status = ""
     live(0.8)
     for widget in viewer.window.dock_widgets.values():
         if isinstance(widget, DockedWidget) and widget.native.isVisible() and (cut := cut_texts(widget)):
             raise SystemExit(f"{name}: {'; '.join(cut)}")
-    if dialog is None:
+    if dialog is None and QApplication.activePopupWidget() is None:
         picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
     else:
-        if dialog.width() > viewer.window.geometry()[2] or dialog.height() > viewer.window.geometry()[3]:
-            raise SystemExit(f"{name}: the dialog has {dialog.width()} x {dialog.height()} pixels.")
+        shot = on_screen(viewer.window._qt_window) if dialog is None else dialog.grab()
+        if shot.width() > viewer.window.geometry()[2] or shot.height() > viewer.window.geometry()[3]:
+            raise SystemExit(f"{name}: the dialog has {shot.width()} x {shot.height()} pixels.")
         content = QBuffer()
         content.open(QBuffer.OpenModeFlag.ReadWrite)
-        dialog.grab().save(content, "PNG")
+        shot.save(content, "PNG")
         picture = Image.open(io.BytesIO(bytes(content.data()))).convert("RGB")
     content = io.BytesIO()
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
@@ -273,9 +281,25 @@ def trials(viewer: Any) -> Any:
     return widget.trying.dialog
 
 
+def menu(viewer: Any) -> None:
+    """The menu in which the widgets are found, open."""
+    add(viewer, samples.micrograph()[1:])
+    viewer.reset_view()
+    shown = viewer.window._qt_window.menuBar()
+    for title in ("Layers", "Filter", "R-SMoE"):
+        action = next(each for each in shown.actions() if each.text().replace("&", "") == title)
+        place = shown.actionGeometry(action)
+        shown.setActiveAction(action)
+        corner = place.topRight() if isinstance(shown, QMenu) else place.bottomLeft()
+        action.menu().popup(shown.mapToGlobal(corner))
+        live(0.5)
+        shown = action.menu()
+    shown.setActiveAction(shown.actions()[0])
+
+
 PICTURES = {
     "denoise": denoise, "fit": fit, "running": running, "upscale": upscale, "kernels": kernels, "compare": compare,
-    "noise": noise, "pixel": pixel, "files": files, "deblur": deblur, "stored": stored, "trials": trials,
+    "noise": noise, "pixel": pixel, "files": files, "deblur": deblur, "stored": stored, "trials": trials, "menu": menu,
 }  # fmt: skip
 EVERY = ("", "_light", "_light_wide", "_wide", "_large")
 """Endings of the variants of a picture that are looked at."""
