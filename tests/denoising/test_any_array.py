@@ -177,10 +177,29 @@ def test_dask_stays_lazy_and_has_one_noise_model(film, monkeypatch):
     clean = film.mean(0)
     assert psnr(done[0], clean) > psnr(film[0], clean) + 3
     assert np.isfinite(std).all()
-    with pytest.raises(ImageError, match="mask cannot be given"):
-        denoise(image, axes="TYX", mask=film[0] > 3)
+    with pytest.raises(ImageError, match="warm_start cannot be given"):
+        denoise(image, axes="TYX", warm_start=True)
     with pytest.raises(ImageError, match="axes"):
         denoise(image)
+
+
+def test_masks_and_weights_of_a_dask_array_are_read_block_by_block(film, monkeypatch):
+    monkeypatch.setattr(lazy, "SMALLEST", 20)
+    hot, hole = film.copy(), np.zeros(film.shape, bool)
+    hot[:, 10:14, 10:14], hole[:, 10:14, 10:14] = 9000, True
+    image, settings = da.from_array(hot, chunks=(1, 20, 24)), FAST | {"block": 64}
+    expected = denoise(hot[1], mask=hole[1], **settings).image
+    done = [
+        denoise(image, axes="TYX", mask=mask, **FAST).image.compute()
+        for mask in (da.from_array(hole, chunks=(1, 20, 24)), hole, da.from_array(hole[0], chunks=20))
+    ]
+    assert np.abs(done[0][1] - expected).max() < 20
+    for other in done[1:]:
+        np.testing.assert_array_equal(done[0], other)
+    weight = np.where(hole, 0, np.float32(1))
+    assert np.abs(denoise(image[1], weight=weight[1], **FAST).image.compute() - expected).max() < 20
+    with pytest.raises(ImageError, match=r"mask has shape \(3, 40, 47\); accepted are \(40, 48\) \(Y, X\), and"):
+        denoise(image, axes="TYX", mask=hole[..., :-1], **FAST)
 
 
 def test_a_path_is_answered_by_what_to_do(tmp_path):

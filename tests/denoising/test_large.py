@@ -24,6 +24,7 @@ from napari_rsmoe.denoising.large.running import denoise_large, status_of
 from napari_rsmoe.errors import CheckpointError
 from napari_rsmoe.image.blocks import BlockPlan
 from napari_rsmoe.image.seams import earlier, in_order
+from napari_rsmoe.io import location
 from napari_rsmoe.io.block_store import BlockStore
 from napari_rsmoe.io.image_file import ImageFile
 from napari_rsmoe.io.lazily import open_image
@@ -33,6 +34,8 @@ from napari_rsmoe.io.location import Location
 def test_the_result_is_the_image_with_its_metadata_in_every_format(source, expected, tmp_path):
     assert np.square(expected - picture().astype(float)).mean() < 150
     assert np.load(source.with_name("std.npy")).shape == expected.shape
+    left = np.load(source.with_name("residual.npy"))
+    np.testing.assert_array_equal(left, picture().astype(np.float32) - expected)
     for name in ("a.ome.tif", "b.npy"):
         denoise_large(settings(source, tmp_path / name))
         image = read_image(tmp_path / name)
@@ -81,9 +84,9 @@ def test_a_stopped_job_goes_on_with_the_same_bits(source, expected, tmp_path):
         denoise_large(settings(source, target, seed=3))
     job = Job.opened(folder_of(str(target)))
     assert [tasks.wrong(job, task) for task in range(6) if name_of(task) in job.done()] == [False] * len(before)
-    job.stores()[0].write((slice(0, 1), slice(0, 1)), np.array([[7]]))
+    job.result.write((slice(0, 1), slice(0, 1)), np.array([[7]]))
     assert tasks.wrong(job, 0)
-    job.stores()[0].write((slice(0, 1), slice(0, 1)), expected[:1, :1])
+    job.result.write((slice(0, 1), slice(0, 1)), expected[:1, :1])
     done = []
     denoise_large(settings(source, target), callback=lambda progress: done.append(progress.stage))
     np.testing.assert_array_equal(read_image(target).numpy(), expected)
@@ -203,6 +206,10 @@ def test_workers_of_dask_yield_the_same_bits_and_see_few_tasks_at_once(source, e
         denoise_large(settings(source, tmp_path / "out.ome.zarr"), runner=workers)
         client.submit = submit
         np.testing.assert_array_equal(denoise(picture(), client=client, **TINY).image, expected)
+        hole = np.zeros((70, 60), bool)
+        hole[40:44, 20:24] = True
+        masked = denoise(picture(), mask=hole, **TINY).image
+        np.testing.assert_array_equal(denoise(picture(), client=client, mask=hole, **TINY).image, masked)
     np.testing.assert_array_equal(read_image(tmp_path / "out.ome.zarr").numpy(), expected)
     assert max(known) <= 4
 
@@ -246,8 +253,25 @@ def test_an_object_store_is_read_and_written(source, expected, tmp_path, monkeyp
             with open_image(f"s3://bucket/{name}") as image:
                 np.testing.assert_array_equal(image.data[10:40, 20:30], picture()[10:40, 20:30])
         system.put(str(source), "bucket/small.ome.tif")
-        denoise_large(JobSettings("s3://bucket/small.ome.tif", str(tmp_path / "local.npy"), TINY))
-        np.testing.assert_array_equal(np.load(tmp_path / "local.npy"), expected)
+        denoise_large(JobSettings("s3://bucket/small.ome.tif", "s3://bucket/done.npy", TINY))
+        with open_image("s3://bucket/done.npy") as image:
+            np.testing.assert_array_equal(image.numpy(), expected)
+        assert {Path(name).name for name in system.ls("bucket")} >= {"done.npy", "small.ome.tif"}
+        assert not any("rsmoe-job" in name for name in system.ls("bucket"))
+        with pytest.raises(FileExistsError, match="overwrite"):
+            denoise_large(JobSettings("s3://bucket/in.npy", "s3://bucket/done.npy", TINY))
+        with pytest.raises(ImageError, match="there is no file s3"):
+            open_image("s3://bucket/none.npy")
+        system.pipe_file("bucket/fresh.npy", (tmp_path / "in.npy").read_bytes())
+        # What breaks off on the way there or back is not believed.
+        client = location._filesystem("s3")
+        monkeypatch.setattr(client, "put_file", lambda _, key: client.pipe_file(key, b"half"))
+        with pytest.raises(ImageError, match="written with 4 bytes instead of"):
+            Location.of("s3://bucket/other.npy").put(tmp_path / "in.npy")
+        assert not system.exists("bucket/other.npy")
+        monkeypatch.setattr(client, "get_file", lambda _, path: Path(path).write_bytes(b"half"))
+        with pytest.raises(ImageError, match="read with 4 bytes instead of"):
+            open_image("s3://bucket/fresh.npy")
     finally:
         server.stop()
 

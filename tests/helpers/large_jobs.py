@@ -28,7 +28,8 @@ def source(tmp_path_factory):
 def expected(source):
     """The result of a job that was not interrupted."""
     target = source.with_name("whole.ome.zarr")
-    denoise_large(JobSettings(str(source), str(target), TINY, std=str(source.with_name("std.npy"))))
+    further = {name: str(source.with_name(f"{name}.npy")) for name in ("std", "residual")}
+    denoise_large(JobSettings(str(source), str(target), TINY, **further))
     return read_image(target).numpy()
 
 

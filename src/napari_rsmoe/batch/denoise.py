@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..image.format import residual
 from ..image.planes import CHANNEL_AXES
 from ..io.files import read_image
 from ..ui.parameters.common import CHECKPOINT, DTYPE
@@ -19,7 +20,7 @@ from .files import Files
 from .large import Large, denoise_in_blocks, goes_in_blocks
 from .listening import Listener
 from .pairs import Pair, Target
-from .planes import Job, Result, outputs_of, planes_text, process_file, residual
+from .planes import Job, Result, outputs_of, planes_text, process_file
 
 if TYPE_CHECKING:
     from ..denoising.stack import Series

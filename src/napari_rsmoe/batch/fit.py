@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..image.format import residual
 from ..image.rounding import rounding_costs, typed_result
 from ..image.value_range import for_display
 from ..io.atomic import together
@@ -17,7 +18,7 @@ from ..ui.parameters.common import DTYPE
 from .files import Files
 from .listening import Listener
 from .pairs import Pair, Target
-from .planes import Job, Result, outputs_of, planes_text, process_file, residual
+from .planes import Job, Result, outputs_of, planes_text, process_file
 
 if TYPE_CHECKING:
     from ..model.model import Model

@@ -53,7 +53,7 @@ def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: La
 
     if is_url(str(pair.source)) or is_url(str(pair.target)) or large.cluster is not None:
         return True
-    if SUFFIXES.get(Path(pair.target.name).suffix.lower()) not in FORMATS or set(pair.extras) - {"std"}:
+    if SUFFIXES.get(Path(pair.target.name).suffix.lower()) not in FORMATS:
         return False
     if isinstance(given["block"], int) or (folder_of(str(pair.target)) / "job.json").exists():
         return True
@@ -71,22 +71,20 @@ def denoise_in_blocks(
     from ..denoising.large.job import JobSettings
     from ..denoising.large.running import denoise_large
 
-    others = [f"--{name}" for name in pair.extras if name != "std"] + [
-        f"--{name}" for name in (CHECKPOINT.name,) if given.get(name) is not None
-    ]
-    if others:
-        raise ImageError(f"{', '.join(others)} cannot be given for images that are denoised block by block.")
+    if given.get(CHECKPOINT.name) is not None:
+        raise ImageError(f"--{CHECKPOINT.name} cannot be given for images that are denoised block by block.")
     names = {parameter.name for parameter in (*PLANE, *STACK)} - {CHECKPOINT.name, "warm_start"}
-    std = pair.extras.get("std")
+    std, residual = (None if name not in pair.extras else str(pair.extras[name]) for name in ("std", "residual"))
     asked = JobSettings(
         str(pair.source),
         str(pair.target),
         {name: value for name, value in given.items() if name in names},
         files.reading(),
-        None if std is None else str(std),
+        std,
         files.independent_channels,
         large.ome_zarr,
         None if given.get("mask") is None else str(given["mask"]),
+        residual,
         files.opened,
     )
     with contextlib.ExitStack() as stack:

@@ -44,11 +44,6 @@ def outputs_of(pair: Pair, further: Sequence[Target], scale: float = 1.0, dtype:
     ]
 
 
-def residual(noisy: NDArray[Any], result: NDArray[Any]) -> NDArray[np.float32]:
-    """The difference of two images of the same units."""
-    return np.subtract(noisy, result, dtype=np.float64).astype(np.float32)
-
-
 def planes_text(facts: Sequence[Mapping[str, Any]]) -> str:
     """The start of a summary: the number of planes, if there are several."""
     return f"{len(facts)} planes, " if len(facts) > 1 else ""

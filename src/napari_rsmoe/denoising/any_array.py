@@ -119,9 +119,10 @@ def denoise(
     `independent_channels`, `create`.
 
     A dask array stays lazy: blocks are denoised with 32 px around them when the result is computed. One noise model
-    holds for all, that of the middle 512 x 512 px of the middle plane, which is all that is read at once. `models` is
-    then empty. A torch tensor gives tensors on its device, without a gradient. An xarray DataArray gives DataArrays
-    with its coordinates and attributes; its dimensions name the axes if they are letters or words such as "time".
+    holds for all, that of a sample of 16 squares of 256 x 256 px, which is all that is read at once. `models` is then
+    empty, and `mask` and `weight` may be dask arrays too. A torch tensor gives tensors on its device, without a
+    gradient. An xarray DataArray gives DataArrays with its coordinates and attributes; its dimensions name the axes if
+    they are letters or words such as "time".
 
     References
     ----------

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..image.blocks import Block, BlockPlan
+from ..image.pixelwise import Pixelwise
 from ..image.planes import Planes, check_axes
 from ..image.seams import Strip, Values, earlier, in_order, margin
 from ..notes import note
@@ -20,7 +21,9 @@ from .result import Denoised
 
 SMALLEST = 128
 """Side in pixels below which blocks are merged: in smaller ones the margin would be most of the work."""
-WHOLE_ONLY = ("weight", "mask", "warm_start", "neighbours", "checkpoint", "callback", "create", "average")
+PIXELWISE = ("weight", "mask")
+"""Keywords whose values are arrays for the pixels."""
+WHOLE_ONLY = ("warm_start", "neighbours", "checkpoint", "callback", "create", "average")
 """Keywords that speak of the whole image, which no block knows."""
 
 
@@ -34,7 +37,8 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
     axes : str
         A letter for each axis.
     settings : mapping
-        Keywords of `napari_rsmoe.denoise`. Those in `WHOLE_ONLY` are refused.
+        Keywords of `napari_rsmoe.denoise`. `mask` and `weight` may be dask arrays, of which blocks are read as they are
+        needed. Those in `WHOLE_ONLY` are refused.
 
     Returns
     -------
@@ -56,6 +60,7 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
     options, selection = split_settings(settings)
     planes = Planes(data, axes, independent_channels=bool(settings.get("independent_channels", False)))
     height, width = planes.plane_shape[:2]
+    beside = {name: _beside(name, settings[name], planes) for name in PIXELWISE if settings.get(name) is not None}
     work = surveyed(
         lambda number, part: planes.part(number, *part),
         (height, width),
@@ -64,6 +69,7 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
         selection,
         fill=settings.get("fill", True),
         dtype=settings.get("dtype", "same"),
+        weight=lambda number, part: {name: np.asarray(each.part(number, part)) for name, each in beside.items()},
     )
     if settings.get("noise", "auto") == "auto":
         note(
@@ -73,9 +79,16 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
     plan = _plan(data.chunks, planes, settings.get("block", "auto"))
     both = np.empty((len(planes), *plan.grid), object)
     for number in range(len(planes)):
-        both[number] = _blocks(planes, number, plan, work)
+        both[number] = _blocks(planes, number, plan, work, beside)
     image, std = (_assembled(da, planes, both, which) for which in (0, 1))
     return Denoised(image.astype(work.found.dtype), std.astype(np.float32), work.found.noise, [])
+
+
+def _beside(name: str, values: Any, planes: Planes) -> Pixelwise:
+    """An array for the pixels of the planes, as a dask array."""
+    import dask.array as da  # here: the caller has loaded it
+
+    return Pixelwise(name, values if hasattr(values, "dask") else da.asarray(np.asarray(values)), planes)
 
 
 def _is_given(value: Any) -> bool:
@@ -98,9 +111,9 @@ class _Work:
     work: DenoiseBlocks
     planes: Planes
 
-    def values(self, pixels: NDArray[Any], number: int, block: Block) -> Values:
+    def values(self, pixels: NDArray[Any], number: int, block: Block, arrays: Mapping[str, NDArray[Any]]) -> Values:
         """The block with its margin."""
-        return self.work(self.planes.arranged(pixels), number, block)
+        return self.work(self.planes.arranged(pixels), number, block, arrays)
 
     def margin(self, values: Values, block: Block) -> list[Strip]:
         """The margin of a block."""
@@ -115,7 +128,9 @@ class _Work:
         return np.stack([self.planes.stored(each.astype(kind, copy=False)) for each in made])
 
 
-def _blocks(planes: Planes, number: int, plan: BlockPlan, work: DenoiseBlocks) -> NDArray[np.object_]:
+def _blocks(
+    planes: Planes, number: int, plan: BlockPlan, work: DenoiseBlocks, beside: Mapping[str, Pixelwise]
+) -> NDArray[np.object_]:
     """The blocks of a plane with their error bars, (2, ...), without the axes that are iterated over; lazy."""
     import dask.array as da  # here: the caller has loaded it
     from dask.delayed import delayed
@@ -126,7 +141,8 @@ def _blocks(planes: Planes, number: int, plan: BlockPlan, work: DenoiseBlocks) -
     blocks = np.empty(len(plan), object)
     for k in in_order(plan):
         read, core = (planes.data[planes.index_of(number, *part)] for part in (plan[k].read, plan[k].core))
-        values[k] = delayed(own.values)(read, number, plan[k])
+        arrays = {name: each.part(number, plan[k].read) for name, each in beside.items()}
+        values[k] = delayed(own.values)(read, number, plan[k], arrays)
         margins[k] = delayed(own.margin)(values[k], plan[k])
         before = [(plan[n], margins[n]) for n in earlier(plan, k)]
         blocks[k] = da.from_delayed(delayed(own.finished)(values[k], number, plan[k], before), (2, *core.shape), kind)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..door import door
-from ..errors import ImageError
 from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
-from ..image.planes import CHANNEL_AXES, ArraySource, Plane, Planes
+from ..image.pixelwise import ALL, Pixelwise
+from ..image.planes import ArraySource, Plane, Planes
 from ..progress import Callback
 from ..renamed import accept_earlier_keywords
 from .checkpoint import folder_of_checkpoints
@@ -152,14 +152,8 @@ class Series:
         """The part of the weights or the mask that belongs to a plane."""
         if values is None or values.ndim == 2:
             return values
-        axes = "".join(letter for letter in self.planes.axes if letter not in CHANNEL_AXES)
-        expected = tuple(self.planes.data.shape[self.planes.axes.index(letter)] for letter in axes)
-        if values.shape != expected:
-            raise ImageError(
-                f"{name} has shape {values.shape}; accepted are (Y, X), and {expected} for the axes {axes}."
-            )
-        own: NDArray[Any] = values[tuple(plane.index[self.planes.axes.index(letter)] for letter in axes)]
-        return own if axes.index("Y") < axes.index("X") else own.T
+        own: NDArray[Any] = Pixelwise(name, values, self.planes).part(plane.number, ALL)
+        return own
 
     def __iter__(self) -> Iterator[tuple[Plane, Denoised]]:
         """Each plane, and what became of it."""

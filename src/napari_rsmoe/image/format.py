@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import ImageError
@@ -242,3 +243,8 @@ def find_channels(array: np.ndarray, channel_axis: ChannelAxis) -> int | None:
     if array.ndim != 3 or not -3 <= channel_axis < 3:
         raise ImageError(f"channel_axis={channel_axis} needs a 3-D image; this one has shape {shape}.")
     return int(channel_axis) % 3
+
+
+def residual(noisy: NDArray[Any], result: NDArray[Any]) -> NDArray[np.float32]:
+    """The difference of two images of the same units."""
+    return np.subtract(noisy, result, dtype=np.float64).astype(np.float32)

@@ -41,12 +41,12 @@ def open_image(name: str | os.PathLike[str], **reading: Any) -> ImageFile:
     location = Location.of(name)
     if location.path is not None:
         return read_image(location.path, lazy=True, **reading)
-    last = location.name.lower()
-    if any(last.endswith(suffix) for suffix in READABLE) and not last.endswith(".zarr"):
-        import fsspec  # here: it is in an extra
-
+    last = location.name.lower().split("?", 1)[0]
+    if any(last.endswith(suffix) for suffix in READABLE) and not location.is_zarr:
         try:
-            return read_image(fsspec.open_local(f"filecache::{location}"), lazy=True, **reading)
+            return read_image(location.fetch(), lazy=True, **reading)
+        except FileNotFoundError as error:
+            raise ImageError(f"there is no file {location}.") from error
         except OSError as error:
             raise ImageError(f"{location} cannot be read: {error}.") from error
     how = Reading(lazy=True, **reading)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -18,10 +19,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ImageError
+from ..memory import in_words
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 EXTRA = "pip install 'napari-rsmoe[remote]'"
 """How to install what reads and writes object stores."""
+
+
+PUT_AS_A_WHOLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory")
+"""Protocols of stores in which an object is seen only when it has been written as a whole. By others a file is written
+under another name, and then renamed."""
+ONLY_READ = ("http", "https", "github", "zip", "tar", "data")
+"""Protocols by which nothing is written."""
 
 
 def is_url(name: object) -> bool:
@@ -65,6 +74,11 @@ class Location:
         """The last part of the name."""
         return self.text.rsplit("/", 1)[-1] if self.path is None else self.path.name
 
+    @property
+    def is_zarr(self) -> bool:
+        """Whether it has the name of a Zarr store."""
+        return self.name.lower().endswith(".zarr")
+
     def __truediv__(self, name: str) -> Location:
         return Location(f"{self.text}/{name}")
 
@@ -102,6 +116,54 @@ class Location:
         for name in self.names():
             if name.startswith(".") and name.endswith(".part"):
                 (self / name).remove()
+
+    def fetch(self) -> Path:
+        """A copy of a file of an object store in a temporary folder, which is removed when the program ends.
+
+        A file is copied once, as long as the store describes it in the same way.
+
+        Raises
+        ------
+        ImageError
+            If there is too little room, or the copy has another size than the store says.
+        OSError
+            If there is no such file or it cannot be read.
+        """
+        system, key = _system(self.text)
+        system.invalidate_cache()
+        return _copy(self.text, system.ukey(key))
+
+    def put(self, source: Path) -> None:
+        """Copy a local file to this place of an object store, where it is seen when it is complete.
+
+        Raises
+        ------
+        ImageError
+            If the copy has another size; it is then removed.
+        """
+        system, key = _system(self.text)
+        whole = self.text.split("://", 1)[0] in PUT_AS_A_WHOLE
+        name = key if whole else f"{key}.part"
+        try:
+            system.put_file(str(source), name)
+            system.invalidate_cache()
+            size, expected = system.info(name)["size"], source.stat().st_size
+            if size != expected:
+                raise ImageError(f"{self} was written with {size} bytes instead of {expected}.")
+            if not whole:
+                system.mv(name, key)
+        except NotImplementedError as error:
+            raise ImageError(f"{self} cannot be written: its protocol only reads.") from error
+        except BaseException:
+            with contextlib.suppress(Exception):
+                system.rm(name)
+            raise
+
+    def check_writable(self) -> None:
+        """Raise an ImageError if nothing can be written by the protocol of this URL."""
+        protocol = self.text.split("://", 1)[0]
+        if self.path is None and protocol in ONLY_READ:
+            raise ImageError(f"{self} cannot be written: {protocol}:// only reads.")
 
     def names(self) -> set[str]:
         """Names of the files in a folder; none if there is no folder."""
@@ -161,3 +223,30 @@ def _system(name: str) -> tuple[Any, str]:
     protocol = name.split("://", 1)[0]
     system = _filesystem(protocol)
     return system, system._strip_protocol(name)
+
+
+@cache
+def _fetched() -> tempfile.TemporaryDirectory[str]:
+    """The folder of what this process has fetched, which is removed when it ends."""
+    return tempfile.TemporaryDirectory(prefix="napari-rsmoe-")
+
+
+@cache
+def _copy(name: str, _state: str) -> Path:
+    """The copy of a file of an object store in its state of now."""
+    system, key = _system(name)
+    size = system.info(key).get("size")
+    folder = Path(_fetched().name)
+    free = shutil.disk_usage(folder).free
+    if size is not None and size > free:
+        raise ImageError(
+            f"{name} has {in_words(size)}, and {folder} has room for {in_words(free)}; make room, or set TMPDIR to a "
+            "folder with more. Zarr needs no copy."
+        )
+    path = Path(tempfile.mkdtemp(dir=folder)) / name.rsplit("/", 1)[-1].split("?", 1)[0]
+    system.get_file(key, str(path))
+    found = path.stat().st_size
+    if size is not None and found != size:
+        path.unlink()
+        raise ImageError(f"{name} was read with {found} bytes instead of {size}; try again.")
+    return path

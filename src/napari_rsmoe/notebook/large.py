@@ -144,7 +144,7 @@ class Overview:
         number, k = divmod(task, len(job.plan))
         if number == 0:
             part = job.plan[k].core
-            done = job.stores()[0].read(job.planes.index_of(0, *part))
+            done = job.result.read(job.planes.index_of(0, *part))
             self.fill(self.before, part, job.planes.part(0, *part))
             self.fill(self.after, part, job.planes.arranged(done))
         return number == 0

@@ -134,7 +134,7 @@ class Filling:
 
     def begun(self, job: Job) -> None:
         """Called when the job is known, before its first block."""
-        store = job.stores()[0]
+        store = job.result
         fine = stored_levels(store.location.store(), ["0"], store.stored, store.axes)[0]
         self._overview = _overview_of(fine.shape, store.axes, fine.dtype)
         self.levels = [fine, *(level for _, level in self._overview)]
@@ -152,7 +152,7 @@ class Filling:
         if self._overview:
             number, k = divmod(task, len(job.plan))
             rows, columns = job.plan[k].core
-            values_ = job.stores()[0].read(job.planes.index_of(number, rows, columns))
+            values_ = job.result.read(job.planes.index_of(number, rows, columns))
             whole = job.planes.index_of(number, rows, columns)
             kept = [letter for letter, entry in zip(job.planes.axes, whole, strict=True) if isinstance(entry, slice)]
             for factor, level in self._overview:

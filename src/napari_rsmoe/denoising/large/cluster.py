@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import ImageError, StoppedError
+from ...image.planes import CHANNEL_AXES
 from ...progress import Callback, Progress
-from ..lazy import denoise_lazy
+from ..lazy import PIXELWISE, denoise_lazy
 from ..result import Denoised
 from .job import Job
 
@@ -290,15 +291,29 @@ def denoise_with_client(client: Any, image: Any, axes: str, settings: Mapping[st
     axes : str
         A letter for each axis.
     settings : mapping
-        Keywords of `napari_rsmoe.denoise`; those of `lazy.WHOLE_ONLY` are refused.
+        Keywords of `napari_rsmoe.denoise`; those of `lazy.WHOLE_ONLY` are refused. `mask` and `weight` may be arrays of
+        NumPy or dask.
 
     Returns
     -------
     Denoised
         With arrays, and no models.
     """
-    lazy = image if hasattr(image, "dask") else _scattered(client, image, _chunks(image.shape, axes, settings))
-    result = denoise_lazy(lazy, axes, settings)
+
+    def sent(array: Any, letters: str) -> Any:
+        if hasattr(array, "dask"):
+            return array
+        array = np.asarray(array) if isinstance(array, list) else array
+        return _scattered(client, array, _chunks(array.shape, letters, settings))
+
+    letters = "".join(each for each in axes.upper() if each not in CHANNEL_AXES)
+    beside = {
+        name: sent(values, letters if np.ndim(values) == len(letters) else "YX")
+        for name in PIXELWISE
+        if (values := settings.get(name)) is not None
+    }
+    lazy = sent(image, axes)  # Held until the end, as its workers forget what nobody holds.
+    result = denoise_lazy(lazy, axes, {**settings, **beside})
     made, std = client.gather(client.compute([result.image, result.std]), direct=True)
     return replace(result, image=made, std=std)
 

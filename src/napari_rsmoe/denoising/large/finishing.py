@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import mmap
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,13 @@ WRITTEN = ("zarr", "tiff", "npy")
 
 def check_final(asked: JobSettings, *, overwrite: bool, maker: str | None) -> None:
     """Raise an error, before any work, if the results cannot get their names."""
-    for name in filter(None, (asked.target, asked.std)):
+    for name in asked.outputs.values():
         location = Location.of(name)
-        kind = SUFFIXES.get(Path(location.name).suffix.lower())
-        if kind not in WRITTEN or (location.path is None and kind != "zarr"):
-            where = "an object store holds Zarr" if location.path is None else "accepted are .ome.zarr, .tif and .npy"
-            raise ImageError(f"{name}: large images are not written in this format; {where}.")
+        if SUFFIXES.get(Path(location.name).suffix.lower()) not in WRITTEN:
+            raise ImageError(
+                f"{name}: large images are not written in this format; accepted are .ome.zarr, .tif and .npy."
+            )
+        location.check_writable()
         if location.path is not None:
             if not location.path.parent.is_dir():
                 raise ImageError(
@@ -40,7 +42,10 @@ def check_final(asked: JobSettings, *, overwrite: bool, maker: str | None) -> No
             check_replaceable(location.path, maker or this_program(), overwrite=overwrite)
         elif (folder_of(asked.target) / "job.json").exists():
             continue  # The job was interrupted, and goes on.
-        elif not overwrite and any((location / each).exists() for each in ("zarr.json", ".zattrs")):
+        elif not overwrite and any(
+            each.exists()
+            for each in ([location / "zarr.json", location / ".zattrs"] if location.is_zarr else [location])
+        ):
             raise FileExistsError(f"{name} exists. Give another name, or replace it with --overwrite.")
 
 
@@ -51,18 +56,20 @@ def publish(job: Job, *, overwrite: bool, maker: str | None) -> None:
     that the file system gave them, which renaming keeps.
     """
     low, high = job.found.layout.low, job.found.layout.high
-    names = [name for name in (job.asked.target, job.asked.std) if name is not None]
     channels = job.planes.plane_shape[2] if len(job.planes.plane_shape) > 2 else job.image.sizes.get("C", 1)
     ready = []
     with together():
-        for number, (store, name) in enumerate(zip(job.stores(), names, strict=True)):
-            final, marker = Location.of(name).path, job.folder / f"named-{number}.json"
+        for number, (kind, store) in enumerate(job.stores().items()):
+            place, marker = Location.of(job.asked.outputs[kind]), job.folder / f"named-{number}.json"
+            final = place.path
             if final is not None and marker.read() == _identity(final):
                 continue
-            image = job.image.like(dtype=store.dtype, same_quantity=number == 0)
+            image = job.image.like(dtype=store.dtype, same_quantity=kind == "image")
             store.location.remove_parts()
             store.finish(image, dict.fromkeys(range(channels), (low, high)))
             if final is None:
+                if not place.is_zarr:
+                    _put_file(place, image, job, store)
                 continue
             if SUFFIXES[final.suffix.lower()] == "zarr":
                 working = store.location.path
@@ -90,6 +97,14 @@ def _identity(path: Path) -> bytes:
     except OSError:
         return b"missing"
     return json.dumps([found.st_dev, found.st_ino]).encode()
+
+
+def _put_file(place: Location, image: ImageFile, job: Job, store: BlockStore) -> None:
+    """Write a finished result in another format than Zarr to an object store."""
+    with tempfile.TemporaryDirectory(prefix="napari-rsmoe-") as folder:
+        made = Path(folder) / place.name
+        _write_file(made, made, image, job, store)
+        place.put(made)
 
 
 def _write_file(temporary: Path, final: Path, image: ImageFile, job: Job, store: BlockStore) -> None:

@@ -3,19 +3,20 @@
 The folder ``NAME.rsmoe-job`` holds
 
 * ``job.json``: the source, the settings, the blocks, and the survey of the image, exactly, with a checksum;
-* ``image.ome.zarr``, ``std.ome.zarr``: the results as far as they are done;
+* ``image.ome.zarr``, ``std.ome.zarr``, ``residual.ome.zarr``: the results as far as they are done;
 * ``margins/``: what blocks yield beyond their cores, into which their neighbours fade;
 * ``done/``: a marker for each task that is done, with checksums of what it has written.
 
 A job that was interrupted is taken up by the same call: tasks with a marker are not done again, and the others yield
 the same bits, as all that they depend on lies in the folder. When all are done, the results get their names, and the
-folder is removed. In an object store, which cannot rename, results are written under their names, and become images
-when their metadata are written at the end.
+folder is removed. In an object store, which cannot rename, Zarr results are written under their names, and become
+images when their metadata are written at the end. Files of other formats are put there when they are complete.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -51,6 +52,8 @@ SURVEYING = "survey of the image"
 """Name of the stage in which a sample of the image is measured."""
 LOCK = "lock"
 """File of that folder by which a process keeps others away."""
+FURTHER = {"std": math.nan, "residual": 0.0}
+"""Results besides the image, as float32, and their value where nothing is stored of the image."""
 MULTIPLE = 128
 """Number of which the sides of blocks are multiples, so that chunks fill shards."""
 
@@ -69,8 +72,8 @@ class JobSettings:
         Keywords of `napari_rsmoe.denoise` that JSON can hold; `block` among them.
     reading : mapping
         Keywords of `napari_rsmoe.read_image`.
-    std : str or None
-        Path or URL of the error bar; None: it is not kept.
+    std, residual : str or None
+        Path or URL of the error bar, and of the image minus the result; None: it is not kept.
     independent_channels : bool
         Whether each channel is an image of its own.
     ome_zarr : {"0.5", "0.4"}
@@ -91,6 +94,7 @@ class JobSettings:
     independent_channels: bool = False
     ome_zarr: str = "0.5"
     mask: str | None = None
+    residual: str | None = None
     opened: Mapping[str, Callable[[], ImageFile]] = field(default_factory=dict, compare=False, repr=False)
 
     def image(self) -> ImageFile:
@@ -111,11 +115,18 @@ class JobSettings:
         return name if name is None or name in self.opened else str(Location.of(name))
 
     @property
+    def outputs(self) -> dict[str, str]:
+        """Path or URL of each result that is kept, by its name in the folder of the job."""
+        named = {"image": self.target, "std": self.std, "residual": self.residual}
+        return {name: place for name, place in named.items() if place is not None}
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What determines the bits of the result."""
         given = {name: value for name, value in self.settings.items() if name not in ("memory", "callback", "device")}
-        masked = {} if self.mask is None else {"mask": self._place_of(self.mask)}
-        return masked | {
+        further = {} if self.mask is None else {"mask": self._place_of(self.mask)}
+        further |= {} if self.residual is None else {"residual": str(Location.of(self.residual))}
+        return further | {
             "source": self._place_of(self.source),
             "std": None if self.std is None else str(Location.of(self.std)),
             "settings": json.loads(json.dumps(given)),
@@ -207,8 +218,8 @@ class Job:
                 reading_report(np.zeros((1, 1), np.uint8), callback, SURVEYING),
             )
             job = cls(folder, asked, min(plan.side, -(-max(height, width) // MULTIPLE) * MULTIPLE), work.found)
-            for store in job.stores(image):
-                store.create(stored.fill_value or 0)
+            for name, store in job.stores(image).items():
+                store.create((stored.fill_value or 0) if name == "image" else FURTHER[name])
         job._write(image)
         return job
 
@@ -246,7 +257,7 @@ class Job:
             "asked": {
                 "source": asked.source, "target": asked.target, "settings": asked.identity["settings"],
                 "reading": dict(asked.reading), "std": asked.std, "independent_channels": asked.independent_channels,
-                "ome_zarr": asked.ome_zarr, "mask": asked.mask,
+                "ome_zarr": asked.ome_zarr, "mask": asked.mask, "residual": asked.residual,
             },
             "side": self.side,
             "survey": self.found.description(),
@@ -288,23 +299,30 @@ class Job:
         options, selection = split_settings(self.asked.settings)
         return DenoiseBlocks(options, self.found, selection, self.plan.shape, self.asked.settings.get("fill", True))
 
-    def stores(self, image: ImageFile | None = None) -> list[BlockStore]:
-        """Where results are written: the image, and the error bar if it is kept."""
+    def stores(self, image: ImageFile | None = None) -> dict[str, BlockStore]:
+        """Where results are written, by the names of `JobSettings.outputs`."""
         image = self.image if image is None else image
-        names = {"image": (self.asked.target, self.found.dtype)}
-        if self.asked.std is not None:
-            names["std"] = (self.asked.std, "float32")
-        return [
-            BlockStore(
-                self.working(name, target), image.axes, tuple(image.shape), dtype, self.side, self.asked.ome_zarr
+        return {
+            name: BlockStore(
+                self.working(name, target),
+                image.axes,
+                tuple(image.shape),
+                self.found.dtype if name == "image" else "float32",
+                self.side,
+                self.asked.ome_zarr,
             )
-            for name, (target, dtype) in names.items()
-        ]
+            for name, target in self.asked.outputs.items()
+        }
+
+    @property
+    def result(self) -> BlockStore:
+        """Where the denoised image is written."""
+        return self.stores()["image"]
 
     def working(self, name: str, target: str) -> Location:
-        """Where a result is written while it is not finished."""
+        """Where a result is written while it is not finished: an object store cannot rename a Zarr store."""
         final = Location.of(target)
-        return final if final.path is None else self.folder / f"{name}.ome.zarr"
+        return final if final.path is None and final.is_zarr else self.folder / f"{name}.ome.zarr"
 
     def __len__(self) -> int:
         """Number of tasks of full resolution."""

@@ -138,7 +138,7 @@ def _run(job: Job, runner: Runner, callback: Callback | None) -> None:
     """Do all tasks that are not done."""
     marked = job.done()
     done = {task for task in range(len(job)) if name_of(task) in marked}
-    if len(done) < len(job) and not all(store.sound() for store in job.stores()):
+    if len(done) < len(job) and not all(store.sound() for store in job.stores().values()):
         raise CheckpointError(f"What {job.folder} holds of the result is damaged; delete {job.folder} to begin again.")
     report = _Report(callback, len(job), len(done), job.seconds)
     left = [task for task in job.tasks() if task not in done] if len(done) else job.tasks()
@@ -150,7 +150,7 @@ def _run(job: Job, runner: Runner, callback: Callback | None) -> None:
         if report.stopped:
             raise StoppedError
     say_together(notes, len(job))
-    for level in range(1, len(job.stores()[0].levels)):
+    for level in range(1, len(job.result.levels)):
         count = len(job.planes) * len(level_plan(job, level))
         for _ in runner.level(job, level, [task for task in range(count) if name_of(task, level) not in marked]):
             report.again(f"level {level} of the pyramid")

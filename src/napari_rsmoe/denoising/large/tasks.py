@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import CheckpointError
 from ...image.blocks import BlockPlan
+from ...image.format import residual
 from ...image.seams import Strip, margin, strip_parts
 from ...io.block_store import halved
 from ...io.location import Location
@@ -55,17 +56,21 @@ def do_block(job: Job, task: int, callback: Callback | None = None) -> dict[str,
     if job.stored.sparse and not job.stored.has(number, block.core):
         return _mark(job, name_of(task), {"empty": True}, began)
     others = [job.planes.part(each, *block.read) for each in job.neighbours(number)]
+    pixels = job.planes.part(number, *block.read)
     with gathered() as notes:
         left_out = {} if job.mask is None else {"mask": job.mask.part(number, block.read)}
-        values = job.work(job.planes.part(number, *block.read), number, block, left_out, others, callback)
+        values = job.work(pixels, number, block, left_out, others, callback)
     before = [(job.plan[n % len(job.plan)], _margin(job, n)) for n in job.needs(task)]
-    made = job.work.finished(values, number, block, before)
+    image, std = job.work.finished(values, number, block, before)
+    stores = job.stores()
+    results = {"image": image, "std": std, "residual": residual(pixels[block.inner], image)}
+    made = [results[name] for name in stores]
     kept = packed(margin(block, job.plan.shape, values))
     _margin_file(job, task).write(kept)
     index = job.planes.index_of(number, *block.core)
-    for store, each in zip(job.stores(), made, strict=False):
+    for store, each in zip(stores.values(), made, strict=True):
         store.write(index, job.planes.stored(each))
-    facts = {"checksum": checksum(made[: len(job.stores())]), "margin": checksum([bytearray(kept)]), "notes": notes}
+    facts = {"checksum": checksum(made), "margin": checksum([bytearray(kept)]), "notes": notes}
     return _mark(job, name_of(task), facts, began)
 
 
@@ -76,7 +81,7 @@ def do_level(job: Job, level: int, task: int) -> dict[str, Any]:
     plan = level_plan(job, level)
     number, k = divmod(task, len(plan))
     block = plan[k]
-    for store in job.stores():
+    for store in job.stores().values():
         fine = store.levels[level - 1]
         rows, columns = (
             slice(2 * part.start, min(2 * part.stop, length)) for part, length in zip(block.core, fine, strict=True)
@@ -94,7 +99,7 @@ def do_level(job: Job, level: int, task: int) -> dict[str, Any]:
 
 def level_plan(job: Job, level: int) -> BlockPlan:
     """The blocks of a coarser level."""
-    return BlockPlan(job.stores()[0].levels[level], job.side, 0)
+    return BlockPlan(job.result.levels[level], job.side, 0)
 
 
 def marker_of(job: Job, task: int, level: int = 0) -> dict[str, Any] | None:
@@ -109,7 +114,7 @@ def wrong(job: Job, task: int) -> bool:
         return False
     number, k = divmod(task, len(job.plan))
     index = job.planes.index_of(number, *job.plan[k].core)
-    stored = [job.planes.arranged(store.read(index)) for store in job.stores()]
+    stored = [job.planes.arranged(store.read(index)) for store in job.stores().values()]
     return bool(checksum(stored) != known.get("checksum"))
 
 
