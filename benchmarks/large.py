@@ -4,15 +4,14 @@
 
 The image (uint16) shows a photograph over and over, mirrored at its borders, so that every part of every size holds the
 same content, with photon and read noise. It is made once in FOLDER. With ``--blocks`` the job stops after so many
-blocks, and the same command goes on with the others. The figures are those of the last call: the time until the first
-block, for the survey, and that of each block.
+blocks, and the same command goes on with the others. The figures are those of the last call. The time of a complete
+job is that of all that it takes, with the survey and the pyramid.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import re
 import resource
 from pathlib import Path
@@ -52,6 +51,30 @@ def cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def resident() -> float:
+    """The largest resident memory so far, GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+class Blocks:
+    """Prints the processor time of each block as it is done, and stops after so many."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.times = most, [cpu()]
+        self._seen = ""
+
+    def __call__(self, progress: Any) -> bool:
+        """As a callback of `denoise_large`."""
+        begins = len(self.times) == 1 and progress.stage.startswith("block")
+        done = re.fullmatch(r"block (\d+) of \d+", progress.stage)
+        if begins or (done and progress.stage != self._seen):
+            self._seen = progress.stage
+            self.times.append(cpu())
+            what = "survey" if begins else progress.stage
+            print(f"{what}: {self.times[-1] - self.times[-2]:.1f} s, {resident():.2f} GiB", flush=True)
+        return len(self.times) > self.most + 1
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -59,7 +82,7 @@ def main() -> None:
     parser.add_argument("--memory", default="1G")
     parser.add_argument("--blocks", type=int, default=10**9)
     given = parser.parse_args()
-    given.folder.mkdir(exist_ok=True)
+    given.folder.mkdir(exist_ok=True, parents=True)
     source = given.folder / f"in{given.side}.zarr"
     ready = source.with_suffix(".ready")
     if not ready.exists():
@@ -67,29 +90,14 @@ def main() -> None:
         ready.touch()
     target = given.folder / f"out{given.side}.ome.zarr"
     asked = JobSettings(str(source), str(target), {"preset": "fast", "memory": given.memory})
-    began, times = cpu(), []
-
-    def report(progress: Any) -> bool:
-        found = re.fullmatch(r"block (\d+) of \d+", progress.stage)
-        if not times and progress.stage.startswith("block"):
-            times.append(cpu())
-        if found:
-            times.append(cpu())
-        return len(times) > given.blocks
-
+    blocks, complete = Blocks(given.blocks), False
     with contextlib.suppress(StoppedError):
-        denoise_large(asked, callback=report, overwrite=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    job = (
-        json.loads((given.folder / f"{target.name}.rsmoe-job" / "job.json").read_text()) if given.blocks < 10**9 else {}
-    )
-    side = min(int(job.get("side", given.side)), given.side)
-    each = np.diff(times)
-    print(f"{given.side} x {given.side}, blocks of {side} px, {peak:.2f} GiB resident at most; processor time:")
-    print(
-        f"{times[0] - began:.1f} s before the first block, {' '.join(f'{value:.1f}' for value in each)} s for the next"
-    )
-    print(f"{1e6 * np.median(each) / side**2:.2f} us for each pixel of a block")
+        job = denoise_large(asked, callback=blocks, overwrite=True)
+        complete = True
+    spent = cpu() - blocks.times[0]
+    print(f"{given.side} x {given.side}: {spent:.1f} s of processor time, {resident():.2f} GiB resident at most")
+    if complete:
+        print(f"{len(job)} blocks of {job.side} px, {1e6 * spent / given.side**2:.3f} us for each pixel in all")
 
 
 if __name__ == "__main__":
