@@ -2,11 +2,14 @@
 
     python benchmarks/cluster.py overhead FOLDER [--blocks 256] [--side 256]
     python benchmarks/cluster.py kills FOLDER [--workers-killed 20] [--jobs-killed 5]
+    python benchmarks/cluster.py scheduler FOLDER
 
 ``overhead`` compares the processor time of one process with that of four workers of one thread each, with their
-scheduler and client. Starting the workers, which load their libraries, is not part of it. ``kills`` sends SIGKILL to
-workers, and to the process of the job with all its workers, at random times. It checks that no marker of a finished
-block is written again, and that the result has the bits of one process.
+scheduler and client. Starting the workers, which load their libraries, is not part of it. On a machine that others use
+too, blocks themselves take longer while four run; so what is spent outside of them is said as well. ``kills`` sends
+SIGKILL to workers, and to the process of the job with all its workers, at random times. It checks that no marker of a
+finished block is written again, and that the result has the bits of one process. ``scheduler`` kills a scheduler that
+runs by itself, starts another one at the same address, and gives the same command again.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +35,7 @@ import zarr
 from napari_rsmoe import read_image
 from napari_rsmoe.denoising.large.cluster import workers_of
 from napari_rsmoe.denoising.large.job import JobSettings, folder_of
-from napari_rsmoe.denoising.large.running import denoise_large
+from napari_rsmoe.denoising.large.running import InThisProcess, denoise_large
 
 WORKERS = 4
 """Processes of the cluster, of one thread each."""
@@ -55,29 +60,62 @@ def spent(processes: list[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def warm() -> bool:
-    import napari_rsmoe.denoising.large.tasks  # noqa: F401
+def warm() -> None:
+    """In a worker: load what a block needs, and measure from now on."""
+    from napari_rsmoe.denoising.large import tasks
 
-    return True
+    do_block = tasks.do_block
+
+    def measured(*given: Any) -> Any:
+        began = time.process_time()
+        try:
+            return do_block(*given)
+        finally:
+            tasks.__dict__["spent"] += time.process_time() - began
+
+    tasks.__dict__["spent"] = 0.0
+    tasks.__dict__["do_block"] = measured
+
+
+def in_blocks() -> float:
+    """In a worker: processor time that blocks took since `warm`."""
+    from napari_rsmoe.denoising.large import tasks
+
+    return float(tasks.__dict__["spent"])
 
 
 def overhead(folder: Path, blocks: int, side: int) -> None:
+    import torch
+
+    torch.set_num_threads(1)  # As the workers.
     source = folder / "in.zarr"
     make(source, blocks, side)
     me = psutil.Process()
-    began = spent([me])
-    job = denoise_large(settings(source, folder / "one.ome.zarr", side), overwrite=True)
-    alone = spent([me]) - began
+    times: list[float] = []
+
+    class Measured(InThisProcess):
+        def blocks(self, *given: Any) -> Any:
+            for facts in super().blocks(*given):
+                times.append(time.process_time())
+                yield facts
+
+    began = time.process_time()
+    job = denoise_large(settings(source, folder / "one.ome.zarr", side), runner=Measured(), overwrite=True)
+    alone, each = time.process_time() - began, float(np.median(np.diff(times)))
+    around = alone - each * len(job)
     with workers_of("local", WORKERS, threads=1) as runner:
         runner.client.run(warm)
         processes = [me, *me.children(recursive=True)]
         began = spent(processes)
         denoise_large(settings(source, folder / "four.ome.zarr", side), runner=runner, overwrite=True)
         shared = spent(processes) - began
+        within = sum(runner.client.run(in_blocks).values())
     same = np.array_equal(read_image(folder / "one.ome.zarr").numpy(), read_image(folder / "four.ome.zarr").numpy())
     print(
-        f"{len(job)} blocks of {side} px: one process {alone:.1f} s of processor time, {WORKERS} workers "
-        f"{shared:.1f} s ({shared / alone - 1:+.1%}); the same bits: {same}"
+        f"{len(job)} blocks of {side} px, processor time: one process {alone:.1f} s ({1000 * each:.0f} ms for a block, "
+        f"{around:.1f} s besides); {WORKERS} workers {shared:.1f} s, {shared / alone - 1:+.1%} "
+        f"({1000 * within / len(job):.0f} ms for a block, {shared - within:.1f} s besides: "
+        f"{(shared - within - around) / alone:+.1%}); the same bits: {same}"
     )
 
 
@@ -111,14 +149,19 @@ class Killer(threading.Thread):
                     self.left -= 1
 
 
-def job_in_cluster(source: Path, target: Path, side: int, killed: int) -> None:
-    """A job on workers, of which some are killed."""
-    killer = Killer(target, killed, 0)
-    with workers_of("local", WORKERS, threads=1) as runner:
-        killer.start()
-        denoise_large(settings(source, target, side), runner=runner, overwrite=True)
-        killer.ended.set()
-    print(f"{killed - killer.left} workers killed, {killer.again} markers written again", flush=True)
+def jobs_in_cluster(source: Path, target: Path, side: int, killed: int) -> Iterator[None]:
+    """Jobs on workers, of which some are killed, until so many were; one after the other is finished."""
+    left = killed
+    while left:
+        killer = Killer(target, left, left)
+        with workers_of("local", WORKERS, threads=1) as runner:
+            killer.start()
+            denoise_large(settings(source, target, side), runner=runner, overwrite=True)
+            killer.ended.set()
+        killer.join()
+        print(f"{left - killer.left} workers killed, {killer.again} markers written again", flush=True)
+        left = killer.left
+        yield
 
 
 def kills(folder: Path, workers: int, jobs: int) -> None:
@@ -127,11 +170,13 @@ def kills(folder: Path, workers: int, jobs: int) -> None:
     denoise_large(settings(source, folder / "one.ome.zarr", side), overwrite=True)
     expected = read_image(folder / "one.ome.zarr").numpy()
     target = folder / "workers.ome.zarr"
-    job_in_cluster(source, target, side, workers)
-    print("the same bits:", np.array_equal(read_image(target).numpy(), expected), flush=True)
+    for _ in jobs_in_cluster(source, target, side, workers):
+        print("the same bits:", np.array_equal(read_image(target).numpy(), expected), flush=True)
     target = folder / "jobs.ome.zarr"
     killer, chance = Killer(target, 0, 1), random.Random(2)
     own = [sys.executable, __file__, "one", str(source), "--target", str(target)]
+    if not jobs:
+        return
     for number in range(jobs + 1):
         program = subprocess.Popen(own, start_new_session=True)
         last = number == jobs
@@ -148,21 +193,58 @@ def kills(folder: Path, workers: int, jobs: int) -> None:
     print("the same bits:", np.array_equal(read_image(target).numpy(), expected))
 
 
+def scheduler(folder: Path) -> None:
+    """Kill a scheduler in the middle of a job, start it again, and give the same command again."""
+    source, target, side = folder / "kill.zarr", folder / "restarted.ome.zarr", 64
+    make(source, 144, side)
+    denoise_large(settings(source, folder / "one.ome.zarr", side), overwrite=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, __file__, "one", str(source), "--target", str(target), "--address", address]
+    done = Path(str(folder_of(str(target)) / "done"))
+    for number in range(2):
+        begin = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", address, "--no-dashboard"]
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+        running = [subprocess.Popen(each, stderr=subprocess.DEVNULL) for each in (begin, worker, worker)]
+        program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        if number == 0:
+            while program.poll() is None and not (done.is_dir() and len(list(done.iterdir())) > 20):
+                time.sleep(0.05)
+            running[0].kill()
+        began = time.monotonic()
+        said = program.communicate()[1].strip().splitlines()[-1:]
+        for each in running:
+            each.kill()
+            each.wait()
+        left = len(list(done.iterdir())) if done.is_dir() else 0
+        print(
+            f"ended {time.monotonic() - began:.0f} s later with {program.returncode}: {said}; {left} markers are left"
+        )
+    same = np.array_equal(read_image(target).numpy(), read_image(folder / "one.ome.zarr").numpy())
+    print("the same bits:", same)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["overhead", "kills", "one"])
+    parser.add_argument("what", choices=["overhead", "kills", "scheduler", "one"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--blocks", type=int, default=256)
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--workers-killed", type=int, default=20)
     parser.add_argument("--jobs-killed", type=int, default=5)
     parser.add_argument("--target", type=Path)
+    parser.add_argument("--address")
     given: Any = parser.parse_args()
     if given.what == "one":
-        denoise_large(settings(given.folder, given.target, 64), overwrite=True)
+        with contextlib.ExitStack() as stack:
+            runner = given.address and stack.enter_context(workers_of(given.address, 2))
+            denoise_large(settings(given.folder, given.target, 64), runner=runner, overwrite=True)
         return
-    given.folder.mkdir(exist_ok=True)
-    if given.what == "overhead":
+    given.folder.mkdir(exist_ok=True, parents=True)
+    if given.what == "scheduler":
+        scheduler(given.folder)
+    elif given.what == "overhead":
         overhead(given.folder, given.blocks, given.side)
     else:
         kills(given.folder, given.workers_killed, given.jobs_killed)

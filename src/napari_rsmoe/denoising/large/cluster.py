@@ -16,12 +16,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from ...errors import ImageError, StoppedError
 from ...image.planes import CHANNEL_AXES
+from ...notes import note
 from ...progress import Callback, Progress
 from ..lazy import PIXELWISE, denoise_lazy
 from ..result import Denoised
@@ -37,6 +39,13 @@ MOST = 2000
 """Tasks that the scheduler knows at most. With more its memory and its time for each task grow."""
 ATTEMPTS = 20
 """Times that a task is given to another worker after its worker was lost. Above, something is wrong with the task."""
+
+WITHOUT_PROFILE: Mapping[str, Any] = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+}
+"""Settings of Dask for a cluster that is started here. By default each worker records the stack of its threads every
+10 ms, and its event loop wakes up every 20 ms, which costs half as much processor time as small blocks do."""
 
 IN_MEMORY = 1024
 """Side in pixels of the blocks of an array in memory. Larger ones leave workers without work, smaller ones are mostly
@@ -70,12 +79,12 @@ def _alone_with(threads: int | None) -> Iterator[None]:
     from distributed import get_worker
 
     with _one_at_a_time:
-        count = threads
-        if count is None:
+        own = threads
+        if own is None:
             with contextlib.suppress(ValueError):
-                count = get_worker().state.nthreads
-        if count:
-            torch.set_num_threads(count)
+                own = get_worker().state.nthreads
+        if own:
+            torch.set_num_threads(own)
         yield
 
 
@@ -233,12 +242,14 @@ def workers_of(
         If the packages are missing or the scheduler does not answer.
     """
     try:
-        import distributed  # here: it is in an extra
+        import dask  # here: it is in an extra
+        import distributed
     except ImportError as error:
         raise ImageError(f"--cluster needs the packages of an extra: {EXTRA}.") from error
     own: Any = None
     more: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(WITHOUT_PROFILE))
         if cluster == "local":
             threads = threads or max(1, (os.cpu_count() or 1) // workers)
             own = stack.enter_context(
@@ -258,25 +269,45 @@ def workers_of(
                 f"no scheduler answers at {cluster!r} ({error}); accepted are {', '.join(KINDS)} and an address, such "
                 "as tcp://host:8786."
             ) from error
-        client.wait_for_workers(1)
+        _wait_for_workers(client, cluster, more.get("refill", lambda: None))
         yield Workers(client, threads, **more)
+
+
+def _wait_for_workers(client: Any, cluster: str, refill: Callable[[], Any]) -> None:
+    """Wait until a worker has begun; jobs that have ended meanwhile are asked for again, and a long wait is said."""
+    for tries in count():
+        try:
+            return client.wait_for_workers(1, timeout=REFILL)
+        except TimeoutError:
+            refill()
+            if tries == 0:
+                why = "see its queue, and the logs of jobs that have ended" if cluster in KINDS else "start some there"
+                note(f"no worker of {cluster} has begun in {REFILL:.0f} s, and it is waited for; {why}")
 
 
 def _batch_system(name: str) -> Any:
     """A cluster whose workers are jobs of a batch system."""
     try:
-        import dask_jobqueue  # here: it is in an extra
+        import dask  # here: it is in an extra
+        import dask_jobqueue
     except ImportError as error:
         raise ImageError(f"--cluster {name} needs the packages of an extra: {EXTRA}.") from error
     kind = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}[name]
+    given = dask.config.get(f"jobqueue.{name}.job-script-prologue", None) or []
+    prologue = [f"export {_variable(key)}={value}" for key, value in WITHOUT_PROFILE.items()]
     try:
         # One process for each job, which has all its cores.
-        return getattr(dask_jobqueue, kind)(processes=1)
+        return getattr(dask_jobqueue, kind)(processes=1, job_script_prologue=[*prologue, *given])
     except ValueError as error:
         raise ImageError(
             f"dask-jobqueue does not know what to ask {name} for ({' '.join(str(error).split())}). Describe the "
             "jobs in ~/.config/dask/jobqueue.yaml: cores, memory, walltime, queue; see docs/guide/large.md."
         ) from error
+
+
+def _variable(key: str) -> str:
+    """The environment variable of a setting of Dask."""
+    return "DASK_" + key.upper().replace(".", "__").replace("-", "_")
 
 
 def denoise_with_client(client: Any, image: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
