@@ -140,7 +140,7 @@ def denoise(
     letters = _axes_of(given.array, axes, given.axes, settings)
     if client is not None:
         # Imported here to save start-up time: only users of Dask have it.
-        from .large.cluster import denoise_with_client
+        from .large.with_client import denoise_with_client
 
         done: Denoised | DenoisedStack = denoise_with_client(
             client, given.array, letters or _guessed(given.array), settings

@@ -13,20 +13,15 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any
 
-import numpy as np
-
 from ...errors import ImageError, StoppedError
-from ...image.planes import CHANNEL_AXES
 from ...notes import note
 from ...progress import Callback, Progress
-from ..lazy import PIXELWISE, denoise_lazy
-from ..result import Denoised
 from .job import Job
 
 EXTRA = "pip install 'napari-rsmoe[cluster]'"
@@ -46,10 +41,6 @@ WITHOUT_PROFILE: Mapping[str, Any] = {
 }
 """Settings of Dask for a cluster that is started here. By default each worker records the stack of its threads every
 10 ms, and its event loop wakes up every 20 ms, which costs half as much processor time as small blocks do."""
-
-IN_MEMORY = 1024
-"""Side in pixels of the blocks of an array in memory. Larger ones leave workers without work, smaller ones are mostly
-halo."""
 
 _one_at_a_time = threading.Lock()
 
@@ -120,8 +111,21 @@ class Workers:
     def blocks(
         self, job: Job, tasks: Iterable[int], done: set[int], callback: Callback | None
     ) -> Iterator[dict[str, Any]]:
-        """Do the tasks, each after those that it needs; yields the facts of each marker."""
-        waiting, source = deque[int](), iter(tasks)
+        """Do the tasks, each after those that it needs; yields the facts of each marker.
+
+        Raises
+        ------
+        ImageError
+            If the scheduler was lost, or a task was given to many workers that were all lost.
+        """
+        with _scheduler_named():
+            yield from self._blocks(job, tasks, done, callback)
+
+    def _blocks(
+        self, job: Job, tasks: Iterable[int], done: set[int], callback: Callback | None
+    ) -> Iterator[dict[str, Any]]:
+        # Tasks with those of their needs that were not done when they were looked at last.
+        waiting, source = deque[tuple[int, list[int]]](), iter(tasks)
         running: dict[Any, int] = {}
         ended = set(done)
         exhausted = False
@@ -130,21 +134,23 @@ class Workers:
                 window = self.window
                 # Tasks that wait for others are looked at first, as those lie before them.
                 for _ in range(len(waiting)):
-                    task = waiting.popleft()
-                    if len(running) < window and ended.issuperset(job.needs(task)):
-                        self._submit(job, task, running)
+                    task, needs = waiting.popleft()
+                    needs = [each for each in needs if each not in ended]
+                    if needs or len(running) >= window:
+                        waiting.append((task, needs))
                     else:
-                        waiting.append(task)
+                        self._submit(job, task, running)
                 while len(running) < window and len(waiting) < window and not exhausted:
                     try:
                         task = next(source)
                     except StopIteration:
                         exhausted = True
                         break
-                    if ended.issuperset(job.needs(task)):
-                        self._submit(job, task, running)
+                    needs = [each for each in job.needs(task) if each not in ended]
+                    if needs:
+                        waiting.append((task, needs))
                     else:
-                        waiting.append(task)
+                        self._submit(job, task, running)
                 if not running:
                     return
                 for task, facts in self._ended(job, running, callback):
@@ -154,18 +160,19 @@ class Workers:
             self.client.cancel(list(running))
 
     def level(self, job: Job, level: int, tasks: Iterable[int]) -> Iterator[dict[str, Any]]:
-        """Make blocks of a coarser level."""
+        """Make blocks of a coarser level; errors as of `blocks`."""
         from distributed import as_completed  # here: it is in an extra
 
         source = iter(tasks)
         folder = str(job.folder)
-        first = [self._level(folder, task, level) for task, _ in zip(source, range(self.window), strict=False)]
-        completed = as_completed(first)
-        for future in completed:
-            yield future.result()
-            for task in source:
-                completed.add(self._level(folder, task, level))
-                break
+        with _scheduler_named():
+            first = [self._level(folder, task, level) for task, _ in zip(source, range(self.window), strict=False)]
+            completed = as_completed(first)
+            for future in completed:
+                yield future.result()
+                for task in source:
+                    completed.add(self._level(folder, task, level))
+                    break
 
     def _level(self, folder: str, task: int, level: int) -> Any:
         return self.client.submit(level_on_worker, folder, task, level, pure=False, retries=ATTEMPTS)
@@ -202,6 +209,20 @@ class Workers:
                     ) from error
                 self._submit(job, task, running)
         return found
+
+
+@contextlib.contextmanager
+def _scheduler_named() -> Iterator[None]:
+    """Say what to do where the scheduler does not answer any more."""
+    from distributed.comm.core import CommClosedError  # here: it is in an extra
+
+    try:
+        yield
+    except CommClosedError as error:
+        raise ImageError(
+            f"the scheduler of the cluster was lost ({error}). Start one, and give the same command again, which goes "
+            "on where it was."
+        ) from error
 
 
 REFILL = 30.0
@@ -308,67 +329,3 @@ def _batch_system(name: str) -> Any:
 def _variable(key: str) -> str:
     """The environment variable of a setting of Dask."""
     return "DASK_" + key.upper().replace(".", "__").replace("-", "_")
-
-
-def denoise_with_client(client: Any, image: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
-    """Denoise an array on the workers of a client of Dask.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        The client. Blocks are sent to its workers directly, and come back as results.
-    image : array-like
-        The image or stack.
-    axes : str
-        A letter for each axis.
-    settings : mapping
-        Keywords of `napari_rsmoe.denoise`; those of `lazy.WHOLE_ONLY` are refused. `mask` and `weight` may be arrays of
-        NumPy or dask.
-
-    Returns
-    -------
-    Denoised
-        With arrays, and no models.
-    """
-
-    def sent(array: Any, letters: str) -> Any:
-        if hasattr(array, "dask"):
-            return array
-        array = np.asarray(array) if isinstance(array, list) else array
-        return _scattered(client, array, _chunks(array.shape, letters, settings))
-
-    letters = "".join(each for each in axes.upper() if each not in CHANNEL_AXES)
-    beside = {
-        name: sent(values, letters if np.ndim(values) == len(letters) else "YX")
-        for name in PIXELWISE
-        if (values := settings.get(name)) is not None
-    }
-    lazy = sent(image, axes)  # Held until the end, as its workers forget what nobody holds.
-    result = denoise_lazy(lazy, axes, {**settings, **beside})
-    made, std = client.gather(client.compute([result.image, result.std]), direct=True)
-    return replace(result, image=made, std=std)
-
-
-def _scattered(client: Any, image: Any, sizes: Sequence[int]) -> Any:
-    """An array of dask whose chunks lie on the workers; they do not pass through the scheduler."""
-    import dask.array as da  # here: it is in an extra
-
-    grid = [range(0, length, size) for length, size in zip(image.shape, sizes, strict=True)]
-
-    def nested(place: tuple[slice, ...]) -> Any:
-        if len(place) < len(grid):
-            axis = len(place)
-            ends = (slice(k, min(k + sizes[axis], image.shape[axis])) for k in grid[axis])
-            return [nested((*place, each)) for each in ends]
-        chunk = np.ascontiguousarray(image[place])
-        return da.from_delayed(client.scatter(chunk, direct=True, hash=False), chunk.shape, chunk.dtype)
-
-    return da.block(nested(()))
-
-
-def _chunks(shape: Sequence[int], axes: str, settings: Mapping[str, Any]) -> tuple[int, ...]:
-    """Chunks of an array in memory: one block each."""
-    given = settings.get("block", "auto")
-    side = given if isinstance(given, int) else IN_MEMORY
-    sides = {"Y": side, "X": side, "C": max(shape), "S": max(shape)}
-    return tuple(min(length, sides.get(axis.upper(), 1)) for axis, length in zip(axes, shape, strict=True))
