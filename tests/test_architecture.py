@@ -31,6 +31,7 @@ FLOORS = (
         "preload",
         "ranges",
         "renamed",
+        "roomy",
     ),
     ("engine", "display"),
     ("image",),

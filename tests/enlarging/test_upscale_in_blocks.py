@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from skimage import data
 
-from napari_rsmoe import Restored, psnr, upscale
+from napari_rsmoe import ImageError, Restored, psnr, roomy, upscale
+from napari_rsmoe.batch.pairs import Pair
+from napari_rsmoe.batch.upscale import UpscaleFile
 from napari_rsmoe.enlarging import upscale_in_blocks
 from napari_rsmoe.errors import NotEnoughMemoryError
 from napari_rsmoe.image import sample
 from napari_rsmoe.image.blocks import BlockPlan
 from napari_rsmoe.image.reduction import Reduction
+from napari_rsmoe.io.raw import RawArray
+from napari_rsmoe.ui.parameters.enlarging import UPSCALE
+from napari_rsmoe.ui.parameters.values import values
 
 FAST = {"preset": "fast", "models": 1, "noise": 0, "iterations": 25, "return_std": True}
 
@@ -62,6 +72,34 @@ def test_blocks_of_counts_in_colour_with_missing_pixels_and_noise(monkeypatch: p
     assert found.noise == pytest.approx(9)
     there = found.image[:, 152:].astype(float)
     assert there.mean() == pytest.approx(noisy[:, 102:].mean(), rel=0.02)
+
+
+def test_a_result_that_takes_much_of_the_memory_lies_on_the_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file is then read part by part, and the result is the same to the bit."""
+    small, _ = picture(1.5)
+    noisy = (small + np.random.default_rng(0).normal(0, 9, small.shape)).astype(np.float32)
+    expected = enlarged(monkeypatch, noisy, 1.5, 64, noise=9)
+    monkeypatch.setattr(roomy, "SHARE", 0.0)
+    monkeypatch.setattr(roomy, "FOLDERS", (str(tmp_path),))
+    monkeypatch.delenv("TMPDIR", raising=False)
+    found = enlarged(monkeypatch, noisy, 1.5, 64, noise=9)
+    assert isinstance(found.image.base.base, memoryview | mmap.mmap)
+    for mine, theirs in ((found.image, expected.image), (found.std, expected.std)):
+        np.testing.assert_array_equal(mine, theirs)
+    np.save(tmp_path / "in.npy", noisy)
+    given = {name: value for name, value in FAST.items() if name != "return_std"} | {"scale": 1.5, "noise": 9}
+    read, own = [], RawArray.__getitem__
+    monkeypatch.setattr(RawArray, "__getitem__", lambda self, index: read.append(index) or own(self, index))
+    heard = SimpleNamespace(callback=lambda: lambda progress: None, note=print, detail=print)
+    UpscaleFile(values(UPSCALE, given))(Pair(tmp_path / "in.npy", tmp_path / "out.npy"), heard)
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected.image)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npy", "out.npy"]
+    assert min(noisy[index].size for index in read) < noisy.size / 2
+    monkeypatch.setattr(roomy, "_reserve", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    with pytest.raises(ImageError, match=r"temporary room.*Set TMPDIR"):
+        enlarged(monkeypatch, noisy, 1.5, 64, noise=9)
 
 
 def test_a_stopped_job_repeats_pixels_and_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from ..image.each_plane import PlaneResult, each_plane
 from ..image.inputs import Inputs
 from ..image.masks import Selection
 from ..image.opacity import Opacity
+from ..image.plane_source import UnreadPlanes
 from ..image.planes import Plane, Planes
 from ..io.atomic import together
 from ..io.files import check_output, create_image, lost_metadata
@@ -23,6 +24,7 @@ from ..io.image_file import ImageFile
 from ..model.raster import Raster
 from ..notes import Notes
 from ..progress import Callback
+from ..roomy import bytes_of, in_memory
 from ..ui.parameters.common import LEFT_OUT
 from .files import Files
 from .listening import Listener
@@ -144,6 +146,8 @@ def process_file(
     files: Files,
     report: Listener,
     function: Callable[[Job], Result],
+    *,
+    unread: bool = False,
 ) -> list[dict[str, Any]]:
     """Apply `function` to the planes of a file, and write its results.
 
@@ -159,6 +163,8 @@ def process_file(
         Hears of the progress and of what was found. If it asks to stop, no file is written.
     function : callable
         Processes one plane.
+    unread : bool
+        Whether `function` reads large planes part by part: they are then a `PlaneView`. Those with opacity never are.
 
     Returns
     -------
@@ -175,6 +181,8 @@ def process_file(
         for note in image.notes:
             report.note(f"{source}: {note}.")
         planes = Planes(image.data, image.axes, independent_channels=files.independent_channels)
+        if unread and not image.alpha and not in_memory(bytes_of(planes.plane_shape, image.dtype)):
+            planes = UnreadPlanes(image.data, image.axes, independent_channels=files.independent_channels)
         opacity = Opacity(planes, present=image.alpha)
         report.detail(f"{source}: {_described(image, planes)}")
         height, width = planes.plane_shape[:2]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..ui.parameters.common import DTYPE
 from .files import Files
 from .listening import Listener
@@ -44,10 +46,10 @@ class UpscaleFile:
             done = upscale(job.pixels, **given, return_std=True, callback=job.callback)
             images = [done.image]
             for name in pair.extras:
-                images.append(done.std if name == "std" else cubic(job.pixels, done.image.shape[:2]))
+                images.append(done.std if name == "std" else cubic(np.asarray(job.pixels), done.image.shape[:2]))
             return Result(images, {"shape": list(done.image.shape), "noise": done.noise})
 
         outputs = outputs_of(pair, self.further, scale=self.given["scale"], dtype=self.given[DTYPE.name])
-        facts = process_file(pair.source, outputs, self.files, listener, upscale_plane)
+        facts = process_file(pair.source, outputs, self.files, listener, upscale_plane, unread=True)
         height, width = facts[0]["shape"][:2]
         return {"summary": f"{planes_text(facts)}{width} x {height} px", "planes": facts}

@@ -160,18 +160,22 @@ def blocks_of(
     side: int | None = None,
     multiple: int = 1,
     workers: int = 1,
+    held: int = 0,
 ) -> BlockPlan | None:
-    """The blocks of a plane (H, W, C): of the given side, else the largest that fit the memory; None: none fits."""
+    """The blocks of a plane (H, W, C): of the given side, else the largest that fit the memory; None: none fits.
+
+    `held` are the bytes that the results hold meanwhile.
+    """
     plane = (shape[0], shape[1])
     if side is not None:
         return BlockPlan(plane, side, HALO)
     need = memory_of_blocks(shape, options, itemsize)
-    return largest_plan(plane, HALO, need.pixels(budget() // workers), multiple)
+    return largest_plan(plane, HALO, need.pixels((budget() - held) // workers), multiple)
 
 
-def check_blocks(shape: tuple[int, ...], options: Options, itemsize: int, plan: BlockPlan) -> None:
-    """Raise a NotEnoughMemoryError if the largest block takes more memory than it may."""
-    needed = memory_of_blocks(shape, options, itemsize).bytes(plan.largest)
+def check_blocks(shape: tuple[int, ...], options: Options, itemsize: int, plan: BlockPlan, held: int = 0) -> None:
+    """Raise a NotEnoughMemoryError if the largest block, beside results of `held` bytes, takes more than it may."""
+    needed = held + memory_of_blocks(shape, options, itemsize).bytes(plan.largest)
     remedy = "Take fewer models or preset='fast'"
     if plan.side > SIDES[-1]:
         remedy = f"Take smaller blocks, such as block={SIDES[-1]}, fewer models or preset='fast'"

@@ -19,9 +19,10 @@ from ..image.format import ChannelAxis
 from ..image.masks import Selection
 from ..image.plane_source import PlaneSource, plane_of
 from ..image.rounding import check_dtype_choice
-from ..image.seams import Strip, earlier, in_order, margin
+from ..image.seams import Strip, earlier, forget, in_order, margin
 from ..notes import gathered, note
 from ..progress import Callback, Progress
+from ..roomy import bytes_of, in_memory, roomy
 from .blockwise import HALO, blocks_of, check_blocks, fits_whole, surveyed
 from .neighbours import as_neighbour
 from .options import Options
@@ -62,14 +63,16 @@ class BlockChoice:
         if plane is None or (side is None and fits_whole(plane.shape, options)):
             return None
         itemsize = plane.dtype.itemsize
-        plan = blocks_of(plane.shape, options, itemsize, side)
+        results = bytes_of(plane.shape, plane.dtype, np.float32)
+        held = results if in_memory(results) else 0
+        plan = blocks_of(plane.shape, options, itemsize, side, held=held)
         if plan is not None and side is None and len(plan) > 1:
             return cls(plane, plan)
         height, width, _ = plane.shape
         chosen = BlockPlan((height, width), SIDES[-1], HALO) if side is None or plan is None else plan
         if side is None and len(chosen) == 1:
             return None  # What does not fit as a whole is refused as a whole.
-        check_blocks(plane.shape, options, itemsize, chosen)
+        check_blocks(plane.shape, options, itemsize, chosen, held)
         return cls(plane, chosen)
 
 
@@ -134,7 +137,8 @@ def denoise_plane_in_blocks(
         weight=lambda _, part: part_of(part),
     )
     shape = tuple(plane.planes.data.shape)
-    image, std = np.empty(shape, work.found.dtype), np.empty(shape, np.float32)
+    results = bytes_of(shape, work.found.dtype, np.float32)
+    (image, written), (std, written_too) = (roomy(shape, kind, results) for kind in (work.found.dtype, np.float32))
     report = BlockReport(making.callback, len(plan), image)
     notes: list[str] = []
     margins: dict[int, list[Strip]] = {}
@@ -157,7 +161,10 @@ def denoise_plane_in_blocks(
         before = [(plan[k], margins[k]) for k in earlier(plan, number)]
         made = work.finished(values, 0, block, before)
         margins[number] = margin(block, plan.shape, values)
+        forget(plan, number, margins)
         image[index], std[index] = (plane.planes.stored(each) for each in made)
+        written()
+        written_too()
     say_together(notes, len(plan))
     return Denoised(image, std, work.found.noise, [])
 

@@ -28,13 +28,14 @@ from ..image.masks import Selection, sentinel
 from ..image.plane_source import PlaneSource
 from ..image.rounding import at_random, choose_type, rounded_at_random
 from ..image.sample import mosaic, sample_places
-from ..image.seams import Strip, Values, earlier, faded, in_order, margin, outer
+from ..image.seams import Strip, Values, earlier, faded, forget, in_order, margin, outer
 from ..image.value_range import signal_range
 from ..memory import budget
 from ..model.raster import Numbers, Raster
 from ..noise.given import Noise, is_no_noise
 from ..notes import gathered, note
 from ..progress import Callback
+from ..roomy import bytes_of, in_memory, roomy
 from .blocks import EnlargeBlocks, How, Pixels, Whole
 from .found_noise import found_noise
 from .found_reduction import share_of
@@ -97,15 +98,19 @@ class Job:
         return memory_of_upscale(layout, (*shape, channels), scale, self.how.models, kernels, self.how.fit)
 
     def memory_in_blocks(self, plan: BlockPlan) -> int:
-        """Bytes that the job takes in blocks, with its result and what it holds of the whole image."""
-        height, width, channels = self.plane.shape
-        single = np.dtype(np.float32).itemsize
-        result = math.prod(self.raster.shape) * channels * (self.plane.dtype.itemsize + single)
-        without_noise = 0 if is_no_noise(self.noise) else 2 * single * height * width * channels
+        """Bytes that the job takes in blocks, with what it holds in memory of the whole image."""
+        height, width, _ = self.plane.shape
+        held = self.held() if in_memory(self.held()) else 0
         side = min(sample.SIDE, height), min(sample.SIDE, width)
         calibrated = block_around((slice(0, side[0]), slice(0, side[1])), (height, width), plan.halo)
         shapes = [plan[k].shape for k in _typical(plan)] + [calibrated.shape]
-        return math.ceil(PROGRAM + result + without_noise + self.memory(max(shapes, key=math.prod)))
+        return math.ceil(PROGRAM + held + self.memory(max(shapes, key=math.prod)))
+
+    def held(self) -> int:
+        """Bytes of the results, and of the image without its noise."""
+        channels = self.plane.shape[2]
+        without_noise = 0 if is_no_noise(self.noise) else bytes_of(self.plane.shape, np.float32, np.float32)
+        return without_noise + bytes_of((*self.raster.shape, channels), self.plane.dtype, np.float32)
 
     def plan(self) -> BlockPlan | None:
         """The blocks, the largest that fit; None: the image is enlarged, or refused, as a whole."""
@@ -140,7 +145,7 @@ def upscale_in_blocks(job: Job, plan: BlockPlan, dtype: str, callback: Callback 
     work, error, kind = known.surveyed(job, read, dtype)
     planes, raster = job.plane.planes, work.raster
     shape = planes.result_shape(raster.shape)
-    image, std = np.empty(shape, kind), np.empty(shape, np.float32)
+    (image, written), (std, written_too) = (roomy(shape, each, job.held()) for each in (kind, np.float32))
     report = BlockReport(callback, len(plan), image)
     margins: dict[int, tuple[Block, list[Strip]]] = {}
     notes: list[str] = []
@@ -161,8 +166,11 @@ def upscale_in_blocks(job: Job, plan: BlockPlan, dtype: str, callback: Callback 
         notes += said
         before = [margins[k] for k in earlier(plan, number) if k in margins]
         margins[number] = drawn, margin(drawn, raster.shape, values)
+        forget(plan, number, margins)
         made = _finished(work, drawn, values, before, error, kind, job.how.seed)
         image[index], std[index] = (planes.stored(each) for each in made)
+        written()
+        written_too()
     say_together(notes, len(plan))
     return Restored(image, std, noise, [], job.plane.axis)
 

@@ -12,7 +12,7 @@ from .blocks import Part
 from .format import ChannelAxis, check_type, find_channels, refuse_mask
 from .inputs import Inputs
 from .other_arrays import unwrapped
-from .planes import Planes
+from .planes import Plane, Planes
 
 
 class PlaneSource:
@@ -74,9 +74,25 @@ class PlaneView:
         self.ndim, self.size = len(self.shape), int(np.prod(self.shape))
         self.dtype = np.dtype(planes.data.dtype).newbyteorder("=")
 
-    def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
+    def __getitem__(self, index: slice | tuple[slice, ...]) -> NDArray[Any]:
         """A part of the plane; rows and columns as slices, then all channels."""
-        return self._planes.part(self._number, index[0], index[1])
+        rows, columns, *_ = (*index, slice(None)) if isinstance(index, tuple) else (index, slice(None))
+        return self._planes.part(self._number, rows, columns)
+
+    def astype(self, dtype: DTypeLike) -> NDArray[Any]:
+        """All pixels in another type."""
+        return np.asarray(self).astype(dtype)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self._planes[self._number].image, dtype)
+        return np.asarray(self._planes.part(self._number, slice(None), slice(None)), dtype)
+
+
+class UnreadPlanes(Planes):
+    """The planes of an image, each of which is a `PlaneView`: it is read where it is indexed."""
+
+    def __getitem__(self, number: int) -> Plane:
+        """The plane at this position of the loop; IndexError if there is none."""
+        if not 0 <= number < len(self):
+            raise IndexError(f"plane {number} of {len(self)}")
+        view: Any = PlaneView(self, number)
+        return Plane(number, self.index_of(number, slice(None), slice(None)), view, self.label(number))

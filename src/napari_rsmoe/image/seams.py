@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,13 @@ def in_order(plan: BlockPlan) -> Iterator[int]:
             if 0 <= y < rows:
                 for first in (0, 1):
                     yield from (y * columns + x for x in range(first, columns, 2))
+
+
+def forget(plan: BlockPlan, number: int, margins: dict[int, Any]) -> None:
+    """Remove from margins by number those that neither this block needs nor any that comes later `in_order`."""
+    row = number // plan.grid[1]
+    for each in [each for each in margins if each // plan.grid[1] < row - 2]:
+        del margins[each]
 
 
 def margin(block: Block, shape: tuple[int, int], values: Values) -> list[Strip]:
