@@ -12,6 +12,9 @@ WINDOW = 1.5
 FACTOR = 1.3
 """Squared error relative to the squared detail that the pixels do not determine. By it, two thirds of the errors lie
 within the error bar for factors of 2 to 4."""
+LEFT = 1.3
+"""Squared error relative to that which noise has left in the pixels: detail that it hides there is missing between them
+too."""
 LEAST = 2e-3
 """Error, as a fraction of the range of the image, that is claimed at least."""
 
@@ -29,7 +32,7 @@ def error_of(hidden: Floats, left: Floats | None) -> Floats:
     """
     variance = FACTOR * np.maximum(hidden, 0) + LEAST**2
     if left is not None:
-        variance = variance + np.square(left)
+        variance = variance + LEFT * np.square(left)
     return np.sqrt(variance, dtype=np.float32)
 
 

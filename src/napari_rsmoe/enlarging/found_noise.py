@@ -57,11 +57,11 @@ def removed(
     inputs : Inputs
         The image without its noise.
     std : ndarray of float32, shape (H, W, C), or None
-        Standard deviation of the error that is left at each pixel, in the engine's range; None: nothing was removed.
+        Standard deviation of the error that is left at each pixel, in the engine's range; None: there was no noise.
     sigma : float
         Standard deviation of the noise that was removed, in units of the image.
     """
-    known = noise
+    known, kept = noise, 0.0
     if isinstance(noise, str):
         known, kept = engine.attended(lambda: found_noise(inputs), reading_report(inputs.given, callback, "noise"))
         if kept:
@@ -71,7 +71,8 @@ def removed(
                 f"{height} px it may be fine texture; noise={kept:.2g} (--noise {kept:.2g}) removes it"
             )
     if is_number(known) and float(known) == 0:  # type: ignore[arg-type]
-        return inputs, None, 0.0
+        left = np.full(inputs.pixels.shape, kept / inputs.layout.span, np.float32) if kept else None
+        return inputs, left, 0.0
     if not isinstance(noise, str):
         measured_model(inputs, noise)  # Says so if it is in doubt.
     with gathered():  # What is said there is about the result of another job.
