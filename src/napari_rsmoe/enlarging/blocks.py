@@ -31,7 +31,7 @@ from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Raster
 from ..progress import Callback, Parts, without_psnr
-from .exemplars import STRIDE
+from .exemplars import GRID
 from .refinement import Sizes, refine, unrefined
 from .sharpening import note_overshoot, sharpened
 
@@ -128,7 +128,7 @@ class EnlargeBlocks:
             step, length, end = self.raster.step[k], self.raster.shape[k], self.shape[k]
             # Rounded down, so that every pixel belongs to one core.
             core.append(slice(*(length if at == end else math.floor(at / step) for at in _ends(block.core[k]))))
-            first = -(-math.ceil(block.read[k].start / step) // STRIDE) * STRIDE
+            first = -(-math.ceil(block.read[k].start / step) // GRID) * GRID
             last = length if block.read[k].stop == end else math.floor(block.read[k].stop / step)
             read.append(slice(first, last))
         return Block(block.number, (core[0], core[1]), (read[0], read[1]))

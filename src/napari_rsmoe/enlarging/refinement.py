@@ -14,7 +14,7 @@ from ..image.opponent import Opponent
 from ..image.reduction import Reduction
 from ..image.resize import interpolated_at, pixel_places
 from .error_bar import WINDOW, error_of, power_around
-from .exemplars import STRIDE, refined
+from .exemplars import GRID, refined
 
 MOST_REFINED = 4.0
 """Output pixels for each pixel of the image, along an axis, up to which similar patches are compared. A patch of a
@@ -57,13 +57,13 @@ class Sizes:
     def part(self, drawn: Part) -> tuple[Sizes, Part]:
         """The same of a part of the drawing, and the part of the image whose pixels lie in it.
 
-        `drawn` begins at multiples of `exemplars.STRIDE`, so that patches are compared at the same places as in the
+        `drawn` begins at multiples of `exemplars.GRID`, so that patches are compared at the same places as in the
         whole.
         """
         to_middle, middle = self.to_middle, drawn
         if to_middle is not None:
             _, inner = to_middle.part(*drawn)
-            first = [-(-each.start // STRIDE) * STRIDE for each in inner]
+            first = [-(-each.start // GRID) * GRID for each in inner]
             middle = (slice(first[0], inner[0].stop), slice(first[1], inner[1].stop))
             to_middle = Reduction(to_middle.down.some(middle[0], drawn[0]), to_middle.across.some(middle[1], drawn[1]))
         to_pixels, pixels = self.to_pixels.part(*middle)

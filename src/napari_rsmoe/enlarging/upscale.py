@@ -36,6 +36,11 @@ ROUNDS = {"fast": 2, "balanced": 4, "best": 8}
 """Rounds of refinement, by preset."""
 
 
+STEPS = {"fast": 35, "balanced": 50, "best": 50}
+"""Steps of the optimiser for each model, by preset. With fewer, drawings enlarged 4 times lose detail; at 2 times they
+gain a little, as noise and aliases are followed less."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How an image is enlarged; attributes as the keywords of `upscale`."""
@@ -55,6 +60,11 @@ class Settings:
         checked_choice(self.reduction, "reduction", CHOICES)
         checked_choice(self.preset, "preset", ROUNDS)
         return self
+
+    @property
+    def steps(self) -> int:
+        """Steps of the optimiser for each model."""
+        return STEPS[self.preset] if self.iterations is None else self.iterations
 
 
 @door
@@ -110,14 +120,15 @@ def upscale(
         antialiasing of a larger image, as programs for photographs reduce it. "auto" finds it from the power spectrum
         of the image, and counts on both as far as each is likely; images with noise are taken for those of a camera.
     preset : {"fast", "balanced", "best"}
-        Number of models and of rounds of refinement: 2, 4 or 8.
+        Number of models and of rounds of refinement: 2, 4 or 8; "fast" also takes fewer steps and compares fewer
+        patches.
     models : int or "auto"
         Number of models that are averaged, each from its own start. More models are smoother and take longer. "auto"
         leaves it to the preset.
     n_kernels : int, optional
         Kernels of each model; by default one for every 4 pixels, which keeps fine detail.
     iterations : int, optional
-        Steps of the optimiser for each model; by default 50.
+        Steps of the optimiser for each model; by default 50, with "fast" 35.
     ignore_nan : bool
         Leave out pixels that are NaN or infinite in any channel; otherwise they are an error.
     saturation : float, optional
@@ -225,7 +236,7 @@ def in_blocks(
         settings.reduction,
         SEED.check(settings.seed, "seed"),
         settings.device,
-        upscale_settings(settings.iterations),
+        upscale_settings(settings.steps),
     )
     n_kernels = kernels_of((height, width), settings.n_kernels)
     job = Job(plane, scale, how, n_kernels, settings.noise, settings.preset, selection)
@@ -280,7 +291,7 @@ def prepare(
     height, width, channels = inputs.pixels.shape
     Raster.plan((height, width), channels, scale=scale)
     count, n_kernels = models_of(settings.models, settings.preset), kernels_of((height, width), settings.n_kernels)
-    check_upscale(inputs, scale, count, n_kernels, settings.iterations)
+    check_upscale(inputs, scale, count, n_kernels, settings.steps)
     parts = Parts(callback, count + 2)
     clean, left, noise = removed(
         inputs,
@@ -294,7 +305,7 @@ def prepare(
         clean,
         count,
         n_kernels,
-        iterations=settings.iterations,
+        iterations=settings.steps,
         seed=settings.seed,
         device=settings.device,
         parts=parts,

@@ -71,7 +71,7 @@ UPSCALE: tuple[Parameter, ...] = (
         label="Steps",
         help="How many steps the optimiser takes for each model.",
         default=None,
-        automatic=Automatic(None, "50"),
+        automatic=Automatic(None, "50, fast 35"),
         **ranges.ITERATIONS.ends,
         step=100,
         first=50,
