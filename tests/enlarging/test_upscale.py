@@ -74,8 +74,8 @@ def test_no_strokes_are_painted_on_flat_and_shaded_fields() -> None:
 
 
 def test_noise_that_a_small_image_may_hold_as_texture_is_kept_and_named(photograph: np.ndarray) -> None:
-    sigma = 0.02 * np.ptp(photograph[20:84, 20:84])
-    noisy = photograph[20:84, 20:84] + np.random.default_rng(0).normal(0, sigma, (64, 64)).astype(np.float32)
+    sigma = 0.013 * np.ptp(photograph[64:, 64:])
+    noisy = photograph[64:, 64:] + np.random.default_rng(0).normal(0, sigma, (64, 64)).astype(np.float32)
     with gathered() as said:
         upscale(noisy, 2, models=1, iterations=5, preset="fast")
     assert any("was kept" in note and "--noise" in note for note in said)
