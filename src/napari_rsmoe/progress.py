@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .errors import StoppedError
+
 if TYPE_CHECKING:
     import numpy as np
+
+_here = threading.local()
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,30 @@ class PlaneProgress(Progress):
 Callback = Callable[[Progress], bool | None]
 """Called now and then on the thread that runs the job. If it returns True, the job stops and returns the best result
 that it has so far; before there is one, `StoppedError` is raised. After None or False it goes on."""
+
+
+def pause() -> None:
+    """Leave the work of this thread here if it has been asked to stop; called between steps of up to 0.1 seconds.
+
+    Raises
+    ------
+    StoppedError
+        If so. Outside of `pausing`, as in the thread of the caller, nothing happens.
+    """
+    asked = getattr(_here, "asked", None)
+    if asked is not None and asked():
+        raise StoppedError()
+
+
+@contextmanager
+def pausing(asked: Callable[[], bool]) -> Iterator[None]:
+    """Let `pause` stop the work of this thread once `asked` returns True."""
+    before = getattr(_here, "asked", None)
+    _here.asked = asked
+    try:
+        yield
+    finally:
+        _here.asked = before
 
 
 def announce(callback: Callback | None, stage: str, image: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from driving import Wait, last_words, open_widget, press
 from napari_rsmoe import denoise
 from napari_rsmoe.plugin.entries import chosen_entries
 from napari_rsmoe.plugin.names import METADATA_KEY
+from napari_rsmoe.plugin.stored import SpreadOut
 
 QUICK: dict[str, Any] = {"models": 1, "preset": "fast", "noise": 12.0, "warm_start": False}
 
@@ -19,14 +20,14 @@ QUICK: dict[str, Any] = {"models": 1, "preset": "fast", "noise": 12.0, "warm_sta
     ("text", "expected"),
     [
         ("", range(10)), ("all", range(10)), ("3", [3]), ("2-4", [2, 3, 4]), ("0-9-3", [0, 3, 6, 9]),
-        ("4, 2,0", [0, 2, 4]), ("0-2,3-5", range(6)), ("7-7", [7]),
+        ("4, 2,0", [0, 2, 4]), ("0-2,3-5", range(6)), ("7-7", [7]), ("0, 3, 7-9", [0, 3, 7, 8, 9]),
     ],
 )  # fmt: skip
 def test_entries_in_words(text: str, expected: Any) -> None:
-    assert list(range(10))[chosen_entries(text, 10, "t")] == list(expected)
+    assert chosen_entries(text, 10, "t") == list(expected)
 
 
-@pytest.mark.parametrize("text", ["10", "a", "-1", "0,1,3", "2:4", "1-2-3-4"])
+@pytest.mark.parametrize("text", ["10", "a", "-1", "2:4", "1-2-3-4"])
 def test_other_entries_are_refused_by_the_name_of_their_axis(text: str) -> None:
     with pytest.raises(ValueError, match="Entries of t:"):
         chosen_entries(text, 10, "t")
@@ -119,3 +120,40 @@ def test_of_a_turned_rectangle_or_an_ellipse_only_what_is_inside_counts(
     y, x = np.mgrid[:32, :32] - 16
     far = np.abs(y) + np.abs(x) > 18 if kind == "rectangle" else np.hypot(y, x) > 18
     np.testing.assert_array_equal(result.data[far], box[far])
+
+
+def test_planes_at_any_distances_lie_in_the_result_where_they_lie_in_the_film(
+    viewer: Any, run_until: Wait, noisy: np.ndarray
+) -> None:
+    film = np.stack([noisy[:24, :32] + 5 * t for t in range(10)]).astype(np.uint16)
+    layer = viewer.add_image(film, name="film", scale=(2.0, 1.0, 1.0), translate=(3.0, 0.0, 0.0))
+    widget = open_widget(viewer, "Denoise")
+    widget.form.set(QUICK)
+    widget.outputs["residual"].value = True
+    widget.part.planes.value = "chosen ones"
+    widget.part.entries[0].value = "1, 5, 7"
+    press(widget.run)
+    run_until(lambda: not widget.busy)
+    result = viewer.layers["film denoised"]
+    assert result.data.shape == (4, 24, 32)  # Every second plane from 1 on.
+    given = {name: value for name, value in QUICK.items() if name != "warm_start"}
+    for entry, plane in {0: 1, 2: 5, 3: 7}.items():
+        np.testing.assert_array_equal(result.data[entry], denoise(film[plane], **given).image)
+        np.testing.assert_allclose(result.data_to_world((entry, 3, 5)), layer.data_to_world((plane, 3, 5)))
+    assert not result.data[1].any()  # It was not chosen.
+    assert np.isnan(viewer.layers["film residual"].data[1]).all()
+    assert result.metadata[METADATA_KEY]["source"]["part"] == "[1, 5, 7], :, :"
+    viewer.dims.set_point(0, 3.0 + 2 * 5)
+    widget.trying.preview()
+    run_until(lambda: widget.trying.job is None)
+    np.testing.assert_allclose(viewer.layers["film (crop)"].data_to_world((0, 0, 0)), layer.data_to_world((5, 0, 0)))
+
+
+def test_a_store_shows_chosen_planes_where_they_lie() -> None:
+    kept = np.arange(3 * 2 * 4).reshape(3, 2, 4)
+    shown = SpreadOut(kept, [(0, 2, 3)], blank=-1)
+    assert shown.shape == (4, 2, 4)
+    np.testing.assert_array_equal(shown[2], kept[1])
+    np.testing.assert_array_equal(shown[3, :, 1:3], kept[2, :, 1:3])
+    assert (shown[1, :1] == -1).all()
+    np.testing.assert_array_equal(np.asarray(shown)[[0, 2, 3]], kept)

@@ -12,7 +12,8 @@
 384.0
 """
 
-from .attention import attended, pause
+from ..progress import pause
+from .attention import attended
 from .devices import require_on, resolve_device, run_on
 from .operators import (
     DEFAULT_TAU,

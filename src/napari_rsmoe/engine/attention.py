@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ..endings import end_with_the_program
 from ..errors import StoppedError
+from ..progress import pausing
 from .library import ops
 from .threads import torch_alone
 
@@ -24,8 +25,6 @@ FIRST = 0.25
 """Seconds before the first report. Shorter work is not reported at all, and cannot be stopped."""
 PATIENCE = 0.3
 """Seconds that stopped work is waited for. Longer operations of NumPy end on their own; nobody sees their results."""
-
-_here = threading.local()
 
 
 class _Watch:
@@ -53,12 +52,11 @@ class _Watch:
     @contextmanager
     def over_this_thread(self) -> Iterator[None]:
         before = ops.watch(self.address)
-        _here.watch = self
         try:
-            yield
+            with pausing(lambda: self.stopped):
+                yield
         finally:
             ops.watch(before)
-            _here.watch = None
 
 
 def attended(function: Callable[[], Result], report: Report | None, tasks: int | None = None) -> Result:
@@ -119,10 +117,3 @@ def attended(function: Callable[[], Result], report: Report | None, tasks: int |
     if errors:
         raise errors[0]
     return results[0]
-
-
-def pause() -> None:
-    """Leave the work of `attended` here if it has been asked to stop; called between long steps in Python."""
-    watch = getattr(_here, "watch", None)
-    if watch is not None and watch.stopped:
-        raise StoppedError()

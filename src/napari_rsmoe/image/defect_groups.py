@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Mask
+from ..progress import pause
 
 LARGEST = 3
 """Side of the square that a cluster fits into at most, px. Larger ones may be content."""
@@ -40,6 +41,8 @@ BORDER = 8
 """Distance of a line from the border at least, px: images that were scanned or resized have edges there."""
 WIDEST = 2
 """Width of a group of broken lines at most, px."""
+BAND = 1 << 19
+"""Pixels whose ridges are found between two chances to stop: a few hundredths of a second."""
 
 
 def find_clusters(plane: NDArray[Any], out: Mask) -> Mask:
@@ -61,6 +64,7 @@ def find_clusters(plane: NDArray[Any], out: Mask) -> Mask:
         return found
     labels, _ = label(out, np.ones((3, 3), int))
     for number, (rows, columns) in enumerate(find_objects(labels), 1):
+        pause()
         if rows.stop - rows.start > LARGEST or columns.stop - columns.start > LARGEST:
             continue
         around = (
@@ -120,8 +124,7 @@ def _columns(values: NDArray[np.float32], noise: float) -> Mask:
 
 def _broken(values: NDArray[np.float32], width: int, noise: float) -> list[int]:
     """First columns of groups of `width` that differ from the columns beside them all along."""
-    ridge, sign = _ridges(values, width)
-    middle = np.median(ridge, axis=0)
+    middle, sign = _along(values, width)
     usual = float(np.median(np.abs(middle)))
     steady = (sign >= ONE_SIGN).nonzero()[0]
     chosen = []
@@ -139,6 +142,17 @@ def _broken(values: NDArray[np.float32], width: int, noise: float) -> list[int]:
         if abs(float(middle[k])) > max(RIDGE * usual, ABOVE_NOISE * noise) and leak < LINE_LEAK:
             chosen.append(first)
     return chosen
+
+
+def _along(values: NDArray[np.float32], width: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """The median of the ridges of `_ridges` along each group of columns, and the fraction of rows with its sign."""
+    step = max(1, BAND // len(values))
+    found = []
+    for first in range(0, values.shape[1] - width - 3, step):
+        pause()
+        ridge, sign = _ridges(values[:, first : first + step + width + 3], width)
+        found.append((np.median(ridge, axis=0), sign))
+    return np.concatenate([middle for middle, _ in found]), np.concatenate([sign for _, sign in found])
 
 
 def _ridges(values: NDArray[np.float32], width: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Mask
+from ..progress import pause
 from .defect_groups import REACH, find_clusters, find_lines
 from .masks import fill_nearest
+from .quantiles import quantiles
 
 DETAIL = 0.98
 """Quantile of the differences between pixels and their neighbours by which the detail is measured. Of the four
@@ -48,7 +50,8 @@ ROUNDS = 3
 AROUND = 5
 """Side of the square around a pixel, px."""
 BAND = 64
-"""Rows that are worked on at once. With more, more memory is taken; with fewer, more time for each row."""
+"""Rows that are worked on at once, between two chances to stop. With more, more memory is taken; with fewer, more time
+for each row."""
 
 
 def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
@@ -106,28 +109,28 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
 
 def _groups(plane: NDArray[Any]) -> Mask:
     """Pixels of one channel (H, W) that are defects together: clusters, columns and rows."""
-    differences = _differences(np.pad(plane.astype(np.float64), 1, mode="reflect"))
-    noise, detail = map(float, np.quantile(differences, [0.5, DETAIL]))
+    noise, detail = quantiles(_differences(plane), [0.5, DETAIL])
     if detail == 0:
         return np.zeros(plane.shape, bool)
     lines = find_lines(plane, noise)
     rest = fill_nearest(plane[..., None], lines)[..., 0] if lines.any() else plane
     step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
-    far = _differences(np.pad(rest.astype(np.float64), REACH, mode="reflect"), REACH)
+    far = _differences(rest, REACH)
     return lines | find_clusters(rest, far > max(ABOVE_DETAIL * detail, step))
 
 
 def _stuck(plane: NDArray[Any], left_out: Mask) -> Mask:
     """Pixels of one channel (H, W) that are stuck at its lowest or highest value, if they are more than `MOST`."""
     none = np.zeros(plane.shape, bool)
-    counted = plane[~left_out]
+    counted = plane[~left_out] if left_out.any() else plane
+    pause()
     ends = (counted.min(), counted.max()) if counted.size else ()
     sets = [at for value in ends if _is_scattered(at := (plane == value) & ~left_out)]
     together = sum(sets, none)
-    if not MOST < together.mean() <= 2 * MOST_STUCK:
+    if not MOST < _fraction(together) <= 2 * MOST_STUCK:
         return none
     rest = fill_nearest(plane[..., None], together | left_out)[..., 0].astype(np.float64)
-    noise, detail = map(float, np.quantile(_differences(np.pad(rest, 1, mode="reflect")), [0.5, DETAIL]))
+    noise, detail = quantiles(_differences(rest), [0.5, DETAIL])
     if detail == 0:
         return none
     step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
@@ -147,11 +150,22 @@ def _stuck(plane: NDArray[Any], left_out: Mask) -> Mask:
 
 def _is_scattered(at: Mask) -> bool:
     """Whether pixels (H, W) are few and lie apart, unlike those of a clipped region or a line."""
-    if not 0 < at.mean() <= MOST_STUCK:
+    share = _fraction(at)
+    if not 0 < share <= MOST_STUCK:
         return False
-    share = float(at.mean())
     by_chance = 1 - (1 - share) ** 4 - 4 * share * (1 - share) ** 3
-    return bool((_equal_neighbours(at)[at] >= 2).mean() <= by_chance + SCATTERED)
+    together = 0
+    for first in range(0, len(at), BAND):
+        pause()
+        above, last = min(first, 1), min(first + BAND, len(at))
+        beside = _equal_neighbours(at[first - above : last + 1])[above : above + last - first]
+        together += int(np.count_nonzero(beside[at[first:last]] >= 2))
+    return together / int(np.count_nonzero(at)) <= by_chance + SCATTERED
+
+
+def _fraction(at: Mask) -> float:
+    """The fraction of all pixels that belong to a set."""
+    return int(np.count_nonzero(at)) / at.size
 
 
 def _equal_neighbours(at: Mask) -> NDArray[np.int8]:
@@ -179,18 +193,20 @@ def _shine(plane: NDArray[Any], rest: NDArray[np.float64], at: Mask) -> bool:
     return bool(np.median(leak) > LEAK)
 
 
-def _differences(padded: NDArray[np.float64], reach: int = 1) -> NDArray[np.float64]:
+def _differences(plane: NDArray[Any], reach: int = 1) -> NDArray[np.float64]:
     """The second smallest difference of each pixel of (H, W) from the four `reach` px away.
-
-    The plane has `reach` px around it.
 
     It is computed band by band, as the intermediate results would take eight times as much memory as the plane.
     """
-    found = np.empty((padded.shape[0] - 2 * reach, padded.shape[1] - 2 * reach))
+    found = np.empty(plane.shape)
     for first in range(0, len(found), BAND):
-        part = padded[first : first + BAND + 2 * reach]
+        pause()
+        last = min(first + BAND, len(found))
+        rows = np.abs(np.arange(first - reach, last + reach))  # Mirrored at the first and at the last row.
+        rows = np.minimum(rows, 2 * (len(found) - 1) - rows)
+        part = np.pad(plane[rows].astype(np.float64), ((0, 0), (reach, reach)), mode="reflect")
         distances = [np.abs(part[reach:-reach, reach:-reach] - side) for side in _within(part, reach)]
-        found[first : first + BAND] = _second_smallest(distances)
+        found[first:last] = _second_smallest(distances)
     return found
 
 
@@ -199,7 +215,7 @@ def _sides(plane: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     return _within(np.pad(plane, 1, mode="reflect"))
 
 
-def _within(padded: NDArray[np.float64], reach: int = 1) -> list[NDArray[np.float64]]:
+def _within(padded: NDArray[Any], reach: int = 1) -> list[NDArray[Any]]:
     """The four pixels `reach` px away from each pixel of a plane (H, W) that has `reach` px around it."""
     inner, twice = slice(reach, -reach), 2 * reach
     return [padded[:-twice, inner], padded[twice:, inner], padded[inner, :-twice], padded[inner, twice:]]
@@ -209,18 +225,22 @@ def _defects_of(plane: NDArray[Any]) -> Mask:
     """Defects of one channel (H, W)."""
     step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
     found = np.zeros(plane.shape, bool)
-    padded = np.pad(plane.astype(np.float64), AROUND // 2, mode="reflect")
-    difference = _differences(padded[1:-1, 1:-1])
-    detail = float(np.quantile(difference, DETAIL))
+    difference = _differences(plane)
+    (detail,) = quantiles(difference, [DETAIL])
     # Where nearly all pixels equal their neighbours, as in drawings, a dot is content.
     if detail == 0:
         return found
     y, x = np.nonzero(difference > max(ABOVE_DETAIL * detail, step))
     if len(y) == 0 or len(y) > 2 * MOST * plane.size + 1:
         return found
-    above, below, left, right = (side[y, x] for side in _within(padded[1:-1, 1:-1]))
+    pause()
+    padded = np.pad(plane, AROUND // 2, mode="reflect")
+    above, below, left, right = (side[y, x].astype(np.float64) for side in _within(padded[1:-1, 1:-1]))
     nearest = (above + below + left + right) / 4
-    around = np.lib.stride_tricks.sliding_window_view(padded, (AROUND, AROUND))[y, x].reshape(len(y), -1)
+    around = (
+        np.lib.stride_tricks.sliding_window_view(padded, (AROUND, AROUND))[y, x].reshape(len(y), -1).astype(np.float64)
+    )
+    pause()
     # Means of opposite pixels do not change on a slope.
     half = AROUND**2 // 2
     means = np.sort((around[:, :half] + around[:, :half:-1]) / 2, axis=1)
@@ -228,15 +248,27 @@ def _defects_of(plane: NDArray[Any]) -> Mask:
     # The most extreme mean may hold another defect.
     spread = np.where(excess > 0, means[:, -2] - means[:, 0], means[:, -1] - means[:, 1])
     leak = (nearest - np.median(means, axis=1)) / np.where(excess == 0, 1, excess)
-    usual = np.ones(plane.shape, bool)
-    usual[y, x] = False
-    lowest, highest = float(plane[usual].min()), float(plane[usual].max())
+    lowest, highest = _extremes_without(plane, y, x)
     values, margin = plane[y, x].astype(np.float64), ABOVE_DETAIL * detail
     beyond = (values > highest + margin) | (values < lowest - margin)
     factor = np.where(beyond, BEYOND_SURROUNDINGS, ABOVE_SURROUNDINGS)
     isolated = (np.abs(excess) > factor * spread) & ((leak < LEAK) | _pairs(means, excess))
     found[y[isolated], x[isolated]] = True
     return found
+
+
+def _extremes_without(plane: NDArray[Any], y: NDArray[Any], x: NDArray[Any]) -> tuple[float, float]:
+    """The smallest and the largest value of the pixels (H, W) but for those in these rows and columns."""
+    usual = np.ones(plane.shape, bool)
+    usual[y, x] = False
+    ends: list[tuple[float, float]] = []
+    for first in range(0, len(plane), BAND):
+        pause()
+        values = plane[first : first + BAND][usual[first : first + BAND]]
+        if values.size:
+            ends.append((float(values.min()), float(values.max())))
+    lowest, highest = zip(*ends, strict=True)
+    return min(lowest), max(highest)
 
 
 def _second_smallest(four: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

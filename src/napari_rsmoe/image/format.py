@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import ImageError
 from ..notes import note
+from .bands import by_bands
 from .value_range import compressed, expanded
 
 MOST_COLOURS = 4
@@ -95,9 +96,9 @@ class ImageFormat:
 
     def unit(self, values: np.ndarray) -> Floats:
         """Convert values of the image (H, W, C) to the engine's range; C-contiguous."""
-        exact = values.astype(_exact_type(values.dtype))
-        units = np.ascontiguousarray((exact - self.low) / self.span, np.float32)
-        return compressed(units) if self.compressed else units
+        exact = _exact_type(values.dtype)
+        units = by_bands(lambda part: (part.astype(exact) - self.low) / self.span, values, dtype=np.float32)
+        return by_bands(compressed, units, dtype=np.float32) if self.compressed else units
 
     def value(self, units: np.ndarray) -> np.ndarray:
         """Undo `unit`, in the type of the engine's values, without clipping."""

@@ -12,6 +12,7 @@ from ..arrays import Floats, Mask
 from ..errors import ImageError
 from ..memory import release
 from ..notes import note
+from ..progress import pause
 from .defects import find_defects
 from .format import ChannelAxis, ImageFormat, channels_last, check_type, find_channels, refuse_mask
 from .masks import EVERYTHING, Selection, at_size, fill_nearest, pixel_weight
@@ -100,15 +101,20 @@ class Inputs:
         check_type(given)
         axis = find_channels(given, channel_axis)
         values = channels_last(given, axis)
+        pause()
         missing = selection.missing(values)
+        pause()
         left_out = selection.left_out(values, mask)
         weight = pixel_weight(values, weight, left_out if missing is None else left_out | missing)
         if weight is not None:
             values = fill_nearest(values, weight == 0)
+        pause()
         _check_finite(values)
         if selection.defects == "auto":
             weight, values = _without_defects(values, weight)
+        pause()
         layout = _layout(values, axis, given.dtype.str) if layout is None else layout
+        pause()
         inputs = cls(layout.unit(values), layout, weight, given, missing)
         release()
         return inputs

@@ -7,9 +7,10 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn, idctn
+from scipy.fft import dct, dctn, idct, idctn
 
-from ..arrays import Floats
+from ..arrays import Array, Floats
+from .bands import bands
 from .format import to_type
 
 
@@ -18,6 +19,21 @@ def resized(planes: NDArray[np.floating], shape: list[int]) -> Floats:
     low = dctn(planes, axes=(1, 2), norm="ortho")[:, : shape[0], : shape[1]]
     scale = sqrt(low[0].size / planes[0].size)
     return np.asarray(scale * idctn(low, axes=(1, 2), norm="ortho"), np.float32)
+
+
+def halved(plane: Array) -> Array:
+    """A plane (H, W) at half the resolution, as by `resized`, which may be stopped. It is exact to single precision."""
+    height, width = ((length + 1) // 2 for length in plane.shape)
+    across, low = np.empty((plane.shape[0], width)), np.empty((height, width))
+    for band in bands(plane.shape[0], plane.shape[1]):
+        across[band] = dct(plane[band], axis=1, norm="ortho")[:, :width]
+    for band in bands(width, plane.shape[0]):
+        columns = dct(across[:, band], axis=0, norm="ortho")[:height]
+        low[:, band] = idct(columns, axis=0, norm="ortho")
+    scale = sqrt(low.size / plane.size)
+    for band in bands(height, width):
+        low[band] = (scale * idct(low[band], axis=1, norm="ortho")).astype(np.float32)
+    return low
 
 
 def cubic(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

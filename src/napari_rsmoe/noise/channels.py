@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array, Floats, Limits, Mask
+from ..image.bands import by_bands
 from ..image.opponent import Opponent
+from ..progress import pause
 from .clipping import clip_limits
 from .counts import count_noise
 from .noise_model import BLOCK, PoissonGaussian, channel_correlation, rounded
@@ -52,8 +54,8 @@ class Channels:
     """
 
     def __init__(self, pixels: NDArray[np.float32], used: Mask | None, limits: tuple[Limits, ...] | None) -> None:
-        self.planes = [plane.astype(np.float64) for plane in np.moveaxis(pixels, -1, 0)]
-        self.used = used
+        self.planes = [by_bands(np.asarray, plane) for plane in np.moveaxis(pixels, -1, 0)]
+        self.used = None if used is None or used.all() else used
         self.opponent = Opponent.of(len(self.planes))
         self.limits = tuple(clip_limits(plane, used) for plane in self.planes) if limits is None else limits
         self._stabilised: dict[tuple[int, PoissonGaussian], tuple[Array, Array]] = {}
@@ -76,6 +78,7 @@ class Channels:
         """
         models = []
         for plane, model, limit, photons in zip(self.planes, even, self.limits, kinds, strict=True):
+            pause()
             found = None
             if photons is None and model.read > 0:
                 found = photon_noise(plane, self.used, model.read, limit, apart, growth)
@@ -95,7 +98,8 @@ class Channels:
         """Mean of the stabilised channels with noise, and its variance: `level` times that of independent channels."""
         noisy = [self._stable(c, model) for c, model in enumerate(models) if _noisy(model)]
         means, variances = zip(*noisy, strict=True)
-        return np.mean(means, 0), np.mean(variances, 0) * level / len(means)
+        count = len(noisy)
+        return by_bands(_mean, *means), by_bands(lambda *parts: _mean(*parts) * level / count, *variances)
 
     def difference_spectrum(self) -> Array | None:
         """Measure correlated noise in the difference of red and blue, in which there is little content.
@@ -182,6 +186,12 @@ class Channels:
         values, variances = (np.stack(each, -1).astype(np.float32) for each in zip(*channels, strict=True))
         planes, variance = self.opponent.planes(values), self.opponent.plane_variance(variances)
         return planes.astype(np.float64), variance.astype(np.float64)
+
+
+def _mean(*planes: Array) -> Array:
+    """The mean of planes."""
+    mean: Array = np.mean(planes, 0)
+    return mean
 
 
 def _noisy(model: PoissonGaussian) -> bool:

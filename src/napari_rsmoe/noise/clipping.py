@@ -38,12 +38,12 @@ def clip_limits(plane: NDArray[np.floating], used: Mask | None = None) -> Limits
     """
     values = plane if used is None else plane[used]
     low, high = float(values.min()), float(values.max())
-    below, above = np.mean(values <= low) > CLIPPED_SHARE, np.mean(values >= high) > CLIPPED_SHARE
+    below, above = (np.count_nonzero(at) / at.size > CLIPPED_SHARE for at in (values <= low, values >= high))
     if below and (counts := few_values(values)) is not None:
         # Counts end at 0, and large ones are rare.
-        below, above = np.False_, above and counts[1][-1] > counts[1][-2]
+        below, above = False, above and counts[1][-1] > counts[1][-2]
     elif below and dark_counts(values):
-        below = np.False_
+        below = False
     below, above = below and low <= plane.min(), above and high >= plane.max()
     return low if below else -math.inf, high if above else math.inf
 
@@ -69,7 +69,7 @@ def dark_counts(values: NDArray[np.floating]) -> bool:
 def two_valued(values: NDArray[np.floating]) -> bool:
     """Whether nearly all values are clipped, as in masks and printed text, so that nothing is known of their noise."""
     inside = (values > values.min()) & (values < values.max())
-    return bool(np.mean(inside) <= CLIPPED_SHARE)
+    return np.count_nonzero(inside) / inside.size <= CLIPPED_SHARE
 
 
 def clipped_moments(value: Array, sigma: float, limits: Limits) -> tuple[Array, Array]:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 from ..arrays import Array, Floats, Mask
+from ..image.bands import by_bands, separably
 from ..image.blur import blurred
 from ..image.opponent import Opponent
 from ..image.value_range import beyond_range, compressed, compression_slope, expanded
@@ -86,8 +87,8 @@ class StabilisedDomain:
         self.extreme = self.uneven = bool(beyond_range(pixels).any())
         # A few extreme pixels say nothing about the noise around them.
         near = np.clip(pixels, 0, 1) if self.extreme else pixels
-        local = gaussian_filter(near, (LOCAL_MEAN, LOCAL_MEAN, 0)).astype(np.float64)
-        strengths = np.array([noise.variance(local[..., c]).mean() for c, noise in enumerate(model.channels)])
+        local = separably(gaussian_filter1d, near, LOCAL_MEAN)
+        strengths = np.array([by_bands(noise.variance, local[..., c]).mean() for c, noise in enumerate(model.channels)])
         self.sigma = math.sqrt(float(strengths.mean()))
         self._stabilisers: list[Stabiliser] = []
         self._scale, self._shift = 1.0, 0.0
@@ -115,7 +116,7 @@ class StabilisedDomain:
 
     def _variance_of(self, pixels: Floats, near: Floats) -> Floats:
         """Variance of the noise at each pixel, whose values without what is extreme are `near`."""
-        means = gaussian_filter(self._stabilised(near), (LOCAL_MEAN, LOCAL_MEAN, 0))
+        means = separably(gaussian_filter1d, self._stabilised(near), LOCAL_MEAN)
         variance = self._by_channel("variance", means, self._scale**2)
         if self.extreme:
             variance *= np.square(compression_slope(self._even(pixels)))
@@ -276,19 +277,26 @@ class StabilisedDomain:
 
     def _even(self, pixels: Floats) -> Floats:
         """Stabilised pixels (H, W, C), of which most lie in [0, 1]."""
-        return (self._scale * (self._stabilised(pixels) + self._shift)).astype(np.float32)
+        stabilised = self._stabilised(pixels)
+        return by_bands(lambda part: self._scale * (part + self._shift), stabilised, dtype=np.float32)
 
     def _linear(self, values: Floats) -> Floats:
         """Values of the domain without the compression of extreme ones."""
         return expanded(values).astype(np.float32, copy=False) if self.extreme else values
 
     def _stabilised(self, pixels: Floats) -> Array:
-        return np.stack([each.forward(pixels[..., c]) for c, each in enumerate(self._stabilisers)], -1)
+        stabilised = np.empty(pixels.shape)
+        for c, each in enumerate(self._stabilisers):
+            stabilised[..., c] = by_bands(each.forward, pixels[..., c])
+        return stabilised
 
     def _by_channel(self, method: str, values: NDArray[np.floating], factor: float) -> Floats:
         """Look values up in one of the tables of each channel, and multiply them by a factor."""
-        channels = [getattr(each, method)(values[..., c]) for c, each in enumerate(self._stabilisers)]
-        return (factor * np.stack(channels, -1)).astype(np.float32)
+        found = np.empty(values.shape, np.float32)
+        for c, each in enumerate(self._stabilisers):
+            look_up = getattr(each, method)
+            found[..., c] = by_bands(lambda part, look_up=look_up: factor * look_up(part), values[..., c])
+        return found
 
 
 def _least_counted(noise: Array, ranges: Array) -> Array:

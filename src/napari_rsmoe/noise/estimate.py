@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any
@@ -11,13 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import engine
 from ..arrays import Array, Mask
 from ..door import door
+from ..errors import StoppedError
+from ..image.bands import by_bands
+from ..image.beginning import checked_attended, reading_report
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.masks import Selection
 from ..memory import Memory, release
-from ..progress import Callback, Progress, announce
+from ..progress import Callback, Progress
 from .doubts import doubt_measured
 from .measure import measure_noise, measured_pixels
 from .memory import check_noise_estimate
@@ -198,8 +203,8 @@ def estimate_noise(
         Whether hot and dead pixels, single pixels far from everything around them, are found and left out, or kept as
         values like others.
     callback : callable, optional
-        Called with a `Progress` after each part of the work. If it returns True, the standard errors are those of the
-        parts that are done.
+        Called with a `Progress` ten times a second. If it returns True, the standard errors are those of the parts that
+        are done; before there is an estimate, `StoppedError` is raised.
     memory : int or str, optional
         Memory that the job may take at its peak: a number of bytes, or a text such as "4G". By default half of what is
         free. Of an image that would take more, a sample is measured: squares of 256 px, spread evenly over it, which
@@ -238,22 +243,33 @@ def estimate_noise(
         clean = [denoise(frame, noise=noise).image for frame in frames]
     """
     selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
-    inputs = sampled(image, channel_axis, selection, weight) or Inputs.of(image, channel_axis, selection, weight=weight)
+
+    def read() -> Inputs:
+        sample = sampled(image, channel_axis, selection, weight)
+        return Inputs.of(image, channel_axis, selection, weight=weight) if sample is None else sample
+
+    inputs = checked_attended(read, reading_report(image, callback))
     check_noise_estimate(inputs.pixels)
     layout, (pixels, used) = inputs.layout, measured_pixels(inputs)
-    announce(callback, "noise", inputs.given)
-    model = measure_noise(pixels, used)
+
+    def measured(step: int, stage: str, kept: Mask, like: NoiseModel | None = None) -> NoiseModel:
+        done = Progress(stage, step, 1 + PARTS**2, None, lambda: inputs.given)
+        report = None if callback is None else lambda share: bool(callback(done))
+        if report is not None and report(None) and like is not None:
+            raise StoppedError()
+        return engine.attended(lambda: measure_noise(pixels, kept, like=like), report)
+
+    model = measured(0, "noise", used)
     doubt_measured(model, pixels, used)
     ways: list[NoiseModel] = []
-    for kept in _all_but_one(used):
-        done = Progress("standard errors", 1 + len(ways), 1 + PARTS**2, None, lambda: inputs.given)
-        if callback is not None and callback(done):
-            break
-        ways.append(measure_noise(pixels, kept, like=model))
+    with suppress(StoppedError):  # The standard errors are those of the parts that are done.
+        for kept in _all_but_one(used):
+            ways.append(measured(1 + len(ways), "standard errors", kept, model))
+    counted = [each.reshape(-1) if used.all() else each[used] for each in np.moveaxis(pixels, -1, 0)]
 
     def figures(model: NoiseModel) -> Array:
         """Strength of the whole, correlations along y and x and of channels, and four numbers for each channel."""
-        found = [_strength(noise, pixels[..., c][used]) for c, noise in enumerate(model.channels)]
+        found = [_strength(noise, counted[c]) for c, noise in enumerate(model.channels)]
         whole = math.sqrt(float(np.mean(np.square(found))))
         scaled = model.scaled(layout.span, layout.low)
         channels = [
@@ -267,8 +283,7 @@ def estimate_noise(
     errors = np.sqrt((len(ways) - 1) * np.var([figures(way) for way in ways], axis=0)) if ways else np.nan * found
     channels = []
     for c, numbers in enumerate(np.stack([found[4:], errors[4:]], 1).reshape(-1, 4, 2)):
-        values = pixels[..., c][used]
-        shares = [float(np.mean(values == limit)) for limit in model.limits[c]]
+        shares = [float(np.mean(counted[c] == limit)) for limit in model.limits[c]]
         channels.append(ChannelNoise((shares[0], shares[1]), *map(float, numbers.ravel())))
     release()
     return NoiseEstimate(
@@ -295,4 +310,4 @@ def _all_but_one(used: Mask) -> Iterator[Mask]:
 
 def _strength(noise: PoissonGaussian, values: NDArray[np.float32]) -> float:
     """Root mean square of the noise of an image of these (noisy) values."""
-    return math.sqrt(float(noise.variance(values.astype(np.float64)).mean()))
+    return math.sqrt(float(by_bands(noise.variance, values).mean()))

@@ -13,6 +13,7 @@ from ..arrays import Array, Floats, Mask
 from ..image.format import ImageFormat
 from ..image.inputs import Inputs
 from ..image.masks import fill_mirrored
+from ..image.quantiles import quantiles
 from ..image.value_range import beyond_range, compressed, expanded
 from .channels import Channels, Models
 from .clipping import two_valued
@@ -94,6 +95,7 @@ def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | N
     NoiseModel
         In the units of the image.
     """
+    used = None if used is None or used.all() else used
     channels = Channels(pixels, used, None if like is None else like.limits)
     small = min(pixels.shape[:2]) < LEAST_SIDE
     even = _common_level([_even_model(plane, used, small) for plane in channels.planes])
@@ -186,7 +188,7 @@ def _even_model(plane: Array, used: Mask | None, small: bool) -> PoissonGaussian
     if two_valued(values):
         return SILENCE
     sigma = math.sqrt(white_variance(plane, used))
-    low, high = np.quantile(values, MOST_PIXELS)
+    low, high = quantiles(values, MOST_PIXELS)
     if sigma <= max(ROUNDING * (high - low), PRECISION * float(np.ptp(plane))):
         scales = None if small else Scales.of(plane, np.ones_like(plane), used)
         sigma = math.sqrt(scales.steady) if scales and scales.log_odds > 0 else 0.0

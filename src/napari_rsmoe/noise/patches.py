@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
+from ..image.bands import bands
+from ..progress import pause
 
 MOST_AT_ONCE = 2000
 """Patches that are held at once: 1 MB of 8 x 8 px. More take more memory, fewer more time."""
@@ -19,12 +21,13 @@ Places = NDArray[np.intp]
 def box_sums(values: NDArray[Any], size: tuple[int, int], apart: int = 1) -> Array:
     """Sum over the patch, `size` (height, width) pixels that are `apart` px from each other, that begins at a pixel."""
     rows, columns = (length - (side - 1) * apart for length, side in zip(values.shape, size, strict=True))
-    down = np.zeros((rows, values.shape[1]))
-    for start in range(0, size[0] * apart, apart):
-        down += values[start : start + rows]
     sums = np.zeros((rows, columns))
-    for start in range(0, size[1] * apart, apart):
-        sums += down[:, start : start + columns]
+    for band in bands(rows, values.shape[1]):
+        down = np.zeros((band.stop - band.start, values.shape[1]))
+        for start in range(0, size[0] * apart, apart):
+            down += values[band.start + start : band.stop + start]
+        for start in range(0, size[1] * apart, apart):
+            sums[band] += down[:, start : start + columns]
     return sums
 
 
@@ -39,6 +42,7 @@ def patches_at(plane: Array, size: tuple[int, int], places: Places, apart: int =
 def parts_at(plane: Array, size: tuple[int, int], places: Places) -> Iterator[Array]:
     """The patches that begin at these places, `MOST_AT_ONCE` at a time."""
     for first in range(0, len(places), MOST_AT_ONCE):
+        pause()
         yield patches_at(plane, size, places[first : first + MOST_AT_ONCE])
 
 

@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from ..arrays import Array, Limits, Mask
+from ..image.bands import by_bands
+from ..progress import pause
 from .anscombe import stabilised_moments
 from .noise_model import PoissonGaussian
 from .patches import box_sums, longest_even_tail, patches_at
@@ -146,7 +148,9 @@ def _levels(plane: Array, used: Mask | None, top: float, apart: int) -> tuple[Ar
     nothing = np.empty(0), np.empty(0), np.empty(0)
     if min(plane.shape) < side:
         return nothing
-    means = box_sums(plane, (SIDE, SIDE), apart) / SIDE**2
+    means = box_sums(plane, (SIDE, SIDE), apart)
+    means /= SIDE**2
+    pause()
     places = np.arange(means.size)
     if used is not None and not used.all():
         places = np.flatnonzero(box_sums(used, (SIDE, SIDE), apart) == SIDE**2)
@@ -157,8 +161,9 @@ def _levels(plane: Array, used: Mask | None, top: float, apart: int) -> tuple[Ar
     # Most places of a micrograph are dark, and noise falls fastest there: levels are closer in the dark.
     inner = darkest + (brightest - darkest) * np.linspace(0, 1, LEVELS + 1)[1:-1] ** 2
     found = []
-    level = np.searchsorted(inner, values, side="right").astype(np.int8)
+    level = by_bands(lambda part: np.searchsorted(inner, part, side="right"), values, dtype=np.int8)
     for number in range(LEVELS):
+        pause()
         members = np.flatnonzero(level == number)
         if len(members) < FEWEST:
             continue

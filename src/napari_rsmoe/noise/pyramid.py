@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, minimum_filter, uniform_filter
+from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 
 from ..arrays import Array, Mask
-from ..image.resize import resized
+from ..image.bands import bands, separably
+from ..image.resize import halved
+from ..progress import pause
 from .clipping import NO_LIMITS
 from .noise_model import PoissonGaussian, rounded
-from .quiet import FAITHFUL, LOCAL_WIDTH, finest_detail, quietest_power
+from .quiet import FAITHFUL, finest_detail, local_means, quietest_power
 from .white import white_variance
 
 STEADY = 0.95
@@ -44,10 +46,11 @@ def pyramid_powers(plane: Array, used: Mask | None = None) -> Array:
     """
     powers = []
     for gain in (4.0, 16.0):
-        plane = _halved(plane)
+        plane = halved(plane)
         used = None if used is None else _halved_mask(used)
         sigma = math.sqrt(white_variance(plane, used))
-        means = uniform_filter(plane, LOCAL_WIDTH)
+        means = local_means(plane)
+        pause()
         inside = (means > plane.min() + FROM_ENDS * sigma) & (means < plane.max() - FROM_ENDS * sigma)
         inside = inside if used is None else inside & used
         quiet = quietest_power(plane, PoissonGaussian(0, 0, sigma), NO_LIMITS, inside) if sigma else 0.0
@@ -61,14 +64,20 @@ def kurtosis(plane: Array, used: Mask | None = None) -> float:
     It is about 2.6 for noise of any spectrum and strength. Texture has more large and more small details, so that its
     kurtosis is higher. It is infinite if no pixel counts.
     """
-    squares = np.square(finest_detail(_halved(plane)))
+    squares = _squared_details(halved(plane))
     counted = np.ones(squares.shape, bool) if used is None else _halved_mask(used)
     if not counted.any():
         return math.inf
     squares[~counted] = 0
-    share = gaussian_filter(counted.astype(np.float64), LOCAL_POWER)[counted]
-    around = gaussian_filter(squares, LOCAL_POWER)[counted] / share
-    return float(np.square(squares[counted] / np.maximum(around, TINY)).mean())
+    share = separably(gaussian_filter1d, counted.astype(np.float64), LOCAL_POWER)[counted]
+    around = separably(gaussian_filter1d, squares, LOCAL_POWER)[counted]
+    pause()
+    around /= share
+    relative = squares[counted]
+    pause()
+    relative /= np.maximum(around, TINY)
+    pause()
+    return float(np.square(relative).mean())
 
 
 def steady_power(half: float, quarter: float) -> float:
@@ -76,12 +85,18 @@ def steady_power(half: float, quarter: float) -> float:
     return half if quarter < 4 * STEADY**2 * half else 0.0
 
 
-def _halved(plane: Array) -> Array:
-    """A plane at half the resolution, without the frequencies that it cannot hold there."""
-    return resized(plane[None], [(length + 1) // 2 for length in plane.shape])[0].astype(np.float64)
+def _squared_details(plane: Array) -> Array:
+    """The squares of `finest_detail`."""
+    squares = np.empty_like(plane)
+    for band in bands(len(plane), plane.shape[1]):
+        above = min(band.start, 1)
+        detail = finest_detail(plane[band.start - above : band.stop + 1])
+        squares[band] = np.square(detail[above : above + band.stop - band.start])
+    return squares
 
 
 def _halved_mask(used: Mask) -> Mask:
     """Pixels at half the resolution whose surroundings all count."""
-    halved: Mask = minimum_filter(used, 3)[::2, ::2]
-    return halved
+    if used.all():
+        return used[::2, ::2]
+    return separably(minimum_filter1d, used.astype(np.uint8), 3)[::2, ::2] > 0

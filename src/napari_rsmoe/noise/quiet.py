@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import uniform_filter1d
 
 from ..arrays import Array, Limits, Mask
+from ..image.bands import bands, by_bands, separably
+from ..progress import pause
 from .anscombe import Stabiliser
 from .noise_model import PoissonGaussian
 
@@ -64,8 +66,7 @@ def quietest_power(
         left, the result is 1.
     """
     power = finest_power(*(stabilised or stabilised_plane(plane, model, limits)))
-    kept = (plane > limits[0]) & (plane < limits[1]) & ~_constant(plane)
-    counted = block_means(kept if used is None else kept & used) == 1
+    counted = _counted_blocks(plane, limits, used)
     if counted.sum() < FEWEST_BLOCKS:
         return 1.0
     return quiet_power(power[counted], QUIETEST_PHOTON if model.gain > 0 else QUIETEST_EVEN)
@@ -74,10 +75,15 @@ def quietest_power(
 def stabilised_plane(plane: Array, model: PoissonGaussian, limits: Limits) -> tuple[Array, Array]:
     """Stabilise the noise of a channel, and tell the variance that the noise then has at each pixel."""
     if model.gain == 0 and not any(map(math.isfinite, limits)):
-        return plane / model.read, np.ones_like(plane)
+        return by_bands(lambda part: part / model.read, plane), np.ones_like(plane)
     stabiliser = Stabiliser(model, float(plane.max()), limits)
-    stabilised = stabiliser.forward(plane)
-    return stabilised, stabiliser.variance(uniform_filter(stabilised, LOCAL_WIDTH))
+    stabilised = by_bands(stabiliser.forward, plane)
+    return stabilised, by_bands(stabiliser.variance, local_means(stabilised))
+
+
+def local_means(plane: Array) -> Array:
+    """Means over the box of `LOCAL_WIDTH` around each pixel."""
+    return separably(uniform_filter1d, plane, LOCAL_WIDTH)
 
 
 def finest_detail(plane: Array) -> Array:
@@ -96,6 +102,7 @@ def finest_power(plane: Array, variance: Array) -> Array:
 
 def _band_power(plane: Array, variance: Array, first: int) -> Array:
     """The same for the blocks in rows `first` to `first` + BAND."""
+    pause()
     above, last = min(first, 1), min(first + BAND, len(plane))
     detail = finest_detail(plane[first - above : last + 1])[above : above + last - first]
     return block_means(np.square(detail) / variance[first:last])
@@ -119,6 +126,18 @@ def block_means(values: NDArray[Any]) -> Array:
     blocks = values[: rows * SMALL_BLOCK, : columns * SMALL_BLOCK].reshape(rows, SMALL_BLOCK, columns, SMALL_BLOCK)
     means: Array = blocks.mean((1, 3))
     return means
+
+
+def _counted_blocks(plane: Array, limits: Limits, used: Mask | None) -> Mask:
+    """Blocks of which all pixels count, are not clipped, and differ from their neighbours."""
+    found = []
+    for band in bands(len(plane) // SMALL_BLOCK * SMALL_BLOCK, plane.shape[1], SMALL_BLOCK):
+        above, last = min(band.start, 1), min(band.stop + 1, len(plane))
+        part = plane[band.start - above : last]
+        kept = (part > limits[0]) & (part < limits[1]) & ~_constant(part)
+        kept = kept[above : above + band.stop - band.start]
+        found.append(block_means(kept if used is None else kept & used[band]) == 1)
+    return np.concatenate(found) if found else np.zeros((0, plane.shape[1] // SMALL_BLOCK), bool)
 
 
 def _constant(plane: Array) -> Mask:

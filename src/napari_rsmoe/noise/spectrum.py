@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
 from ..arrays import Array, Mask
+from ..image.bands import bands
+from ..progress import pause
 from .noise_model import BLOCK
 
 CELL = BLOCK // 2
@@ -70,7 +73,16 @@ def coloured(white: NDArray[np.floating], spectra: Array) -> Array:
 
 def cell_sums(values: NDArray[Any]) -> Array:
     """Sums over cells, half as wide as a block, that do not overlap."""
-    return np.asarray(_cells(values).sum((1, 3), dtype=np.float64))
+    return _by_cells(lambda cells: cells.sum((1, 3), dtype=np.float64), values)
+
+
+def _by_cells(function: Callable[[NDArray[Any]], NDArray[Any]], values: NDArray[Any]) -> Array:
+    """What a function makes of cells (n, CELL, m, CELL): one number for each."""
+    rows, columns = (length // CELL for length in values.shape)
+    result = np.empty((rows, columns))
+    for band in bands(rows * CELL, values.shape[1], CELL):
+        result[band.start // CELL : band.stop // CELL] = function(_cells(values[band]))
+    return result
 
 
 def _cells(values: NDArray[Any]) -> NDArray[Any]:
@@ -86,11 +98,13 @@ def _block_sums(cells: Array) -> Array:
 
 def _residual_variance(plane: Array) -> Array:
     """Variance of blocks about the plane that fits them best, from sums over cells."""
-    values = _cells(plane - plane.mean())
-    sums = values.sum((1, 3))
-    left = _block_sums(np.square(values).sum((1, 3))) - _block_sums(sums) ** 2 / BLOCK**2
+    mean = plane.mean()
     inside = np.arange(CELL) - (CELL - 1) / 2
-    down, across = np.einsum("iajb,a->ij", values, inside), np.einsum("iajb,b->ij", values, inside)
+    sums = _by_cells(lambda cells: (cells - mean).sum((1, 3)), plane)
+    left = _block_sums(_by_cells(lambda cells: np.square(cells - mean).sum((1, 3)), plane))
+    left -= _block_sums(sums) ** 2 / BLOCK**2
+    down = _by_cells(lambda cells: np.einsum("iajb,a->ij", cells - mean, inside), plane)
+    across = _by_cells(lambda cells: np.einsum("iajb,b->ij", cells - mean, inside), plane)
     # The middles of the cells lie half a cell before and behind the middle of the block.
     down = _block_sums(down) + CELL / 2 * _block_sums_signed(sums, 0)
     across = _block_sums(across) + CELL / 2 * _block_sums_signed(sums, 1)
@@ -149,8 +163,16 @@ def flat_spectrum(plane: Array, variance: Array, used: Mask | None) -> tuple[Arr
     flat = whole & (roughness <= np.quantile(roughness[whole], FLATTEST))
     # Blocks with content hardly move the median. Power is exponentially distributed; its median is ln 2 of its mean.
     windows = np.lib.stride_tricks.sliding_window_view(plane, (BLOCK, BLOCK))[::CELL, ::CELL]
-    content = _without_slope(windows[: flat.shape[0], : flat.shape[1]][flat])
-    power = np.median(np.square(np.abs(np.fft.fft2(content * TAPER))) / expected[flat, None, None], 0)
+    flat_windows, level = windows[: flat.shape[0], : flat.shape[1]], expected[flat, None, None]
+    powers = np.empty((int(np.count_nonzero(flat)), BLOCK, BLOCK))
+    rows, columns = np.nonzero(flat)
+    for band in bands(len(powers), BLOCK**2):
+        content = _without_slope(flat_windows[rows[band], columns[band]])
+        powers[band] = np.square(np.abs(np.fft.fft2(content * TAPER))) / level[band]
+    power = np.empty((BLOCK, BLOCK))
+    for row in range(BLOCK):
+        pause()
+        power[row] = np.median(powers[:, row], 0)
     weakest, strongest = np.quantile(ratio[flat], (0.1, 0.9))
     independent_values = power.sum() ** 2 / np.square(power).sum()
     expected_scatter = OUTER_DECILES * math.sqrt(2 / independent_values)

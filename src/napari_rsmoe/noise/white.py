@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from ..arrays import Array, Limits, Mask
+from ..image.bands import bands, by_bands
+from ..progress import pause
 from .clipping import clip_limits, clipped_moments
 from .patches import Places, box_sums, even_tail_of, parts_at
 
@@ -90,26 +92,39 @@ def _flat_variance(plane: Array, size: tuple[int, int], places: Places) -> float
     """Noise variance of the patches at these places: first of all, then of those in which noise outweighs content."""
     if len(places) < 4:
         return 0.0
-    centred = plane - plane.mean()
+    mean = plane.mean()
+    centred = by_bands(lambda part: part - mean, plane)
 
     def variance_of(chosen: Places, most: int) -> float:
         return even_tail_of(parts_at(centred, size, chosen[:: max(1, len(chosen) // most)]))
 
     variance = variance_of(places, MOST_PATCHES // FIRST_SHARE)
-    (height, width), terms = size, 2 * size[0] * size[1] - sum(size)
-    down, across = (np.square(np.diff(plane, axis=axis)) for axis in (0, 1))
-    energy = box_sums(down, (height - 1, width)) + box_sums(across, (height, width - 1))
-    energy = energy.ravel()[places] / terms
+    terms = 2 * size[0] * size[1] - sum(size)
+    energy = _energy(plane, size).ravel()[places]
+    pause()
+    energy /= terms
     for _ in range(ROUNDS):
+        pause()
         # Differences of white noise have twice its variance. Their mean square over a patch scatters by about
         # 2 / sqrt(terms), as neighbouring differences are correlated; patches within two such errors are flat.
         flat = places[energy < 2 * variance * (1 + 2 * 2 / math.sqrt(terms))]
-        if len(flat) < max(10 * height * width, 0.01 * len(places)):
+        if len(flat) < max(10 * size[0] * size[1], 0.01 * len(places)):
             break
         before, variance = variance, variance_of(flat, MOST_PATCHES)
         if abs(variance - before) <= CONVERGED * before:
             break
     return variance
+
+
+def _energy(plane: Array, size: tuple[int, int]) -> Array:
+    """Sum of the squared differences of neighbours in each patch of this size."""
+    height, width = size
+    energy = np.empty((plane.shape[0] - height + 1, plane.shape[1] - width + 1))
+    for band in bands(len(energy), plane.shape[1]):
+        part = plane[band.start : band.stop + height - 1]
+        down, across = (np.square(np.diff(part, axis=axis)) for axis in (0, 1))
+        energy[band] = box_sums(down, (height - 1, width)) + box_sums(across, (height, width - 1))
+    return energy
 
 
 def _before_clipping(means: Array, observed: float, limits: Limits) -> float:

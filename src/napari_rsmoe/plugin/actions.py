@@ -39,7 +39,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class PlaneModels:
-    """The models of one plane: one for a fit, several for super-resolution."""
+    """The models of one plane, by its index in the result: one for a fit, several for super-resolution."""
 
     index: tuple[int | slice, ...]
     models: list[Model]
@@ -146,7 +146,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
         except StoppedError:
             drawn = model.render(device=settings["device"])
             errors.append(np.full(model.n_kernels, np.nan))
-        return PlaneResult([drawn], PlaneModels(plane.index, [model]))
+        return PlaneResult([drawn], PlaneModels(source.placed(plane.index), [model]))
 
     planes, metrics, finished = _run(source, work, callback)
     (image,), fitted = planes.images, planes.values
@@ -183,7 +183,7 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
         last = _Last(report)
         prepared, refining = enlargement_of(plane.image, **settings, channel_axis=_channels(plane), callback=last)
         done = result_of(prepared, settings["scale"], sharpen, dtype, refining)
-        return PlaneResult([done.image, done.std], PlaneModels(plane.index, prepared.models, prepared))
+        return PlaneResult([done.image, done.std], PlaneModels(source.placed(plane.index), prepared.models, prepared))
 
     planes, metrics, _ = _run(source, work, callback, unknown=(1,))
     image, std = planes.images

@@ -25,12 +25,17 @@ DIGITS = 8
 
 
 def image_of(source: Source) -> ImageFile:
-    """An image layer, or a part of it, as an image; a lazy array stays lazy. Opacity is left out."""
+    """An image layer, or a part of it, as an image; a lazy array stays lazy. Opacity is left out.
+
+    Planes that do not lie at equal distances have no distance in it.
+    """
     pixels = source.data[..., :3] if source.has_alpha else source.data
+    uneven = {letter for letter, at in zip(source.axes, source.positions, strict=False) if at is not None}
+    sizes = pixel_sizes(source.place, source.axes)
     return ImageFile(
         pixels,
         source.axes,
-        pixel_size=pixel_sizes(source.place, source.axes),
+        pixel_size={letter: size for letter, size in sizes.items() if letter not in uneven},
         name=source.name,
         details=Details(position=_position(source.place, source.axes)),
     )

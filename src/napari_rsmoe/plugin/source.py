@@ -148,6 +148,9 @@ class Source:
         The layer of that shape.
     spread : Spread or None
         The point spread function for `deblur`; None: it is given as numbers, or not needed.
+    positions : tuple of (tuple of int or None)
+        For each axis before Y and X, where its entries lie on the axis of `place`; None, and where the tuple ends: one
+        after the other.
     """
 
     data: Any
@@ -167,6 +170,7 @@ class Source:
     outside: Any = None
     outside_name: str = ""
     spread: Spread | None = None
+    positions: tuple[tuple[int, ...] | None, ...] = ()
 
     def inside_only(self) -> Source:
         """The same with the pixels outside of the shape among those that are left out."""
@@ -216,9 +220,35 @@ class Source:
         """The index of the plane at `index` along the axes before Y and X, with 0 for axes of joined channels."""
         return tuple(i if isinstance(i, int) else 0 for i in list(index)[: self.ndim - 2])
 
+    def placed(self, index: Sequence[int | slice]) -> tuple[int | slice, ...]:
+        """The index, in a layer with the axes of `place`, of the plane that has this index in `data`."""
+        return tuple(i if isinstance(i, slice) else self._position(axis, int(i)) for axis, i in enumerate(index))
+
+    def nearest(self, lead: Sequence[float]) -> tuple[int, ...]:
+        """The entries of `data` that lie nearest to a place on the axes of `place` before Y and X."""
+        lengths = self.data.shape
+        return tuple(
+            min(range(n), key=lambda i, axis=axis, where=where: abs(self._position(axis, i) - where))  # type: ignore[misc]
+            for axis, (where, n) in enumerate(zip(lead, lengths, strict=False))
+        )
+
+    def spread_out(self, values: np.ndarray, blank: float = 0) -> np.ndarray:
+        """Values with the axes of the source, with `blank` in the entries between those that were chosen."""
+        for axis, at in enumerate(self.positions):
+            if at is not None:
+                shape = [*values.shape[:axis], at[-1] + 1, *values.shape[axis + 1 :]]
+                wide = np.full(shape, blank, values.dtype) if blank else np.zeros(shape, values.dtype)
+                wide[(slice(None),) * axis + (list(at),)] = values
+                values = wide
+        return values
+
+    def _position(self, axis: int, entry: int) -> int:
+        at = self.positions[axis] if axis < len(self.positions) else None
+        return entry if at is None else at[entry]
+
     def plane_at(self, index: Sequence[int | slice]) -> Source:
         """The plane at `index` along the axes before Y and X, which keep length one; all channels are kept."""
-        where: list[slice] = []
+        where: list[slice | list[int]] = []
         for axis, i in enumerate(list(index)[: self.ndim - 2]):
             if axis == self.channel_axis or isinstance(i, slice):
                 where.append(slice(None))
@@ -226,11 +256,24 @@ class Source:
                 where.append(slice(int(i), int(i) + 1))
         return self.entries(where)
 
-    def entries(self, where: Sequence[slice]) -> Source:
-        """The part with these entries of the axes before Y and X; steps are accepted, negative ends are not."""
+    def entries(self, where: Sequence[slice | list[int]]) -> Source:
+        """The part with these entries of the axes before Y and X: slices, or numbers in ascending order.
+
+        Raises
+        ------
+        ImageError
+            If channels that share kernels do not lie at equal distances.
+        """
         lengths = self.data.shape
-        whole = [slice(None) if w.indices(n) == (0, n, 1) else w for w, n in zip(where, lengths, strict=False)]
-        return self._cut([*whole, slice(None), slice(None)])
+        parts = [_as_slice(part, n) for part, n in zip(where, lengths, strict=False)]
+        whole: list[slice | list[int]] = [*parts, slice(None), slice(None)]
+        lists = [axis for axis, part in enumerate(parts) if isinstance(part, list)]
+        if self.channel_axis in lists:
+            raise ImageError("Channels that share kernels must lie at equal distances, such as 0-2 or 0, 2.")
+        source = self._cut([slice(None) if axis in lists else part for axis, part in enumerate(whole)])
+        for axis in lists:  # One after the other, as NumPy would take several of them together.
+            source = source._cut([part if k == axis else slice(None) for k, part in enumerate(whole)])
+        return source
 
     def crop(self, y0: int, x0: int, y1: int, x1: int) -> Source:
         """The part of all planes within these edges, as in slices, clipped to the image.
@@ -249,18 +292,39 @@ class Source:
         where = [slice(None)] * (self.ndim - 2) + [slice(y0, y1), slice(x0, x1)]
         return self._cut(where)
 
-    def _cut(self, where: list[slice]) -> Source:
+    def _cut(self, where: Sequence[slice | list[int]]) -> Source:
         index = tuple(where)
         if all(part == slice(None) for part in index):
             return self
-        place = self.place.strided([part.start or 0 for part in index], [part.step or 1 for part in index])
+        kept = [
+            np.array([self._position(axis, i) for i in range(n)])[part]
+            for axis, (part, n) in enumerate(zip(index[:-2], self.data.shape, strict=False))
+        ]
+        first = [int(at[0]) if len(at) else 0 for at in kept] + [
+            part.start or 0 for part in index[-2:] if isinstance(part, slice)
+        ]
+        step = [int(np.gcd.reduce(np.diff(at))) or 1 for at in kept] + [1, 1]
+        positions = [tuple(int(i) for i in (at - at[:1]) // each) for at, each in zip(kept, step, strict=False)]
         mask, mask_part = self.mask, self.mask_part
         if mask is not None:
             own = tuple(part for axis, part in enumerate(index[: self.ndim]) if axis != self.channel_axis)
             own = own[-2:] if mask.ndim == 2 else own
             mask, mask_part = mask[own], _joined(mask_part, own)
-        data = _lazy(self.data)[index]
-        return replace(self, data=data, place=place, mask=mask, part=_joined(self.part, index), mask_part=mask_part)
+        return replace(
+            self, data=_lazy(self.data)[index], place=self.place.strided(first, step), mask=mask,
+            part=_joined(self.part, index), mask_part=mask_part,
+            positions=tuple(None if at == tuple(range(len(at))) else at for at in positions),
+        )  # fmt: skip
+
+
+def _as_slice(part: slice | list[int], length: int) -> slice | list[int]:
+    """Entries of an axis as a slice where they lie at equal distances."""
+    if isinstance(part, list):
+        step = part[1] - part[0] if len(part) > 1 else 1
+        if part != list(range(part[0], part[-1] + 1, step)):
+            return part
+        part = slice(part[0], part[-1] + 1, step)
+    return slice(None) if part.indices(length) == (0, length, 1) else part
 
 
 def _lazy(data: Any) -> Any:
@@ -272,11 +336,20 @@ def _lazy(data: Any) -> Any:
     return dask.array.from_array(data, asarray=False)
 
 
-def _joined(part: str, index: tuple[slice, ...]) -> str:
-    """The text of an index into what the text `part` took already."""
-    ends = [":" if p == slice(None) else f"{p.start}:{p.stop}" for p in index]
-    text = ", ".join(end if p.step in (None, 1) else f"{end}:{p.step}" for end, p in zip(ends, index, strict=True))
+def _joined(part: str, index: tuple[slice | list[int], ...]) -> str:
+    """The text of an index into what the text `part` took already; empty if that is all."""
+    if all(each == slice(None) for each in index):
+        return part
+    text = ", ".join(_written(each) for each in index)
     return f"{part}][{text}" if part else text
+
+
+def _written(part: slice | list[int]) -> str:
+    """A part of an index as Python writes it."""
+    if isinstance(part, list):
+        return str(part)
+    ends = ":" if part == slice(None) else f"{part.start}:{part.stop}"
+    return ends if part.step in (None, 1) else f"{ends}:{part.step}"
 
 
 def from_layer(layer: Any, channel_axis: int | None = None) -> Source:

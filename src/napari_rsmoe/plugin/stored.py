@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,11 +60,7 @@ class Arranged:
         self.size = math.prod(self.shape)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        given = index if isinstance(index, tuple) else (index,)
-        if Ellipsis in given:
-            at = given.index(Ellipsis)
-            given = (*given[:at], *[slice(None)] * (self.ndim - len(given) + 1), *given[at + 1 :])
-        given = (*given, *[slice(None)] * (self.ndim - len(given)))
+        given = whole_index(index, self.ndim)
         stored: list[Any] = [slice(None)] * self.ndim
         for k, entry in zip(self._order, given, strict=True):
             stored[k] = entry if isinstance(entry, slice) else slice(int(entry), int(entry) + 1)
@@ -73,6 +69,66 @@ class Arranged:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)
+
+
+class SpreadOut:
+    """An array with blank entries between those of its first axes, that is read when indexed.
+
+    Parameters
+    ----------
+    array : array-like
+        As it is stored.
+    positions : sequence of (sequence of int or None)
+        For each of the first axes, where its entries lie; None: one after the other.
+    blank : float
+        The value of all other entries.
+    """
+
+    def __init__(self, array: Any, positions: Sequence[Sequence[int] | None], blank: float = 0) -> None:
+        self._array, self._blank = array, blank
+        at = [*positions, *[None] * (len(array.shape) - len(positions))]
+        self._entries = [{} if each is None else {place: i for i, place in enumerate(each)} for each in at]
+        self.shape = tuple(n if each is None else each[-1] + 1 for each, n in zip(at, array.shape, strict=True))
+        self.dtype, self.ndim, self.size = np.dtype(array.dtype), len(self.shape), math.prod(self.shape)
+        self._even = [each is None for each in at]
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        given = whole_index(index, self.ndim)
+        for axis, entry in enumerate(given):
+            if self._even[axis]:
+                continue
+            if isinstance(entry, slice):
+                one = [(*given[:axis], i, *given[axis + 1 :]) for i in range(*entry.indices(self.shape[axis]))]
+                at = sum(isinstance(each, slice) for each in given[:axis])
+                return np.stack([self[each] for each in one], at)
+            if int(entry) % self.shape[axis] not in self._entries[axis]:
+                sizes = [
+                    len(range(*e.indices(n))) for e, n in zip(given, self.shape, strict=True) if isinstance(e, slice)
+                ]
+                return np.full(sizes, self._blank, self.dtype)
+        stored = [
+            entry if self._even[axis] else self._entries[axis][int(entry) % self.shape[axis]]
+            for axis, entry in enumerate(given)
+        ]
+        return np.asarray(self._array[tuple(stored)])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+
+def spread_out(array: Any, source: Source, blank: float = 0) -> Any:
+    """An array with the axes of a source, with its planes where they lie in the layer; see `Source.spread_out`."""
+    uneven = any(at is not None for at in source.positions)
+    return SpreadOut(array, source.positions, blank) if uneven else array
+
+
+def whole_index(index: Any, ndim: int) -> tuple[Any, ...]:
+    """An index with an entry for each axis."""
+    given = index if isinstance(index, tuple) else (index,)
+    if Ellipsis in given:
+        at = given.index(Ellipsis)
+        given = (*given[:at], *[slice(None)] * (ndim - len(given) + 1), *given[at + 1 :])
+    return (*given, *[slice(None)] * (ndim - len(given)))
 
 
 @dataclass

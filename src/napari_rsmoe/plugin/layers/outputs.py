@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,10 +55,19 @@ def metadata(record: Mapping[str, Any], role: str) -> dict[str, Any]:
 
 
 def image_output(source: Source, data: np.ndarray, name: str, role: str, record: Mapping[str, Any]) -> Output:
-    """An image layer with the appearance of its source that covers the same area, at any size."""
-    place = fitted_place(source, data.shape)
-    options = {"name": name, "rgb": source.rgb, **place.options(), **source.look, "metadata": metadata(record, role)}
-    return Output("image", data, role, options)
+    """An image layer with the appearance of its source that covers the same area, at any size.
+
+    Entries between chosen planes or channels that do not lie at equal distances are 0.
+    """
+    return Output("image", source.spread_out(data), role, image_options(source, data.shape, name, role, record))
+
+
+def image_options(
+    source: Source, shape: tuple[int, ...], name: str, role: str, record: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keywords of an image layer of this shape with the appearance of its source that covers the same area."""
+    place = fitted_place(source, shape)
+    return {"name": name, "rgb": source.rgb, **place.options(), **source.look, "metadata": metadata(record, role)}
 
 
 def fitted_place(source: Source, shape: tuple[int, ...]) -> Place:
@@ -71,14 +81,14 @@ def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any
     """A hidden layer with the standard deviation of the error; None if it is not known anywhere.
 
     For RGB it is the root mean square over colours without opacity. NaN stands where it is not known, as in planes that
-    were not finished.
+    were not finished or not chosen.
     """
     if not np.isfinite(std).any():
         return None
     values = _channels_joined(source, np.square(std.astype(np.float32)))
-    values = np.sqrt(values)
+    place, values = fitted_place(source, values.shape), source.spread_out(np.sqrt(values), math.nan)
     options = {
-        "name": f"{source.name} uncertainty", **fitted_place(source, values.shape).options(), "colormap": "inferno",
+        "name": f"{source.name} uncertainty", **place.options(), "colormap": "inferno",
         "contrast_limits": (0.0, _high(values)), "visible": False, "metadata": metadata(record, "uncertainty"),
     }  # fmt: skip
     return Output("image", values, "uncertainty", options)
@@ -89,7 +99,7 @@ def residual_output(
 ) -> Output:
     """A hidden layer with the residual, source minus result; for RGB, the mean over colours.
 
-    It is NaN in planes whose numbers are not among `finished`; None: all are.
+    It is NaN in planes whose numbers are not among `finished`, None: all are, and between chosen ones.
     """
     planes, results = source.planes(), Planes(result, source.axes)
 
@@ -100,7 +110,7 @@ def residual_output(
         return PlaneResult([difference], None)
 
     (values,) = each_plane(planes, work).images
-    values = _channels_joined(source, values)
+    values = source.spread_out(_channels_joined(source, values), math.nan)
     limit = _high(np.abs(values))
     options = {
         "name": f"{source.name} residual", **source.place.options(), "colormap": "RdBu",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, FileEdit
 
 from ..layers.adding import above_source, hide_source
-from ..layers.outputs import image_output
+from ..layers.outputs import image_options
 from ..names import METADATA_KEY
 from ..source import Source, plane_in_view
-from ..stored import ENDING, Filling, Stored
+from ..stored import ENDING, Filling, Stored, spread_out
 from .regions import box_in_view
 
 MEMORY, DISK = "layers in memory", "an OME-Zarr on disk"
@@ -146,7 +147,7 @@ class FillingLayer:
         layers = []
         if self.layer is not None and self.layer in self._viewer.layers:
             if result.levels:
-                self._show(self.layer, result.levels)
+                self._show(self.layer, self._spread(result.levels))
                 self.layer.name = f"{self.filling.source.name} denoised"
             self.layer.metadata = self._metadata(result.record, "image")
             layers.append(self.layer)
@@ -161,16 +162,16 @@ class FillingLayer:
             known = old.metadata.get(METADATA_KEY)
             if isinstance(known, dict) and known.get("store") == str(filling.target) and known["role"] == "image":
                 self.layer = old
-                self._show(old, filling.levels)
+                self._show(old, self._spread(filling.levels))
                 return
-        data = filling.levels if len(filling.levels) > 1 else filling.levels[0]
-        output = image_output(
-            filling.source, filling.levels[0], f"{filling.source.name} denoised (filling)", "image", {}
-        )
-        options = {**output.options, "metadata": self._metadata({"source": {"id": filling.source.layer_id}}, "image")}
+        levels = self._spread(filling.levels)
+        data = levels if len(levels) > 1 else levels[0]
+        options = image_options(
+            filling.source, filling.levels[0].shape, f"{filling.source.name} denoised (filling)", "image", {}
+        ) | {"metadata": self._metadata({"source": {"id": filling.source.layer_id}}, "image")}
         position = above_source(viewer, filling.source.layer_id)
         active = viewer.layers.selection.active
-        self.layer = viewer.add_image(data, multiscale=len(filling.levels) > 1, cache=False, **options)
+        self.layer = viewer.add_image(data, multiscale=len(levels) > 1, cache=False, **options)
         viewer.layers.move(viewer.layers.index(self.layer), position)
         hide_source(viewer, filling.source.layer_id, self.layer)
         if active is not None:
@@ -195,6 +196,7 @@ class FillingLayer:
         if not known.size:
             return []
         high = float(np.percentile(known, 99.5)) or 1.0
+        levels = self._spread(levels, math.nan)
         at = self._viewer.layers.index(self.layer)
         added = self._viewer.add_image(
             levels if len(levels) > 1 else levels[0], multiscale=len(levels) > 1, rgb=source.rgb, visible=False,
@@ -204,6 +206,10 @@ class FillingLayer:
         )  # fmt: skip
         self._viewer.layers.move(self._viewer.layers.index(added), at)
         return [added]
+
+    def _spread(self, levels: list[Any], blank: float = 0) -> list[Any]:
+        """The levels with their planes where they lie in the source."""
+        return [spread_out(level, self.filling.source, blank) for level in levels]
 
     def _metadata(self, record: dict[str, Any], role: str) -> dict[str, Any]:
         return {METADATA_KEY: {**record, "role": role, "store": str(self.filling.target)}}
@@ -215,7 +221,7 @@ class FillingLayer:
             return None
         if tuple(viewer.dims.displayed) != (viewer.dims.ndim - 2, viewer.dims.ndim - 1):
             return None
-        lead = plane_in_view(layer, viewer.dims.point)
+        lead = self.filling.source.nearest(plane_in_view(layer, viewer.dims.point))
         number = job.planes.number_of([lead[k] for k in job.planes.looped])
         y0, x0, y1, x1 = box_in_view(layer)
         height, width = self.filling.source.size

@@ -124,8 +124,7 @@ class Trying:
         """The index of the plane of the source that is in view, or the nearest one."""
         point = [*plane_in_view(layer, self._viewer.dims.point), 0, 0]
         where = source.place.to_pixels(layer.data_to_world(point))
-        lead = [min(max(round(w), 0), n - 1) for w, n in zip(where[:-2], source.data.shape, strict=False)]
-        return [*lead, slice(None), slice(None)]
+        return [*source.nearest(where[:-2]), slice(None), slice(None)]
 
     def _show(self, outcome: Outcome) -> None:
         job, self.job = self.job, None
@@ -164,4 +163,4 @@ def _output(part: Source, data: Any) -> Output:
         "name": f"{part.name} (crop)", "rgb": part.rgb, **place.options(), **part.look,
         "metadata": {METADATA_KEY: {"role": "trial"}},
     }  # fmt: skip
-    return Output("image", data, "trial", options)
+    return Output("image", part.spread_out(data), "trial", options)
