@@ -23,6 +23,10 @@ LEAST_VARIANCE = np.float32(0.01)
 """Fraction of the mean noise variance that counts as noise variance where there is less."""
 
 
+STRIP = 1 << 16
+"""Pixels of the strips in which renders are added. Larger ones leave the cache of the processor."""
+
+
 @dataclass(frozen=True)
 class Fused:
     """A fused image and the spread of its models.
@@ -58,10 +62,14 @@ class Group:
     def add(self, render: Floats, disturbance: Floats) -> None:
         """Add the render of a model, and the disturbance that was added to the image that it was fitted to."""
         self.count += 1
-        self._sum += render
-        self._squares += render * render
-        self._product += render * disturbance
-        self._disturbances += disturbance
+        step = max(1, STRIP // render.shape[2])
+        for first in range(0, render.shape[1], step):
+            rows = (slice(None), slice(first, first + step))
+            drawn, added = render[rows], disturbance[rows]
+            self._sum[rows] += drawn
+            self._squares[rows] += drawn * drawn
+            self._product[rows] += drawn * added
+            self._disturbances[rows] += added
 
     @property
     def mean(self) -> Floats:

@@ -92,7 +92,9 @@ class Members:
         planes = self._opponent.planes(experts.numpy()[None]) * self._scale
         experts = torch.from_numpy(np.moveaxis(planes, 0, -1)[0].copy())
         geometry[:, :2] += geometry.new_tensor(plan.shift)
+        engine.pause()
         target = (self._planes + np.float32(DISTURBANCE) * batch.disturbances[k]) * self._scale
+        engine.pause()
         # Tiles start `shift` px above and to the left of the image, in a border of weight 0.
         border = [
             (before, most - before - length)

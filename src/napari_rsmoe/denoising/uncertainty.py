@@ -8,6 +8,7 @@ from scipy.special import ndtr, stdtrit
 from ..arrays import Floats
 from ..image.blur import blurred
 from ..image.opponent import Opponent
+from ..progress import pause
 
 SPREAD_BLUR = 3.0
 """Standard deviation, in pixels, of the window in which the spread of the models is averaged."""
@@ -88,9 +89,13 @@ def error_variance(
     """
     noise = np.maximum(variance, LEAST_NOISE)
     error = noise * np.float32(FACTOR) * opponent.by_plane(1.0, COLOUR_FACTOR)
+    pause()
     wide = blurred(spread, None, SPREAD_BLUR) / noise
+    pause()
     error *= np.power(wide + LEAST_SPREAD, np.float32(SPREAD_POWER))
+    pause()
     error *= np.power(leverage + LEAST_LEVERAGE, np.float32(LEVERAGE_POWER))
+    pause()
     error *= np.float32((min(models, MOST_MODELS) / REFERENCE_MODELS) ** MODELS_POWER)
     if correlation is None:
         return error * CORRELATED
@@ -115,9 +120,11 @@ def deviations(probability: float) -> float:
 def residual_correlation(image: Floats, noisy: Floats, variance: Floats) -> Floats:
     """Correlation of neighbours in the residual of each plane, (C,), from -1 to 1; arguments as of `error_variance`."""
     residual = (noisy - image) / np.sqrt(np.maximum(variance, LEAST_NOISE))
+    pause()
     sums = np.zeros(len(residual))
     pairs = 0
     for first, second in ((residual[:, 1:], residual[:, :-1]), (residual[..., 1:], residual[..., :-1])):
+        pause()
         sums += (first * second).sum((1, 2), dtype=np.float64)
         pairs += first[0].size
     return np.clip(sums / max(pairs, 1), -1, 1).astype(np.float32)

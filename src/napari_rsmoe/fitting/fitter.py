@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..arrays import Floats
+from ..image.bands import bands
 from ..image.format import ImageFormat
 from ..model.experts import Mode
 from ..model.model import Model
@@ -93,7 +94,9 @@ class Fitter(Optimiser):
             return
         # One exponential draw for each pixel, shifted at random for each relocation. New draws would have to come from
         # the host every time, as those of a device differ from the host's.
-        chances = self._rng.standard_exponential(math.prod(self.shape), np.float32)
+        chances = np.empty(math.prod(self.shape), np.float32)
+        for band in bands(len(chances), 1):
+            self._rng.standard_exponential(dtype=np.float32, out=chances[band])
         self._chances = torch.from_numpy(chances).to(device)
 
     def chunk(self, remaining: int | None = None) -> None:

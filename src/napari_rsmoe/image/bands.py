@@ -52,7 +52,9 @@ def by_bands(function: Callable[..., NDArray[Any]], *arrays: NDArray[Any], dtype
     return result
 
 
-def separably(filter1d: Callable[..., Any], values: NDArray[Any], *arguments: Any, **options: Any) -> NDArray[Any]:
+def separably(
+    filter1d: Callable[..., Any], values: NDArray[Any], *arguments: Any, dtype: Any = None, **options: Any
+) -> NDArray[Any]:
     """A separable filter of SciPy along the first and then the second axis, with the bits of filtering the whole.
 
     Lines along the axis of a pass do not depend on each other.
@@ -62,11 +64,13 @@ def separably(filter1d: Callable[..., Any], values: NDArray[Any], *arguments: An
     filter1d : callable
         Such as `scipy.ndimage.gaussian_filter1d`.
     values : ndarray, shape (H, W) or (H, W, C)
-        Floats; the result has their type.
+        Numbers.
+    dtype : data type, optional
+        Of the result; by default that of the values.
     *arguments, **options
         Of the filter.
     """
-    down, result = np.empty_like(values), np.empty_like(values)
+    down, result = (np.empty(values.shape, values.dtype if dtype is None else dtype) for _ in range(2))
     depth = int(np.prod(values.shape[2:]))
     for band in bands(values.shape[1], values.shape[0] * depth):
         filter1d(values[:, band], *arguments, axis=0, output=down[:, band], **options)

@@ -46,9 +46,29 @@ def quantiles(values: NDArray[Any], shares: Sequence[float]) -> list[float]:
     return [_quantile(flat, sample, share) for share in shares]
 
 
+def smallest(values: NDArray[Any], count: int) -> NDArray[np.intp]:
+    """The places, ascending, of the smallest of many different values (N,); fewer than N."""
+    if values.size <= 2 * SAMPLE or count == 0:
+        return np.sort(np.argpartition(values, count)[:count])
+    sample = np.sort(values[:: values.size // SAMPLE | 1])
+    bound, _ = _ends(values, sample, count, count / (values.size - 1))
+    chosen = []
+    for start in range(0, values.size, BAND):
+        pause()
+        chosen.append(start + np.flatnonzero(values[start : start + BAND] < bound))
+    below = np.concatenate(chosen)
+    # Of equal values at the bound the first ones are taken.
+    return np.sort(np.concatenate([below, np.flatnonzero(values == bound)[: count - len(below)]]))
+
+
 def _quantile(flat: NDArray[Any], sample: NDArray[Any], share: float) -> float:
     rank = share * (flat.size - 1)
     first = math.floor(rank)
+    return float(np.quantile(_ends(flat, sample, first, share), rank - first))
+
+
+def _ends(flat: NDArray[Any], sample: NDArray[Any], first: int, share: float) -> NDArray[Any]:
+    """The values of rank `first`, from 0, and of the next, which lie about where a share of all lies below."""
     wanted = [first, min(first + 1, flat.size - 1)]
     middle, last = share * (len(sample) - 1), len(sample) - 1
     reach = DEVIATIONS * math.sqrt(len(sample) * share * (1 - share)) + DEVIATIONS
@@ -65,6 +85,5 @@ def _quantile(flat: NDArray[Any], sample: NDArray[Any], share: float) -> float:
         ranks = [each - below for each in wanted]
         if ranks[0] >= 0 and ranks[1] < len(found):
             pause()
-            ends = found[:1].repeat(2) if low == high else np.partition(found, ranks)[ranks]
-            return float(np.quantile(ends, rank - first))
+            return found[:1].repeat(2) if low == high else np.partition(found, ranks)[ranks]
         reach *= 4

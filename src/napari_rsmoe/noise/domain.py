@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -244,8 +245,9 @@ class StabilisedDomain:
             pair = np.stack([noisy[..., c], image[..., c]]) - np.float32(model.offset)
             seen, left = np.maximum(blurred(pair, used, LIGHT_WIDTH), 0)
             told = np.float32(LIGHT_PHOTONS * model.gain / (4 * math.pi * LIGHT_WIDTH**2))
-            factor = (seen + told * np.float32(1.0 if whole is None else whole)) / (left + told)
-            result[..., c] = pair[1] * factor + np.float32(model.offset)
+            known = told * np.float32(1.0 if whole is None else whole)
+            lit = partial(_lit, told=told, known=known, offset=np.float32(model.offset))
+            result[..., c] = by_bands(lit, pair[1], seen, left, dtype=np.float32)
         return result
 
     def slopes(self, values: Floats) -> Floats:
@@ -297,6 +299,13 @@ class StabilisedDomain:
             look_up = getattr(each, method)
             found[..., c] = by_bands(lambda part, look_up=look_up: factor * look_up(part), values[..., c])
         return found
+
+
+def _lit(
+    values: Floats, seen: Floats, left: Floats, *, told: np.floating, known: np.floating, offset: np.floating
+) -> Floats:
+    """Values above the offset, brought to the light that is seen around them, and back to above 0."""
+    return np.asarray(values * ((seen + known) / (left + told)) + offset, np.float32)
 
 
 def _least_counted(noise: Array, ranges: Array) -> Array:

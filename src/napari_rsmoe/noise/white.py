@@ -67,7 +67,7 @@ def white_variance(plane: Array, used: Mask | None = None) -> float:
     whole = np.ones(sums.shape, bool) if used is None or used.all() else box_sums(used, size) == count
     low, high = clip_limits(plane, used)
     if not math.isfinite(low) and not math.isfinite(high):
-        return _flat_variance(plane, size, np.flatnonzero(whole))
+        return _flat_variance(plane, size, np.arange(whole.size) if whole.all() else np.flatnonzero(whole))
     clipped = box_sums((plane <= low) | (plane >= high), size) / count
     # Saturated areas hold no noise at all; a few clipped pixels hardly matter.
     most = max(float(np.quantile(clipped[whole], 0.25)), CLIPPED_PIXELS) if whole.any() else 0.0
@@ -100,8 +100,9 @@ def _flat_variance(plane: Array, size: tuple[int, int], places: Places) -> float
 
     variance = variance_of(places, MOST_PATCHES // FIRST_SHARE)
     terms = 2 * size[0] * size[1] - sum(size)
-    energy = _energy(plane, size).ravel()[places]
-    pause()
+    energy = _energy(plane, size).ravel()
+    if len(places) < energy.size:
+        energy = by_bands(energy.take, places)
     energy /= terms
     for _ in range(ROUNDS):
         pause()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
-from ... import engine
 from ...arrays import Floats
+from ...image.bands import bands, by_bands, separably
 from .start import SIGMA_RANGE, Start, check_request, draw_pixels, jitter
 
 # Standard deviation in pixels of the blur before the gradient; less follows noise, more loses detail.
@@ -21,16 +21,18 @@ SCALE_SMOOTHING = 3.0  # Standard deviation in pixels of the blur of the density
 
 def gradient_magnitude(image: Floats) -> NDArray[np.float64]:
     """Smoothed magnitude of the gradient of an image (H, W, C), all channels together: (H, W)."""
-    energy = np.zeros(image.shape[:2])
-    for c in range(image.shape[2]):
-        engine.pause()
-        soft = gaussian_filter(image[..., c], PRESMOOTHING, output=np.float64)
-        for axis in (0, 1):
-            if soft.shape[axis] > 1:  # An axis of length one has no gradient.
-                energy += np.gradient(soft, axis=axis) ** 2
-    engine.pause()
-    magnitude: NDArray[np.float64] = gaussian_filter(np.sqrt(energy), DENSITY_SMOOTHING)
-    return magnitude
+    height, width, channels = image.shape
+    energy = np.zeros((height, width))
+    for c in range(channels):
+        soft = separably(gaussian_filter1d, image[..., c], PRESMOOTHING, dtype=np.float64)
+        for band in bands(height, width):
+            above = min(band.start, 1)
+            part = soft[band.start - above : band.stop + 1]
+            for axis in (0, 1):
+                if soft.shape[axis] > 1:  # An axis of length one has no gradient.
+                    slope = np.gradient(part, axis=axis)[above : above + band.stop - band.start]
+                    energy[band] += slope**2
+    return separably(gaussian_filter1d, by_bands(np.sqrt, energy), DENSITY_SMOOTHING)
 
 
 def gradient_density(image: Floats, mix: float = MIX) -> NDArray[np.float64]:
@@ -52,8 +54,7 @@ def gradient_density(image: Floats, mix: float = MIX) -> NDArray[np.float64]:
     total = magnitude.sum()
     if total <= LEAST_GRADIENT * magnitude.size * np.abs(image).max():
         return np.full(magnitude.shape, 1 / magnitude.size)
-    density: NDArray[np.float64] = mix / total * magnitude + (1 - mix) / magnitude.size
-    return density
+    return by_bands(lambda part: mix / total * part + (1 - mix) / magnitude.size, magnitude)
 
 
 def content_start(
@@ -104,7 +105,7 @@ def content_start(
         raise ValueError(f"sigma_range must be two positive numbers in order, not {sigma_range}")
     density = gradient_density(image, mix)
     pixels = draw_pixels(density.ravel(), n_kernels, rng)
-    local = gaussian_filter(density, SCALE_SMOOTHING).ravel()[pixels]
+    local = separably(gaussian_filter1d, density, SCALE_SMOOTHING).ravel()[pixels]
     sigmas = np.clip(scale / np.sqrt(n_kernels * local), *sigma_range).astype(np.float32)
     experts = image.reshape(-1, image.shape[2])[pixels]
     return Start(jitter(pixels, image.shape[1], rng), sigmas, experts)

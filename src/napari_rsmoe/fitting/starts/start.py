@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import Floats
+from ...image.bands import by_bands
+from ...image.quantiles import smallest
 
 Indices = NDArray[np.int64]
 
@@ -73,9 +75,9 @@ def draw_pixels(weights: NDArray[np.float64], count: int, rng: np.random.Generat
     rounds, rest = divmod(count, weights.size)
     # A race (Efraimidis and Spirakis, doi:10.1016/j.ipl.2005.11.003): pixel i arrives after an exponential time with
     # rate w_i, and the first pixels are drawn.
-    arrivals = rng.standard_exponential(weights.size) / weights
-    drawn = np.argpartition(arrivals, rest)[:rest]  # The remainder is below N.
-    return np.sort(np.concatenate([np.tile(np.arange(weights.size), rounds), drawn]))
+    arrivals = by_bands(lambda part: rng.standard_exponential(part.size) / part, weights)
+    drawn = smallest(arrivals, rest)  # The remainder is below N.
+    return np.sort(np.concatenate([np.tile(np.arange(weights.size), rounds), drawn])) if rounds else drawn
 
 
 def jitter(pixels: Indices, width: int, rng: np.random.Generator) -> Floats:

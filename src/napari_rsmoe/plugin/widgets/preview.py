@@ -17,16 +17,14 @@ from ..source import Source, has_plane_at
 MOST_SIDE = 2048
 """Longest side of what is shown, px. Of larger previews every second, third, … pixel is shown, as the window stands
 still while napari takes an image: a tenth of a second for 16 megapixels."""
-FIRST_SIDE = 16
-"""Longest side of the hidden layer that waits for the first preview, px."""
 
 
 class PreviewLayer:
     """A layer of its own for the previews of one job, directly above the source.
 
-    The layer is added before the job starts, because adding and removing layers is slow in napari. It stays hidden
-    until there is a preview, and while another plane of a stack is in view. While it is visible, the source is hidden
-    if the two would otherwise be summed.
+    The layer is added with the first preview: adding and removing layers takes a quarter of a second in napari, which a
+    job that is stopped before need not take. It is hidden while another plane of a stack is in view. While it is
+    visible, the source is hidden if the two would otherwise be summed.
 
     Parameters
     ----------
@@ -39,43 +37,54 @@ class PreviewLayer:
     def __init__(self, viewer: Any, source: Source) -> None:
         self._viewer, self._source = viewer, source
         self._hidden: list[Any] = []
-        self._started = False
-        index = [0] * (source.ndim - 2) + [slice(None), slice(None)]
-        part = source.plane_at(index)
-        shape = list(part.data.shape)
-        shape[part.ndim - 2 : part.ndim] = (min(side, FIRST_SIDE) for side in part.size)
-        layer = _output(source, part, np.zeros(shape, part.data.dtype)).layer()
+        self._layer: Any = None
+        self._released = False
+
+    @property
+    def layer(self) -> Any:
+        """The layer; None before the first preview, and after the user has deleted it."""
+        return self._layer if self._layer is not None and self._layer in self._viewer.layers else None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the user has deleted the layer."""
+        return self._layer is not None and self.layer is None
+
+    def _add(self, output: Output) -> None:
+        viewer = self._viewer
+        layer = output.layer()
         layer.visible = False
         active = viewer.layers.selection.active
-        position = above_source(viewer, source.layer_id)
+        position = above_source(viewer, self._source.layer_id)
         viewer.layers.insert(position, layer)
         self._layer = viewer.layers[position]
         viewer.dims.events.point.connect(self._fit_view)
         if active is not None:
             viewer.layers.selection.active = active  # A new layer becomes the active one, but the user works on.
 
-    @property
-    def layer(self) -> Any:
-        """The layer, or None after the user has deleted it."""
-        return self._layer if self._layer in self._viewer.layers else None
-
     def show(self, preview: Preview) -> None:
         """Show the preview of one plane."""
-        layer, progress = self.layer, preview.progress
-        if layer is None or not isinstance(progress, PlaneProgress):
+        progress = preview.progress
+        if self._released or self.deleted or not isinstance(progress, PlaneProgress) or self._is_source(preview.image):
             return
         part = self._source.plane_at(progress.plane)
-        output = _output(self._source, part, shaped_preview(part, thinned(preview.image)))
-        if output.data.ndim != layer.data.ndim:
-            return
-        show_in(layer, output.data, fitted_place(part, output.data.shape))
-        self._started = True
+        image = shaped_preview(part, thinned(preview.image))
+        output = _output(self._source, part, image)
+        if self._layer is None:
+            self._add(output)
+        elif output.data.ndim == self._layer.data.ndim:
+            show_in(self._layer, output.data, fitted_place(part, image.shape))
         self._fit_view()
+
+    def _is_source(self, image: np.ndarray) -> bool:
+        """Whether a preview shows the source itself, as long as there is nothing better."""
+        data = self._source.data
+        return isinstance(data, np.ndarray) and np.may_share_memory(image, data)
 
     def _fit_view(self, *_: Any) -> None:
         """Show the preview in the place of the source if its plane is in view, else the source itself."""
         layer = self.layer
-        if layer is None or not self._started:
+        if layer is None:
             return
         here = has_plane_at(layer, self._viewer.dims.point)
         if here and not layer.visible:
@@ -93,6 +102,7 @@ class PreviewLayer:
         if self._layer is not None:
             self._viewer.dims.events.point.disconnect(self._fit_view)
         self._restore_source()
+        self._released = True
         layer, self._layer = self.layer, None
         return layer
 

@@ -52,9 +52,9 @@ class Run:
         if self._ended:
             return
         ready = self.job.take_preview()
-        if self.preview is not None and self.preview.layer is None:
+        if self.preview is not None and self.preview.deleted:
             self.preview.take_back()
-            self.preview = None  # The user has deleted the preview layer, so there are no further previews.
+            self.preview = None  # The user does not want to see further previews.
         if ready is not None and self.preview is not None:
             self.preview.show(ready)
         self._preview_due -= seconds
