@@ -30,7 +30,7 @@ from .plugin_cancel import picture
 LOOK = 0.01
 """Seconds between two looks at the threads."""
 LONG = float(os.environ.get("LONG", "0.1"))
-"""Seconds of processor time from which stretches are printed; fewer for small images, of which larger ones are meant."""
+"""Seconds of processor time from which stretches are printed: fewer for a small image that stands for a large one."""
 WAITED = 0.06
 """Seconds by which a look comes late from which it is printed: the interpreter was held."""
 

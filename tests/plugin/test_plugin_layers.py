@@ -108,7 +108,7 @@ def test_only_a_complete_result_of_the_same_part_replaces_one(viewer: Any, run_u
     count = len(viewer.layers)
     viewer.dims.set_point(0, 0)
     press(widget.run)
-    run_until(lambda: viewer.layers["stack (preview)"].visible)
+    run_until(lambda: "stack (preview)" in names(viewer) and viewer.layers["stack (preview)"].visible)
     assert viewer.layers["stack"].visible is False
     viewer.dims.set_point(0, 1)  # The preview is of the first plane, and covers no other.
     assert not viewer.layers["stack (preview)"].visible
@@ -197,7 +197,7 @@ def test_a_preview_of_another_plane_leaves_the_one_in_view(viewer: Any, run_unti
     quick_fit(widget, steps=LONG)
     press(widget.run)
     preview = widget._run.preview
-    run_until(lambda: preview._started)
+    run_until(lambda: preview.layer is not None)
     shown = viewer.layers["film (preview)"]
     assert (shown.visible, film.visible) == (False, True)  # The first plane is being fitted.
     viewer.dims.set_point(0, 0)
@@ -213,7 +213,7 @@ def test_closing_the_dock_leaves_nothing_behind(viewer: Any, run_until: Wait, no
     dock, widget = viewer.window.add_plugin_dock_widget("napari-rsmoe", "Fit kernels")
     quick_fit(widget, steps=LONG)
     press(widget.run)
-    run_until(lambda: viewer.layers["cells (preview)"].visible)
+    run_until(lambda: "cells (preview)" in names(viewer))
     job = widget._run.job
     dock.destroyOnClose()  # The cross in its title bar.
     run_until(lambda: job.done)

@@ -166,6 +166,8 @@ def test_preview_grows_and_cancel_keeps_it(viewer: Any, run_until: Wait, noisy: 
     widget = open_widget(viewer, "Fit kernels")
     quick_fit(widget, steps=LONG)
     press(widget.run)
+    assert names(viewer) == ["cells"]  # The layer of the preview comes with the first one.
+    run_until(lambda: "cells (preview)" in names(viewer))
     first = viewer.layers["cells (preview)"].data
     run_until(lambda: not np.array_equal(viewer.layers["cells (preview)"].data, first))
     run_until(lambda: "left" in widget.status.value)

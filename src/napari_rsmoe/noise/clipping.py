@@ -38,13 +38,13 @@ def clip_limits(plane: NDArray[np.floating], used: Mask | None = None) -> Limits
     """
     values = plane if used is None else plane[used]
     low, high = float(values.min()), float(values.max())
-    below, above = (np.count_nonzero(at) / at.size > CLIPPED_SHARE for at in (values <= low, values >= high))
+    below, above = (bool(np.count_nonzero(at) / at.size > CLIPPED_SHARE) for at in (values <= low, values >= high))
     if below and (counts := few_values(values)) is not None:
         # Counts end at 0, and large ones are rare.
-        below, above = False, above and counts[1][-1] > counts[1][-2]
+        below, above = False, above and bool(counts[1][-1] > counts[1][-2])
     elif below and dark_counts(values):
         below = False
-    below, above = below and low <= plane.min(), above and high >= plane.max()
+    below, above = below and low <= float(plane.min()), above and high >= float(plane.max())
     return low if below else -math.inf, high if above else math.inf
 
 

@@ -161,7 +161,7 @@ def _levels(plane: Array, used: Mask | None, top: float, apart: int) -> tuple[Ar
     # Most places of a micrograph are dark, and noise falls fastest there: levels are closer in the dark.
     inner = darkest + (brightest - darkest) * np.linspace(0, 1, LEVELS + 1)[1:-1] ** 2
     found = []
-    level = by_bands(lambda part: np.searchsorted(inner, part, side="right"), values, dtype=np.int8)
+    level = by_bands(lambda part: np.asarray(np.searchsorted(inner, part, side="right")), values, dtype=np.int8)
     for number in range(LEVELS):
         pause()
         members = np.flatnonzero(level == number)

@@ -14,7 +14,7 @@ from ..image.each_plane import PlaneResult, Planewise, each_plane, map_planes
 from ..image.opacity import Opacity
 from ..image.planes import Plane
 from ..notes import Notes
-from ..progress import Callback, Progress
+from ..progress import Callback, Progress, pause
 from ..ui.parameters.denoising import PLANE, STACK
 from ..ui.parameters.enlarging import DEBLUR, UPSCALE
 from ..ui.parameters.fitting import FIT
@@ -117,7 +117,6 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     # Imported here to save start-up time: torch takes seconds.
     from .. import fit as fit_image
     from .. import ssim
-    from ..engine.attention import pause
     from ..model.quality import kernel_errors
     from .editing import EditableKernels
     from .layers.kernels import kernels_output
