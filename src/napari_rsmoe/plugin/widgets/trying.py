@@ -124,7 +124,7 @@ class Trying:
         """The index of the plane of the source that is in view, or the nearest one."""
         point = [*plane_in_view(layer, self._viewer.dims.point), 0, 0]
         where = source.place.to_pixels(layer.data_to_world(point))
-        return [*source.nearest(where[:-2]), slice(None), slice(None)]
+        return [*source.nearest(where[:-2].tolist()), slice(None), slice(None)]
 
     def _show(self, outcome: Outcome) -> None:
         job, self.job = self.job, None
