@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,32 @@ os.environ["RSMOE_STATE"] = tempfile.mkdtemp(prefix="rsmoe-state-")
 atexit.register(shutil.rmtree, os.environ["RSMOE_STATE"], ignore_errors=True)
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+FIRST = ("test_cuda_on_host.py", "test_sanitizers.py", "test_notebook_viewer.py", "test_notebook_browser.py",
+         "test_notebooks.py", "test_site.py", "test_simd.py", "test_memory_of_jobs.py", "test_bench.py")  # fmt: skip
+"""The files that take longest. They begin, so that in the end no process works alone while the others have nothing."""
+TOGETHER = {"test_notebook_browser.py": "test_notebook_viewer.py"}
+"""Files that share what is slow to start, JupyterLab with a browser, with another one, and so run in its process."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(FIRST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the tests of one file, and those of files that belong together, to one process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = Path(nodeid.split("::", 1)[0])
+            return str(file.with_name(TOGETHER.get(file.name, file.name)))
+
+    config.option.loadscopereorder = False  # It would begin with the files of the most tests.
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

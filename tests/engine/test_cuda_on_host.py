@@ -1,16 +1,20 @@
-"""The CUDA source run on the CPU: whole fits, any order of threads, and planted bugs that must be seen."""
+"""The CUDA source run on the CPU: whole fits, any order of threads, and planted faults that must be seen."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from backends import EMULATOR, SOURCES, OnHost, compile_on_host, load_on_host
+from backends import EMULATOR, OnHost, compile_on_host, load_on_host
+from sanitized import PLANTED, Fault, plant
 from skimage import data
 
 from napari_rsmoe import denoise, fit, psnr
@@ -122,107 +126,95 @@ def test_relocation_on_a_device_finds_the_same(photograph: np.ndarray) -> None:
             torch.testing.assert_close(ours, expected)
 
 
-# ---------------------------------------------------------------------- planted bugs
+# ---------------------------------------------------------------------- planted faults
 
 
-MISSING_BARRIER = ("tile_pack.h", "__syncthreads();  // After", "// After")
-OUT_OF_BOUNDS = ("tile.cu", "sums[0][0][p] = dot;", "sums[0][0][p + kTilePixels * 2 * (1 + G)] = dot;")
-UNINITIALISED = ("tile_pack.h", "p.r12 = k.r12 * kRootHalfLog2E;", "")
-DIVERGENT_BARRIER = (
-    "lists.cu",
-    "    at += all;\n    __syncthreads();",
-    "    at += all;\n    if (lane) __syncthreads();",
-)
-WRONG_STREAM = (
-    "lists.cu",
-    "RSMOE_LAUNCH(count_pairs, blocks, kBoxThreads, stream,",
-    "RSMOE_LAUNCH(count_pairs, blocks, kBoxThreads, nullptr,",
-)
-READS_ANOTHER_BLOCKS_KERNEL = (
-    "adam.cu",
-    "  const Kernel old = k;",
-    "  if (exists) k.y += 1e-3f * step.geometry[(team.kernel ? team.kernel - 1 : 0) * kGeometry];\n"
-    "  const Kernel old = k;",
-)
+FAULTS = {
+    "a missing barrier": Fault(
+        1, "thread", "cuda/tile_pack.h", "__syncthreads();  // After", "if (!PLANTED(1)) __syncthreads();  // After",
+        r"data race.*tile_pack\.h.*exit 66$",
+    ),
+    "shared memory out of bounds": Fault(
+        2, "address", "cuda/tile.cu", "sums[0][0][p] = dot;",
+        "sums[0][0][p + (PLANTED(2) ? kTilePixels * 2 * (1 + G) : 0)] = dot;",
+        r"use-after-poison.*tile\.cu",
+    ),
+    "uninitialised shared memory": Fault(
+        3, "", "cuda/tile_pack.h", "p.r12 = k.r12 * kRootHalfLog2E;",
+        "if (!PLANTED(3)) p.r12 = k.r12 * kRootHalfLog2E;",
+        r"not finite.*exit 1$",
+    ),
+    "a divergent barrier": Fault(
+        4, "", "cuda/lists.cu", "    at += all;\n    __syncthreads();",
+        "    at += all;\n    if (!PLANTED(4) || lane) __syncthreads();",
+        r"cuda_on_host: .*barrier.*exit -6$",
+    ),
+    "another stream": Fault(
+        5, "", "cuda/lists.cu", "RSMOE_LAUNCH(count_pairs, blocks, kBoxThreads, stream,",
+        "RSMOE_LAUNCH(count_pairs, blocks, kBoxThreads, (PLANTED(5) ? nullptr : stream),",
+        r"cuda_on_host: a launch on another stream.*exit -6$",
+    ),
+}  # fmt: skip
+ORDER = Fault(
+    6, "", "cuda/adam.cu", "  const Kernel old = k;",
+    "  if (PLANTED(6) && exists)\n"
+    "    k.y += 1e-3f * step.geometry[(team.kernel ? team.kernel - 1 : 0) * kGeometry];\n  const Kernel old = k;",
+    "",
+)  # fmt: skip
+"""Each thread reads a kernel that another block may have moved already: the result depends on their order."""
 
 
-def run_program(folder: Path, bug: tuple[str, str, str] | None, *flags: str, seed: int | None = None) -> str:
-    """Compile the engine with a bug and a small program, run it; returns what it printed and how it ended."""
-    csrc = folder / "csrc"
-    shutil.copytree(SOURCES, csrc)
-    if bug:
-        source = csrc / "cuda" / bug[0]
-        text = source.read_text()
-        assert text.count(bug[1]) == 1, f"{bug[0]} has changed: plant the bug anew"
-        source.write_text(text.replace(bug[1], bug[2]))
-    program = folder / "program"
-    compile_on_host(program, "-g", "-O1", *flags, csrc=csrc, program=EMULATOR / "program.cpp")
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The program of the engine by its sanitizer. It is compiled once, with all faults, each of which waits."""
+    folder = tmp_path_factory.mktemp("cuda_on_host")
+    plant(folder / "csrc", (*FAULTS.values(), ORDER))
+
+    @cache
+    def program(sanitizer: str) -> Path:
+        flags = ["-g1", "-O1", "-include", str(PLANTED), *([f"-fsanitize={sanitizer}"] if sanitizer else [])]
+        output = folder / f"program-{sanitizer}"
+        compile_on_host(output, *flags, csrc=folder / "csrc", program=EMULATOR / "program.cpp")
+        return output
+
+    return program
+
+
+def report_of(program: Path, *words: str, fault: int = 0, seed: int = 0) -> str:
+    """What a program prints and how it ends."""
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0"}
-    environment |= {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66", "CUDA_ON_HOST_SEED": str(seed or 0)}
+    environment |= {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66"}
+    environment |= {"CUDA_ON_HOST_SEED": str(seed), "RSMOE_PLANTED": str(fault)}
+    fixed = ["setarch", "-R"] if shutil.which("setarch") else []  # Some sanitizers fail with random addresses.
     result = subprocess.run(
-        ["setarch", "-R", str(program)] if shutil.which("setarch") else [str(program)],
-        env=environment, capture_output=True, text=True, timeout=900, check=False,
-    )  # fmt: skip
+        [*fixed, str(program), *words], env=environment, capture_output=True, text=True, timeout=900, check=False
+    )
     return f"{result.stdout}\n{result.stderr}\nexit {result.returncode}"
 
 
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
-def test_sanitizers_find_nothing(tmp_path: Path, sanitizer: str) -> None:
-    report = run_program(tmp_path, None, f"-fsanitize={sanitizer}", seed=3)
+def test_sanitizers_find_nothing(programs: Callable[[str], Path], sanitizer: str) -> None:
+    report = report_of(programs(sanitizer), seed=3)
     assert report.endswith("exit 0"), report
 
 
-def test_a_missing_barrier_is_seen(tmp_path: Path) -> None:
-    report = run_program(tmp_path, MISSING_BARRIER, "-fsanitize=thread")
-    assert "data race" in report, report
-    assert "tile_pack.h" in report
-    assert report.endswith("exit 66")
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_planted_fault_is_seen(programs: Callable[[str], Path], fault: Fault) -> None:
+    report = report_of(programs(fault.sanitizer), fault=fault.number)
+    assert re.search(fault.report, report, re.DOTALL), report
 
 
-def test_shared_memory_out_of_bounds_is_seen(tmp_path: Path) -> None:
-    report = run_program(tmp_path, OUT_OF_BOUNDS, "-fsanitize=address")
-    assert "use-after-poison" in report, report
-    assert "tile.cu" in report
-
-
-def test_uninitialised_shared_memory_is_seen(tmp_path: Path) -> None:
-    report = run_program(tmp_path, UNINITIALISED)
-    assert "not finite" in report, report
-    assert report.endswith("exit 1")
-
-
-def test_a_divergent_barrier_is_seen(tmp_path: Path) -> None:
-    report = run_program(tmp_path, DIVERGENT_BARRIER)
-    assert "cuda_on_host: " in report, report
-    assert "barrier" in report
-    assert report.endswith("exit -6")
-
-
-def test_another_stream_is_seen(tmp_path: Path) -> None:
-    report = run_program(tmp_path, WRONG_STREAM)
-    assert "cuda_on_host: a launch on another stream" in report, report
-    assert report.endswith("exit -6")
-
-
-def test_the_order_of_threads_changes_no_bit(tmp_path: Path) -> None:
+def test_the_order_of_threads_changes_no_bit(programs: Callable[[str], Path]) -> None:
     """Nor does that of blocks: sums run in a fixed order."""
-    assert len(checksums_of_orders(tmp_path, None)) == 1
-    unguarded = subprocess.run([str(tmp_path / "program"), "-"], capture_output=True, text=True, check=False)
-    assert "cuda_on_host: clearing memory without a device guard" in unguarded.stderr
+    program = programs("")
+    assert len(checksums_of_orders(program, 0)) == 1
+    assert len(checksums_of_orders(program, ORDER.number)) > 1
+    assert "cuda_on_host: clearing memory without a device guard" in report_of(program, "-")
 
 
-def test_an_order_that_matters_is_seen(tmp_path: Path) -> None:
-    assert len(checksums_of_orders(tmp_path, READS_ANOTHER_BLOCKS_KERNEL)) > 1
-
-
-def checksums_of_orders(folder: Path, bug: tuple[str, str, str] | None) -> set[str]:
+def checksums_of_orders(program: Path, fault: int) -> set[str]:
     """What the program computes with blocks and lanes in different orders."""
-    found = {run_program(folder, bug).splitlines()[0]}
-    for seed in ("1", "2"):
-        environment = {**os.environ, "CUDA_ON_HOST_SEED": seed}
-        program = [str(folder / "program")]
-        result = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
-        found.add(result.stdout.splitlines()[0])
+    found = {report_of(program, fault=fault, seed=seed).splitlines()[0] for seed in range(3)}
     assert all(len(checksum) == 16 for checksum in found), found
     return found
 

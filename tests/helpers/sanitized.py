@@ -191,33 +191,28 @@ def supported() -> list[str]:
 
 
 @cache
-def build(folder: Path, sanitizer: str, *, faults: bool = False) -> Path:
-    """Compile the program with a sanitizer: for all instruction sets, or a copy with all faults for the lowest one."""
-    csrc, levels = SOURCES, list(LEVELS) if ON_X86 else ["base"]
+def build(folder: Path, sanitizer: str) -> Path:
+    """Compile the program with a sanitizer for all instruction sets, with all faults, each of which waits."""
+    csrc, levels = folder / "csrc", list(LEVELS) if ON_X86 else ["base"]
+    plant(csrc, FAULTS.values())
     flags = ["-std=c++20", "-g1", "-O1", "-fno-math-errno", "-fno-trapping-math", "-w"]
     flags += [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", *SANITIZERS[sanitizer]]
-    if faults:
-        csrc, levels = folder / "csrc", ["base"]
-        plant(csrc)
-        flags += ["-include", str(PLANTED)]
-    elif ON_X86:
-        flags.append("-DRSMOE_X86=1")
-    flags += ["-I", str(csrc)]
+    flags += ["-include", str(PLANTED), "-I", str(csrc), *(["-DRSMOE_X86=1"] if ON_X86 else [])]
     slow = [
         (csrc / "cpu" / "tile_simd.cpp", ["-ffp-contract=fast", f"-DRSMOE_ISA={level}", *LEVELS[level]])
         for level in levels
     ]
     rest = [(source, ["-ffp-contract=off"]) for source in (PROGRAM, *(csrc / "cpu" / f"{unit}.cpp" for unit in UNITS))]
     objects = at_once(lambda unit: compiled(unit[0], csrc, [*flags, *unit[1]]), [*slow, *rest])
-    program = folder / f"{sanitizer.replace(',', '-')}{'-faults' if faults else ''}"
+    program = folder / sanitizer.replace(",", "-")
     run(compiler(), *flags, "-pthread", *map(str, objects), "-o", str(program))
     return program
 
 
-def plant(csrc: Path) -> None:
-    """Copy the sources with all faults, each of which waits for its number."""
+def plant(csrc: Path, faults: Iterable[Fault]) -> None:
+    """Copy the sources with faults, each of which waits for its number."""
     shutil.copytree(SOURCES, csrc, dirs_exist_ok=True)
-    for fault in FAULTS.values():
+    for fault in faults:
         source = csrc / fault.source
         text = source.read_text()
         assert text.count(fault.before) == 1, f"{fault.source} has changed: plant {fault.before!r} anew"
@@ -268,10 +263,9 @@ def survey(rounds: dict[str, int] | None = None, seed: int = 1) -> dict[str, Any
                 for key, count in json.loads(printed.strip().splitlines()[-1]).items():
                     if key != "simd":
                         result[key] = result.get(key, 0) + count
-            spoilt = build(Path(name), sanitizer, faults=True)
             faults = [fault for fault in FAULTS.values() if fault.sanitizer == sanitizer]
             result["faults_planted"] += len(faults)
-            result["faults_found"] += sum(not found(spoilt, fault) for fault in faults)
+            result["faults_found"] += sum(not found(program, fault) for fault in faults)
     return result
 
 
