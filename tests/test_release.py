@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -67,3 +68,17 @@ def test_the_recipe_holds_the_hash_of_the_source_and_can_be_rendered(tmp_path: P
         (rendered,) = recipe.render(variant, rattler.RenderConfig(platform))
         run = {str(each).replace(" ", "") for each in rendered.recipe.requirements.run}
         assert expected <= run, system
+
+
+def test_links_and_pictures_of_the_readme_are_found_from_pypi_and_the_hub() -> None:
+    hatch = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]
+    text = (ROOT / "README.md").read_text("utf-8")
+    for each in hatch["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(each["pattern"], each["replacement"], text)
+    targets = re.findall(r"\]\(([^)]*)\)", text)
+    assert len(targets) > 20
+    assert [target for target in targets if not target.startswith("https://")] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
