@@ -122,6 +122,41 @@ def test_of_a_turned_rectangle_or_an_ellipse_only_what_is_inside_counts(
     np.testing.assert_array_equal(result.data[far], box[far])
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("Fit kernels", {"n_kernels": 40, "iterations": 10}),
+        ("Super-resolution & sharpen", {"preset": "fast", "models": 1, "iterations": 10, "scale": 2.0, "noise": 12.0}),
+        ("Deblur", {"preset": "fast", "noise": 12.0}),
+    ],
+)
+def test_other_jobs_too_count_only_what_is_inside_of_a_turned_rectangle(
+    viewer: Any, run_until: Wait, noisy: np.ndarray, name: str, settings: dict[str, Any]
+) -> None:
+    layer = viewer.add_image(noisy, name="cells")
+    viewer.add_shapes([np.array([[24, 8], [8, 24], [24, 40], [40, 24]], float)], shape_type="rectangle", name="part")
+    viewer.layers.selection.active = layer
+    widget = open_widget(viewer, name)
+    results = []
+    for value in (0, 255):  # In the corner of the box, outside of the shape.
+        layer.data = noisy.copy()
+        layer.data[8:14, 8:14] = value
+        widget.form.set(settings)
+        widget.part.region.value = "a rectangle"
+        press(widget.run)
+        run_until(lambda: not widget.busy)
+        results.append(np.asarray(widget.result.outputs[0].data))
+        assert "only what lies inside of the shape in 'part' counts" in widget.status.value
+    scale = results[0].shape[0] // 32
+    corner = np.s_[: 5 * scale, : 5 * scale]
+    assert (results[0][corner] == 0).all()
+    assert (results[1][corner] == 255).all()
+    middle = np.s_[12 * scale : 20 * scale, 12 * scale : 20 * scale]
+    np.testing.assert_array_equal(results[0][middle], results[1][middle])
+    widget.copy_python.native.click()
+    assert "inside of the shape in 'part'" in last_words()
+
+
 def test_planes_at_any_distances_lie_in_the_result_where_they_lie_in_the_film(
     viewer: Any, run_until: Wait, noisy: np.ndarray
 ) -> None:

@@ -63,5 +63,5 @@ def reading_report(
     """What reports to a callback that an image is being checked, or looked at in another stage before the work."""
     if callback is None:
         return None
-    progress = Progress(stage, 0, 1, None, lambda: np.asarray(image))
+    progress = Progress(stage, 0, 1, None, lambda: image.given if isinstance(image, Inputs) else np.asarray(image))
     return lambda share: bool(callback(progress))
