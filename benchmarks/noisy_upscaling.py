@@ -26,11 +26,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--half", choices=HALVES, default="report")
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--sigmas", type=float, nargs="+", default=SIGMAS)
     options = parser.parse_args()
     warnings.simplefilter("ignore", ImageWarning)
     print("| factor | sigma | denoise, bicubic | denoise, upscale | upscale | worst gain | 1 std | 2 std |")
     for factor in options.factors:
-        for sigma in SIGMAS:
+        for sigma in options.sigmas:
             rows = []
             for number, image in enumerate(pictures(options.half).values()):
                 large, small = reduced(middle(image, SIDE), factor, "mean")
@@ -46,7 +47,7 @@ def main() -> None:
                 within = [float(np.mean(error < k * at_once.std)) for k in (1, 2)]
                 rows.append([*figures, figures[2] - figures[0], *within])
             mean, worst = np.mean(rows, 0), np.min(rows, 0)[3]
-            print(f"| {factor} | {sigma} | {mean[0]:.2f} | {mean[1]:.2f} | {mean[2]:.2f} | {worst:+.2f} | "
+            print(f"| {factor} | {sigma:g} | {mean[0]:.2f} | {mean[1]:.2f} | {mean[2]:.2f} | {worst:+.2f} | "
                   f"{mean[4]:.3f} | {mean[5]:.3f} |", flush=True)  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from ..notes import gathered
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
 from .deconvolution import DARK, SHARP_START, Blur, as_model, deconvolved, richardson_lucy
+from .flat_areas import with_flat_areas
 from .memory import check_deblur
 from .psf import point_spread
 from .restored import Restored
@@ -284,7 +285,8 @@ class _Channel:
         counted = self.blur.padded(pixels[..., self.index].astype(np.float64) / unit - zero / unit)
         used = self.blur.padded(measured.astype(np.float64))
         done = self.report(PRESET_MODELS[self.preset], "refine")
-        return agreed(mean, counted, used, noise, self.blur, ROUNDS[self.preset], done)
+        light = agreed(mean, counted, used, noise, self.blur, ROUNDS[self.preset], done)
+        return light if self.parts.stopped else with_flat_areas(light, counted, noise, self.blur)
 
 
 def _noise_model(inputs: Inputs, noise: Noise, spread: NDArray[np.float64]) -> NoiseModel:
