@@ -12,9 +12,14 @@ from skimage.restoration import richardson_lucy
 
 from napari_rsmoe import ImageError, deblur, measure_psf, psnr, read_image, write_image
 from napari_rsmoe.enlarging.deconvolution import Blur
+from napari_rsmoe.enlarging.flat_areas import WEIGHT, least_variation, with_flat_areas
 from napari_rsmoe.enlarging.psf import point_spread
 from napari_rsmoe.enlarging.stop_band import stop_band_noise
+from napari_rsmoe.noise.noise_model import PoissonGaussian
 from napari_rsmoe.notes import gathered
+
+GAIN = 0.01
+"""Light that a photon stands for."""
 
 
 def scene(side: int = 72) -> np.ndarray:
@@ -127,3 +132,16 @@ def test_missing_and_extreme_pixels_do_not_spread():
     far[6:14, 18:28] = far[26:35, 5:14] = False
     errors = [np.abs(each.image - clean)[far].mean() for each in (sound, result)]
     assert errors[1] < 1.2 * errors[0], errors
+
+
+def test_total_variation_counts_where_it_explains_the_image_and_not_on_lines() -> None:
+    y, x = np.mgrid[:64, :64]
+    blur = Blur.of(point_spread(1.5), (64, 64))
+    rng = np.random.default_rng(0)
+    discs, lines = np.where(np.hypot(y - 32, x - 32) < 20, 0.9, 0.1), np.where((x + y) % 12 < 2, 0.9, 0.02)
+    for light, least, most in ((discs, 0.05, 0.4), (lines, 0.0, 0.01)):
+        truth = blur.padded(light)
+        counted = rng.poisson(np.maximum(blur(truth), 0) / GAIN) * GAIN
+        flat = with_flat_areas(truth, counted, PoissonGaussian(GAIN, 0.0, 0.0), blur) - truth
+        whole = least_variation(counted, WEIGHT * np.sqrt(GAIN * blur(truth).mean()), blur) - truth
+        assert least <= np.sum(flat * whole) / np.sum(whole**2) <= most

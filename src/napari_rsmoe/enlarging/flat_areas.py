@@ -42,12 +42,12 @@ def with_flat_areas(light: Array, counted: Array, noise: PoissonGaussian, blur: 
     level = float(np.sqrt(variance.mean()))
     if level == 0:
         return light
-    difference = _of_least_variation(counted, WEIGHT * level, blur) - light
+    difference = least_variation(counted, WEIGHT * level, blur) - light
     apart = float(np.mean(blur.inner(np.square(blur(difference)) / np.maximum(variance, (0.1 * level) ** 2))))
     return light + MOST / (1 + (apart / APART) ** STEEP) * difference
 
 
-def _of_least_variation(counted: Array, weight: float, blur: Blur) -> Array:
+def least_variation(counted: Array, weight: float, blur: Blur) -> Array:
     """The positive plane with little total variation [1]_ whose blurred image is near the counts, by FISTA [2]_.
 
     References
