@@ -43,7 +43,7 @@ def relocated(
     geometry: torch.Tensor,
     experts: torch.Tensor,
     image: torch.Tensor,
-    count: int,
+    count: int | relocation.Moves,
     arrivals: torch.Tensor,
     *,
     weight: torch.Tensor | None = None,
@@ -57,6 +57,27 @@ def relocated(
     target = FitTarget.of(pixels, None if weight is None else weight.numpy(), 1, torch.device("cpu"))
     assert bool(relocation.relocate(state, target, count, arrivals, FitSettings(tau=tau, linear=linear)))
     return state.moments
+
+
+def test_kernels_that_move_within_squares() -> None:
+    """Each square keeps its number of kernels; one that holds the image is as good as none."""
+    geometry, experts = random_mixture(60, 1, (HEIGHT, WIDTH), 1, scales=(2.0, 8.0))
+    image = torch.from_numpy(np.random.default_rng(0).random((1, HEIGHT, WIDTH), np.float32))
+    arrivals = torch.empty(HEIGHT * WIDTH).exponential_(generator=torch.Generator().manual_seed(0))
+
+    def after(moves: int | relocation.Moves) -> torch.Tensor:
+        own = geometry.clone()
+        relocated(own, experts.clone(), image, moves, arrivals)
+        return own
+
+    shape = (HEIGHT, WIDTH)
+    one = relocation.Moves.within(geometry, shape, max(shape), 0.2)
+    torch.testing.assert_close(after(one), after(12), rtol=0, atol=0)
+    several = relocation.Moves.within(geometry, shape, min(shape) // 2, 0.3)
+    moved = after(several)
+    assert int((moved != geometry).any(1).sum()) == int(several.counts.sum()) > 3
+    left = relocation.Moves.within(moved, shape, min(shape) // 2, 0.3).kernels
+    torch.testing.assert_close(left.bincount(minlength=4), several.kernels.bincount(minlength=4))
 
 
 def test_the_need_of_a_kernel() -> None:

@@ -11,12 +11,13 @@ import torch
 
 from ..arrays import Floats
 from ..image.bands import bands
+from ..image.blocks import ALIGNMENT
 from ..image.format import ImageFormat
 from ..model.experts import Mode
 from ..model.model import Model
 from ..model.raster import to_raster
 from .optimiser import Optimiser
-from .relocation import relocate
+from .relocation import Moves, relocate
 from .run_ahead import RunAhead
 from .settings import FitSettings
 from .starts.placed import PlacedKernels
@@ -116,12 +117,15 @@ class Fitter(Optimiser):
             self.ahead.do(partial(self._relocate, count))
 
     def _relocate(self, count: int, state: FitState, *, wait: bool) -> None:
+        moves: int | Moves = count
         if self._place is None:
             arrivals = self._chances.roll(int(self._rng.integers(len(self._chances))))
         else:
+            side = ALIGNMENT * self.settings.oversample
+            moves = Moves.within(state.geometry, self.shape, side, self.settings.relocate)
             drawn = self._place.arrivals(state.step, self.shape, self.settings.oversample)
             arrivals = torch.from_numpy(drawn).to(state.geometry.device)
-        had_room = relocate(state, self.target, count, arrivals, self.settings, wait=wait)
+        had_room = relocate(state, self.target, moves, arrivals, self.settings, wait=wait)
         if not wait:
             state.had_room = state.had_room & had_room
 

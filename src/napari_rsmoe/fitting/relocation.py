@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
@@ -26,10 +28,60 @@ LEAST_CHANCE = 1e-12
 """Chance of a pixel without error, as a fraction of that of the worst pixel, so that there are always enough places."""
 
 
+@dataclass(frozen=True)
+class Moves:
+    """How many kernels move, and whether anywhere or within squares.
+
+    A kernel moves within its square in a block of a larger image: the whole image has the same squares, so the kernels
+    that move are the same whatever the block.
+
+    Attributes
+    ----------
+    counts : torch.Tensor
+        (squares,) int64, kernels that move in each square.
+    kernels, pixels : torch.Tensor
+        (L,) and (H W,) int64, the square of each kernel and of each pixel.
+    """
+
+    counts: torch.Tensor
+    kernels: torch.Tensor
+    pixels: torch.Tensor
+
+    @classmethod
+    def within(cls, geometry: torch.Tensor, shape: tuple[int, int], side: int, share: float) -> Moves:
+        """A share of the kernels of each square of `side` pixels, from the upper left corner on."""
+        height, width = shape
+        columns = -(-width // side)
+        rows, across = (geometry[:, k].round().clamp(0, shape[k] - 1).long() // side for k in (0, 1))
+        y, x = (torch.arange(length, device=geometry.device) // side for length in (height, width))
+        pixels = (y[:, None] * columns + x).ravel()
+        kernels = rows * columns + across
+        there, room = (torch.bincount(each, minlength=columns * -(-height // side)) for each in (kernels, pixels))
+        counts = (share * there).round().long()
+        return cls(counts.minimum((there - 1).clamp_min(0)).minimum(room), kernels, pixels)
+
+    def lowest(self, values: torch.Tensor, squares: torch.Tensor, factor: int = 1) -> torch.Tensor:
+        """Numbers of the lowest values of each square, `factor` times as many as move there; in ascending order."""
+        order = torch.argsort(values, stable=True)
+        order = order[torch.argsort(squares[order], stable=True)]
+        there = torch.bincount(squares, minlength=len(self.counts))
+        first = there.cumsum(0) - there
+        own = squares[order]
+        rank = torch.arange(len(order), device=order.device) - first[own]
+        most = (factor * self.counts).minimum((there - 1).clamp_min(0)) if factor > 1 else self.counts
+        return order[rank < most[own]].sort().values
+
+
 def relocate(
-    state: FitState, target: FitTarget, count: int, arrivals: torch.Tensor, settings: FitSettings, *, wait: bool = True
+    state: FitState,
+    target: FitTarget,
+    moves: int | Moves,
+    arrivals: torch.Tensor,
+    settings: FitSettings,
+    *,
+    wait: bool = True,
 ) -> torch.Tensor:
-    """Give `count` idle kernels of an SMoE new places, drawn by the squared error.
+    """Give idle kernels of an SMoE new places, drawn by the squared error.
 
     Changes geometry, experts and moments of the state in place. All tensors live on one device; nothing is copied to
     or from it.
@@ -41,8 +93,8 @@ def relocate(
         idle; relocated kernels begin flat.
     target : FitTarget
         The image being fitted.
-    count : int
-        How many kernels move, below their number and at most the number of pixels.
+    moves : int or Moves
+        How many kernels move, below their number and at most the number of pixels; or how many within which squares.
     arrivals : torch.Tensor
         (H W,) float32, independent draws from the standard exponential distribution, which decide the places.
     settings : FitSettings
@@ -62,22 +114,23 @@ def relocate(
     need = needed(geometry, experts[:, :channels], value, tau, wait=wait)
     error = _squared_error(value, target, settings.oversample)
 
-    order = torch.argsort(need, stable=True)
-    split = min(CANDIDATES * count, len(order) - 1)
-    candidates, others = order[:split].sort().values, order[split:].sort().values
+    candidates, others = _candidates(need, moves)
     without = engine.render(geometry[others], experts[others], height, width, tau=tau, linear=linear, wait=wait)
     # All candidates were left out at once: each answers for the harm in its share of the gates among them.
     harm_map = _squared_error(without, target, settings.oversample) - error
     harm = engine.gate_sums(geometry[candidates], harm_map[None], tau=tau, wait=wait)[:, 0]
-    moved = candidates[torch.argsort(harm, stable=True)[:count]].sort().values
+    if isinstance(moves, Moves):
+        moved = candidates[moves.lowest(harm, moves.kernels[candidates])]
+    else:
+        moved = candidates[torch.argsort(harm, stable=True)[:moves]].sort().values
 
-    y, x = _places(error, arrivals, count)
+    y, x = _places(error, arrivals, moves)
     distance, nearest = neighbours(torch.stack([y, x], 1), geometry[:, :2], moved)
-    fresh = geometry.new_zeros(count, 6)
+    fresh = geometry.new_zeros(len(moved), 6)
     fresh[:, 0], fresh[:, 1] = y, x
     fresh[:, 2] = fresh[:, 4] = 1 / (SPREAD * distance).clamp(*SIGMA_RANGE)
     fresh[:, 5] = geometry[nearest, 5]
-    colours = experts.new_zeros(count, experts.shape[1])
+    colours = experts.new_zeros(len(moved), experts.shape[1])
     colours[:, :channels] = image[:, y, x].T
     geometry.index_copy_(0, moved, fresh)
     experts.index_copy_(0, moved, colours)
@@ -91,13 +144,27 @@ def _squared_error(drawn: torch.Tensor, target: FitTarget, block: int) -> torch.
     return error if target.weight is None else error * target.weight
 
 
-def _places(error: torch.Tensor, arrivals: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows and columns of `count` different pixels, drawn by the blurred error (H, W) in raster order."""
+def _candidates(need: torch.Tensor, moves: int | Moves) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numbers of the kernels that are tried for removal, those that are needed least, and of the others."""
+    if isinstance(moves, Moves):
+        candidates = moves.lowest(need, moves.kernels, CANDIDATES)
+        stays = torch.ones(len(need), dtype=torch.bool, device=need.device).index_fill_(0, candidates, False)
+        return candidates, stays.nonzero()[:, 0]
+    order = torch.argsort(need, stable=True)
+    split = min(CANDIDATES * moves, len(order) - 1)
+    return order[:split].sort().values, order[split:].sort().values
+
+
+def _places(error: torch.Tensor, arrivals: torch.Tensor, moves: int | Moves) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and columns of different pixels, drawn by the blurred error (H, W) in raster order."""
     likely = blurred(error).double().ravel() ** ERROR_POWER
     likely += LEAST_CHANCE * likely.max().clamp_min(1e-30)
     # Pixels race: each arrives after an exponential time at the rate of its chance, and the first ones win; see
     # `starts.start.draw_pixels`.
-    place = torch.topk(arrivals / likely, count, largest=False).indices.sort().values
+    if isinstance(moves, Moves):
+        place = moves.lowest(arrivals / likely, moves.pixels)
+    else:
+        place = torch.topk(arrivals / likely, moves, largest=False).indices.sort().values
     width = error.shape[1]
     return place // width, place % width
 

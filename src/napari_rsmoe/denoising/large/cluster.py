@@ -32,6 +32,11 @@ PER_WORKER = 4
 """Tasks that the scheduler knows for each worker: enough for no worker to wait."""
 MOST = 2000
 """Tasks that the scheduler knows at most. With more its memory and its time for each task grow."""
+REFILL = 30.0
+"""Seconds between two looks at whether jobs of a batch system have ended, as their time was over. Fewer ask the batch
+system more often, more leave nodes unused."""
+ON_THIS_MACHINE = 2.0
+"""The same for processes of this machine, in seconds: they cost nothing to look at."""
 ATTEMPTS = 20
 """Times that a task is given to another worker after its worker was lost. Above, something is wrong with the task."""
 
@@ -93,12 +98,15 @@ class Workers:
         Tasks that the scheduler knows at once.
     refill : callable
         Called now and then; asks for workers in place of those that were lost.
+    pause : float
+        Seconds between two calls of it.
     """
 
     client: Any
     threads: int | None = None
     most: int = MOST
     refill: Callable[[], Any] = lambda: None
+    pause: float = REFILL
     _attempts: dict[int, int] = field(default_factory=dict)
     _refilled: float = field(default_factory=time.monotonic)
 
@@ -186,7 +194,7 @@ class Workers:
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
-        if time.monotonic() - self._refilled > REFILL:
+        if time.monotonic() - self._refilled > self.pause:
             self._refilled = time.monotonic()
             self.refill()
         with contextlib.suppress(TimeoutError):
@@ -225,9 +233,6 @@ def _scheduler_named() -> Iterator[None]:
         ) from error
 
 
-REFILL = 30.0
-"""Seconds between two looks at whether jobs of a batch system have ended, as their time was over. Fewer ask the batch
-system more often, more leave nodes unused."""
 WAIT = 1.0
 """Seconds between two reports while no task ends."""
 
@@ -278,10 +283,13 @@ def workers_of(
                     n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=":0", silence_logs=50
                 )
             )
+            # The guard of each process begins it again, however long that takes.
+            stack.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}))
+            more = {"refill": partial(_replace_closed, own, workers), "pause": ON_THIS_MACHINE}
         elif cluster in KINDS:
             own = stack.enter_context(_batch_system(cluster))
             # Also starts again what has ended, as batch systems end jobs whose time is over.
-            more["refill"] = partial(own.scale, jobs=workers)
+            more = {"refill": partial(own.scale, jobs=workers), "pause": REFILL}
             more["refill"]()
         try:
             client = stack.enter_context(distributed.Client(own or cluster, timeout=30))
@@ -304,6 +312,16 @@ def _wait_for_workers(client: Any, cluster: str, refill: Callable[[], Any]) -> N
             if tries == 0:
                 why = "see its queue, and the logs of jobs that have ended" if cluster in KINDS else "start some there"
                 note(f"no worker of {cluster} has begun in {REFILL:.0f} s, and it is waited for; {why}")
+
+
+def _replace_closed(own: Any, workers: int) -> None:
+    """Start processes of this machine in place of those that Dask has given up, as they died while they began."""
+    from distributed.core import Status  # here: it is in an extra
+
+    for name, nanny in list(own.workers.items()):
+        if nanny.status in (Status.closed, Status.failed):
+            own.workers.pop(name, None)
+    own.scale(workers)
 
 
 def _batch_system(name: str) -> Any:
