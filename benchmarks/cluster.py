@@ -143,7 +143,7 @@ class Killer(threading.Thread):
             self.look()
             with contextlib.suppress(psutil.Error):  # A process may end meanwhile.
                 children = psutil.Process().children(recursive=True)
-                workers = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+                workers = [each for each in children if "dask_worker" in " ".join(each.cmdline())]
                 if self.left and self.seen and workers:
                     self._random.choice(workers).kill()
                     self.left -= 1
@@ -174,7 +174,7 @@ def kills(folder: Path, workers: int, jobs: int) -> None:
         print("the same bits:", np.array_equal(read_image(target).numpy(), expected), flush=True)
     target = folder / "jobs.ome.zarr"
     killer, chance = Killer(target, 0, 1), random.Random(2)
-    own = [sys.executable, __file__, "one", str(source), "--target", str(target)]
+    own = [sys.executable, __file__, "one", str(source), "--target", str(target), "--address", "local"]
     if not jobs:
         return
     for number in range(jobs + 1):

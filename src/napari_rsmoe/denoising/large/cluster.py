@@ -23,6 +23,7 @@ from ...errors import ImageError, StoppedError
 from ...notes import note
 from ...progress import Callback, Progress
 from .job import Job
+from .processes import Processes, variables
 
 EXTRA = "pip install 'napari-rsmoe[cluster]'"
 """How to install Dask's scheduler."""
@@ -279,13 +280,10 @@ def workers_of(
         if cluster == "local":
             threads = threads or max(1, (os.cpu_count() or 1) // workers)
             own = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=":0", silence_logs=50
-                )
+                distributed.LocalCluster(n_workers=0, processes=True, dashboard_address=":0", silence_logs=50)
             )
-            # The guard of each process begins it again, however long that takes.
-            stack.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}))
-            more = {"refill": partial(_replace_closed, own, workers), "pause": ON_THIS_MACHINE}
+            processes = stack.enter_context(Processes(own.scheduler_address, workers, WITHOUT_PROFILE))
+            more = {"refill": processes.refill, "pause": ON_THIS_MACHINE}
         elif cluster in KINDS:
             own = stack.enter_context(_batch_system(cluster))
             # Also starts again what has ended, as batch systems end jobs whose time is over.
@@ -314,16 +312,6 @@ def _wait_for_workers(client: Any, cluster: str, refill: Callable[[], Any]) -> N
                 note(f"no worker of {cluster} has begun in {REFILL:.0f} s, and it is waited for; {why}")
 
 
-def _replace_closed(own: Any, workers: int) -> None:
-    """Start processes of this machine in place of those that Dask has given up, as they died while they began."""
-    from distributed.core import Status  # here: it is in an extra
-
-    for name, nanny in list(own.workers.items()):
-        if nanny.status in (Status.closed, Status.failed):
-            own.workers.pop(name, None)
-    own.scale(workers)
-
-
 def _batch_system(name: str) -> Any:
     """A cluster whose workers are jobs of a batch system."""
     try:
@@ -333,7 +321,7 @@ def _batch_system(name: str) -> Any:
         raise ImageError(f"--cluster {name} needs the packages of an extra: {EXTRA}.") from error
     kind = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}[name]
     given = dask.config.get(f"jobqueue.{name}.job-script-prologue", None) or []
-    prologue = [f"export {_variable(key)}={value}" for key, value in WITHOUT_PROFILE.items()]
+    prologue = [f"export {name}={value}" for name, value in variables(WITHOUT_PROFILE).items()]
     try:
         # One process for each job, which has all its cores.
         return getattr(dask_jobqueue, kind)(processes=1, job_script_prologue=[*prologue, *given])
@@ -342,8 +330,3 @@ def _batch_system(name: str) -> Any:
             f"dask-jobqueue does not know what to ask {name} for ({' '.join(str(error).split())}). Describe the "
             "jobs in ~/.config/dask/jobqueue.yaml: cores, memory, walltime, queue; see docs/guide/large.md."
         ) from error
-
-
-def _variable(key: str) -> str:
-    """The environment variable of a setting of Dask."""
-    return "DASK_" + key.upper().replace(".", "__").replace("-", "_")
