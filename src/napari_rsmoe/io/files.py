@@ -38,6 +38,7 @@ from .atomic import replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
 from .formats import COMPANION, IN_EXTRA, JPEG_QUALITY, READABLE, is_store, kind_of_content, kind_to_write
 from .image_file import ImageFile
+from .location import Location, is_url
 from .reading import Reading
 from .units import PixelSize
 
@@ -59,7 +60,8 @@ def read_image(
     ----------
     path : str or Path
         An image file of any format in the list of `napari_rsmoe.io.files`, a Zarr folder, or an image inside one. If
-        the content is of another format than the suffix says, the content counts.
+        the content is of another format than the suffix says, the content counts. Or a URL that fsspec knows, such as
+        ``s3://`` or ``https://`` (extra ``remote``): Zarr is read chunk by chunk, any other file is copied first.
     axes : str, optional
         One letter for each axis, such as ``"ZYX"``. By default the axes that the file declares; `ImageFile.notes` says
         what was assumed where it leaves them open.
@@ -103,6 +105,12 @@ def read_image(
     >>> image.axes, image.shape, image.dtype
     ('ZYX', (5, 32, 48), dtype('uint16'))
     """
+    how = Reading(axes, lazy, series, allow_incomplete, allow_outside, as_stored)
+    if is_url(path):
+        location = Location.of(path)
+        if location.path is None:
+            return with_assumptions(_read_remote(location, how), axes)
+        path = location.path
     path = Path(path)
     try:
         exists = path.exists()
@@ -115,7 +123,7 @@ def read_image(
             f"{path} is a folder, not an image; accepted are files ({', '.join(READABLE)}) and Zarr folders."
         )
     try:
-        image = _read(path, Reading(axes, lazy, series, allow_incomplete, allow_outside, as_stored))
+        image = _read(path, how)
     except ImageError as error:
         if str(path) in str(error):
             raise
@@ -127,6 +135,19 @@ def read_image(
     except Exception as error:  # What damaged files raise in the libraries is of many types.
         raise ImageError(f"{path} cannot be read: it is damaged or of an unusual kind ({error!r}).") from error
     return with_assumptions(image, axes)
+
+
+def _read_remote(location: Location, how: Reading) -> ImageFile:
+    """Read an image of an object store."""
+    last = location.name.lower().split("?", 1)[0]
+    copied = any(last.endswith(suffix) for suffix in READABLE) and not location.is_zarr
+    try:
+        image: ImageFile = _read(location.fetch(), how) if copied else _module("zarr").read_at(location, how)
+    except FileNotFoundError as error:
+        raise ImageError(f"there is no file {location}.") from error
+    except OSError as error:
+        raise ImageError(f"{location} cannot be read: {error or 'there is no such store'}.") from error
+    return image
 
 
 def _read(path: Path, how: Reading) -> ImageFile:

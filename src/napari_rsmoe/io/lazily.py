@@ -6,20 +6,15 @@ import math
 import os
 from collections.abc import Iterator
 from itertools import product
-from pathlib import PurePosixPath
 from typing import Any
 
 import zarr
 
-from ..errors import ImageError
 from ..image.blocks import Part
 from ..image.planes import Planes
 from .files import read_image
-from .formats import READABLE
 from .image_file import FileArray, ImageFile
 from .location import Location
-from .ome_zarr import read_opened
-from .reading import Reading
 
 
 def open_image(name: str | os.PathLike[str], **reading: Any) -> ImageFile:
@@ -38,23 +33,7 @@ def open_image(name: str | os.PathLike[str], **reading: Any) -> ImageFile:
     ImageError
         If it cannot be read.
     """
-    location = Location.of(name)
-    if location.path is not None:
-        return read_image(location.path, lazy=True, **reading)
-    last = location.name.lower().split("?", 1)[0]
-    if any(last.endswith(suffix) for suffix in READABLE) and not location.is_zarr:
-        try:
-            return read_image(location.fetch(), lazy=True, **reading)
-        except FileNotFoundError as error:
-            raise ImageError(f"there is no file {location}.") from error
-        except OSError as error:
-            raise ImageError(f"{location} cannot be read: {error}.") from error
-    how = Reading(lazy=True, **reading)
-    shown: Any = PurePosixPath(str(location))
-    try:
-        return read_opened(shown, lambda: zarr.open(location.store(read_only=True), mode="r"), how)
-    except OSError as error:
-        raise ImageError(f"{location} cannot be read: {error or 'there is no such store'}.") from error
+    return read_image(str(Location.of(name)), lazy=True, **reading)
 
 
 FEW = 64

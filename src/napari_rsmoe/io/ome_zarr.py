@@ -9,7 +9,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..image.planes import ArraySink, guess_axes
 from . import details as of
 from .formats import ZARR_MARKERS, is_store
 from .image_file import FileArray, ImageFile
+from .location import Location
 from .ngff.reading import WORDS, are_axes, as_list, axes_of, display, letter_of, placed
 from .ngff.writing import axes_in_store, described
 from .numbers import positive
@@ -45,6 +46,12 @@ def read(path: Path, how: Reading) -> ImageFile:
     if not is_store(path):
         raise ImageError(f"{path} is not a Zarr store: it has none of {', '.join(ZARR_MARKERS)}.")
     return read_opened(path, lambda: _open(path, allow_outside=how.allow_outside), how)
+
+
+def read_at(location: Location, how: Reading) -> ImageFile:
+    """Do the same for a store at a URL."""
+    shown: Any = PurePosixPath(str(location))
+    return read_opened(shown, lambda: zarr.open(location.store(read_only=True), mode="r"), how)
 
 
 def read_opened(path: Path, opened: Callable[[], Any], how: Reading) -> ImageFile:

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from typing import Any
 
 from ...errors import ImageError, StoppedError
@@ -296,18 +295,21 @@ def workers_of(
                 f"no scheduler answers at {cluster!r} ({error}); accepted are {', '.join(KINDS)} and an address, such "
                 "as tcp://host:8786."
             ) from error
-        _wait_for_workers(client, cluster, more.get("refill", lambda: None))
-        yield Workers(client, threads, **more)
+        found = Workers(client, threads, **more)
+        _wait_for_workers(found, cluster)
+        yield found
 
 
-def _wait_for_workers(client: Any, cluster: str, refill: Callable[[], Any]) -> None:
-    """Wait until a worker has begun; jobs that have ended meanwhile are asked for again, and a long wait is said."""
-    for tries in count():
+def _wait_for_workers(found: Workers, cluster: str) -> None:
+    """Wait until a worker has begun; those that have ended meanwhile are asked for again, and a long wait is said."""
+    began, said = time.monotonic(), False
+    while True:
         try:
-            return client.wait_for_workers(1, timeout=REFILL)
+            return found.client.wait_for_workers(1, timeout=found.pause)
         except TimeoutError:
-            refill()
-            if tries == 0:
+            found.refill()
+            if not said and time.monotonic() - began >= REFILL:
+                said = True
                 why = "see its queue, and the logs of jobs that have ended" if cluster in KINDS else "start some there"
                 note(f"no worker of {cluster} has begun in {REFILL:.0f} s, and it is waited for; {why}")
 
