@@ -90,3 +90,26 @@ def test_a_folder_as_output_gets_a_file_of_the_same_name(two):
     assert result.exit_code == 0, result.stderr
     assert read_image(two / "drawn" / "image1.tif").dtype == np.uint8
     assert run("fit", two / "image1.png", str(two), *FEW).exit_code == 2  # INPUT itself
+
+
+def test_an_image_at_a_url_is_read_by_every_verb(tmp_path, picture):
+    """`upscale` and `fit` write a file of this machine, which is not replaced if something else has written it."""
+    fsspec = pytest.importorskip("fsspec")
+    np.save(tmp_path / "a.npy", picture)
+    place = "memory://bucket/a.npy"
+    fsspec.filesystem("memory").pipe_file("/bucket/a.npy", (tmp_path / "a.npy").read_bytes())
+    np.testing.assert_array_equal(read_image(place).numpy(), picture)
+    for verb in (("fit", *FEW), ("upscale", "--scale", 1.5, "--models", 1, "--preset", "fast", "--noise", 0)):
+        target = tmp_path / f"{verb[0]}.png"
+        assert run(verb[0], place, target, *verb[1:]).exit_code == 0
+        assert read_image(target).shape[0] >= picture.shape[0]
+    assert run("noise", place).exit_code == 0
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    for source, target, words in (
+        (place, "mine.png", "--overwrite"),
+        ("memory://bucket/none.npy", "b.png", "there is no file memory://bucket/none.npy"),
+        (place, "memory://bucket/b.png", "only denoise writes to URLs"),
+    ):
+        result = run("fit", source, target if "://" in target else tmp_path / target, *FEW)
+        assert result.exit_code in (1, 2)
+        assert words in result.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..io.formats import JPEG_QUALITY
+from ..io.location import Location
 
 if TYPE_CHECKING:
     from ..io.image_file import ImageFile
@@ -49,13 +50,13 @@ class Files:
     overwrite: bool = False
     opened: Mapping[str, Callable[[], ImageFile]] = field(default_factory=dict, compare=False, repr=False)
 
-    def read(self, path: Path) -> ImageFile:
+    def read(self, path: Path | Location) -> ImageFile:
         """An image, whose pixels are read where they are indexed."""
         from ..io.files import read_image  # here: NumPy takes a tenth of a second
 
         if str(path) in self.opened:
             return self.opened[str(path)]()
-        return read_image(path, lazy=True, **self.reading())
+        return read_image(str(path), lazy=True, **self.reading())
 
     def reading(self) -> dict[str, Any]:
         """The options of `napari_rsmoe.read_image`."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..image.plane_source import PlaneView
 from ..image.planes import Planes
+from ..io.location import Location
 from ..ui.parameters.common import LEFT_OUT
 from .files import Files
 from .listening import Listener
@@ -16,14 +17,14 @@ from .planes import Job, Result, process_file
 
 
 def noise_of_file(
-    path: Path, given: Mapping[str, Any], files: Files, report: Listener, said: Callable[[str, str], None]
+    path: Path | Location, given: Mapping[str, Any], files: Files, report: Listener, said: Callable[[str, str], None]
 ) -> list[dict[str, Any]]:
     """Estimate the noise of each plane; of a plane that does not fit the memory only a sample is read.
 
     Parameters
     ----------
-    path : Path
-        The image.
+    path : Path or Location
+        The image, by its path or URL.
     given : mapping
         Values of the options that leave pixels out.
     files : Files

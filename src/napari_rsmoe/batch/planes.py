@@ -21,6 +21,7 @@ from ..image.planes import Plane, Planes
 from ..io.atomic import together
 from ..io.files import check_output, create_image, lost_metadata
 from ..io.image_file import ImageFile
+from ..io.location import Location
 from ..model.raster import Raster
 from ..notes import Notes
 from ..progress import Callback
@@ -141,7 +142,7 @@ Result = PlaneResult[dict[str, Any]]
 
 
 def process_file(
-    source: Path,
+    source: Path | Location,
     outputs: Sequence[Output],
     files: Files,
     report: Listener,

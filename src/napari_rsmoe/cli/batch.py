@@ -19,6 +19,8 @@ from .. import __version__
 from ..batch import pairs
 from ..batch.one_by_one import Done, Work, one_by_one
 from ..batch.pairs import Pair, Target
+from ..io.existing import check_replaceable
+from ..io.location import Location, is_url
 from ..preload import load_libraries
 from ..progress import Callback, Progress
 from .options import Common
@@ -160,6 +162,19 @@ def pair_up(
         return pairs.pair_up(verb, source, targets, suffix, overwrite=overwrite, advice=SEVERAL)
     except pairs.WrongUseError as error:
         raise click.UsageError(str(error)) from None
+
+
+def pair_of_url(verb: str, source: Location, targets: Sequence[Target], *, overwrite: bool) -> Pair:
+    """The files of a job on one image at a URL, of which the outputs are files of this machine."""
+    for target in targets:
+        if is_url(target.given):
+            raise click.UsageError(f"{target.option} must be a file of this machine; only denoise writes to URLs.")
+    named: Any = source  # It is read by its text, as a path is.
+    extras = {each.name: each.path for each in targets[1:]}
+    pair = Pair(named, targets[0].path, extras, f"napari-rsmoe {verb} {source}")
+    for path in pair.targets:
+        check_replaceable(path, pair.maker, overwrite=overwrite)
+    return pair
 
 
 def run_batch(verb: str, common: Common, files: Sequence[Pair], work: Work) -> int:

@@ -13,7 +13,8 @@ import click
 from ..batch.files import Files
 from ..batch.jobs import FILE_JOBS
 from ..batch.pairs import Pair, Target
-from .batch import pair_up, run_batch
+from ..io.location import Location
+from .batch import pair_of_url, pair_up, run_batch
 from .options import Common, file_options, further_outputs, run_options, settings, source_and_target
 from .program import Verb
 
@@ -26,7 +27,7 @@ class Asked:
     ----------
     verb : str
         Name of the verb.
-    source : Path
+    source : Path or Location
         INPUT.
     target : str
         OUTPUT.
@@ -41,7 +42,7 @@ class Asked:
     """
 
     verb: str
-    source: Path
+    source: Path | Location
     target: str
     given: dict[str, Any]
     further: list[Target]
@@ -51,6 +52,8 @@ class Asked:
     def pairs(self) -> list[Pair]:
         """The files of the job, each with its outputs; a UsageError if names do not fit."""
         targets = [Target("OUTPUT", self.target), *self.further]
+        if isinstance(self.source, Location):
+            return [pair_of_url(self.verb, self.source, targets, overwrite=self.files.overwrite)]
         return pair_up(self.verb, self.source, targets, self.files.format, overwrite=self.files.overwrite)
 
     def run(self, pairs: Sequence[Pair]) -> int:

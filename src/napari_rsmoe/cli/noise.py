@@ -9,19 +9,20 @@ from typing import Any
 import click
 
 from ..batch.files import Files
+from ..io.location import Location
 from ..ui.parameters.common import LEFT_OUT, MEMORY
 from .batch import Report
 from .info import plain
-from .options import PATH, READING, Common, file_options, run_options, settings
+from .options import READING, Common, Source, file_options, run_options, settings
 from .program import Verb
 
 
 @click.command("noise", cls=Verb, options_metavar="[options]")
-@click.argument("path", metavar="FILE", type=PATH)
+@click.argument("path", metavar="FILE", type=Source())
 @settings((*LEFT_OUT, MEMORY))
 @file_options(*READING)
 @run_options
-def command(path: Path, given: dict[str, Any], files: Files, common: Common) -> int:
+def command(path: Path | Location, given: dict[str, Any], files: Files, common: Common) -> int:
     """Estimate the noise of FILE, an image, with standard errors.
 
     \b

@@ -14,6 +14,7 @@ import click
 from ..batch.files import Files
 from ..batch.large import Large
 from ..batch.pairs import Target
+from ..io.location import Location, is_url
 from ..memory import limited
 from ..ui.kinds.choices import Choice, Flag
 from ..ui.kinds.parameter import Parameter
@@ -196,12 +197,23 @@ class Common:
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+class Source(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
+    """The name of a file to read: a path, or the location of a URL."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | Location:
+        """Return a path, or for a URL a `Location`."""
+        location = Location.of(value) if is_url(value) else None
+        return location if location is not None and location.path is None else Path(getattr(location, "path", value))
+
+
 def source_and_target(function: Function) -> Function:
     """Add the arguments INPUT and OUTPUT."""
     return with_options(
         function,
         [
-            click.argument("source", metavar="INPUT", type=PATH),
+            click.argument("source", metavar="INPUT", type=Source()),
             click.argument("target", metavar="OUTPUT", type=NAME),
         ],
     )
