@@ -104,6 +104,7 @@ def overhead(folder: Path, blocks: int, side: int) -> None:
     alone, each = time.process_time() - began, float(np.median(np.diff(times)))
     around = alone - each * len(job)
     with workers_of("local", WORKERS, threads=1) as runner:
+        runner.client.wait_for_workers(WORKERS)
         runner.client.run(warm)
         processes = [me, *me.children(recursive=True)]
         began = spent(processes)
