@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cache, cached_property
 from importlib.metadata import version
 
 import numpy as np
@@ -14,6 +16,7 @@ from ..engine.bounds import MOST_EXPERT
 from ..fitting.fitter import Fitter
 from ..fitting.memory import require_on_device
 from ..fitting.optimiser import Optimiser, together
+from ..fitting.starts.start import Start
 from ..fitting.tensors import start_tensors
 from ..memory import release
 from ..model.model import Model
@@ -43,6 +46,12 @@ class Batch:
     plans: list[Plan]
     rngs: list[np.random.Generator]
     disturbances: list[Floats]
+
+
+@cache
+def _maker() -> str:
+    """This package and its version, which takes a millisecond to be read."""
+    return f"napari-rsmoe {version('napari-rsmoe')}"
 
 
 @dataclass
@@ -110,11 +119,15 @@ class Members:
         fitter.fraction = 0.0 if warm is None else 1 - warm.share
         return fitter
 
+    @cached_property
+    def _starts(self) -> Callable[[int, np.random.Generator], Start]:
+        return self.task.options.starts(self._observation.pixels)
+
     def _begin(self, number: int, plan: Plan, rng: np.random.Generator) -> Kernels:
         """The initial kernels of a model, in the pixels and the domain of the image."""
         place, pixels = self.task.place, self._observation.pixels
         if place is None:
-            start = self.task.options.start(pixels, plan.n_kernels, rng)
+            start = self._starts(plan.n_kernels, rng)
         else:
             start = place.start(pixels, plan.n_kernels, number)
         release()
@@ -157,7 +170,7 @@ class Members:
         most = np.float32(MOST_EXPERT / (2 * experts.shape[2]))  # Of extreme pixels that no model can draw.
         experts = np.clip(experts, -most, most)
         metadata = {
-            "made_by": f"napari-rsmoe {version('napari-rsmoe')}",
+            "made_by": _maker(),
             "job": JOB,
             "seed": self.task.options.seed,
             "generation": self.task.generation,

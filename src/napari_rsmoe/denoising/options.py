@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from .. import engine, ranges
 from ..arrays import Floats
 from ..checks import checked_choice
 from ..fitting.settings import FitSettings
-from ..fitting.starts.methods import START_METHODS, make_start
+from ..fitting.starts.methods import START_METHODS, prepared_start
 from ..fitting.starts.segmentation import segmentation_options
 from ..fitting.starts.start import Start
 from ..image.masks import Selection
@@ -113,9 +113,9 @@ class Options:
         """Whether the noise is measured, and taken away as it is found."""
         return isinstance(self.noise, str) and self.noise_factor == 1
 
-    def start(self, pixels: Floats, n_kernels: int, rng: np.random.Generator) -> Start:
-        """The initial kernels of a fit of `pixels` (H, W, C)."""
-        return make_start(self.settings.start, pixels, n_kernels, rng, **self.start_options)
+    def starts(self, pixels: Floats) -> Callable[[int, np.random.Generator], Start]:
+        """What draws the initial kernels of fits of `pixels` (H, W, C), by their number and a random generator."""
+        return prepared_start(self.settings.start, pixels, **self.start_options)
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[Options, Selection]:

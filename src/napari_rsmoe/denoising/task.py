@@ -98,7 +98,7 @@ class Task:
         if self.options.start_options.get("allocation") != "paper":
             return
         fewest = min(plan.n_kernels for plan in self.plans)
-        self.options.start(self.observation.pixels, fewest, np.random.default_rng(self.options.seed))
+        self.options.starts(self.observation.pixels)(fewest, np.random.default_rng(self.options.seed))
 
     def description(self, device: torch.device) -> dict[str, Any]:
         """The identity of the task for checkpoints, in values that JSON can hold."""

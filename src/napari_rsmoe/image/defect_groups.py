@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -124,9 +125,11 @@ def _columns(values: NDArray[np.float32], noise: float) -> Mask:
 
 def _broken(values: NDArray[np.float32], width: int, noise: float) -> list[int]:
     """First columns of groups of `width` that differ from the columns beside them all along."""
-    middle, sign = _along(values, width)
+    steady = (_along(values, width, _one_sign) >= ONE_SIGN).nonzero()[0]
+    if not steady.size:
+        return []
+    middle = _along(values, width, _middle)
     usual = float(np.median(np.abs(middle)))
-    steady = (sign >= ONE_SIGN).nonzero()[0]
     chosen = []
     for k in steady:
         first = int(k) + 2  # Two columns on either side are needed.
@@ -144,31 +147,43 @@ def _broken(values: NDArray[np.float32], width: int, noise: float) -> list[int]:
     return chosen
 
 
-def _along(values: NDArray[np.float32], width: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """The median of the ridges of `_ridges` along each group of columns, and the fraction of rows with its sign."""
+def _along(
+    values: NDArray[np.float32], width: int, measure: Callable[[NDArray[np.float32]], NDArray[Any]]
+) -> NDArray[Any]:
+    """Measure the ridges of `_ridges` along each group of columns."""
     step = max(1, BAND // len(values))
     found = []
     for first in range(0, values.shape[1] - width - 3, step):
         pause()
-        ridge, sign = _ridges(values[:, first : first + step + width + 3], width)
-        found.append((np.median(ridge, axis=0), sign))
-    return np.concatenate([middle for middle, _ in found]), np.concatenate([sign for _, sign in found])
+        found.append(measure(_ridges(values[:, first : first + step + width + 3], width)))
+    return np.concatenate(found)
 
 
-def _ridges(values: NDArray[np.float32], width: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """How far groups of columns lie beyond both neighbours, and the fraction of rows with the usual sign."""
+def _middle(ridge: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The median along each column."""
+    middle: NDArray[np.float32] = np.median(ridge, axis=0)
+    return middle
+
+
+def _one_sign(ridge: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The fraction of each column that has its usual sign."""
+    share: NDArray[np.float64] = np.maximum((ridge > 0).mean(0), (ridge < 0).mean(0))
+    return share
+
+
+def _ridges(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """How far groups of columns lie beyond both neighbours."""
     count = values.shape[1] - width - 3
     lefts, rights = values[:, 1 : 1 + count], values[:, 2 + width : 2 + width + count]
     groups = np.stack([values[:, 2 + k : 2 + k + count] for k in range(width)])
     above = groups.min(0) - np.maximum(lefts, rights)
     below = groups.max(0) - np.minimum(lefts, rights)
-    ridge = np.where(above > 0, above, np.where(below < 0, below, 0)).astype(np.float32)
-    return ridge, np.maximum((ridge > 0).mean(0), (ridge < 0).mean(0))
+    return np.where(above > 0, above, np.where(below < 0, below, 0)).astype(np.float32)
 
 
 def _extended(values: NDArray[np.float32], part: slice, first: int, width: int) -> slice:
     """The rows of a broken column: those of a part, and those that follow as long as they differ in the same way."""
-    ridge = _ridges(values[:, first - 2 : first + width + 2], width)[0][:, 0]
+    ridge = _ridges(values[:, first - 2 : first + width + 2], width)[:, 0]
     same = np.sign(ridge) == np.sign(np.median(ridge[part]))
     start, stop = part.start, part.stop
     while start > 0 and same[start - 1]:

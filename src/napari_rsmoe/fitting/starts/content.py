@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
@@ -57,6 +59,45 @@ def gradient_density(image: Floats, mix: float = MIX) -> NDArray[np.float64]:
     return by_bands(lambda part: mix / total * part + (1 - mix) / magnitude.size, magnitude)
 
 
+@dataclass(frozen=True)
+class ContentPlaces:
+    """Where kernels of an image begin, from which the initialisations of any number of models are drawn.
+
+    Attributes
+    ----------
+    image : ndarray of float32, shape (H, W, C)
+        The image; it must not change.
+    density : ndarray of float64, shape (H, W)
+        Probability of each pixel to become the centre of a kernel.
+    around : ndarray of float64, shape (H, W)
+        The mean density around each pixel.
+    """
+
+    image: Floats
+    density: NDArray[np.float64]
+    around: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, image: Floats, mix: float = MIX) -> ContentPlaces:
+        """The places of an image (H, W, C); `mix` as for `gradient_density`."""
+        density = gradient_density(image, mix)
+        return cls(image, density, separably(gaussian_filter1d, density, SCALE_SMOOTHING))
+
+    def start(
+        self,
+        n_kernels: int,
+        rng: np.random.Generator,
+        *,
+        scale: float = SCALE,
+        sigma_range: tuple[float, float] = SIGMA_RANGE,
+    ) -> Start:
+        """Draw an initialisation; arguments as of `content_start`."""
+        pixels = draw_pixels(self.density.ravel(), n_kernels, rng)
+        sigmas = np.clip(scale / np.sqrt(n_kernels * self.around.ravel()[pixels]), *sigma_range).astype(np.float32)
+        experts = self.image.reshape(-1, self.image.shape[2])[pixels]
+        return Start(jitter(pixels, self.image.shape[1], rng), sigmas, experts)
+
+
 def content_start(
     image: Floats,
     n_kernels: int,
@@ -103,9 +144,4 @@ def content_start(
         raise ValueError(f"scale must be positive and finite, not {scale}")
     if not 0 < sigma_range[0] <= sigma_range[1] < np.inf:
         raise ValueError(f"sigma_range must be two positive numbers in order, not {sigma_range}")
-    density = gradient_density(image, mix)
-    pixels = draw_pixels(density.ravel(), n_kernels, rng)
-    local = separably(gaussian_filter1d, density, SCALE_SMOOTHING).ravel()[pixels]
-    sigmas = np.clip(scale / np.sqrt(n_kernels * local), *sigma_range).astype(np.float32)
-    experts = image.reshape(-1, image.shape[2])[pixels]
-    return Start(jitter(pixels, image.shape[1], rng), sigmas, experts)
+    return ContentPlaces.of(image, mix).start(n_kernels, rng, scale=scale, sigma_range=sigma_range)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Floats
-from .content import content_start
+from .content import ContentPlaces, content_start
 from .random import random_start
 from .segmentation import segment_labels, segmentation_options, segmentation_start
 from .start import Start
@@ -18,6 +18,7 @@ __all__ = [
     "Start",
     "content_start",
     "make_start",
+    "prepared_start",
     "random_start",
     "segment_labels",
     "segmentation_options",
@@ -64,3 +65,21 @@ def make_start(name: str, image: Floats, n_kernels: int, rng: np.random.Generato
         known = ", ".join(sorted(START_METHODS))
         raise ValueError(f"unknown start {name!r}; there are: {known}") from None
     return method(image, n_kernels, rng, **options)
+
+
+def prepared_start(name: str, image: Floats, **options: Any) -> Callable[[int, np.random.Generator], Start]:
+    """`make_start` for many models of one image, which must not change meanwhile: what they share is computed once.
+
+    Parameters
+    ----------
+    name, image, **options
+        As for `make_start`.
+
+    Returns
+    -------
+    callable
+        Called as ``start(n_kernels, rng)``, it returns what `make_start` would.
+    """
+    if name == "content" and not options:
+        return ContentPlaces.of(image).start
+    return lambda n_kernels, rng: make_start(name, image, n_kernels, rng, **options)
