@@ -71,34 +71,40 @@ int64_t cull(const float* columns, int64_t stride, int64_t n, const int32_t* ids
   return kept;
 }
 
-// Lists the kernels of each strip: those that the threshold of the strip keeps, and those that are kept by a strip
-// above and one below, so that the strips of a kernel are consecutive.
-void list_strips(const TileJob& job, Workspace& w, const float* threshold) {
+// Lists the kernels of each block: those that the threshold of the block keeps, and those that are kept by a block
+// above and one below in the same half, so that the blocks of a kernel in a half are consecutive.
+void list_blocks(const TileJob& job, Workspace& w, const float* threshold) {
   const int64_t stride = w.capacity;
-  int32_t count[kStrips] = {}, active = 0;
+  int32_t count[kBlocks] = {}, active = 0;
   for (int64_t i = 0; i < job.count; i += kLanes) {
     const VecI kernel = lane_number() + static_cast<int32_t>(i), exists = kernel < job.count;
-    VecI keep[kStrips], begun[kStrips], so_far{}, yet_to_come{}, first{}, strips{};
-    for (int q = 0; q < kStrips; ++q) {
-      keep[q] = (load(w.bounds + (2 * q + 1) * stride + i) >= threshold[q]) & exists;
-      begun[q] = so_far |= keep[q];
-      first += begun[q] + 1;  // a condition that holds is -1
+    VecI any{};
+    for (int half = 0; half < kHalves; ++half) {
+      VecI keep[kBands], begun[kBands], so_far{}, yet_to_come{}, first{}, bands{};
+      for (int band = 0; band < kBands; ++band) {
+        const int block = half * kBands + band;
+        keep[band] = (load(w.bounds + (2 * block + 1) * stride + i) >= threshold[block]) & exists;
+        begun[band] = so_far |= keep[band];
+        first += begun[band] + 1;  // a condition that holds is -1
+      }
+      for (int band = kBands - 1; band >= 0; --band) {
+        const int block = half * kBands + band;
+        yet_to_come |= keep[band];
+        const VecI used = begun[band] & yet_to_come;
+        count[block] += store_where(used, kernel, w.block_kernels + block * (stride + kLanes) + count[block]);
+        bands -= used;
+      }
+      any |= so_far;
+      store(w.first_band + half * stride + i, first);
+      store(w.bands + half * stride + i, bands);
     }
-    for (int q = kStrips - 1; q >= 0; --q) {
-      yet_to_come |= keep[q];
-      const VecI used = begun[q] & yet_to_come;
-      count[q] += store_where(used, kernel, w.strip_kernels + q * (stride + kLanes) + count[q]);
-      strips -= used;
-    }
-    active += store_where(strips > 0, kernel, w.active + active);
-    store(w.first_strip + i, first);
-    store(w.strips + i, strips);
+    active += store_where(any, kernel, w.active + active);
   }
-  for (int q = 0; q < kStrips; ++q) w.strip_count[q] = count[q];
+  for (int b = 0; b < kBlocks; ++b) w.block_count[b] = count[b];
   *w.active_count = active;
 }
 
-// Culls the job's kernels by strips, and returns the reference of their s. Lists may be older than the kernels,
+// Culls the job's kernels by blocks, and returns the reference of their s. Lists may be older than the kernels,
 // so some kernels, or all, may have become absent since.
 float prepare(const TileJob& job, Workspace& w) {
   const int64_t n = job.count, stride = w.capacity;
@@ -106,17 +112,17 @@ float prepare(const TileJob& job, Workspace& w) {
   for (int64_t i = 0; i < n; ++i)
     if (!is_drawable_expert(job.experts + int64_t{job.kernels[i]} * w.expert_columns, w.expert_columns))
       w.columns[kColLogit * stride + i] = kAbsent;
-  float threshold[kStrips], reference = -__builtin_inff();
-  for (int q = 0; q < kStrips; ++q) {
-    float* low = w.bounds + 2 * q * stride;
+  float threshold[kBlocks], reference = -__builtin_inff();
+  for (int b = 0; b < kBlocks; ++b) {
+    float* low = w.bounds + 2 * b * stride;
     float* high = low + stride;
-    const float y = static_cast<float>(q * kStripRows);
-    box_bounds(w.columns, stride, n, y, 0.0f, y + kStripRows - 1, kTile - 1, low, high);
-    threshold[q] = gate_threshold(job.normalised ? largest_of(low, n) : 0.0f, job.tau);
+    const float y = static_cast<float>(b % kBands * kBlockRows), x = static_cast<float>(b / kBands * kBlockColumns);
+    box_bounds(w.columns, stride, n, y, x, y + kBlockRows - 1, x + kBlockColumns - 1, low, high);
+    threshold[b] = gate_threshold(job.normalised ? largest_of(low, n) : 0.0f, job.tau);
     const float largest = largest_of(high, n);
     reference = largest > reference ? largest : reference;
   }
-  list_strips(job, w, threshold);
+  list_blocks(job, w, threshold);
   return job.normalised ? reference : 0.0f;
 }
 

@@ -39,11 +39,11 @@ void write_records(const TileJob& job, const Workspace& w, float reference) {
   }
 }
 
-// Computes the exponents of kernel k at each pixel in float64.
+// Computes the exponents of kernel k in float64, in the order of the planes.
 void exponents(const TileJob& job, int64_t k, double* out) {
   const Kernel kernel = load_kernel(job.geometry + int64_t{job.kernels[k]} * kGeometry);
   const double cy = double{kernel.y} - job.y0, cx = double{kernel.x} - job.x0;
-  for (int i = 0; i < kTilePixels; ++i) out[i] = exact_exponent(kernel, i / kTile - cy, i % kTile - cx);
+  for (int i = 0; i < kTilePixels; ++i) out[i] = exact_exponent(kernel, row_of(i) - cy, column_of(i) - cx);
 }
 
 // Finds the largest exponent of the active kernels, at least one, at each pixel.
@@ -62,7 +62,7 @@ void gates_from_peaks(const TileJob& job, const Workspace& w, const Chunk& chunk
   const double* peak = reinterpret_cast<const double*>(w.peak);
   alignas(64) double t[kTilePixels];
   alignas(64) float relative[kTilePixels];
-  float* gate[kStrips];
+  float* gate[kBlocks];
   chunk.gates(w, gate);
   for (int32_t i = chunk.begin; i < chunk.end; ++i) {
     const int32_t k = w.active[i];
@@ -71,9 +71,10 @@ void gates_from_peaks(const TileJob& job, const Workspace& w, const Chunk& chunk
       const double r = t[p] - peak[p];
       relative[p] = static_cast<float>(r > -126.0 ? r : -126.0);
     }
-    for (int q = w.first_strip[k]; q < w.first_strip[k] + w.strips[k]; ++q)
-      for (int p = 0; p < kStripPixels; p += kLanes, gate[q] += kLanes)
-        store(gate[q], exp2_clamped(load(relative + q * kStripPixels + p)));
+    for_blocks_of(w, k, [&](int block) {
+      for (int p = 0; p < kBlockPixels; p += kLanes, gate[block] += kLanes)
+        store(gate[block], exp2_clamped(load(relative + block * kBlockPixels + p)));
+    });
   }
 }
 

@@ -96,7 +96,8 @@ void render(const Mixture& m, float* image) {
   workspaces.for_each_tile(lists, [&](int64_t tile, float* memory) {
     const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
     simd().forward(job, memory);
-    const float* value = simd().view(job, memory).value;
+    simd().values_to_rows(job, memory);
+    const float* value = simd().rows(job, memory);
     for_rows(m, job,
              [&](int64_t plane, int64_t at, size_t n) { std::memcpy(image + at, value + plane, n * sizeof(float)); });
   });
@@ -112,11 +113,12 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
   workspaces.for_each_tile(lists, [&](int64_t tile, float* memory) {
     const TileJob job = tile_job(m, lists, tile, tile_tau(m.culling));
     simd().forward(job, memory);
-    float* residual = simd().view(job, memory).residual;
+    float* residual = simd().rows(job, memory);
     std::fill_n(residual, int64_t{m.channels} * kTilePixels, 0.0f);
     for_rows(m, job, [&](int64_t plane, int64_t at, size_t n) {
       std::memcpy(residual + plane, grad_image + at, n * sizeof(float));
     });
+    simd().residual_from_rows(job, memory);
     simd().backward(job, memory, pairs.data() + lists.start[tile] * columns);
   });
   for_each_piece(m.kernels, 256, [&](int64_t begin, int64_t end) {

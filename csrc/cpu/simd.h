@@ -170,13 +170,22 @@ inline Vec lane_sums(const Vec* in) {
   return RSMOE_LOW1(v[0], v[1]) + RSMOE_HIGH1(v[0], v[1]);
 }
 
+// Stores the first N floats of a vector at any address, without a detour through memory, which takes as long as the
+// sums of a kernel.
+template <int N>
+inline void store_first(float* p, Vec v) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << N) - 1), v);
+#else
+  for (int i = 0; i < N; ++i) p[i] = v[i];
+#endif
+}
+
 // The sums of N vectors, written to out[0..N).
 template <int N>
 inline void sum_lanes(const Vec* in, float* out) {
   if constexpr (N <= kLanes) {
-    alignas(64) float sums[kLanes];
-    store(sums, lane_sums<N>(in));
-    memcpy(out, sums, N * sizeof(float));
+    store_first<N>(out, lane_sums<N>(in));
   } else {
     sum_lanes<kLanes>(in, out);
     sum_lanes<N - kLanes>(in + kLanes, out + kLanes);

@@ -25,19 +25,18 @@ struct TileJob {
   int32_t expert_columns() const { return linear ? 3 * channels : channels; }
 };
 
-// Planes of a tile, each kTilePixels floats, owned by a workspace.
-struct TileView {
-  float* value;     // [channels] rendered values
-  float* residual;  // [channels] dLoss/dy, then scaled by 1 / sum of gates
-};
-
 struct SimdTable {
   const char* name;
   int32_t lanes;
 
   // Floats of workspace for a job; the pointer handed over is 64-byte aligned.
   int64_t (*workspace)(const TileJob&);
-  TileView (*view)(const TileJob&, float* workspace);
+
+  // Memory of the workspace for planes row by row, [channels, 256]; the rendered values written there after `forward`;
+  // and the residual, dLoss/dvalue, taken from there.
+  float* (*rows)(const TileJob&, float* workspace);
+  void (*values_to_rows)(const TileJob&, float* workspace);
+  void (*residual_from_rows)(const TileJob&, float* workspace);
 
   void (*forward)(const TileJob&, float* workspace);
 

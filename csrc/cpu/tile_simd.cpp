@@ -12,10 +12,9 @@
 namespace rsmoe::cpu {
 namespace {
 
-// The values of a linear expert at the pixels from number `at` on. Value and slopes lie `channels` floats apart.
-inline Vec affine(const float* expert, int32_t channels, int at, Vec lane) {
-  const float row = static_cast<float>(at / kTile), column = static_cast<float>(at % kTile);
-  return expert[2 * channels] * (lane + column) + (expert[0] + expert[channels] * row);
+// The values of a linear expert at these rows and columns. Value and slopes lie `channels` floats apart.
+inline Vec affine(const float* expert, int32_t channels, Vec row, Vec column) {
+  return expert[2 * channels] * column + (expert[0] + expert[channels] * row);
 }
 
 // ---------------------------------------------------------------- forward
@@ -27,84 +26,85 @@ struct Reference {
 
 enum class Gates { kMake, kLoad };
 
-// Makes or loads the gates of one strip of a chunk, adds them to gate_sum if kSum, and adds gates * experts to G
+// Makes or loads the gates of one block of a chunk, adds them to gate_sum if kSum, and adds gates * experts to G
 // channels.
 template <int G, Gates kGates, bool kSum, bool kLinear>
-void accumulate(const Workspace& w, const Chunk& chunk, int strip, float* gates, int32_t channel) {
-  const Vec lane = lane_index();
+void accumulate(const Workspace& w, const Chunk& chunk, int block, float* gates, int32_t channel) {
+  // Vectors whose sums are held in registers at once, one below the other.
+  constexpr int kTogether = kLanes == 8 && G == 1 && !kLinear ? kDown : 2;
   const int64_t stride = w.record_stride;
-  const int32_t *begin = w.kernels_of(strip) + chunk.from[strip], *end = w.kernels_of(strip) + chunk.to[strip];
-  for (int block = 0; block < kStripRows * kRowVectors; block += kBlock) {
-    const int column = block / kStripRows * kLanes, row = strip * kStripRows + block % kStripRows;
-    const int at = row * kTile + column;
-    const Vec x = lane + static_cast<float>(column);
-    Vec sum[kBlock], value[G + 1][kBlock];
-    for (int r = 0; r < kBlock; ++r) {
-      if constexpr (kSum) sum[r] = load(w.gate_sum + at + r * kTile);
-      for (int c = 0; c < G; ++c) value[c][r] = load(w.value + (channel + c) * kTilePixels + at + r * kTile);
+  const int32_t *begin = w.kernels_of(block) + chunk.from[block], *end = w.kernels_of(block) + chunk.to[block];
+  for (int first = 0; first < kBlockPixels; first += kTogether * kLanes) {
+    const int at = block * kBlockPixels + first, row = vector_row(at);
+    const Vec x = lane_column() + static_cast<float>(vector_column(at));
+    Vec sum[kTogether], value[G + 1][kTogether], y[kTogether];
+    for (int r = 0; r < kTogether; ++r) {
+      if constexpr (kSum) sum[r] = load(w.gate_sum + at + r * kLanes);
+      for (int c = 0; c < G; ++c) value[c][r] = load(w.value + (channel + c) * kTilePixels + at + r * kLanes);
+      if constexpr (kLinear) y[r] = lane_row() + static_cast<float>(row + r * kVectorRows);
     }
-    float* gate = gates + at - strip * kStripPixels;
-    for (const int32_t* k = begin; k < end; ++k, gate += kStripPixels) {
+    float* gate = gates + first;
+    for (const int32_t* k = begin; k < end; ++k, gate += kBlockPixels) {
       const float* record = w.records + *k * stride;
       const float* expert = record + kRecordExpert + channel;
       Vec u{};
       if constexpr (kGates == Gates::kMake) u = (x + record[kRecordX]) * record[kRecordScale];
       record += row;
 #pragma GCC unroll 4
-      for (int r = 0; r < kBlock; ++r) {
+      for (int r = 0; r < kTogether; ++r) {
         Vec e;
         if constexpr (kGates == Gates::kMake) {
-          const Vec z = u + record[kRecordShear + r];
-          e = exp2_clamped(record[kRecordRow + r] - z * z);
-          store(gate + r * kTile, e);
+          const Vec z = u + by_row(record + kRecordShear + r * kVectorRows);
+          e = exp2_clamped(by_row(record + kRecordRow + r * kVectorRows) - z * z);
+          store(gate + r * kLanes, e);
         } else {
-          e = load(gate + r * kTile);
+          e = load(gate + r * kLanes);
         }
         if constexpr (kSum) sum[r] += e;
         for (int c = 0; c < G; ++c) {
           if constexpr (kLinear)
-            value[c][r] += e * affine(expert + c, w.channels, at + r * kTile, lane);
+            value[c][r] += e * affine(expert + c, w.channels, y[r], x);
           else
             value[c][r] += e * expert[c];
         }
       }
     }
-    for (int r = 0; r < kBlock; ++r) {
-      if constexpr (kSum) store(w.gate_sum + at + r * kTile, sum[r]);
-      for (int c = 0; c < G; ++c) store(w.value + (channel + c) * kTilePixels + at + r * kTile, value[c][r]);
+    for (int r = 0; r < kTogether; ++r) {
+      if constexpr (kSum) store(w.gate_sum + at + r * kLanes, sum[r]);
+      for (int c = 0; c < G; ++c) store(w.value + (channel + c) * kTilePixels + at + r * kLanes, value[c][r]);
     }
   }
 }
 
 template <Gates kGates, bool kSum, bool kLinear>
-void accumulate_group(const Workspace& w, const Chunk& chunk, int strip, float* gates, int32_t channel) {
+void accumulate_group(const Workspace& w, const Chunk& chunk, int block, float* gates, int32_t channel) {
   switch (w.channels - channel) {
-    case 1: return accumulate<1, kGates, kSum, kLinear>(w, chunk, strip, gates, channel);
-    case 2: return accumulate<2, kGates, kSum, kLinear>(w, chunk, strip, gates, channel);
-    case 3: return accumulate<3, kGates, kSum, kLinear>(w, chunk, strip, gates, channel);
-    default: return accumulate<4, kGates, kSum, kLinear>(w, chunk, strip, gates, channel);
+    case 1: return accumulate<1, kGates, kSum, kLinear>(w, chunk, block, gates, channel);
+    case 2: return accumulate<2, kGates, kSum, kLinear>(w, chunk, block, gates, channel);
+    case 3: return accumulate<3, kGates, kSum, kLinear>(w, chunk, block, gates, channel);
+    default: return accumulate<4, kGates, kSum, kLinear>(w, chunk, block, gates, channel);
   }
 }
 
 template <bool kLinear> void accumulate_chunk(const TileJob& job, const Workspace& w, const Chunk& chunk, bool exact) {
   if (exact) gates_from_peaks(job, w, chunk);
-  float* gates[kStrips];
+  float* gates[kBlocks];
   chunk.gates(w, gates);
-  for (int q = 0; q < kStrips; ++q) {
+  for (int b = 0; b < kBlocks; ++b) {
     if (exact)
-      accumulate_group<Gates::kLoad, true, kLinear>(w, chunk, q, gates[q], 0);
+      accumulate_group<Gates::kLoad, true, kLinear>(w, chunk, b, gates[b], 0);
     else
-      accumulate_group<Gates::kMake, true, kLinear>(w, chunk, q, gates[q], 0);
+      accumulate_group<Gates::kMake, true, kLinear>(w, chunk, b, gates[b], 0);
     for (int32_t c = kGroup; c < w.channels; c += kGroup)
-      accumulate_group<Gates::kLoad, false, kLinear>(w, chunk, q, gates[q], c);
+      accumulate_group<Gates::kLoad, false, kLinear>(w, chunk, b, gates[b], c);
   }
 }
 
 void make_gates(const TileJob& job, const Workspace& w, const Chunk& chunk, const Reference& reference) {
   if (reference.per_pixel) return gates_from_peaks(job, w, chunk);
-  float* gates[kStrips];
+  float* gates[kBlocks];
   chunk.gates(w, gates);
-  for (int q = 0; q < kStrips; ++q) accumulate<0, Gates::kMake, false, false>(w, chunk, q, gates[q], 0);
+  for (int b = 0; b < kBlocks; ++b) accumulate<0, Gates::kMake, false, false>(w, chunk, b, gates[b], 0);
 }
 
 void accumulate_all(const TileJob& job, const Workspace& w, const Reference& reference) {
@@ -122,7 +122,7 @@ Reference& reference_of(const Workspace& w) { return *reinterpret_cast<Reference
 // Leaves a tile without drawable kernels: its values are 0 in every mode.
 void leave_empty(const Workspace& w) {
   *w.active_count = 0;
-  memset(w.strip_count, 0, kStrips * sizeof(int32_t));
+  memset(w.block_count, 0, kBlocks * sizeof(int32_t));
   memset(w.base, 0, static_cast<size_t>(w.channels) * sizeof(float));
   memset(w.value, 0, static_cast<size_t>(w.channels) * kTilePixels * sizeof(float));
   for (int i = 0; i < kTilePixels; ++i) w.inverse[i] = 1.0f;
@@ -176,27 +176,47 @@ void average_blocks(float* plane, int32_t block) {
   }
 }
 
+// Writes planes row by row, and the reverse.
+void planes_to_rows(const Workspace& w, const float* planes) {
+  for (int i = 0; i < kTilePixels; i += kLanes)
+    for (int32_t c = 0; c < w.channels; ++c)
+      store_rows(w.rows + c * kTilePixels + vector_row(i) * kTile + vector_column(i), kTile,
+                 load(planes + c * kTilePixels + i));
+}
+
+void values_to_rows(const TileJob& job, float* memory) {
+  const Workspace w = workspace_at(job, memory);
+  planes_to_rows(w, w.value);
+}
+
+void residual_from_rows(const TileJob& job, float* memory) {
+  const Workspace w = workspace_at(job, memory);
+  for (int i = 0; i < kTilePixels; i += kLanes)
+    for (int32_t c = 0; c < w.channels; ++c)
+      store(w.residual + c * kTilePixels + i,
+            load_rows(w.rows + c * kTilePixels + vector_row(i) * kTile + vector_column(i), kTile));
+}
+
 float residual_from_target(const TileJob& job, float* memory, const float* target, const float* weight, int32_t block) {
   const Workspace w = workspace_at(job, memory);
-  const float* value = w.value;
   if (block > 1) {  // the values themselves are still needed for the gradient
-    memcpy(w.residual, w.value, static_cast<size_t>(w.channels) * kTilePixels * sizeof(float));
-    for (int32_t c = 0; c < w.channels; ++c) average_blocks(w.residual + c * kTilePixels, block);
-    value = w.residual;
+    planes_to_rows(w, w.value);
+    for (int32_t c = 0; c < w.channels; ++c) average_blocks(w.rows + c * kTilePixels, block);
   }
-  const Vec lane = lane_index();
   Vec loss{};
   for (int i = 0; i < kTilePixels; i += kLanes) {
-    const int row = i / kTile;
-    const Vec x = lane + static_cast<float>(i % kTile);
-    Vec mask = x < static_cast<float>(job.cols) ? splat(row < job.rows ? 1.0f : 0.0f) : Vec{};
-    if (weight) mask *= load_some(weight + i, kLanes);
+    const int row = vector_row(i), column = vector_column(i), at_row = row * kTile + column;
+    const VecI inside = (lane_column() + static_cast<float>(column) < static_cast<float>(job.cols)) &
+                        (lane_row() + static_cast<float>(row) < static_cast<float>(job.rows));
+    Vec mask = inside ? splat(1.0f) : Vec{};
+    if (weight) mask *= load_rows(weight + at_row, kTile);
     for (int32_t c = 0; c < w.channels; ++c) {
-      const int64_t at = c * kTilePixels + i;
-      const Vec difference = load(value + at) - load_some(target + at, kLanes);
+      const int64_t plane = c * kTilePixels;
+      const Vec value = block > 1 ? load_rows(w.rows + plane + at_row, kTile) : load(w.value + plane + i);
+      const Vec difference = value - load_rows(target + plane + at_row, kTile);
       const Vec g = mask * difference;
       loss += g * difference;
-      store(w.residual + at, g);
+      store(w.residual + plane + i, g);
     }
   }
   return sum_lanes(loss);
@@ -211,39 +231,37 @@ float residual_from_target(const TileJob& job, float* memory, const float* targe
 template <int G, bool kFirst, bool kLast, bool kLinear>
 void moments(const Workspace& w, int32_t begin, int32_t end, float** gates, int32_t channel, float* gradients) {
   constexpr int kParts = kLinear ? 3 : 1;  // of an expert: value, slope along y, slope along x
-  const Vec lane = lane_index();
   const int64_t stride = w.capacity, columns = kMoments + w.expert_columns;
   for (int32_t i = begin; i < end; ++i) {
     const int64_t k = w.active[i];
-    const int first = w.first_strip[k], end_strip = first + w.strips[k];
     const float cy = w.columns[kColY * stride + k], cx = w.columns[kColX * stride + k];
     const float* expert = w.record(k) + kRecordExpert + channel;
     const float* residual = w.residual + channel * kTilePixels;
     float* out = gradients + k * columns;
-    alignas(64) float dy[kTile], dy2[kTile];
-    for (int i = 0; i < kTile; i += kLanes) {
-      const Vec y = lane + (static_cast<float>(i) - cy);
-      store(dy + i, y);
-      store(dy2 + i, y * y);
-    }
     Vec total[kMoments + kParts * G] = {};
-    for (int g = 0; g < kRowVectors; ++g) {
-      const int offset = g * kLanes;
+    for (int part = 0; part < kHalves * kAcross; ++part) {
+      const int half = part / kAcross, across = part % kAcross * kDown * kLanes;
+      const int first = w.first_band[half * stride + k], end_band = first + w.bands[half * stride + k];
+      if (first >= end_band) continue;
+      const float column = static_cast<float>(vector_column(half * kBands * kBlockPixels + across));
       Vec m0{}, m1{}, m2{}, by_value[G] = {}, by_slope[G] = {};
-      for (int strip = first; strip < end_strip; ++strip) {
-        const float* gate = gates[strip] + offset;
+      Vec dy = lane_row() + (static_cast<float>(first * kBlockRows) - cy);
+      for (int band = first; band < end_band; ++band) {
+        const int block = half * kBands + band;
+        const float* gate = gates[block] + across;
 #pragma GCC unroll 4
-        for (int r = strip * kStripRows; r < (strip + 1) * kStripRows; ++r, gate += kTile) {
-          const int at = r * kTile + offset;
+        for (int v = 0; v < kDown; ++v, gate += kLanes, dy += static_cast<float>(kVectorRows)) {
+          const int at = block * kBlockPixels + across + v * kLanes;
           const Vec e = load(gate);
           Vec q = kFirst ? -load(w.dot + at) : load(w.partial + at);
           for (int c = 0; c < G; ++c) {
             const Vec res = load(residual + c * kTilePixels + at);
             if constexpr (kLinear) {
               const Vec weighted = res * e;
-              q += res * affine(expert + c, w.channels, at, lane);
+              q += res * affine(expert + c, w.channels, lane_row() + static_cast<float>(vector_row(at)),
+                                lane_column() + column);
               by_value[c] += weighted;
-              by_slope[c] += weighted * dy[r];
+              by_slope[c] += weighted * dy;
             } else {
               q += res * expert[c];
               by_value[c] += res * e;
@@ -252,14 +270,15 @@ void moments(const Workspace& w, int32_t begin, int32_t end, float** gates, int3
           if constexpr (kLast) {
             q *= e;
             m0 += q;
-            m1 += q * dy[r];
-            m2 += q * dy2[r];
+            const Vec first_moment = q * dy;
+            m1 += first_moment;
+            m2 += first_moment * dy;
           } else {
             store(w.partial + at, q);
           }
         }
       }
-      const Vec dx = lane + (static_cast<float>(offset) - cx);
+      const Vec dx = lane_column() + (column - cx);
       total[0] += m0;
       total[1] += m1;
       total[2] += m0 * dx;
@@ -274,12 +293,14 @@ void moments(const Workspace& w, int32_t begin, int32_t end, float** gates, int3
         }
       }
     }
+    if constexpr (kLast) for_blocks_of(w, k, [&](int block) { gates[block] += kBlockPixels; });
+    if constexpr (kFirst && kLast && !kLinear) {
+      sum_lanes<kMoments + G>(total, out);
+      continue;
+    }
     alignas(64) float sums[kMoments + kParts * G];
     sum_lanes<kMoments + kParts * G>(total, sums);
-    if constexpr (kLast) {
-      memcpy(out, sums, kMoments * sizeof(float));
-      for (int strip = first; strip < end_strip; ++strip) gates[strip] += kStripPixels;
-    }
+    if constexpr (kLast) memcpy(out, sums, kMoments * sizeof(float));
     for (int part = 0; part < kParts; ++part)
       memcpy(out + kMoments + part * w.channels + channel, sums + kMoments + part * G, G * sizeof(float));
   }
@@ -325,7 +346,7 @@ void backward(const TileJob& job, float* memory, float* gradients) {
   }
   for_chunks(w, [&](const Chunk& chunk) {
     if (!all_held(w)) make_gates(job, w, chunk, reference);
-    float* gates[kStrips];
+    float* gates[kBlocks];
     chunk.gates(w, gates);
     job.linear ? chunk_moments<true>(w, chunk, gates, gradients) : chunk_moments<false>(w, chunk, gates, gradients);
   });
@@ -334,7 +355,9 @@ void backward(const TileJob& job, float* memory, float* gradients) {
 constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA),
                              kLanes,
                              workspace_floats,
-                             view,
+                             rows,
+                             values_to_rows,
+                             residual_from_rows,
                              forward,
                              residual_from_target,
                              backward,

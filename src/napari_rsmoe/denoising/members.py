@@ -50,7 +50,7 @@ class Batch:
 
 @cache
 def _maker() -> str:
-    """This package and its version, which takes a millisecond to be read."""
+    """Name and version of this package, which take a millisecond to be read."""
     return f"napari-rsmoe {version('napari-rsmoe')}"
 
 
@@ -126,10 +126,7 @@ class Members:
     def _begin(self, number: int, plan: Plan, rng: np.random.Generator) -> Kernels:
         """The initial kernels of a model, in the pixels and the domain of the image."""
         place, pixels = self.task.place, self._observation.pixels
-        if place is None:
-            start = self._starts(plan.n_kernels, rng)
-        else:
-            start = place.start(pixels, plan.n_kernels, number)
+        start = self._starts(plan.n_kernels, rng) if place is None else place.start(pixels, plan.n_kernels, number)
         release()
         fresh = start_tensors(start, self._weight.shape)
         warm = self.task.warm_start
