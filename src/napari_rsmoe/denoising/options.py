@@ -28,11 +28,11 @@ NEIGHBOURS = {"fast": 1, "balanced": 2, "best": 3}
 SETTINGS = FitSettings(
     rate_position=0.2, rate_steering=0.2, rate_logit=0.2, rate_expert=0.02,
     final_position=0.4, final_steering=0.4, final_logit=0.4, final_expert=0.4,
-    betas=(0.85, 0.95), tau=7.0, list_interval=10, list_margin=2.0, relocate=0.0,
+    betas=(0.85, 0.95), tau=5.0, list_interval=10, list_margin=2.0, relocate=0.0,
 )  # fmt: skip
 """Settings of every fit, except the initialisation and the number of steps."""
 
-EDITION = 2
+EDITION = 3
 """Edition of the numbers above and of the densities in `plans`; checkpoints hold it. Jobs of 0.1.0 hold none."""
 
 OPTIONS = {
