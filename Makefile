@@ -41,9 +41,11 @@ CXX_FILES := $(shell find csrc tests -type f \( -name '*.c' -o -name '*.h' -o -n
 TIDY_FILES := $(shell find csrc -name '*.cpp' -o -name '*.cu')
 TIDY_FLAGS := -x c++ -std=c++20 -DRSMOE_ON_HOST -DRSMOE_ISA=base -Icsrc -Itests/cuda_on_host
 
-# Tests run in several processes. Those of one file stay together, as they share expensive results.
+# Tests run in several processes. Those of one file stay together, as they share expensive results. pytest loads only
+# the plugins that they need: of every package with a plugin it rewrites all modules, which takes seconds for napari.
+PLUGINS := xdist.plugin pytestqt.plugin napari.utils._testsupport _hypothesis_pytestplugin
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
-PYTEST := $(BIN)/python -m pytest -n $(CORES) --dist loadfile
+PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest $(addprefix -p ,$(PLUGINS)) -n $(CORES) --dist loadfile
 FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tests/ui tests/engine/test_engine.py \
   tests/fitting/test_starts.py tests/denoising/test_checkpoint.py tests/plugin/test_plugin_kernels.py
 
@@ -75,7 +77,7 @@ check: setup
 
 test: lint
 	@$(BIN)/python scripts/audit.py --if-reachable
-	@scripts/with_display.sh $(PYTEST)
+	@scripts/with_display.sh env $(PYTEST)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -64,12 +64,12 @@ def test_denoising(photos: Path, tmp_path: Path) -> None:
     """Every kind of row; that single methods are right is tested with the peers."""
     methods = "ours, balanced|BM3D, (colour|first)|non-local|^MM-R-SMoE"
     only = f"^(?!.*released)(?=.*({methods}))"
-    tables = bench("denoising", photos, tmp_path, "--models", 8, "--variance", 0.05, "--methods", only)
+    tables = bench("denoising", photos, tmp_path, "--models", 4, "--variance", 0.05, "--methods", only)
     (rows,) = (rows for group, rows in tables.items() if group.endswith("0.05"))
     noisy = rows["noisy"]["psnr"]
     assert all(row["psnr"] > noisy + 3 for name, row in rows.items() if name != "noisy")
     for kind in ("MM-R-SMoE", "MM-R-SMoE-seg-20", "MM-R-SMoE-seg-10"):
-        assert rows[f"{kind}, 8 models"]["psnr"] > rows[f"{kind}, 1 model"]["psnr"]
+        assert rows[f"{kind}, 4 models"]["psnr"] > rows[f"{kind}, 1 model"]["psnr"]
     for name in (f"{OURS}, balanced", "BM3D, colour", "non-local means"):
         assert rows[f"{name}, clipping corrected"]["psnr"] > rows[name]["psnr"]
     assert rows["BM3D, colour"]["psnr"] > rows["BM3D, first stage (the paper's row)"]["psnr"]

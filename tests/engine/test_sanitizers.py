@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sanitized import FAULTS, ROUNDS, SANITIZERS, Fault, at_once, build, execute, found, missing, supported
+from sanitized import FAULTS, SANITIZERS, Fault, at_once, build, execute, found, missing, supported
 
 Images = list[tuple[float, np.ndarray]]
+ROUNDS = {"address,undefined": 100, "thread": 50}
+"""Rounds of random work at each instruction set: three to six seconds. `sanitized.py` itself runs more."""
 
 
 @pytest.fixture(scope="module")
