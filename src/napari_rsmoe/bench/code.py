@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec, resolve_name
@@ -32,7 +33,7 @@ def code_version(modules: tuple[str, ...], alone: tuple[str, ...] = ()) -> str:
     digest = hashlib.sha256()
     for name in sorted(sources):
         digest.update(f"{name}\n".encode() + _content(sources[name]))
-    distributions = packages_distributions()
+    distributions = _distributions()
     for package in sorted(outside - set(sys.stdlib_module_names)):
         for distribution in distributions.get(package, []):
             digest.update(f"{distribution} {version(distribution)}\n".encode())
@@ -56,6 +57,12 @@ def imported_by(*modules: str) -> tuple[dict[str, Path], set[str]]:
             elif imported != ROOT:  # The package itself would add everything through its lazy names.
                 waiting.append(imported)
     return sources, outside
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The distributions of each installed package. All their lists of files are read, which takes seconds."""
+    return packages_distributions()
 
 
 @cache
