@@ -9,6 +9,7 @@ import sys
 import time
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ import zarr
 from large_jobs import TINY, picture, settings
 
 from napari_rsmoe import ImageError, PixelSize, StoppedError, denoise, read_image, write_image
+from napari_rsmoe.batch.denoise import DenoiseFile
+from napari_rsmoe.batch.pairs import Pair
 from napari_rsmoe.denoising.large import tasks
 from napari_rsmoe.denoising.large.cluster import Workers
 from napari_rsmoe.denoising.large.job import Job, JobSettings, folder_of, name_of
@@ -29,6 +32,8 @@ from napari_rsmoe.io.block_store import BlockStore
 from napari_rsmoe.io.image_file import ImageFile
 from napari_rsmoe.io.lazily import open_image
 from napari_rsmoe.io.location import Location
+from napari_rsmoe.ui.parameters.functions import PARAMETERS
+from napari_rsmoe.ui.parameters.values import values
 
 
 def test_the_result_is_the_image_with_its_metadata_in_every_format(source, expected, tmp_path):
@@ -95,6 +100,15 @@ def test_a_stopped_job_goes_on_with_the_same_bits(source, expected, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out.ome.zarr"]
     with pytest.raises(ImageError, match="no job"):
         status_of(str(tmp_path / "other.zarr"))
+
+
+def test_a_command_that_is_stopped_says_how_it_goes_on(source, tmp_path):
+    said = []
+    heard = SimpleNamespace(callback=lambda: lambda progress: progress.step > 0, note=said.append, detail=said.append)
+    work = DenoiseFile(values(PARAMETERS["denoise_stack"], TINY))
+    with pytest.raises(StoppedError):
+        work(Pair(source, tmp_path / "out.ome.zarr"), heard)
+    assert "the same command goes on" in said[-1]
 
 
 def test_killed_jobs_go_on(source, expected, tmp_path):

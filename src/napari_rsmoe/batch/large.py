@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ImageError
+from ..errors import ImageError, StoppedError
 from ..io.formats import SUFFIXES
 from ..io.location import is_url
 from ..ui.parameters.common import CHECKPOINT
@@ -62,6 +62,20 @@ def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: La
         return not (image.alpha or fits_whole((*shape, 1)[:3], split_settings(given)[0]))
 
 
+@contextlib.contextmanager
+def _going_on(target: str, listener: Listener) -> Iterator[None]:
+    """Say how a job that is stopped goes on."""
+    # Imported here to save start-up time: torch takes seconds.
+    from ..denoising.large.job import folder_of
+
+    try:
+        yield
+    except (KeyboardInterrupt, StoppedError):
+        if (folder_of(target) / "job.json").exists():
+            listener.note(f"the blocks of {target} that are done are kept, and the same command goes on (see --status)")
+        raise
+
+
 def denoise_in_blocks(
     pair: Pair, given: Mapping[str, Any], files: Files, large: Large, listener: Listener
 ) -> dict[str, Any]:
@@ -88,6 +102,7 @@ def denoise_in_blocks(
         files.opened,
     )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_going_on(str(pair.target), listener))
         runner = None
         if large.cluster is not None:
             runner = stack.enter_context(workers_of(large.cluster, large.workers))

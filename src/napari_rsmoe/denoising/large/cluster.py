@@ -9,6 +9,7 @@ with all its threads in the engine. Tasks of a worker that dies are given to ano
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -109,12 +110,14 @@ class Workers:
     pause: float = REFILL
     _attempts: dict[int, int] = field(default_factory=dict)
     _refilled: float = field(default_factory=time.monotonic)
+    _counted: tuple[float, int] = (-math.inf, 0)
 
     @property
     def window(self) -> int:
         """Tasks that the scheduler knows now at most."""
-        workers = len(self.client.scheduler_info(n_workers=-1)["workers"])
-        return max(2, min(self.most, PER_WORKER * max(workers, 1)))
+        if time.monotonic() - self._counted[0] > WAIT:  # The answer takes as long as a few tasks take to be sent.
+            self._counted = time.monotonic(), len(self.client.scheduler_info(n_workers=-1)["workers"])
+        return max(2, min(self.most, PER_WORKER * max(self._counted[1], 1)))
 
     def blocks(
         self, job: Job, tasks: Iterable[int], done: set[int], callback: Callback | None
