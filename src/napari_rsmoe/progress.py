@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -226,7 +226,23 @@ class _Parts:
 
 
 class Parts(_Parts):
-    """The callbacks of a job of equal parts; they report to the callback of the whole job."""
+    """The callbacks of the parts of a job; they report to the callback of the whole job.
+
+    Parameters
+    ----------
+    callback : callable or None
+        The callback of the whole job.
+    parts : int or sequence of float
+        Number of equal parts, or the seconds that each part is expected to take.
+    """
+
+    def __init__(self, callback: Callback | None, parts: int | Sequence[float]) -> None:
+        self._seconds = None if isinstance(parts, int) else [max(each, 1e-6) for each in parts]
+        super().__init__(callback, parts if isinstance(parts, int) else len(parts))
+
+    def expect(self, seconds: Sequence[float]) -> None:
+        """Expect other times, when more is known."""
+        self._seconds = [max(each, 1e-6) for each in seconds]
 
     def part(self, index: int, stage: str) -> Callback | None:
         """The callback of part `index`, counted from 0; None if the job has none."""
@@ -237,6 +253,11 @@ class Parts(_Parts):
         def report(progress: Progress) -> bool:
             step, total = index * progress.total + progress.step, self.count * progress.total
             seconds = None if progress.seconds is None else self.count * progress.seconds
+            if self._seconds is not None:
+                seconds, done = sum(self._seconds), sum(self._seconds[:index])
+                done += progress.fraction * self._seconds[index]
+                total = max(1, round(1000 * seconds))
+                step = min(total, round(1000 * done))
             self.stopped = bool(callback(replace(progress, stage=stage, step=step, total=total, seconds=seconds)))
             return self.stopped
 

@@ -8,10 +8,11 @@ import torch
 
 from ..fitting.costs import expected_seconds as fit_seconds
 from ..image.beginning import READING
+from ..noise.measure import SECONDS
 from .feedback import passes_for
 from .plans import Plan
 
-READ, NOISE, STABILISE, ADD, FUSE, FILTER, FEEDBACK, BOUND = 0.2, 0.45, 0.09, 0.03, 0.105, 1.0, 0.7, 0.15
+READ, NOISE, STABILISE, ADD, FUSE, FILTER, FEEDBACK, BOUND = 0.2, SECONDS, 0.07, 0.03, 0.105, 1.0, 0.7, 0.15
 """Processor seconds for a million pixels and each channel, measured as `fitting.costs`; `FUSE` per kernel count,
 `FEEDBACK` per pass."""
 

@@ -12,7 +12,7 @@ from ..door import door
 from ..errors import StoppedError
 from ..fitting.memory import check_upscale, upscale_settings
 from ..fitting.upscale import fit_models, kernels_of, models_of
-from ..image.beginning import checked_attended, reading_report
+from ..image.beginning import checked_attended, reading_report, shape_beforehand
 from ..image.blocks import BlockPlan
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
@@ -22,10 +22,11 @@ from ..image.plane_source import plane_of
 from ..image.rounding import check_dtype_choice
 from ..memory import Memory, limited
 from ..model.raster import Numbers, Raster, checked_sharpen
-from ..noise.given import Noise, check_noise, noise_or_sigma
+from ..noise.given import Noise, check_noise, is_no_noise, noise_or_sigma
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
 from .blocks import How
+from .costs import upscale_seconds
 from .enlargement import Enlargement
 from .found_noise import removed
 from .found_reduction import CHOICES, share_of
@@ -210,7 +211,7 @@ def upscale(
     if blocks is not None:
         result = upscale_in_blocks(*blocks, dtype, callback)
         return result if return_std else result.image
-    inputs = _checked(image, channel_axis, selection, callback)
+    inputs = _checked(image, channel_axis, selection, callback, _seconds_of(image, channel_axis, scale, settings))
     result = enlarged(inputs, scale, sharpen, settings, dtype=dtype, callback=callback)
     return result if return_std else result.image
 
@@ -276,12 +277,39 @@ def enlargement_of(
     settings = Settings(**{name: value for name, value in given.items() if name in names}).checked()
     left_out = {name: value for name, value in given.items() if name not in names}
     with limited(memory):
-        return prepare(_checked(image, channel_axis, Selection(**left_out), callback), scale, settings, callback)
+        seconds = _seconds_of(image, channel_axis, scale, settings)
+        inputs = _checked(image, channel_axis, Selection(**left_out), callback, seconds)
+        return prepare(inputs, scale, settings, callback)
 
 
-def _checked(image: Any, channel_axis: ChannelAxis, selection: Selection, callback: Callback | None) -> Inputs:
-    """The checked image; reports meanwhile."""
-    return checked_attended(lambda: Inputs.of(image, channel_axis, selection), reading_report(image, callback))
+def _checked(
+    image: Any, channel_axis: ChannelAxis, selection: Selection, callback: Callback | None, seconds: float | None
+) -> Inputs:
+    """The checked image; reports meanwhile, also how many seconds all is expected to take."""
+    report = reading_report(image, callback, seconds=seconds)
+    return checked_attended(lambda: Inputs.of(image, channel_axis, selection), report)
+
+
+def _seconds_of(image: Any, channel_axis: ChannelAxis, scale: float | Numbers, settings: Settings) -> float | None:
+    """Seconds in which an image is expected to be enlarged; None if its shape is not known yet."""
+    shape = shape_beforehand(image, channel_axis)
+    return None if shape is None else sum(_expected(shape, scale, settings))
+
+
+def _expected(shape: tuple[int, ...], scale: float | Numbers, settings: Settings) -> list[float]:
+    """Seconds that each part of the job is expected to take, for an image (H, W, C)."""
+    height, width, channels = shape
+    raster = Raster.plan((height, width), channels, scale=scale)
+    seconds = upscale_seconds(
+        (height, width, channels),
+        (raster.shape[0], raster.shape[1]),
+        models_of(settings.models, settings.preset),
+        kernels_of((height, width), settings.n_kernels),
+        settings.steps,
+        settings.preset,
+        ROUNDS[settings.preset],
+    )
+    return [0.0, *seconds[1:]] if is_no_noise(settings.noise) else seconds
 
 
 def prepare(
@@ -292,7 +320,8 @@ def prepare(
     Raster.plan((height, width), channels, scale=scale)
     count, n_kernels = models_of(settings.models, settings.preset), kernels_of((height, width), settings.n_kernels)
     check_upscale(inputs, scale, count, n_kernels, settings.steps)
-    parts = Parts(callback, count + 2)
+    expected = _expected((height, width, channels), scale, settings)
+    parts = Parts(callback, expected)
     clean, left, noise = removed(
         inputs,
         settings.noise,
@@ -301,6 +330,8 @@ def prepare(
         device=settings.device,
         callback=parts.part(0, "noise"),
     )
+    if noise == 0:  # None had to be removed.
+        parts.expect([0.0, *expected[1:]])
     models = fit_models(
         clean,
         count,

@@ -22,6 +22,7 @@ from ..model.model import Model
 from ..progress import Callback
 from ..ranges import DATA_RANGE, ITERATIONS, KERNELS, PSNR, SEED, TIME, check_kernels, number_or_auto
 from ..renamed import accept_earlier_keywords, current_value
+from .costs import expected_seconds
 from .fitter import CHUNK
 from .job import FitJob, TimeLimit
 from .memory import TYPICAL_AUTO, check_fit
@@ -198,7 +199,10 @@ def fit(
     shape = shape_beforehand(image, channel_axis)
     if shape is not None:
         check_fit(shape, _expected(count, shape), settings, mode, weighted=weight is not None)
-    inputs, subject = checked_attended(check, reading_report(image, callback))
+    seconds = time
+    if seconds is None and shape is not None:
+        seconds = expected_seconds(shape, _expected(count, shape), settings.iterations)
+    inputs, subject = checked_attended(check, reading_report(image, callback, seconds=seconds))
     height, width, channels = inputs.pixels.shape
     if count is not None:
         check_kernels(count, height, width)

@@ -58,10 +58,26 @@ def shape_beforehand(image: Any, channel_axis: ChannelAxis) -> tuple[int, int, i
 
 
 def reading_report(
-    image: Any, callback: Callback | None, stage: str = READING
+    image: Any, callback: Callback | None, stage: str = READING, seconds: float | None = None
 ) -> Callable[[float | None], bool] | None:
-    """What reports to a callback that an image is being checked, or looked at in another stage before the work."""
+    """What reports to a callback that an image is being checked, or looked at in another stage before the work.
+
+    Parameters
+    ----------
+    image : array-like or Inputs
+        The preview meanwhile.
+    callback : callable or None
+        The callback of the job.
+    stage : str
+        Name of the stage.
+    seconds : float, optional
+        Time that the whole job is expected to take.
+    """
     if callback is None:
         return None
-    progress = Progress(stage, 0, 1, None, lambda: image.given if isinstance(image, Inputs) else np.asarray(image))
+
+    def preview() -> np.ndarray:
+        return image.given if isinstance(image, Inputs) else np.asarray(image)
+
+    progress = Progress(stage, 0, 1, None, preview, seconds)
     return lambda share: bool(callback(progress))

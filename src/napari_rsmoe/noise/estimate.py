@@ -17,14 +17,14 @@ from ..arrays import Array, Mask
 from ..door import door
 from ..errors import StoppedError
 from ..image.bands import by_bands
-from ..image.beginning import checked_attended, reading_report
+from ..image.beginning import checked_attended, reading_report, shape_beforehand
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.masks import Selection
 from ..memory import Memory, release
 from ..progress import Callback, Progress
 from .doubts import doubt_measured
-from .measure import measure_noise, measured_pixels
+from .measure import SECONDS, measure_noise, measured_pixels
 from .memory import check_noise_estimate
 from .noise_model import NoiseModel, PoissonGaussian
 from .sampled import sampled
@@ -248,12 +248,15 @@ def estimate_noise(
         sample = sampled(image, channel_axis, selection, weight)
         return Inputs.of(image, channel_axis, selection, weight=weight) if sample is None else sample
 
-    inputs = checked_attended(read, reading_report(image, callback))
+    shape = shape_beforehand(image, channel_axis)
+    whole = None if shape is None else SECONDS * (1 + PARTS**2) * math.prod(shape) / 1e6
+    inputs = checked_attended(read, reading_report(image, callback, seconds=whole))
     check_noise_estimate(inputs.pixels)
     layout, (pixels, used) = inputs.layout, measured_pixels(inputs)
 
     def measured(step: int, stage: str, kept: Mask, like: NoiseModel | None = None) -> NoiseModel:
-        done = Progress(stage, step, 1 + PARTS**2, None, lambda: inputs.given)
+        whole = SECONDS * (1 + PARTS**2) * inputs.pixels.size / 1e6
+        done = Progress(stage, step, 1 + PARTS**2, None, lambda: inputs.given, whole)
         report = None if callback is None else lambda share: bool(callback(done))
         if report is not None and report(None) and like is not None:
             raise StoppedError()

@@ -24,6 +24,8 @@ from .quiet import FAITHFUL
 from .spectrum import COLOURED, neighbour_correlation
 from .white import white_variance
 
+SECONDS = 0.27
+"""Processor seconds in which the noise of a million pixels of a channel is measured, on an AMD EPYC (Zen 4)."""
 LEAST_SIDE = 4 * BLOCK
 """Side in px below which an image has too few blocks for a spectrum; its noise is then assumed to be white and even."""
 EMPTY = 1000.0

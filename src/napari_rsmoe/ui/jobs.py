@@ -125,6 +125,7 @@ class Job:
         self._started = time.monotonic()
         self._first = (0.0, 0.0)  # Time and fraction of the first report.
         self._before = 0.0  # Fraction that was done before this job began.
+        self._working_since = self._started
         self.progress: Progress | None = None
         self.done = False
         self.history: list[tuple[float, float]] = []  # (fraction, PSNR)
@@ -162,7 +163,7 @@ class Job:
             return None
         if progress.seconds is not None:
             done = (progress.fraction - self._before) * progress.seconds
-            pace = (now - self._started + UNSURE * _pace.value) / (done + UNSURE)
+            pace = (now - self._working_since + UNSURE * _pace.value) / (done + UNSURE)
             return (1 - progress.fraction) * progress.seconds * pace
         moved = progress.fraction - self._first[1]
         if moved <= 0:
@@ -194,6 +195,8 @@ class Job:
             self._before = progress.fraction if progress.resumed else 0.0
         elif progress.seconds is None and self.progress.seconds is not None:
             progress = replace(progress, seconds=self.progress.seconds)  # A stage that is not planned for.
+        if progress.fraction <= self._before:
+            self._working_since = time.monotonic()  # What came before is no part of the expected time.
         self.progress = progress
         if progress.psnr is not None and np.isfinite(progress.psnr):
             self.history.append((progress.fraction, progress.psnr))
@@ -211,7 +214,7 @@ class Job:
         self.done = True
         progress = self.progress
         if outcome.error is None and not self.cancelled and progress is not None and progress.seconds:
-            _pace.learn((time.monotonic() - self._started) / progress.seconds)
+            _pace.learn((time.monotonic() - self._working_since) / progress.seconds)
         self._finished(outcome)
 
 

@@ -114,7 +114,7 @@ class DockedWidget(Container):
         area = self.native
         # The style of the window may give the scroll bar a margin that its hint does not say.
         beside = max(area.verticalScrollBar().sizeHint().width(), area.width() - area.viewport().width())
-        needed = self.column.minimumSizeHint().width() + beside
+        needed = max(self.column.minimumSizeHint().width() + beside, self._title_width())
         if area.minimumWidth() != needed:
             area.setMinimumWidth(needed)
         # A scroll area asks for no height that depends on the width, so that wrapped texts would be cut off.
@@ -123,6 +123,12 @@ class DockedWidget(Container):
                 high = max(label.heightForWidth(label.width()), label.property(ROOM) or 0)
                 if label.minimumHeight() != high:
                     label.setMinimumHeight(high)
+
+    def _title_width(self) -> int:
+        """Pixels that the title of the dock needs; napari would cut a longer one."""
+        dock = self.native.parent() if self._docked else None
+        bar = dock.titleBarWidget() if isinstance(dock, QDockWidget) else None
+        return 0 if bar is None else int(bar.sizeHint().width())
 
 
 class _Watcher(QObject):

@@ -31,7 +31,7 @@ from .form import Form, column_of, row_of
 from .memory import remember, remembered
 from .queued import FILES, Inputs
 from .run import Run
-from .working import WorkingWidget
+from .working import FULL, WorkingWidget
 
 FORMATS = {"OME-TIFF": "ome.tif", "OME-Zarr": "ome.zarr", "as each input": None}
 FOLDERS = {"std": "uncertainty", "residual": "residual", "model": "models", "bicubic": "bicubic"}
@@ -228,7 +228,7 @@ class FilesWidget(WorkingWidget):
         parts += [f"{left} are left for the next run"] if left else []
         self.status.value = f"{', '.join(parts)}. Report: {queue.folder / REPORT_NAME}"
         self.run.text = "Resume" if queue.open else "Run"
-        self.progress.value = 0 if queue.open else 1000
+        self.progress.value = round(FULL * (1 - len(queue.open) / max(1, len(queue.entries))))
 
     def _open(self, row: int) -> None:
         """Show the result of a file in the viewer."""

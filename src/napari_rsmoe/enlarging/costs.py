@@ -1,0 +1,54 @@
+"""How long enlarging takes, for progress and remaining time from the first second on."""
+
+from __future__ import annotations
+
+import math
+
+from ..denoising.costs import expected_seconds as denoising_seconds
+from ..denoising.options import split_settings
+from ..denoising.plans import REFERENCE_NOISE, plan_ensemble
+from ..fitting.costs import expected_seconds as fit_seconds
+from ..fitting.memory import upscale_settings
+from ..image.beginning import READING
+
+REFINE = 0.4
+"""Processor seconds of a round of refinement for a million pixels of a channel of the result, measured as
+`fitting.costs`."""
+
+
+def noise_seconds(shape: tuple[int, ...], preset: str) -> float:
+    """Seconds in which the noise of an image (H, W, C) is measured and removed on an idle machine."""
+    options, _ = split_settings({"preset": preset})
+    plans = plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
+    stages = denoising_seconds(shape, plans, options.settings.iterations, measured=True)
+    return sum(stages.values()) - stages[READING]
+
+
+def upscale_seconds(
+    shape: tuple[int, ...],
+    size: tuple[int, int],
+    models: int,
+    n_kernels: int,
+    iterations: int | None,
+    preset: str,
+    rounds: int,
+) -> list[float]:
+    """Seconds that the parts of `upscale` take on an idle machine: the noise, each model, and the refinement.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (H, W, C) of the image.
+    size : (int, int)
+        Rows and columns of the result.
+    models, n_kernels : int
+        Number of models, and of kernels of each.
+    iterations, preset
+        As for `napari_rsmoe.upscale`.
+    rounds : int
+        Rounds of refinement.
+    """
+    steps = upscale_settings(iterations).iterations
+    fit = fit_seconds(shape, n_kernels, steps)
+    refine = REFINE * rounds * math.prod(size) * shape[2] / 1e6
+    return [noise_seconds(shape, preset), *[fit] * models, refine]
