@@ -28,6 +28,8 @@ off at the lowest. It is 1/2 for Poisson counts of any mean, and 2.6 for Gaussia
 mean."""
 MOST_COUNTED = 100_000
 """Values among which different ones are counted, at most."""
+FIRST_COUNTED = 2000
+"""The same at first, which suffices if they are many."""
 
 
 def clip_limits(plane: NDArray[np.floating], used: Mask | None = None) -> Limits:
@@ -51,7 +53,10 @@ def clip_limits(plane: NDArray[np.floating], used: Mask | None = None) -> Limits
 def few_values(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.intp]] | None:
     """The different values of an image in ascending order and how often each occurs, if there are few but several."""
     flat = values.ravel()
-    found, often = np.unique(flat[:: max(1, flat.size // MOST_COUNTED)], return_counts=True)
+    counted = flat[:: max(1, flat.size // MOST_COUNTED)]
+    if len(np.unique(counted[:: max(1, counted.size // FIRST_COUNTED)])) > FEW_VALUES:
+        return None  # There are at least as many in all.
+    found, often = np.unique(counted, return_counts=True)
     return (found, often) if 2 <= len(found) <= FEW_VALUES else None
 
 
