@@ -65,10 +65,10 @@ FAULTS = {
         "child.ids.resize(static_cast<size_t>(child.start.back() - (PLANTED(1) && child.start.back() > 0)));",
         "heap-buffer-overflow",
     ),
-    "a strip's list without room for a vector": Fault(
+    "a block's list without room for a vector": Fault(
         2, "address,undefined", "cpu/workspace_simd.h",
-        "take_integers(kStrips * (capacity + kLanes))",
-        "take_integers(kStrips * (capacity + (PLANTED(2) ? 0 : kLanes)))",
+        "take_integers(kBlocks * (capacity + kLanes))",
+        "take_integers(kBlocks * (capacity + (PLANTED(2) ? 0 : kLanes)))",
         "use-after-poison",
     ),
     "a tile not clamped to the image": Fault(
@@ -79,8 +79,8 @@ FAULTS = {
     ),
     "counts of an empty tile left uninitialised": Fault(
         4, "address,undefined", "cpu/tile_simd.cpp",
-        "memset(w.strip_count, 0,",
-        "if (!PLANTED(4)) memset(w.strip_count, 0,",
+        "memset(w.block_count, 0,",
+        "if (!PLANTED(4)) memset(w.block_count, 0,",
         "signed integer overflow",
     ),
     "a tile whose kernels have all become NaN": Fault(
@@ -90,9 +90,9 @@ FAULTS = {
         "AddressSanitizer",
     ),
     "an aligned load of the caller's memory": Fault(
-        6, "address,undefined", "cpu/tile_simd.cpp",
-        "load_some(target + at, kLanes)",
-        "(PLANTED(6) ? load(target + at) : load_some(target + at, kLanes))",
+        6, "address,undefined", "cpu/workspace_simd.h",
+        "return load_some(image, kLanes);",
+        "return PLANTED(6) ? load(image) : load_some(image, kLanes);",
         "misaligned address",
     ),
     "an image without room for vectors behind it": Fault(
