@@ -15,6 +15,10 @@ REFINE = 0.4
 """Processor seconds of a round of refinement for a million pixels of a channel of the result, measured as
 `fitting.costs`."""
 
+BLURRED, SHARP, AGREE = 27.0, 5.8, 2.4
+"""The same for `deblur` and a million pixels of a channel: a model that begins with the image, one that begins with its
+deconvolution, and a round of refinement."""
+
 
 def noise_seconds(shape: tuple[int, ...], preset: str) -> float:
     """Seconds in which the noise of an image (H, W, C) is measured and removed on an idle machine."""
@@ -52,3 +56,22 @@ def upscale_seconds(
     fit = fit_seconds(shape, n_kernels, steps)
     refine = REFINE * rounds * math.prod(size) * shape[2] / 1e6
     return [noise_seconds(shape, preset), *[fit] * models, refine]
+
+
+def deblur_seconds(shape: tuple[int, ...], models: int, preset: str, rounds: int) -> list[float]:
+    """Seconds that the parts of `deblur` take on an idle machine: the noise; each model and the refinement, by channel.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (H, W, C) of the image.
+    models : int
+        Number of models.
+    preset : str
+        As for `napari_rsmoe.deblur`.
+    rounds : int
+        Rounds of refinement.
+    """
+    pixels = shape[0] * shape[1] / 1e6
+    channel = [*([BLURRED, SHARP] * models)[:models], AGREE * rounds]
+    return [noise_seconds(shape, preset), *[each * pixels for each in channel] * shape[2]]

@@ -18,7 +18,7 @@ from ..denoising.observation import measured_model
 from ..denoising.result import Estimate
 from ..door import door
 from ..fitting.upscale import PRESET_MODELS
-from ..image.beginning import checked_attended, reading_report
+from ..image.beginning import checked_attended, reading_report, shape_beforehand
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.masks import Selection, at_size, fill_mirrored, fill_nearest
@@ -34,6 +34,7 @@ from ..noise.noise_model import NoiseModel, PoissonGaussian
 from ..notes import gathered
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
+from .costs import deblur_seconds
 from .deconvolution import DARK, SHARP_START, Blur, as_model, deconvolved, richardson_lucy
 from .flat_areas import with_flat_areas
 from .memory import check_deblur
@@ -146,12 +147,15 @@ def deblur(
     count = PRESET_MODELS[checked_choice(preset, "preset", PRESET_MODELS)]
     seed = SEED.check(seed, "seed")
     selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
-    inputs = checked_attended(lambda: Inputs.of(image, channel_axis, selection), reading_report(image, callback))
+    shape = shape_beforehand(image, channel_axis)
+    seconds = None if shape is None else sum(deblur_seconds(shape, count, preset, ROUNDS[preset]))
+    report = reading_report(image, callback, seconds=seconds)
+    inputs = checked_attended(lambda: Inputs.of(image, channel_axis, selection), report)
     height, width, channels = inputs.pixels.shape
     raster = Raster.plan((height, width), channels, scale=scale)
     check_deblur(inputs, max(spread.shape), raster, count, noise)
     model = _noise_model(inputs, noise, spread)
-    parts = Parts(callback, 1 + (count + 1) * channels)
+    parts = Parts(callback, deblur_seconds((height, width, channels), count, preset, ROUNDS[preset]))
     with gathered():
         clean = denoise(
             inputs, noise=_in_units(model, inputs), preset=preset, dtype="float32", seed=seed, device=device,
