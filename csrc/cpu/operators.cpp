@@ -80,12 +80,15 @@ class CpuEngine {
 cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const Tensor& variance,
                                  const Tensor& correlation, int64_t stride, int64_t reach, int64_t fewest, int64_t most,
                                  double similar, double same, double negligible, bool steep) {
-  noisy.require_shape("noisy", {-1, -1, -1});
-  const int64_t channels = noisy.size(0), height = noisy.size(1), width = noisy.size(2);
-  pilot.require_shape("pilot", {channels, height, width});
-  variance.require_shape("variance", {channels, height, width});
+  const bool several = noisy.sizes().size() == 4;
+  if (!several) noisy.require_shape("noisy", {-1, -1, -1});
+  const int64_t planes = several ? noisy.size(0) : 1;
+  const int64_t channels = noisy.size(several), height = noisy.size(several + 1), width = noisy.size(several + 2);
+  pilot.require_shape("pilot", noisy.sizes());
+  variance.require_shape("variance", noisy.sizes());
   correlation.require_shape("correlation", {channels, cpu::kPatchPixels, cpu::kPatchPixels});
   check(channels > 0, "an image needs at least one channel");
+  check(planes >= 1 && planes <= 100, "planes must be from 1 to 100");
   check(height >= cpu::kPatchSide && width >= cpu::kPatchSide, "the image is smaller than a patch");
   check(stride >= 1 && stride <= cpu::kPatchSide, "stride must be from 1 to the side of a patch");
   check(reach >= 0 && reach <= 1000, "reach must be from 0 to 1000");
@@ -99,6 +102,7 @@ cpu::PatchFilter checked_patches(const Tensor& noisy, const Tensor& pilot, const
           height,
           width,
           static_cast<int32_t>(channels),
+          static_cast<int32_t>(planes),
           static_cast<int32_t>(stride),
           static_cast<int32_t>(reach),
           static_cast<int32_t>(fewest),
@@ -124,7 +128,8 @@ std::tuple<Tensor, Tensor> filter_patches(const Tensor& noisy, const Tensor& pil
                                           int64_t most, double similar, double same, double negligible, bool steep) {
   const cpu::PatchFilter filter = checked_patches(noisy, pilot, variance, correlation, stride, reach, fewest, most,
                                                   similar, same, negligible, steep);
-  Tensor estimate = empty<float>(noisy.sizes()), leverage = empty<float>(noisy.sizes());
+  const std::vector<int64_t> sizes{filter.channels, filter.height, filter.width};
+  Tensor estimate = empty<float>(sizes), leverage = empty<float>(sizes);
   cpu::filter_patches(filter, estimate.mutable_data<float>("estimate"), leverage.mutable_data<float>("leverage"));
   return {std::move(estimate), std::move(leverage)};
 }

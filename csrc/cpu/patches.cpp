@@ -20,6 +20,9 @@ constexpr float kLeverageFloor = 0.05f;
 // Smallest pivot of the correlation of the noise, whose diagonal is 1. Smaller pivots are raised to it, as the
 // correlation may be singular; a larger value would change correlations that are not.
 constexpr double kLeastPivot = 1e-6;
+// Sweeps of Jacobi's rotations. Matrices of up to seven planes are diagonal to double precision after so many; fewer
+// leave components correlated.
+constexpr int kSweeps = 8;
 
 struct Corner {
   int64_t y, x;
@@ -143,13 +146,15 @@ class Worker {
     const int64_t window = 2 * int64_t{f.reach} + 1;
     stride_ = (window + 47) / 48 * 48;  // A multiple of the widest block of vectors.
     const int64_t rows = window + kSearchRows;
-    const int64_t patches = (int64_t{f.most} + kProductRows) * kPatchPixels;
+    block_ = (int64_t{f.most} + kProductRows) * kPatchPixels;
+    const int64_t patches = block_ * f.planes;
     const auto lay_out = [&](float* memory) {
       Arrays arrays(memory);
       distances_ = arrays.take(rows * stride_);
       pilot_ = arrays.take(patches);
       noisy_ = arrays.take(patches);
-      deviation_ = arrays.take(kPatchPixels);
+      deviation_ = arrays.take(kPatchPixels * f.planes);
+      component_ = arrays.take(f.planes > 1 ? 2 * block_ + kPatchPixels : 0);
       scratch_ = arrays.take(group_scratch(f.most));
       return arrays.taken();
     };
@@ -157,6 +162,7 @@ class Worker {
     lay_out(memory_.data());
     std::fill_n(pilot_, patches, 0.0f);  // The padding of the blocks must be finite.
     std::fill_n(noisy_, patches, 0.0f);
+    if (f.planes > 1) std::fill_n(component_, 2 * block_, 0.0f);
     chosen_.resize(static_cast<size_t>(rows * stride_ + kSpare));
   }
 
@@ -206,13 +212,17 @@ class Worker {
     const PatchFilter& f = s.f;
     const auto count = static_cast<int32_t>(places_.size());
     for (int32_t c = 0; c < f.channels; ++c) {
-      const int64_t first = c * s.plane;
-      simd().gather_patches(f.pilot + first, places_.data(), count, f.width, pilot_);
-      simd().gather_patches(f.noisy + first, places_.data(), count, f.width, noisy_);
-      simd().root_mean_patch(f.variance + first, places_.data(), count, f.width, deviation_);
-      const float leverage =
-          simd().filter_group({count, pilot_, noisy_, deviation_, s.precision[c], f.negligible, f.steep, scratch_});
+      for (int32_t p = 0; p < f.planes; ++p) {
+        const int64_t first = (int64_t{p} * f.channels + c) * s.plane;
+        simd().gather_patches(f.pilot + first, places_.data(), count, f.width, pilot_ + p * block_);
+        simd().gather_patches(f.noisy + first, places_.data(), count, f.width, noisy_ + p * block_);
+        simd().root_mean_patch(f.variance + first, places_.data(), count, f.width, deviation_ + p * kPatchPixels);
+      }
+      const float leverage = f.planes > 1 ? filter_components(s, c, count)
+                                          : simd().filter_group({count, pilot_, noisy_, deviation_, s.precision[c],
+                                                                 f.negligible, f.steep, scratch_});
       const float weight = 1.0f / (leverage + kLeverageFloor);
+      const int64_t first = c * s.plane;
       simd().add_patches(noisy_, places_.data(), count, weight, f.width, s.estimate + first);
       float* weights = s.weights.data() + first;
       float* followed = s.followed.data() + first;
@@ -224,6 +234,96 @@ class Worker {
   }
 
  private:
+  // Filters the principal components of the planes, and leaves the first plane in `noisy_`. Returns its leverage.
+  float filter_components(const Shared& s, int32_t channel, int32_t count) {
+    const PatchFilter& f = s.f;
+    const auto planes = static_cast<size_t>(f.planes);
+    std::vector<double> scale(planes);
+    for (size_t p = 0; p < planes; ++p) {
+      double sum = 0;
+      for (int i = 0; i < kPatchPixels; ++i) sum += double{deviation(p)[i]} * deviation(p)[i];
+      scale[p] = 1 / std::sqrt(sum / kPatchPixels);
+    }
+    const std::vector<double> vectors = eigenvectors(covariance(planes, count, scale), planes);
+    float *pilot = component_, *noisy = component_ + block_, *spread = component_ + 2 * block_;
+    const int64_t values = int64_t{count} * kPatchPixels;
+    // The blocks of planes are still needed for further components, so the sum is gathered apart.
+    sum_.assign(static_cast<size_t>(values), 0.0f);
+    double leverage = 0;
+    for (size_t k = 0; k < planes; ++k) {
+      std::fill_n(pilot, values, 0.0f);
+      std::fill_n(noisy, values, 0.0f);
+      std::fill_n(spread, kPatchPixels, 0.0f);
+      for (size_t p = 0; p < planes; ++p) {
+        const auto factor = static_cast<float>(vectors[p * planes + k] * scale[p]);
+        const float *x = pilot_ + static_cast<int64_t>(p) * block_, *y = noisy_ + static_cast<int64_t>(p) * block_;
+        for (int64_t i = 0; i < values; ++i) pilot[i] += factor * x[i];
+        for (int64_t i = 0; i < values; ++i) noisy[i] += factor * y[i];
+        for (int i = 0; i < kPatchPixels; ++i) spread[i] += factor * factor * deviation(p)[i] * deviation(p)[i];
+      }
+      for (int i = 0; i < kPatchPixels; ++i) spread[i] = std::sqrt(spread[i]);
+      const float own =
+          simd().filter_group({count, pilot, noisy, spread, s.precision[channel], f.negligible, f.steep, scratch_});
+      const double part = vectors[k];
+      leverage += part * part * own;
+      const auto factor = static_cast<float>(part / scale[0]);
+      for (int64_t i = 0; i < values; ++i) sum_[static_cast<size_t>(i)] += factor * noisy[i];
+    }
+    std::copy_n(sum_.data(), values, noisy_);
+    return static_cast<float>(leverage);
+  }
+
+  const float* deviation(size_t plane) const { return deviation_ + static_cast<int64_t>(plane) * kPatchPixels; }
+
+  // The covariance of the planes' pilots within the group, in units of their noise, summed over the pixels of a patch.
+  std::vector<double> covariance(size_t planes, int32_t count, const std::vector<double>& scale) const {
+    std::vector<double> products(planes * planes);
+    std::vector<float> mean(planes * kPatchPixels);
+    for (size_t p = 0; p < planes; ++p) {
+      float* own = mean.data() + p * kPatchPixels;
+      const float* x = pilot_ + static_cast<int64_t>(p) * block_;
+      for (int32_t k = 0; k < count; ++k, x += kPatchPixels)
+        for (int i = 0; i < kPatchPixels; ++i) own[i] += x[i];
+      for (int i = 0; i < kPatchPixels; ++i) own[i] /= static_cast<float>(count);
+    }
+    for (size_t p = 0; p < planes; ++p)
+      for (size_t q = 0; q <= p; ++q) {
+        const float *x = pilot_ + static_cast<int64_t>(p) * block_, *y = pilot_ + static_cast<int64_t>(q) * block_;
+        const float *x_mean = mean.data() + p * kPatchPixels, *y_mean = mean.data() + q * kPatchPixels;
+        float sum[kPatchPixels] = {};
+        for (int32_t k = 0; k < count; ++k, x += kPatchPixels, y += kPatchPixels)
+          for (int i = 0; i < kPatchPixels; ++i) sum[i] += (x[i] - x_mean[i]) * (y[i] - y_mean[i]);
+        double total = 0;
+        for (const float each : sum) total += each;
+        products[p * planes + q] = products[q * planes + p] = scale[p] * scale[q] * total;
+      }
+    return products;
+  }
+
+  // The eigenvectors of a symmetric matrix, in columns, by Jacobi's rotations.
+  static std::vector<double> eigenvectors(std::vector<double> matrix, size_t n) {
+    std::vector<double> vectors(n * n);
+    for (size_t i = 0; i < n; ++i) vectors[i * n + i] = 1;
+    for (int sweep = 0; sweep < kSweeps; ++sweep)
+      for (size_t p = 0; p + 1 < n; ++p)
+        for (size_t q = p + 1; q < n; ++q) {
+          const double off = matrix[p * n + q];
+          if (off == 0 || !std::isfinite(off)) continue;
+          const double ratio = (matrix[q * n + q] - matrix[p * n + p]) / (2 * off);
+          const double tangent = std::copysign(1.0, ratio) / (std::fabs(ratio) + std::hypot(1.0, ratio));
+          const double cosine = 1 / std::hypot(1.0, tangent), sine = tangent * cosine;
+          const auto turn = [&](double& a, double& b) {
+            const double before = a;
+            a = cosine * before - sine * b;
+            b = sine * before + cosine * b;
+          };
+          for (size_t i = 0; i < n; ++i) turn(matrix[i * n + p], matrix[i * n + q]);
+          for (size_t i = 0; i < n; ++i) turn(matrix[p * n + i], matrix[q * n + i]);
+          for (size_t i = 0; i < n; ++i) turn(vectors[i * n + p], vectors[i * n + q]);
+        }
+    return vectors;
+  }
+
   // Half the squared distance that is expected between two patches of noise alone, in the scaled planes.
   static float noise_energy(const Shared& s, Corner reference) {
     const PatchFilter& f = s.f;
@@ -234,8 +334,9 @@ class Worker {
   }
 
   AlignedFloats memory_;
-  int64_t stride_;
-  float *distances_, *pilot_, *noisy_, *deviation_, *scratch_;
+  int64_t stride_, block_;  // Floats of a row of distances, and of the patches of one plane.
+  float *distances_, *pilot_, *noisy_, *deviation_, *component_, *scratch_;
+  std::vector<float> sum_;
   std::vector<int32_t> chosen_;
   std::vector<int64_t> places_;
 };

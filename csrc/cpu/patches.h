@@ -20,6 +20,9 @@ struct PatchFilter {
   const float* correlation;
   int64_t height, width;  // Size in pixels, each at least kPatchSide.
   int32_t channels;
+  // Planes that show nearly the same at the same pixels, each of `channels` channels. The images above have a plane
+  // after the other; only the first is filtered and decides which patches are similar, the others help it.
+  int32_t planes;
   // Pixels between neighbouring reference patches along both axes. A larger stride is faster; a smaller one averages
   // more estimates of each pixel.
   int32_t stride;
@@ -47,14 +50,20 @@ struct PatchFilter {
 // where P has the fewest rows that leave a remainder of at most `negligible` of the variance of the noise at each
 // pixel of the patch. With L L^T = 1 + P N^-1 P^T the estimate is the mean plus (L^-1 P)^T (L^-1 P N^-1) (y - mean).
 //
+// With several planes, a patch is the same square in all of them, and each group has principal components through its
+// planes: the eigenvectors R of the covariance of the planes' pilots, in units of their noise. Each component, which is
+// a sum of planes, is filtered as above, and R^T brings the components back to the first plane. Where planes show the
+// same, one component holds it with the noise of all planes averaged; where they are unrelated, the first plane is
+// filtered alone. The correlation of the noise is that of all planes.
+//
 // A steep filter replaces the gain G = S (S + N)^-1 by 3 G^2 - 2 G^3. It is meant for noisy images that are their own
 // pilot: S then contains noise as well, and a gain close to a threshold separates it from content better than a smooth
 // one.
 //
 // The function writes
-//   estimate   the filtered image, [channels, height, width];
+//   estimate   the filtered first plane, [channels, height, width];
 //   leverage   the covariance of noise and estimate as a fraction of the variance of the noise, of the same shape,
-//              averaged over each patch.
+//              averaged over each patch. It concerns the noise of the first plane.
 // The results are the same to the bit for any number of threads. The function takes memory for three planes per
 // channel, and scratch memory for each thread.
 void filter_patches(const PatchFilter& filter, float* estimate, float* leverage);

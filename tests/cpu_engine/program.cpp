@@ -213,6 +213,7 @@ void try_patches() {
                                 height,
                                 width,
                                 channels,
+                                1,
                                 static_cast<int32_t>(whole(1, 8)),
                                 static_cast<int32_t>(whole(0, 14)),
                                 fewest,

@@ -53,6 +53,22 @@ def test_agrees_with_the_twin(shape: tuple[int, int, int], shortcuts: dict[str, 
         np.testing.assert_allclose(one, other, atol=2e-4)
 
 
+def test_several_planes_agree_with_the_twin_and_equal_ones_are_averaged() -> None:
+    rng = np.random.default_rng(3)
+    clean = stripes(30, 34)[None] * np.array([1.0, 1.0, 0.6], np.float32)[:, None, None, None]
+    variance = np.broadcast_to(np.float32([0.01, 0.02, 0.005])[:, None, None, None], clean.shape)
+    noisy = clean + np.sqrt(variance) * rng.normal(size=clean.shape).astype(np.float32)
+    pilot = clean + rng.normal(0, 0.02, clean.shape).astype(np.float32)
+    found = engine.filter_patches(noisy, pilot, variance, WHITE, **OPTIONS | EVERY)
+    expected = twin.filter_patches(noisy, pilot, variance, WHITE, **OPTIONS | EVERY)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-4)
+    alone, _ = engine.filter_patches(noisy[0], pilot[0], variance[0], WHITE, **OPTIONS | EVERY)
+    assert np.square(found[0] - clean[0]).mean() < 0.7 * np.square(alone - clean[0]).mean()
+    one = engine.filter_patches(noisy[:1], pilot[:1], variance[:1], WHITE, **OPTIONS | EVERY)
+    np.testing.assert_array_equal(one[0], alone)
+
+
 def test_equally_distant_patches_are_taken_from_near_to_far() -> None:
     """In a flat image all are, and most more than a group holds; no pixel is left without an estimate."""
     noisy = np.random.default_rng(5).normal(0.5, 0.1, (1, 40, 44)).astype(np.float32)

@@ -38,14 +38,39 @@ def strongest(x: np.ndarray, negligible: float) -> np.ndarray:
     return kept
 
 
+def filter_group(
+    y: np.ndarray, x: np.ndarray, v: np.ndarray, correlation: np.ndarray, negligible: float, steep: bool
+) -> tuple[np.ndarray, float]:
+    """The first of the planes (P, K, 64), by the principal components of the pilots, and its leverage."""
+    planes, count, size = y.shape
+    scale = np.sqrt(v.mean((1, 2)))
+    rest = (x - x.mean(1, keepdims=True)) / scale[:, None, None]
+    vectors = np.linalg.eigh(np.einsum("pki,qki->pq", rest, rest))[1] if planes > 1 else np.ones((1, 1))
+    filtered, leverage = np.zeros((count, size)), 0.0
+    for vector in vectors.T:
+        y_one, x_one = (np.tensordot(vector / scale, each, 1) for each in (y, x))
+        deviation = np.sqrt(np.square(vector / scale) @ v.mean(1))
+        signal = strongest((x_one - x_one.mean(0)) / deviation / np.sqrt(count), negligible)
+        gain = np.eye(size) - np.linalg.inv(signal + correlation) @ correlation
+        gain = 3 * gain @ gain - 2 * gain @ gain @ gain if steep else gain
+        centred = (y_one - y_one.mean(0)) / deviation
+        own = 1 / count + (1 - 1 / count) * np.trace(correlation @ gain) / size
+        filtered += vector[0] * scale[0] * (y_one.mean(0) + deviation * (centred @ gain))
+        leverage += vector[0] ** 2 * own
+    return filtered, leverage
+
+
 def filter_patches(
     noisy: np.ndarray, pilot: np.ndarray, variance: np.ndarray, correlation: np.ndarray,
     *, stride: int, reach: int, fewest: int, most: int, similar: float, same: float, negligible: float,
     steep: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     noisy, pilot, variance = (each.astype(np.float64) for each in (noisy, pilot, variance))
+    stacks = [each if each.ndim == 4 else each[None] for each in (noisy, pilot, variance)]
+    noisy, pilot, variance = (each[0] for each in stacks)
     channels, height, width = noisy.shape
-    views = [np.lib.stride_tricks.sliding_window_view(each, (SIDE, SIDE), (1, 2)) for each in (noisy, pilot, variance)]
+    through = [np.lib.stride_tricks.sliding_window_view(each, (SIDE, SIDE), (2, 3)) for each in stacks]
+    views = [each[0] for each in through]
     trust = 1 / variance.mean((1, 2))
     estimate, leverage, weights = np.zeros((3, *noisy.shape))
     covered: set[tuple[int, int]] = set()
@@ -65,14 +90,8 @@ def filter_patches(
         ys, xs = ys + top, xs + left
         covered |= set(zip(ys[near].tolist(), xs[near].tolist(), strict=True))
         for c in range(channels):
-            y_group, x_group, v_group = (view[c, ys, xs].reshape(count, -1) for view in views)
-            deviation = np.sqrt(v_group.mean(0))
-            signal = strongest((x_group - x_group.mean(0)) / deviation / np.sqrt(count), negligible)
-            gain = np.eye(SIDE * SIDE) - np.linalg.inv(signal + correlation[c]) @ correlation[c]
-            gain = 3 * gain @ gain - 2 * gain @ gain @ gain if steep else gain
-            centred = (y_group - y_group.mean(0)) / deviation
-            filtered = y_group.mean(0) + deviation * (centred @ gain)
-            own = 1 / count + (1 - 1 / count) * np.trace(correlation[c] @ gain) / SIDE**2
+            groups = [each[:, c, ys, xs].reshape(len(each), count, -1) for each in through]
+            filtered, own = filter_group(*groups, correlation[c], negligible, steep)
             weight = 1 / (own + LEVERAGE_FLOOR)
             for k in range(count):
                 place = (c, slice(ys[k], ys[k] + SIDE), slice(xs[k], xs[k] + SIDE))

@@ -256,9 +256,10 @@ def filter_patches(
     Parameters
     ----------
     noisy, pilot : numpy.ndarray
-        (C, H, W) float32, no side shorter than a patch.
+        (C, H, W) float32, no side shorter than a patch. Or (P, C, H, W): planes that show nearly the same at the same
+        pixels, of which the first is filtered and the others help it, by the principal components of each group.
     variance : numpy.ndarray
-        (C, H, W) float32, positive: of the noise.
+        Of the same shape, float32, positive: of the noise.
     correlation : numpy.ndarray
         (C, 64, 64) float32, of the noise within a patch in raster order, ones on the diagonal.
     stride, reach : int
@@ -342,7 +343,8 @@ def _fake_segment(image: torch.Tensor, threshold: float) -> torch.Tensor:
 
 
 def _fake_filter_patches(noisy: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.empty_like(noisy), torch.empty_like(noisy)
+    first = noisy[0] if noisy.dim() == 4 else noisy
+    return torch.empty_like(first), torch.empty_like(first)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
