@@ -122,3 +122,35 @@ def test_a_film_that_arrives_frame_by_frame_is_denoised_as_a_stack(panning: np.n
     assert np.isfinite(gaps[0]).all()
     with pytest.raises(ValueError, match="average"):
         denoise_film(camera(), average=-1)
+
+
+def volume() -> np.ndarray:
+    """Five planes of faint threads that run obliquely through depth, on [0, 1]."""
+    noise = np.random.default_rng(4).normal(size=(5, 64, 64))
+    threads = gaussian_filter(noise, (1.0, 0.8, 4.0))
+    return np.clip(0.2 + 0.6 * np.maximum(threads / threads.std() - 0.5, 0), 0, 1)
+
+
+def test_groups_of_patches_reach_through_depth() -> None:
+    clean = volume()
+    stack = noisy(clean, 6)
+    through, in_time = (denoise_stack(stack, axes, noise=SIGMA, **QUICK) for axes in ("ZYX", "TYX"))
+    gained = [psnr(a, c, 1.0) - psnr(b, c, 1.0) for a, b, c in zip(through.image, in_time.image, clean, strict=True)]
+    assert np.mean(gained) > 0.15
+    within = np.abs(through.image - clean) < 2 * through.std
+    assert 0.85 < within.mean() < 1
+
+
+def test_unrelated_planes_in_depth_do_no_harm() -> None:
+    clean = np.stack([texture(seed)[:64, :64] for seed in (3, 1, 9)])
+    stack = noisy(clean, 2)
+    alone, through = (denoise_stack(stack, "ZYX", noise=SIGMA, average=n, warm_start=False, **QUICK) for n in (0, 1))
+    assert psnr(through.image[1], clean[1], 1.0) > psnr(alone.image[1], clean[1], 1.0) - 0.02
+
+
+def test_a_repeated_or_missing_plane_in_depth_changes_nothing() -> None:
+    plane = noisy(volume(), 6)[2]
+    alone = denoise(plane, noise=SIGMA, **QUICK)
+    for other in (plane, np.full_like(plane, np.nan)):
+        same = denoise(plane, noise=SIGMA, neighbours=[Neighbour(other, None, 1, depth=True)], **QUICK)
+        np.testing.assert_array_equal(same.image, alone.image)

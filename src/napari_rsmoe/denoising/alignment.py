@@ -18,8 +18,9 @@ from ..noise.noise_model import NoiseModel
 from ..ranges import NEIGHBOURS
 from .brightness import Brightness
 from .motion import displacements, moved
-from .neighbours import Aligned, Neighbour, as_neighbour, average
+from .neighbours import Aligned, Neighbour, as_neighbour, average, independent
 from .observation import Observation
+from .through_planes import Around
 
 SPLINE = 5
 """Order of the splines by which neighbours are interpolated. Lower orders blur fine texture and the noise with it."""
@@ -68,20 +69,25 @@ def with_neighbours(observation: Observation, neighbours: Sequence[Any]) -> Help
     if not neighbours or observation.noise.sigma == 0:
         return Helped(observation, {})
     motion: dict[int, Floats] = {}
-    aligned = []
+    aligned: list[Aligned] = []
+    depth: list[tuple[Aligned, int]] = []
     for each in map(as_neighbour, neighbours):
         engine.pause()
         try:
             one, field = _aligned(observation, each, _expected(motion, each.offset))
         except EmptyPlaneError:
             continue  # A missing frame.
-        aligned.append(one)
+        if independent(observation.pixels, one, observation.noise.variance):
+            aligned.append(one)
+            if each.depth:
+                depth.append((one, each.offset))
         if each.offset:
             motion[each.offset] = field
     noise = observation.noise
     spectrum = None if noise.spectrum is None else noise.spectrum[0]
     pixels, share = average(observation.pixels, aligned, noise.variance, spectrum)
-    return Helped(replace(observation, pixels=pixels, noise=noise.averaged(share)), motion)
+    around = Around(observation.pixels, noise, *zip(*depth, strict=True)) if depth else None
+    return Helped(replace(observation, pixels=pixels, noise=noise.averaged(share), around=around), motion)
 
 
 def motion_between(observation: Observation, other: Floats) -> Floats:

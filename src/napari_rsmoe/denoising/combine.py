@@ -20,6 +20,7 @@ from .multiscale import refine_scales
 from .nonlocal_bayes import PASSES, Refined, filter_tasks
 from .residual import bound_residual, refine_with_noise
 from .result import Estimate, Whole
+from .through_planes import refine_through
 from .uncertainty import error_variance, residual_correlation
 
 Value = TypeVar("Value")
@@ -63,6 +64,7 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
     noisy = np.where(used, planes, fused.image)
     spectrum = noise.spectrum
     passes = passes_for(len(ensemble.models)) if spectrum is None else ()
+    around = observation.around if spectrum is None else None
 
     def restore_texture() -> tuple[Refined, float]:
         if spectrum is not None:
@@ -72,9 +74,13 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
             given = 1.0
         first, power = refine_with_noise(noisy, fused.image, variance, counted, given)
         even = variance * np.float32(power)
-        return refine_by_feedback(noisy, first, fused.image, even, counted, opponent, passes), power
+        alone = refine_by_feedback(noisy, first, fused.image, even, counted, opponent, passes)
+        if around is None:
+            return alone, power
+        return refine_through(alone, even, around, counted, opponent, power), power
 
-    tasks = filter_tasks(noisy.shape, PASSES + passes) if spectrum is None else None
+    further = passes if around is None else passes + around.passes
+    tasks = filter_tasks(noisy.shape, PASSES + further) if spectrum is None else None
     refined, power = stage("filter", restore_texture, tasks)
     left = variance * np.float32(power)
 

@@ -72,11 +72,15 @@ class Neighbour:
         Its noise, in the engine's range of `image`, which is then given as Inputs; None: that of the other plane.
     offset : int, optional
         Its place in the series, relative to the other plane: what moves is expected to go on as before. 0: unknown.
+    depth : bool
+        Whether the planes lie one above the other, so that structure changes from plane to plane: then groups of
+        similar patches reach into this plane.
     """
 
     image: Any
     noise: NoiseModel | None = None
     offset: int = 0
+    depth: bool = False
 
     def part(self, part: tuple[slice, slice], sliced: Callable[[Any, tuple[slice, slice]], Any]) -> Neighbour:
         """Rows and columns of the plane; `sliced` takes them from an array in the axes of the image."""
@@ -151,14 +155,28 @@ def average(
         finite: Mask = np.asarray(np.isfinite(each.pixels).all(2, keepdims=True))
         difference = np.where(finite, each.pixels, pixels) - pixels
         sum_of_both = (1 + each.ratio) * expected
-        if _repeated(difference, sum_of_both, finite):
-            continue
         agreed = agreement(difference, sum_of_both, finite, spectrum) * finite
         weight = agreed * _related(agreed, content) / np.float32(each.ratio)
         total += weight * np.where(finite, each.pixels, 0)
         weights = weights + weight
         squares = squares + np.square(weight) * each.ratio
     return total / weights, squares / np.square(weights)
+
+
+def independent(pixels: Floats, neighbour: Aligned, variance: Floats) -> bool:
+    """Whether a neighbour shows anything, and has noise of its own.
+
+    Parameters
+    ----------
+    pixels, variance : ndarray of float32, shape (H, W, C)
+        The plane, and the variance of its noise.
+    neighbour : Aligned
+        The neighbour.
+    """
+    finite: Mask = np.asarray(np.isfinite(neighbour.pixels).all(2, keepdims=True))
+    difference = np.where(finite, neighbour.pixels, pixels) - pixels
+    expected = np.maximum(variance, LEAST_VARIANCE * variance.mean())
+    return bool(finite.any()) and not _repeated(difference, (1 + neighbour.ratio) * expected, finite)
 
 
 def agreement(difference: Floats, variance: Floats, finite: Mask, spectrum: Array | None = None) -> Floats:
@@ -238,8 +256,6 @@ def unchanged(pixels: Floats, before: Floats, variance: Floats) -> NDArray[np.bo
 
 def _repeated(difference: Floats, variance: Floats, finite: Mask) -> bool:
     """Whether two planes have the same noise, in most places."""
-    if not finite.any():
-        return False
     known: Floats = finite.astype(np.float32)
     return float(np.median(_mean_square(difference, variance, known)[finite])) < REPEATED
 

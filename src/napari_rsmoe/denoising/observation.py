@@ -17,6 +17,7 @@ from ..noise.domain import StabilisedDomain
 from ..noise.given import Noise, noise_model
 from ..noise.measure import measured_pixels
 from ..noise.noise_model import NoiseModel
+from .through_planes import Around
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,15 @@ class Observation:
     measured : bool
         Whether the noise was measured in the image and is taken away as it is, so that it may be measured again once
         most of the content is known.
+    around : Around or None
+        The image and its neighbours, if the pixels are an average of them.
     """
 
     inputs: Inputs
     noise: StabilisedDomain
     pixels: Floats
     measured: bool = False
+    around: Around | None = None
 
     @classmethod
     def of(cls, inputs: Inputs, noise: Noise, factor: float = 1.0) -> Observation:

@@ -111,7 +111,8 @@ class Series:
         self.mask = None if mask is None else np.asarray(mask)
         self.axis = planes.neighbour_axis(along)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
-        self._succession = Succession(settings, average, warm_start)
+        depth = self.axis is not None and planes.axes[self.axis] == "Z"
+        self._succession = Succession(settings, average, warm_start, depth=depth)
 
     def denoise(self, plane: Plane, callback: Callback | None = None) -> Denoised:
         """Denoise a plane, given without its opacity; for a warm start the plane before it must have been denoised."""
@@ -182,7 +183,8 @@ def denoise_stack(
     """Denoise a stack or a film, plane by plane.
 
     Neighbouring planes are averaged with each plane along the motion between them, which is measured by phase
-    correlation [1]_ and then in windows [2]_. Each plane is then denoised as by `napari_rsmoe.denoise` [3]_.
+    correlation [1]_ and then in windows [2]_. Each plane is then denoised as by `napari_rsmoe.denoise` [3]_. Along Z,
+    where structure changes from plane to plane, groups of similar patches reach into the neighbours besides.
 
     Parameters
     ----------

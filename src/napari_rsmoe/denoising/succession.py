@@ -32,6 +32,8 @@ class Succession:
         Number of planes on either side that help each plane; "auto": as many as the preset says.
     warm_start : bool
         Each plane begins with the kernels of the plane before it, moved along with what they show.
+    depth : bool
+        Whether planes lie one above the other, not one after the other in time; see `Neighbour`.
 
     Attributes
     ----------
@@ -39,14 +41,14 @@ class Succession:
         Number of planes on either side that help.
     """
 
-    def __init__(self, settings: Mapping[str, Any], average: Any, warm_start: Any) -> None:
+    def __init__(self, settings: Mapping[str, Any], average: Any, warm_start: Any, *, depth: bool = False) -> None:
         self.settings = dict(settings)
         self._memory = self.settings.pop("memory", None)
         self._warm_start = checked_flag(warm_start, "warm_start")
         number = number_or_auto(average, "average", AVERAGE)
         # An unknown preset is refused by `denoise`.
         self.reach = NEIGHBOURS.get(str(self.settings.get("preset", "balanced")), 0) if number is None else number
-        self._around = Surroundings(self.settings, 2 * self.reach + 1)
+        self._around = Surroundings(self.settings, 2 * self.reach + 1, depth=depth)
         self._before: dict[Place, Denoised] = {}
 
     def offsets(self) -> Iterable[int]:
@@ -79,7 +81,9 @@ class Succession:
             As for `napari_rsmoe.denoise`.
         """
         with limited(self._memory):
-            held = check_planes(seen.image, 2 * self.reach + 1, measured=self._around.measured)
+            held = check_planes(
+                seen.image, 2 * self.reach + 1, measured=self._around.measured, depth=self._around.depth
+            )
             noise, neighbours = engine.attended(
                 lambda: self._around.around(number, seen, others), reading_report(seen.image, callback)
             )

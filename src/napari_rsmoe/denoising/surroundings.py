@@ -46,12 +46,15 @@ class Surroundings:
         Keywords of `napari_rsmoe.denoise`, the same for all planes.
     kept : int
         Planes that are kept in memory.
+    depth : bool
+        As of `Neighbour`.
     """
 
-    def __init__(self, settings: Mapping[str, Any], kept: int) -> None:
+    def __init__(self, settings: Mapping[str, Any], kept: int, *, depth: bool = False) -> None:
         self._selection = replace(Selection.of(settings), ignore_nan=True)
         self.measured = isinstance(settings.get("noise", "auto"), str)
         self._kept = kept
+        self.depth = depth
         self._planes: OrderedDict[int, Measured | None] = OrderedDict()
         self._models: OrderedDict[int, NoiseModel] = OrderedDict()
 
@@ -82,10 +85,10 @@ class Surroundings:
             return None, []
         own = self._plane(number, lambda: seen) if self.measured else None
         if own is None or any(each.inputs.pixels.shape != own.inputs.pixels.shape for _, _, each in present):
-            return None, [Neighbour(plane.inputs, None, offset) for _, offset, plane in present]
+            return None, [Neighbour(plane.inputs, None, offset, self.depth) for _, offset, plane in present]
         model, alike = pooled_model(own, [plane for _, _, plane in present])
         neighbours = [
-            Neighbour(plane.inputs, None if like else self._own_model(other, plane.inputs), offset)
+            Neighbour(plane.inputs, None if like else self._own_model(other, plane.inputs), offset, self.depth)
             for (other, offset, plane), like in zip(present, alike, strict=True)
         ]
         return model.scaled(own.inputs.layout.span, own.inputs.layout.low), neighbours

@@ -1,0 +1,182 @@
+"""Groups of similar patches that reach through the planes around a plane, and how far they are followed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import engine
+from ..arrays import Floats, Mask
+from ..image.blur import blurred
+from ..image.opponent import Opponent
+from ..noise.domain import StabilisedDomain
+from .neighbours import Aligned
+from .nonlocal_bayes import FEWEST, MOST, NEGLIGIBLE, REACH, SAME, SIMILAR, Pass, Refined, floored, has_group, refine
+
+PILOT_PASS = Pass(strength=1.0, stride=6)
+"""The pass that makes the estimate of a neighbour out of that of the plane before it. A second one gains nothing."""
+PASS = Pass(strength=1.0, stride=4)
+"""The pass through all planes."""
+WINDOW = 8.0
+"""Standard deviation, in pixels, of the window in which the risks of two estimates are compared.
+
+In a smaller one the noise decides; in a larger one, places where planes differ share the fate of others."""
+FOLLOWED = np.float32(1.5)
+"""How much more of the noise an estimate follows than its leverage says, as its models were fitted to the same noise.
+
+With less, groups through planes are hardly ever taken; with more, also where they are worse."""
+RELATED = (0.4, 0.8)
+"""Share of the content around a place that the neighbours have too, below which they do not count, and above which they
+count fully. With less, unrelated planes do harm; with more, those that are far apart do not help."""
+RELATED_WINDOW = 16.0
+"""Standard deviation, in pixels, of the window in which that is judged.
+
+In a smaller one structures are alike by chance; a larger one spreads a change over the plane."""
+KEPT = np.float32(0.1)
+"""Share of the first estimate that is kept in any case, as it errs otherwise."""
+FAINT = np.float32(0.01)
+"""Content, in noise variances, at and below which it is not known whether planes are related."""
+LEAST_SQUARE = np.float32(1e-12)
+"""Keeps the division finite where both estimates are equal."""
+
+
+@dataclass(frozen=True)
+class Around:
+    """A plane and its neighbours as they were before they were averaged, in the domain of the plane.
+
+    Attributes
+    ----------
+    pixels : ndarray of float32, shape (H, W, C)
+        The plane.
+    noise : StabilisedDomain
+        Its noise.
+    neighbours : sequence of Aligned
+        Planes along depth with noise of their own, brought onto it, the nearest first.
+    offsets : sequence of int
+        Their places, relative to the plane; 0: unknown.
+    """
+
+    pixels: Floats
+    noise: StabilisedDomain
+    neighbours: Sequence[Aligned]
+    offsets: Sequence[int]
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """The passes of the filter, for the progress."""
+        return (*(PILOT_PASS for _ in self.neighbours), PASS) if self.neighbours else ()
+
+
+def refine_through(
+    refined: Refined, left: Floats, around: Around, used: Floats | None, opponent: Opponent, power: float
+) -> Refined:
+    """Improve the estimate of a plane by groups of patches that reach through its neighbours.
+
+    The estimate of a neighbour is that of the plane before it, filtered once with the neighbour's own pixels. A patch
+    is then the same square in all planes. Each group of patches, which are similar in the plane itself, is filtered by
+    the principal components that the estimates have through the planes, as in [1]_, where the transform is fixed and
+    cubes are compared. So structure that changes from plane to plane is not blurred, but what planes have in common is
+    found under the noise of all of them.
+
+    The result lies between both estimates: at each place where Stein's estimate of the risk [2]_ is least, and the
+    nearer to the first, the less of the content the neighbours share. Where they show something else, it is the first.
+
+    Parameters
+    ----------
+    refined : Refined
+        The estimate (C, H, W), found in the average of the planes.
+    left : ndarray of float32, shape (C, H, W)
+        Variance of the noise of that average.
+    around : Around
+        The planes.
+    used : ndarray of float32, shape (H, W), or None
+        1 where the plane counts, 0 where it does not; None: everywhere.
+    opponent : Opponent
+        The transform that made the planes (C, H, W).
+    power : float
+        Variance of the noise, relative to that of `around`.
+
+    Returns
+    -------
+    Refined
+        Its leverage is relative to `left`.
+
+    References
+    ----------
+    .. [1] M. Maggioni, V. Katkovnik, K. Egiazarian, A. Foi. Nonlocal transform-domain filter for volumetric data
+       denoising and reconstruction. IEEE Transactions on Image Processing 22, 2013. :doi:`10.1109/TIP.2012.2210725`
+    .. [2] C. Stein. Estimation of the mean of a multivariate normal distribution. Annals of Statistics 9, 1981.
+       :doi:`10.1214/aos/1176345632`
+    """
+    if not around.neighbours or not has_group(refined.image.shape):
+        return refined
+    variance = around.noise.plane_variance * np.float32(power)
+    own = opponent.planes(around.pixels)
+    if used is not None:
+        own = np.where(used > 0, own, refined.image)
+    stacks = [(own, refined.image, floored(variance))]
+    pilots = {0: refined.image}
+    for each, offset in zip(around.neighbours, around.offsets, strict=True):
+        start = pilots.get(offset - int(np.sign(offset)), refined.image)
+        theirs = _planes_of(each, start, variance, around.noise, opponent)
+        pilots[offset] = refine(*theirs, passes=(PILOT_PASS,)).image
+        stacks.append((theirs[0], pilots[offset], floored(theirs[2])))
+    noisy, pilot, noise = (np.stack(parts) for parts in zip(*stacks, strict=True))
+    image, leverage = engine.filter_patches(
+        noisy,
+        pilot,
+        noise,
+        np.tile(np.eye(engine.PATCH_SIDE**2, dtype=np.float32), (len(own), 1, 1)),
+        stride=PASS.stride,
+        reach=REACH,
+        fewest=FEWEST,
+        most=MOST,
+        similar=SIMILAR,
+        same=SAME,
+        negligible=NEGLIGIBLE,
+    )
+    share = _least_risk(own, refined, left, Refined(image, leverage), variance, used)
+    share = share * (1 - KEPT) * _related(refined.image, noisy[1:], variance, used)
+    before, after = refined.leverage * left, leverage * variance
+    follows = (before + share * (after - before)) / np.maximum(left, LEAST_SQUARE)
+    mixed: Floats = refined.image + share * (image - refined.image)
+    return Refined(mixed, np.minimum(follows, np.float32(1)))
+
+
+def _planes_of(
+    neighbour: Aligned, start: Floats, variance: Floats, noise: StabilisedDomain, opponent: Opponent
+) -> tuple[Floats, Floats, Floats]:
+    """The planes (C, H, W) of a neighbour, the estimate that stands for them at first, and the variance of the noise.
+
+    Where the neighbour shows nothing, it has that estimate.
+    """
+    finite: Mask = np.asarray(np.isfinite(neighbour.pixels).all(2))
+    planes = np.where(finite, opponent.planes(np.where(finite[..., None], neighbour.pixels, 0)), start)
+    if isinstance(neighbour.ratio, float):
+        return planes, start, variance * np.float32(neighbour.ratio)
+    relative = opponent.plane_variance(noise.variance * neighbour.ratio) / opponent.plane_variance(noise.variance)
+    return planes, start, variance * relative
+
+
+def _least_risk(
+    noisy: Floats, first: Refined, left: Floats, second: Refined, variance: Floats, used: Floats | None
+) -> Floats:
+    """The share of the second estimate in the mixture whose estimated risk is least in the window of each pixel."""
+    step = second.image - first.image
+    gain = step * (noisy - first.image) + FOLLOWED * first.leverage * left - second.leverage * variance
+    share: Floats = blurred(gain, used, WINDOW) / (blurred(np.square(step), used, WINDOW) + LEAST_SQUARE)
+    return np.clip(share, 0, 1)
+
+
+def _related(estimate: Floats, neighbours: Floats, variance: Floats, used: Floats | None) -> Floats:
+    """Whether neighbours (N, C, H, W) share the content around each pixel of an estimate (C, H, W): from 0 to 1."""
+    content = estimate - blurred(estimate, used, WINDOW)
+    energy = blurred(np.square(content), used, RELATED_WINDOW) + FAINT * variance
+    shared = np.zeros_like(estimate)
+    for each in neighbours:  # Their noise is independent of the content, so it averages out.
+        common = blurred(content * (each - blurred(each, used, WINDOW)), used, RELATED_WINDOW)
+        shared += np.clip(common / energy, 0, 1) / np.float32(len(neighbours))
+    low, high = RELATED
+    return np.clip((shared - np.float32(low)) / np.float32(high - low), 0, 1)
