@@ -141,7 +141,7 @@ def refine_through(
     share = share * (1 - KEPT) * _related(refined.image, noisy[1:], variance, used)
     before, after = refined.leverage * left, leverage * variance
     follows = (before + share * (after - before)) / np.maximum(left, LEAST_SQUARE)
-    mixed: Floats = refined.image + share * (image - refined.image)
+    mixed = (refined.image + share * (image - refined.image)).astype(np.float32)
     return Refined(mixed, np.minimum(follows, np.float32(1)))
 
 
