@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .. import engine
+from ..arrays import Floats
 from ..errors import StoppedError
 from ..progress import Timetable
 from .ensemble import Ensemble
@@ -17,7 +18,8 @@ from .feedback import passes_for, refine_by_feedback
 from .fusion import fuse
 from .members import DISTURBANCE
 from .multiscale import refine_scales
-from .nonlocal_bayes import PASSES, Refined, filter_tasks
+from .nonlocal_bayes import PASSES, Pass, Refined, filter_tasks
+from .observation import Observation
 from .residual import bound_residual, refine_with_noise
 from .result import Estimate, Whole
 from .through_planes import refine_through
@@ -64,23 +66,11 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
     noisy = np.where(used, planes, fused.image)
     spectrum = noise.spectrum
     passes = passes_for(len(ensemble.models)) if spectrum is None else ()
-    around = observation.around if spectrum is None else None
 
     def restore_texture() -> tuple[Refined, float]:
-        if spectrum is not None:
-            return refine_scales(noisy, fused.image, variance, spectrum), 1.0
-        given = None if whole is None else whole.noise
-        if given is None and not (observation.measured and noise.even):
-            given = 1.0
-        first, power = refine_with_noise(noisy, fused.image, variance, counted, given)
-        even = variance * np.float32(power)
-        alone = refine_by_feedback(noisy, first, fused.image, even, counted, opponent, passes)
-        if around is None:
-            return alone, power
-        return refine_through(alone, even, around, counted, opponent, power), power
+        return _textured(observation, noisy, fused.image, counted, passes, None if whole is None else whole.noise)
 
-    further = passes if around is None else passes + around.passes
-    tasks = filter_tasks(noisy.shape, PASSES + further) if spectrum is None else None
+    tasks = filter_tasks(noisy.shape, _all_passes(observation, passes)) if spectrum is None else None
     refined, power = stage("filter", restore_texture, tasks)
     left = variance * np.float32(power)
 
@@ -115,6 +105,34 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
     if times is not None:
         times.report("error bar", 1.0)
     return estimate
+
+
+def _all_passes(observation: Observation, feedback: tuple[Pass, ...]) -> tuple[Pass, ...]:
+    """The passes of the filter for white noise."""
+    return PASSES + feedback + (() if observation.around is None else observation.around.passes)
+
+
+def _textured(
+    observation: Observation,
+    noisy: Floats,
+    pilot: Floats,
+    used: Floats | None,
+    feedback: tuple[Pass, ...],
+    power: float | None,
+) -> tuple[Refined, float]:
+    """Restore texture in a fused image with similar patches; and the variance of the noise, relative to the model's."""
+    noise, opponent = observation.noise, observation.opponent
+    variance = noise.plane_variance
+    if noise.spectrum is not None:
+        return refine_scales(noisy, pilot, variance, noise.spectrum), 1.0
+    if power is None and not (observation.measured and noise.even):
+        power = 1.0
+    first, power = refine_with_noise(noisy, pilot, variance, used, power)
+    even = variance * np.float32(power)
+    alone = refine_by_feedback(noisy, first, pilot, even, used, opponent, feedback)
+    if observation.around is None:
+        return alone, power
+    return refine_through(alone, even, observation.around, used, opponent, power), power
 
 
 def _mean(ensemble: Ensemble) -> Estimate:
