@@ -128,7 +128,8 @@ class DockedWidget(Container):
         """Pixels that the title of the dock needs; napari would cut a longer one."""
         dock = self.native.parent() if self._docked else None
         bar = dock.titleBarWidget() if isinstance(dock, QDockWidget) else None
-        return 0 if bar is None else int(bar.sizeHint().width())
+        inner = None if bar is None else bar.layout()
+        return 0 if inner is None else int(inner.sizeHint().width())
 
 
 class _Watcher(QObject):
