@@ -26,8 +26,8 @@ too low; with a larger fraction a job may drive other programs out of memory, a 
 LEAST = 2**20
 """Smallest budget in bytes that may be given; a smaller number is surely meant in another unit."""
 WORTH_RELEASE = 16 * 2**20
-"""Freed bytes from which they are returned to the system. With fewer, jobs on small images take 2 % more time; with
-more, large ones take more memory."""
+"""Freed bytes from which they are returned to the system between short stages that are repeated. With fewer, jobs on
+small images take 2 % more time; with more, they take more memory."""
 UNITS = "KMGT"
 """Prefixes of a unit, each 1024 times the one before."""
 Memory = int | str | None
@@ -241,14 +241,14 @@ def available() -> int:
     return max(0, min(free))
 
 
-def release() -> None:
+def release(least: int = 0) -> None:
     """Return freed memory to the system, at the end of a stage; else a job takes the sum of its stages, not the peak.
 
-    The C library of Linux keeps what was freed for later requests. Elsewhere this does nothing. Little memory stays, as
-    it takes longer to ask for it again than the rest of a short stage.
+    The C library of Linux keeps what was freed for later requests. Elsewhere this does nothing. Fewer bytes than
+    `least` stay with the process.
     """
     trim, kept = _heap()
-    if trim is not None and kept() >= WORTH_RELEASE:
+    if trim is not None and (least == 0 or kept() >= least):
         trim(0)
 
 
@@ -262,7 +262,7 @@ def _heap() -> tuple[Callable[[int], int] | None, Callable[[], int]]:
     library = ctypes.CDLL(None)
     trim, facts = getattr(library, "malloc_trim", None), getattr(library, "mallinfo2", None)
     if facts is None:  # Before version 2.33.
-        return trim, lambda: WORTH_RELEASE
+        return trim, lambda: sys.maxsize
     facts.restype = type("Heap", (ctypes.Structure,), {"_fields_": [("facts", ctypes.c_size_t * 10)]})
     return trim, lambda: int(facts().facts[8])  # fordblks
 

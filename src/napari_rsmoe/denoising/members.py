@@ -18,7 +18,7 @@ from ..fitting.memory import require_on_device
 from ..fitting.optimiser import Optimiser, together
 from ..fitting.starts.start import Start
 from ..fitting.tensors import start_tensors
-from ..memory import release
+from ..memory import WORTH_RELEASE, release
 from ..model.model import Model
 from .checkpoint import Kernels
 from .fusion import Group
@@ -127,7 +127,7 @@ class Members:
         """The initial kernels of a model, in the pixels and the domain of the image."""
         place, pixels = self.task.place, self._observation.pixels
         start = self._starts(plan.n_kernels, rng) if place is None else place.start(pixels, plan.n_kernels, number)
-        release()
+        release(WORTH_RELEASE)
         fresh = start_tensors(start, self._weight.shape)
         warm = self.task.warm_start
         if warm is None:
