@@ -83,17 +83,10 @@ class ContentPlaces:
         density = gradient_density(image, mix)
         return cls(image, density, separably(gaussian_filter1d, density, SCALE_SMOOTHING))
 
-    def start(
-        self,
-        n_kernels: int,
-        rng: np.random.Generator,
-        *,
-        scale: float = SCALE,
-        sigma_range: tuple[float, float] = SIGMA_RANGE,
-    ) -> Start:
+    def start(self, n_kernels: int, rng: np.random.Generator) -> Start:
         """Draw an initialisation; arguments as of `content_start`."""
         pixels = draw_pixels(self.density.ravel(), n_kernels, rng)
-        sigmas = np.clip(scale / np.sqrt(n_kernels * self.around.ravel()[pixels]), *sigma_range).astype(np.float32)
+        sigmas = np.clip(SCALE / np.sqrt(n_kernels * self.around.ravel()[pixels]), *SIGMA_RANGE).astype(np.float32)
         experts = self.image.reshape(-1, self.image.shape[2])[pixels]
         return Start(jitter(pixels, self.image.shape[1], rng), sigmas, experts)
 
@@ -144,4 +137,9 @@ def content_start(
         raise ValueError(f"scale must be positive and finite, not {scale}")
     if not 0 < sigma_range[0] <= sigma_range[1] < np.inf:
         raise ValueError(f"sigma_range must be two positive numbers in order, not {sigma_range}")
-    return ContentPlaces.of(image, mix).start(n_kernels, rng, scale=scale, sigma_range=sigma_range)
+    # As `ContentPlaces.start`, but the plane of scales is made when the draws of the pixels are gone, for memory.
+    density = gradient_density(image, mix)
+    pixels = draw_pixels(density.ravel(), n_kernels, rng)
+    local = separably(gaussian_filter1d, density, SCALE_SMOOTHING).ravel()[pixels]
+    sigmas = np.clip(scale / np.sqrt(n_kernels * local), *sigma_range).astype(np.float32)
+    return Start(jitter(pixels, image.shape[1], rng), sigmas, image.reshape(-1, image.shape[2])[pixels])
