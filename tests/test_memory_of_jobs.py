@@ -25,6 +25,7 @@ MEASURED = """
 import ctypes, gc, importlib, json, os, pkgutil, sys, warnings
 import numpy as np
 import scipy.fft, scipy.ndimage, scipy.optimize
+from skimage.restoration import denoise_tv_chambolle
 import torch
 import napari_rsmoe as r
 from napari_rsmoe import memory

@@ -126,7 +126,7 @@ def test_what_is_no_image_is_wrong_usage(tmp_path):
         (["fit", "{}/missing.png", "{}/b.png"], "no file"),
         (["fit", "{}/a.png", "{}/no/b.png"], "does not exist"),
         (["denoise", "{}/a.png", "{}/b.png", "--std", "{}/std.png"], "PNG holds uint8 and uint16"),
-        (["render", "{}/a.png", "{}/b.png"], "not a .rsmoe file"),
+        (["render", "{}/a.png", "{}/b.png"], "not a model (.rsmoe)"),
         (["render", "{}/missing.rsmoe", "{}/b.png"], "no file"),
         (["info", "{}/missing.png"], "no file"),
         (["info", "{}/missing.rsmoe"], "no file"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..denoising.costs import expected_seconds as denoising_seconds
-from ..denoising.options import split_settings
+from ..denoising.options import ITERATIONS, MODELS
 from ..denoising.plans import REFERENCE_NOISE, plan_ensemble
 from ..fitting.costs import expected_seconds as fit_seconds
 from ..fitting.memory import upscale_settings
@@ -22,9 +22,8 @@ deconvolution, and a round of refinement."""
 
 def noise_seconds(shape: tuple[int, ...], preset: str) -> float:
     """Seconds in which the noise of an image (H, W, C) is measured and removed on an idle machine."""
-    options, _ = split_settings({"preset": preset})
-    plans = plan_ensemble(shape, options.models, options.n_kernels, REFERENCE_NOISE)
-    stages = denoising_seconds(shape, plans, options.settings.iterations, measured=True)
+    plans = plan_ensemble(shape, MODELS[preset], None, REFERENCE_NOISE)
+    stages = denoising_seconds(shape, plans, ITERATIONS[preset], measured=True)
     return sum(stages.values()) - stages[READING]
 
 

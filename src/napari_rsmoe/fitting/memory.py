@@ -23,7 +23,7 @@ from .tensors import TILE
 
 FLOAT = 4.0
 """A number of single precision."""
-STARTS = {"segmentation": (32.0, 13.0, 360.0), "content": (33.0, 2.2, 25.0), "random": (2.0, 0.0, 35.0)}
+STARTS = {"segmentation": (32.0, 13.0, 360.0), "content": (48.0, 2.2, 25.0), "random": (2.0, 0.0, 35.0)}
 """What each initialisation takes for each pixel, for each pixel and channel, and for each kernel."""
 CHECKED = (25.0, 10.0)
 """The check of the image, for each pixel, and for each pixel and channel."""

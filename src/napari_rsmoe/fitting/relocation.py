@@ -53,7 +53,7 @@ class Moves:
         height, width = shape
         columns = -(-width // side)
         rows, across = (geometry[:, k].round().clamp(0, shape[k] - 1).long() // side for k in (0, 1))
-        y, x = (torch.arange(length, device=geometry.device) // side for length in (height, width))
+        y, x = (torch.arange(length, device=geometry.device, dtype=torch.int64) // side for length in (height, width))
         pixels = (y[:, None] * columns + x).ravel()
         kernels = rows * columns + across
         there, room = (torch.bincount(each, minlength=columns * -(-height // side)) for each in (kernels, pixels))
@@ -67,7 +67,7 @@ class Moves:
         there = torch.bincount(squares, minlength=len(self.counts))
         first = there.cumsum(0) - there
         own = squares[order]
-        rank = torch.arange(len(order), device=order.device) - first[own]
+        rank = torch.arange(len(order), device=order.device, dtype=torch.int64) - first[own]
         most = (factor * self.counts).minimum((there - 1).clamp_min(0)) if factor > 1 else self.counts
         return order[rank < most[own]].sort().values
 
