@@ -11,14 +11,16 @@
 
 namespace rsmoe {
 
-// The number of threads that a job may use if it begins now, with the calling thread: as many as torch.set_num_threads
-// allows, but no more than the affinity and the control group of this process leave processors. Within a job it is 1.
+// How many threads a job that begins now may use, counting the calling thread. torch.set_num_threads sets the limit,
+// and it is lowered to the number of processors that the affinity and the control group (cgroup) of this process allow.
+// Inside a job the answer is 1.
 int64_t worker_count();
 
-// Lets torch work alone in the calling thread, without its own helpers, or gives them back; returns whether torch was
-// alone before. worker_count() stays what it was. torch's helpers spin for milliseconds after each of torch's operators
-// on more than 32768 elements; a job that calls such operators between ours is faster without them. Only the calling
-// thread is concerned, and torch.set_num_threads in between takes precedence. Without OpenMP it does nothing.
+// With `alone`, torch computes in the calling thread without its own helper threads; without it, torch gets them back.
+// Returns the state before, for restoring it. Why: after each operator on more than 32768 elements torch's helpers keep
+// their processors busy for milliseconds, so a job that alternates between such operators and ours is faster without
+// them. Only the calling thread is affected, and worker_count() does not change. If torch.set_num_threads is called in
+// between, its setting wins. In a build without OpenMP this function does nothing.
 bool leave_torch_alone(bool alone);
 
 // Calls work(context, worker) in up to `workers` threads at once and waits: worker 0 is the calling thread, the others

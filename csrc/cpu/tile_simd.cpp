@@ -2,7 +2,8 @@
 #include "adam_simd.h"
 #include "culling_simd.h"
 #include "gates_simd.h"
-#include "patches_simd.h"
+#include "patch_filter_simd.h"
+#include "patch_search_simd.h"
 
 #define RSMOE_STRING_(a) #a
 #define RSMOE_STRING(a) RSMOE_STRING_(a)
