@@ -9,6 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 
 KEYWORDS = {"allotment": "allocation", "resume": "checkpoint"}
 """Keywords by their earlier names."""
+OUTPUTS = {"uncertainty": "std", "kernels": "model"}
+"""Further results of a job by their earlier names in napari, where they are keywords, fields and roles of layers."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -18,11 +20,19 @@ def accept_earlier_keywords(function: Callable[P, R]) -> Callable[P, R]:
 
     Raises TypeError when it is called with both names of one keyword.
     """
+    return _accepting(function, KEYWORDS)
 
+
+def accept_earlier_outputs(function: Callable[P, R]) -> Callable[P, R]:
+    """As `accept_earlier_keywords`, for keywords that ask for further results of a job."""
+    return _accepting(function, OUTPUTS)
+
+
+def _accepting(function: Callable[P, R], names: Mapping[str, str]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapper(*args: P.args, **keywords: P.kwargs) -> R:
-        for old in KEYWORDS.keys() & keywords.keys():
-            new = KEYWORDS[old]
+        for old in names.keys() & keywords.keys():
+            new = names[old]
             if new in keywords:
                 raise TypeError(f"{old} is the earlier name of {new}; give {new} alone.")
             _warn(old, new, stacklevel=3)
@@ -43,6 +53,11 @@ def current_value(value: Any, renamed: Mapping[str, str]) -> Any:
 def current_keywords(given: Mapping[str, Any]) -> dict[str, Any]:
     """Keywords that were kept earlier, by their present names."""
     return {KEYWORDS.get(name, name): value for name, value in given.items()}
+
+
+def current_outputs(asked: Mapping[str, bool]) -> dict[str, bool]:
+    """Which further results were asked for, as it was kept earlier, by their present names."""
+    return {OUTPUTS.get(name, name): value for name, value in asked.items()}
 
 
 def earlier_keywords(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,9 +49,7 @@ def layers(made: list[Any]) -> list[Any]:
 
 def test_denoise_gives_image_uncertainty_and_residual(picture: np.ndarray, noisy: np.ndarray) -> None:
     source = Image(noisy, name="cells", **TURNED)
-    clean, spread, rest = layers(
-        denoise_layer(source, show={"uncertainty": True, "residual": True}, models=3, preset="fast")
-    )
+    clean, spread, rest = layers(denoise_layer(source, show={"std": True, "residual": True}, models=3, preset="fast"))
     assert [clean.name, spread.name, rest.name] == ["cells denoised", "cells uncertainty", "cells residual"]
     for layer in (clean, spread, rest):
         same_place(layer, source)
@@ -147,7 +145,7 @@ def test_rgb_and_opacity(picture: np.ndarray) -> None:
     other, _ = layers(fit_layer(rgba, **QUICK))
     np.testing.assert_array_equal(other.data[..., :3], drawn.data)
     assert (other.data[..., 3] == 77).all()
-    clean, spread = layers(denoise_layer(rgba, show={"uncertainty": True}, models=2, preset="fast"))
+    clean, spread = layers(denoise_layer(rgba, show={"std": True}, models=2, preset="fast"))
     assert (clean.data[..., 3] == 77).all()
     assert spread.data.shape == picture.shape
     (large,) = layers(upscale_layer(rgba, models=1, iterations=2, n_kernels=20))

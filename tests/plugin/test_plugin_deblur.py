@@ -91,7 +91,7 @@ def test_a_point_spread_function_from_beads_in_a_layer(viewer: Any, run_until: W
 def test_deblur_as_a_service_and_a_crop_before_the_run(viewer: Any, run_until: Wait) -> None:
     image = scene()
     layer = viewer.add_image(image, name="points")
-    done = start("deblur", layer, DeblurSettings(psf=1.5, preset="fast"), viewer, uncertainty=True)
+    done = start("deblur", layer, DeblurSettings(psf=1.5, preset="fast"), viewer, std=True)
     run_until(done.done)
     assert [each.name for each in done.result()] == ["points deblurred", "points uncertainty"]
     widget = opened(viewer)

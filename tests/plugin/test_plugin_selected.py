@@ -17,7 +17,7 @@ def test_all_selected_layers_one_after_the_other(viewer: Any, run_until: Wait, n
     layers = [viewer.add_image(noisy + k, name=name) for k, name in enumerate("abc")]
     widget = open_widget(viewer, "Fit kernels")
     quick_fit(widget)
-    widget.outputs["kernels"].value = False
+    widget.outputs["model"].value = False
     viewer.layers.selection.clear()
     press(widget.selected.button)
     assert "Select one or more images" in last_words()

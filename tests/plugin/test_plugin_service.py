@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, get_type_hints
 
 import numpy as np
@@ -14,7 +15,12 @@ from napari.types import LayerDataTuple
 
 from napari_rsmoe import Model, denoise, fit
 from napari_rsmoe.plugin import service
+from napari_rsmoe.plugin.commands import process_layer
+from napari_rsmoe.plugin.layers.adding import earlier
+from napari_rsmoe.plugin.layers.profiles import std_of
+from napari_rsmoe.plugin.names import METADATA_KEY, ORIGINAL_KEY
 from napari_rsmoe.plugin.service import DenoiseSettings, FitSettings
+from napari_rsmoe.ui.parameters.outputs import OUTPUTS
 
 QUICK: dict[str, Any] = {"models": 2, "preset": "fast", "noise": 12.0}
 SCRIPT = """
@@ -43,7 +49,7 @@ def done(future):
     np.save(sys.argv[2], layer.data)
     QTimer.singleShot(0, viewer.close)
 
-service.start("denoise", cells, settings, uncertainty=False).add_done_callback(done)
+service.start("denoise", cells, settings, std=False).add_done_callback(done)
 napari.run()
 """
 
@@ -66,12 +72,37 @@ def test_signatures_and_types_say_what_is_accepted() -> None:
         DenoiseSettings(models=0)
 
 
+def test_further_results_have_one_name() -> None:
+    """The name that they have on the command line, and in Python where the result has such an attribute."""
+    for action, outputs in OUTPUTS.items():
+        taken = set(inspect.signature(getattr(service, action)).parameters) - {"layer", "settings"}
+        assert taken == {each.name for each in outputs}
+
+
+def test_earlier_names_of_further_results(noisy: np.ndarray) -> None:
+    layer, settings = Image(noisy), FitSettings(n_kernels=9, iterations=2)
+    with pytest.warns(FutureWarning, match="kernels is now called model") as seen:
+        alone = service.fit(layer, settings, kernels=False)  # type: ignore[call-arg]
+    assert seen[0].filename == __file__
+    assert len(alone) == 1
+    assert len(process_layer("fit", layer, show={"kernels": False}, **settings)) == 1
+    # Layers that were made before have the earlier names as their roles.
+    record = {"action": "denoise", "run": "1", "source": {"id": "2", "part": "", "axes": "YX"}}
+    image = Image(noisy, metadata={METADATA_KEY: {**record, "role": "image"}})
+    error_bar = Image(noisy, metadata={METADATA_KEY: {**record, "role": "uncertainty"}})
+    error_bar.metadata[ORIGINAL_KEY] = str(error_bar.unique_id)
+    viewer = SimpleNamespace(layers=[image, error_bar])
+    assert std_of(viewer, image) is error_bar
+    assert earlier(viewer, {**record, "role": "std"}) is error_bar
+    assert earlier(viewer, {**record, "role": "residual"}) is None
+
+
 def test_functions_give_what_the_library_gives(noisy: np.ndarray) -> None:
     layer = Image(noisy, scale=(0.5, 0.5))
     (clean, options, kind), _ = service.denoise(layer, DenoiseSettings(**QUICK))
     np.testing.assert_array_equal(clean, denoise(noisy, **QUICK).image)
     assert Layer.create(clean, options, kind).scale.tolist() == [0.5, 0.5]
-    drawn = service.fit(layer, FitSettings(n_kernels=30, iterations=20), kernels=False)
+    drawn = service.fit(layer, FitSettings(n_kernels=30, iterations=20), model=False)
     np.testing.assert_array_equal(drawn[0][0], fit(noisy, 30, iterations=20).render())
     (large,) = service.upscale(layer, service.UpscaleSettings(models=1, iterations=2, n_kernels=20, scale=2.0))
     assert large[0].shape == (96, 128)
@@ -86,7 +117,7 @@ def test_magicgui_knows_settings_and_results(viewer: Any, noisy: np.ndarray, pic
 
     @magicgui
     def other(layer: Image, settings: DenoiseSettings, twice: bool = False) -> list[LayerDataTuple]:
-        return service.denoise(layer, settings, uncertainty=False)
+        return service.denoise(layer, settings, std=False)
 
     viewer.window.add_dock_widget(other)
     assert type(other.settings.value) is DenoiseSettings
@@ -115,7 +146,7 @@ def test_magicgui_knows_settings_and_results(viewer: Any, noisy: np.ndarray, pic
 
 def test_a_job_in_the_background_is_a_future(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
     cells = viewer.add_image(noisy, name="cells")
-    future = service.start("fit", cells, FitSettings(n_kernels=30, iterations=200_000), viewer, kernels=False)
+    future = service.start("fit", cells, FitSettings(n_kernels=30, iterations=200_000), viewer, model=False)
     run_until(lambda: future._background.job.progress is not None)
     assert not future.cancel()
     run_until(future.done)

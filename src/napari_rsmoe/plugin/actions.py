@@ -21,7 +21,7 @@ from ..ui.parameters.enlarging import DEBLUR, UPSCALE
 from ..ui.parameters.fitting import FIT
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
-from .layers.outputs import Output, image_output, residual_output, uncertainty_output
+from .layers.outputs import Output, image_output, residual_output, std_output
 from .preferences import preferences, use_threads
 from .record import make_record
 from .source import Source, Spread
@@ -83,7 +83,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
     callback : callable, optional
         As for `napari_rsmoe.denoise`; its previews have the shape of one plane of `source.data`.
     **show : bool
-        `uncertainty`, `residual`: further outputs.
+        `std`, `residual`: further outputs, by their names in `ui.parameters.outputs`.
     """
     # Imported here to save start-up time: torch takes seconds.
     from ..denoising.stack import Series
@@ -107,15 +107,15 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
     metrics["noise"] = float(np.mean(planes.values))
     record = make_record("denoise", source, settings, metrics)
     outputs = [image_output(source, image, f"{source.name} denoised{_ending(metrics)}", "image", record)]
-    if show.get("uncertainty") and (uncertainty := uncertainty_output(source, std, record)) is not None:
-        outputs.append(uncertainty)
+    if show.get("std") and (error_bar := std_output(source, std, record)) is not None:
+        outputs.append(error_bar)
     if show.get("residual"):
         outputs.append(residual_output(source, image, record, finished))
     return Result(outputs, [], record, source)
 
 
 def fit(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
-    """Fit a model to every plane, as `denoise`, with `parameters.FIT`; `show` takes `kernels` and `residual`."""
+    """Fit a model to every plane, as `denoise`, with `parameters.FIT`; `show` takes `model` and `residual`."""
     # Imported here to save start-up time: torch takes seconds.
     from .. import fit as fit_image
     from .. import ssim
@@ -158,7 +158,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     record = make_record("fit", source, settings, metrics)
     name = f"{source.name} fit {metrics['kernels']} kernels{_ending(metrics)}"
     outputs = [image_output(source, image, name, "image", record)]
-    if show.get("kernels", True):
+    if show.get("model", True):
         leads = [source.lead(plane.index) for plane in fitted]
         table = EditableKernels([plane.models[0] for plane in fitted], leads, errors)
         outputs.append(kernels_output(table, source.place, f"{name}: kernels", record, preferences().drawn_kernels))
@@ -170,7 +170,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
 def upscale(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
     """Enlarge every plane as `napari_rsmoe.upscale` does, and keep the models to render them again.
 
-    `show` takes `bicubic` (cubic interpolation for comparison) and `uncertainty`. Otherwise as `denoise`, with
+    `show` takes `bicubic` (cubic interpolation for comparison) and `std`. Otherwise as `denoise`, with
     `UPSCALE`.
     """
     # Imported here to save start-up time: torch takes seconds.
@@ -197,8 +197,8 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
     if settings["sharpen"] != 1:
         name += f" sharpened {settings['sharpen']:g}"
     outputs = [image_output(source, image, name + _ending(metrics), "image", record)]
-    if show.get("uncertainty") and (uncertainty := uncertainty_output(source, std, record)) is not None:
-        outputs.append(uncertainty)
+    if show.get("std") and (error_bar := std_output(source, std, record)) is not None:
+        outputs.append(error_bar)
     if show.get("bicubic"):
         size = output_size(source.size, settings["scale"])
         smooth = map_planes(lambda plane: cubic(plane, size), source.data, source.axes)
@@ -209,7 +209,7 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
 def deblur(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
     """Deconvolve every plane, with `DEBLUR`; `source.spread` takes the place of its point spread function.
 
-    `show` takes `uncertainty`. Otherwise as `denoise`.
+    `show` takes `std`. Otherwise as `denoise`.
     """
     # Imported here to save start-up time: torch takes seconds.
     from ..batch.deblur import spread_of
@@ -231,8 +231,8 @@ def deblur(source: Source, given: Options, callback: Callback | None = None, **s
     record = make_record("deblur", source, settings, metrics)
     scale = "" if settings["scale"] == 1 else f" x{settings['scale']:g}"
     outputs = [image_output(source, image, f"{source.name} deblurred{scale}{_ending(metrics)}", "image", record)]
-    if show.get("uncertainty") and (uncertainty := uncertainty_output(source, std, record)) is not None:
-        outputs.append(uncertainty)
+    if show.get("std") and (error_bar := std_output(source, std, record)) is not None:
+        outputs.append(error_bar)
     return Result(outputs, [], record, source)
 
 

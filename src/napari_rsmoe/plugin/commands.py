@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..renamed import current_outputs
 from ..ui.parameters.functions import PARAMETERS
 from .actions import ACTIONS, Result
 from .copying import ready_to_copy
@@ -32,7 +33,7 @@ def process_layer(
     callback : callable, optional
         As for `napari_rsmoe.fit`.
     show : dict, optional
-        Additional layers to make: ``{"uncertainty": True}``; see `actions`.
+        Additional layers to make: ``{"std": True}``; see `actions`.
     **given
         Parameters that differ from their defaults; see `napari_rsmoe.ui.parameters`.
 
@@ -41,7 +42,7 @@ def process_layer(
     list of (data, options, type)
         New layers, as ``viewer.add_layer(napari.layers.Layer.create(*each))`` takes them.
     """
-    result: Result = ACTIONS[action](from_layer(layer), given, callback, **(show or {}))
+    result: Result = ACTIONS[action](from_layer(layer), given, callback, **current_outputs(show or {}))
     return [output.as_tuple() for output in result.outputs]
 
 
@@ -67,12 +68,12 @@ def deblur_layer(layer: Any, **given: Any) -> list[LayerData]:
 
 def denoise_selected(napari_viewer: Any = None) -> Any:
     """Denoise the selected image layers in the background, with the last settings of the Denoise widget."""
-    return _in_background("denoise", _viewer(napari_viewer), {"uncertainty": False})
+    return _in_background("denoise", _viewer(napari_viewer), {"std": False})
 
 
 def fit_selected(napari_viewer: Any = None) -> Any:
     """Fit the selected image layers in the background."""
-    return _in_background("fit", _viewer(napari_viewer), {"kernels": True})
+    return _in_background("fit", _viewer(napari_viewer), {"model": True})
 
 
 def upscale_selected(napari_viewer: Any = None) -> Any:
@@ -82,7 +83,7 @@ def upscale_selected(napari_viewer: Any = None) -> Any:
 
 def deblur_selected(napari_viewer: Any = None) -> Any:
     """Deconvolve the selected image layers in the background, with the last settings of the Deblur widget."""
-    return _in_background("deblur", _viewer(napari_viewer), {"uncertainty": False})
+    return _in_background("deblur", _viewer(napari_viewer), {"std": False})
 
 
 def _viewer(viewer: Any) -> Any:

@@ -24,6 +24,7 @@ import napari.viewer
 
 import napari_rsmoe
 
+from ..renamed import accept_earlier_outputs
 from ..ui.kinds.parameter import Parameter
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
@@ -121,10 +122,11 @@ SETTINGS: dict[str, type[Settings]] = {
 }
 
 
+@accept_earlier_outputs
 def denoise(
     layer: napari.layers.Layer,
     settings: DenoiseSettings = DenoiseSettings(),  # noqa: B008  # It is never changed.
-    uncertainty: bool = True,
+    std: bool = True,
     residual: bool = False,
 ) -> list[napari.types.LayerDataTuple]:
     """Denoise an image layer, and wait for the result.
@@ -135,8 +137,8 @@ def denoise(
         Image layer with any number of axes. As a command of napari, by default the active layer.
     settings : DenoiseSettings
         Noise level, quality and so on.
-    uncertainty, residual : bool
-        Whether to make these layers too.
+    std, residual : bool
+        Whether to make these layers too: the error bar of each pixel, and the image minus the result.
 
     Returns
     -------
@@ -159,32 +161,35 @@ def denoise(
     >>> kind, clean.shape, [float(each) for each in options["scale"]]
     ('image', (32, 32), [0.1, 0.1])
     """
-    return process_layer("denoise", layer, show={"uncertainty": uncertainty, "residual": residual}, **settings)
+    return process_layer("denoise", layer, show={"std": std, "residual": residual}, **settings)
 
 
+@accept_earlier_outputs
 def fit(
     layer: napari.layers.Layer,
     settings: FitSettings = FitSettings(),  # noqa: B008  # It is never changed.
-    kernels: bool = True,
+    model: bool = True,
     residual: bool = False,
 ) -> list[napari.types.LayerDataTuple]:
     """Fit a model to each plane of an image layer, and wait for the result.
 
-    Parameters and results are as for `denoise`; `kernels` adds the layer with the kernels.
+    Parameters and results are as for `denoise`; `model` adds the layer with its kernels.
     """
-    return process_layer("fit", layer, show={"kernels": kernels, "residual": residual}, **settings)
+    return process_layer("fit", layer, show={"model": model, "residual": residual}, **settings)
 
 
 def upscale(
     layer: napari.layers.Layer,
     settings: UpscaleSettings = UpscaleSettings(),  # noqa: B008  # It is never changed.
     bicubic: bool = False,
+    std: bool = False,
 ) -> list[napari.types.LayerDataTuple]:
     """Enlarge an image layer, and wait for the result.
 
-    Parameters and results are as for `denoise`; `bicubic` adds a cubic interpolation for comparison.
+    Parameters and results are as for `denoise`; `bicubic` adds a cubic interpolation for comparison, `std`
+    the error bar of each pixel.
     """
-    return process_layer("upscale", layer, show={"bicubic": bicubic}, **settings)
+    return process_layer("upscale", layer, show={"bicubic": bicubic, "std": std}, **settings)
 
 
 def measure_noise(layer: napari.layers.Layer, plane: int = 0) -> "napari_rsmoe.NoiseEstimate":
@@ -215,10 +220,11 @@ def measure_noise(layer: napari.layers.Layer, plane: int = 0) -> "napari_rsmoe.N
     return estimate_noise(one.image, channel_axis=2 if one.image.ndim == 3 else None)
 
 
+@accept_earlier_outputs
 def deblur(
     layer: napari.layers.Layer,
     settings: DeblurSettings = DeblurSettings(psf=1.5),  # noqa: B008  # It is never changed.
-    uncertainty: bool = True,
+    std: bool = True,
 ) -> list[napari.types.LayerDataTuple]:
     """Deconvolve an image layer, and wait for the result.
 
@@ -229,8 +235,8 @@ def deblur(
     settings : DeblurSettings
         Point spread function, noise level, quality and so on. By default the blur is a Gaussian with a standard
         deviation of 1.5 pixels.
-    uncertainty : bool
-        Whether to make this layer too.
+    std : bool
+        Whether to make a layer with the error bar of each pixel too.
 
     Returns
     -------
@@ -253,9 +259,10 @@ def deblur(
     >>> [options["name"] for _, options, _ in layers]
     ['points deblurred', 'points uncertainty']
     """
-    return process_layer("deblur", layer, show={"uncertainty": uncertainty}, **settings)
+    return process_layer("deblur", layer, show={"std": std}, **settings)
 
 
+@accept_earlier_outputs
 def start(
     job: str,
     layer: napari.layers.Layer,
@@ -276,7 +283,7 @@ def start(
     viewer : napari.Viewer, optional
         The viewer that gets the new layers; by default the current one.
     **show : bool
-        Further layers, as for the function of the job: `uncertainty`, `residual`, `kernels`, `bicubic`.
+        Further layers, as for the function of the job: `std`, `residual`, `model`, `bicubic`.
 
     Returns
     -------

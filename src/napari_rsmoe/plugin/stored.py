@@ -143,7 +143,7 @@ class Filling:
         The store.
     given : mapping
         Settings of the form.
-    uncertainty : bool
+    std : bool
         Whether the error bar is stored too, beside it.
     view : (int, (slice, slice)) or None
         What is in view, of the planes of the source; set by the window.
@@ -158,7 +158,7 @@ class Filling:
     source: Source
     target: Path
     given: Mapping[str, Any]
-    uncertainty: bool = False
+    std: bool = False
     view: View | None = None
     job: Job | None = None
     levels: list[Any] = field(default_factory=list)
@@ -183,7 +183,7 @@ class Filling:
             name,
             str(self.target),
             {key: value for key, value in chosen.items() if key in names},
-            std=str(beside(self.target)) if self.uncertainty else None,
+            std=str(beside(self.target)) if self.std else None,
             mask=mask,
             opened=opened,
         )
@@ -274,7 +274,7 @@ def fill(filling: Filling, callback: Callback) -> Stored:
     } | ({} if job is None else {"noise": job.found.noise})  # fmt: skip
     record = make_record("denoise", filling.source, chosen, metrics)
     levels = [] if stopped else finished_levels(filling.target, image_of(filling.source).axes)
-    std = [] if stopped or not filling.uncertainty else finished_levels(
+    std = [] if stopped or not filling.std else finished_levels(
         beside(filling.target), image_of(filling.source).axes
     )  # fmt: skip
     return Stored(filling, record, total, levels, std)

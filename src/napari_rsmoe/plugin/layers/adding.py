@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..names import METADATA_KEY, ORIGINAL_KEY
+from ..names import METADATA_KEY, ORIGINAL_KEY, role_of
 from .kernels import TABLE_KEY
 from .owned import layer_by_id
 from .types import type_name
 
-ORDER = ("image", "kernels")
-"""Roles of the layers that are added first. Those of other roles, such as the uncertainty, lie below the image."""
+ORDER = ("image", "model")
+"""Roles of the layers that are added first. Those of other roles, such as the error bar, lie below the image."""
 COVERING = ("opaque", "translucent", "translucent_no_depth")
 """Kinds of blending with which a layer hides what is below it. With the others, layers are summed or mixed."""
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
@@ -55,7 +55,7 @@ def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool, preview: An
                 viewer, layer, old, above_source(viewer, _get(record, "source", "id") or "")
             )
             image.visible = True
-        elif record["role"] == "kernels":
+        elif record["role"] == "model":
             added[id(layer)] = _put(viewer, layer, old, len(viewer.layers))
         else:
             below = len(viewer.layers) if image is None else viewer.layers.index(image)
@@ -128,14 +128,19 @@ def earlier(viewer: Any, record: Any) -> Any:
     """
     if _get(record, "metrics", "stopped"):
         return None
-    keys = (("action",), ("role",), ("source", "id"), ("source", "part"), ("source", "axes"))
     for layer in reversed(list(viewer.layers)):
         other = layer.metadata.get(METADATA_KEY)
         own = layer.metadata.get(ORIGINAL_KEY) == str(layer.unique_id)
-        if own and isinstance(other, dict) and all(_get(other, *path) == _get(record, *path) for path in keys):
+        if own and isinstance(other, dict) and _alike(other, record):
             table = layer.metadata.get(TABLE_KEY)
             return None if table is not None and table.can_undo else layer
     return None
+
+
+def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two records are of the same action on the same part of the same source, in the same role."""
+    keys = (("action",), ("source", "id"), ("source", "part"), ("source", "axes"))
+    return role_of(one) == role_of(other) and all(_get(one, *path) == _get(other, *path) for path in keys)
 
 
 def _put(viewer: Any, layer: Any, old: Any, position: int) -> Any:

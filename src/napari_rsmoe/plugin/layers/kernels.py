@@ -123,7 +123,7 @@ def kernels_output(
     drawn, total = sum(map(len, chosen)), sum(table.count(plane) for plane in range(len(table)))
     if drawn < total:
         name = f"{name} ({drawn} of {total})"
-    data_of = {METADATA_KEY: {**record, "role": "kernels"}, TABLE_KEY: table}
+    data_of = {METADATA_KEY: {**record, "role": "model"}, TABLE_KEY: table}
     options: dict[str, Any] = {"name": name, **place.options(), "metadata": data_of}
     colours = np.concatenate([table.colours(plane)[rows] for plane, rows in enumerate(chosen)])
     if drawn > MOST_POLYGONS:
@@ -133,7 +133,7 @@ def kernels_output(
         "shape_type": "polygon" if polygon else "ellipse", "features": features(table, chosen), "opacity": 0.8,
         **shape_style(colours, shapes_edge(table)),
     }  # fmt: skip
-    return Output("shapes", list(shapes_data(table, chosen, polygon=polygon)), "kernels", options)
+    return Output("shapes", list(shapes_data(table, chosen, polygon=polygon)), "model", options)
 
 
 def shape_style(colours: np.ndarray, edge_width: float) -> dict[str, Any]:
@@ -166,4 +166,4 @@ def _surface_output(
     values = np.ones(count * (CORNERS + 1), np.float32)
     rgba = np.column_stack([colours, np.ones(count)]).repeat(CORNERS + 1, 0).astype(np.float32)
     options |= {"vertex_colors": rgba, "shading": "none", "opacity": 0.6}
-    return Output("surface", (vertices.reshape(-1, vertices.shape[-1]), faces, values), "kernels", options)
+    return Output("surface", (vertices.reshape(-1, vertices.shape[-1]), faces, values), "model", options)

@@ -77,7 +77,7 @@ def fitted_place(source: Source, shape: tuple[int, ...]) -> Place:
     return source.place.part([0.0] * source.ndim, factors)
 
 
-def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any]) -> Output | None:
+def std_output(source: Source, std: np.ndarray, record: Mapping[str, Any]) -> Output | None:
     """A hidden layer with the standard deviation of the error; None if it is not known anywhere.
 
     For RGB it is the root mean square over colours without opacity. NaN stands where it is not known, as in planes that
@@ -89,9 +89,9 @@ def uncertainty_output(source: Source, std: np.ndarray, record: Mapping[str, Any
     place, values = fitted_place(source, values.shape), source.spread_out(np.sqrt(values), math.nan)
     options = {
         "name": f"{source.name} uncertainty", **place.options(), "colormap": "inferno",
-        "contrast_limits": (0.0, _high(values)), "visible": False, "metadata": metadata(record, "uncertainty"),
+        "contrast_limits": (0.0, _high(values)), "visible": False, "metadata": metadata(record, "std"),
     }  # fmt: skip
-    return Output("image", values, "uncertainty", options)
+    return Output("image", values, "std", options)
 
 
 def residual_output(

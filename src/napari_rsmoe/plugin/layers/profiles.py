@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...io.atomic import replacing_file
-from ..names import METADATA_KEY
+from ..names import METADATA_KEY, role_of
 from ..source import has_plane_at, plane_in_view
 
 
@@ -77,7 +77,7 @@ class Cut:
         return Profile(self.name, np.linspace(0, self.length, len(value)), value, error)
 
 
-def cut(layer: Any, ends: np.ndarray, point: Sequence[float], uncertainty: Any = None) -> Cut | None:
+def cut(layer: Any, ends: np.ndarray, point: Sequence[float], std: Any = None) -> Cut | None:
     """The plane of an image layer that is in view, and a line through it.
 
     Parameters
@@ -88,7 +88,7 @@ def cut(layer: Any, ends: np.ndarray, point: Sequence[float], uncertainty: Any =
         (2, 2) ends of the line, (y, x) in the world.
     point : sequence of float
         Position of the sliders in the world.
-    uncertainty : napari.layers.Image, optional
+    std : napari.layers.Image, optional
         The layer with the standard deviation of its error.
 
     Returns
@@ -105,18 +105,18 @@ def cut(layer: Any, ends: np.ndarray, point: Sequence[float], uncertainty: Any =
         places.append(np.asarray(layer.world_to_data(world), float)[-2:])
     (y0, x0), (y1, x1) = places
     data = layer.data[0] if layer.multiscale else layer.data
-    error = None if uncertainty is None or uncertainty.ndim != layer.ndim else uncertainty.data
+    error = None if std is None or std.ndim != layer.ndim else std.data
     length = float(np.linalg.norm(ends[1] - ends[0]))
     line = (float(y0), float(x0), float(y1), float(x1))
     return Cut(str(layer.name), data, plane_in_view(layer, point), line, length, error)
 
 
-def uncertainty_of(viewer: Any, layer: Any) -> Any:
+def std_of(viewer: Any, layer: Any) -> Any:
     """The layer with the error bar of a result, or None."""
     run = (layer.metadata.get(METADATA_KEY) or {}).get("run")
     for other in viewer.layers:
         record = other.metadata.get(METADATA_KEY) or {}
-        if run and record.get("run") == run and record.get("role") == "uncertainty":
+        if run and record.get("run") == run and role_of(record) == "std":
             return other
     return None
 

@@ -15,7 +15,7 @@ from ...errors import ImageError
 from ...ui.jobs import Latest, Outcome
 from ..layers.curtain import LEVELS, SIDES, Curtain, camera_of
 from ..layers.owned import is_ours, source_of
-from ..layers.profiles import Cut, Profile, cut, uncertainty_of, write_profiles
+from ..layers.profiles import Cut, Profile, cut, std_of, write_profiles
 from ..names import METADATA_KEY
 from ..workers.thread import Task
 from .docked import DockedWidget
@@ -241,7 +241,7 @@ class CompareWidget(DockedWidget):
             return
         layers = [layer for layer in dict.fromkeys((self.before.value, self.after.value)) if layer is not None]
         layers = [layer for layer in layers if layer in self._viewer.layers]
-        cuts = [cut(layer, ends, point, uncertainty_of(self._viewer, layer)) for layer in layers]
+        cuts = [cut(layer, ends, point, std_of(self._viewer, layer)) for layer in layers]
         self._reading.ask(partial(_read, [each for each in cuts if each is not None]))
 
     def _show_profiles(self, outcome: Outcome) -> None:

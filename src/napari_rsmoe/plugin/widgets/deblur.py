@@ -51,7 +51,7 @@ class DeblurWidget(JobWidget):
             "that are smaller than a pixel or two, taken in the same way.",
         )  # fmt: skip
         super().__init__(
-            napari_viewer, "deblur", DEBLUR, {"uncertainty": replace(STD, shown=True)}, "Deblur",
+            napari_viewer, "deblur", DEBLUR, [replace(STD, shown=True)], "Deblur",
             hidden=("device", "psf"),
         )  # fmt: skip
         self.spread.changed.connect(self._show_spread)

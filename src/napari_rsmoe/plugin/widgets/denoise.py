@@ -35,7 +35,7 @@ class DenoiseWidget(JobWidget):
             napari_viewer,
             "denoise",
             PARAMETERS["denoise_stack"],
-            dict(zip(("uncertainty", "residual"), OUTPUTS["denoise"], strict=True)),
+            OUTPUTS["denoise"],
             "Denoise",
         )
 
@@ -63,7 +63,7 @@ class DenoiseWidget(JobWidget):
             self.refuse(str(error))
             return
         self.trying.close()
-        filling = Filling(source, target, given, uncertainty=bool(self.outputs["uncertainty"].value))
+        filling = Filling(source, target, given, std=bool(self.outputs["std"].value))
         self._filling = FillingLayer(self._viewer, filling)
         self.begin(f"Denoise: {source.name}", partial(fill, filling))
 

@@ -20,7 +20,7 @@ class FitWidget(JobWidget):
             napari_viewer,
             "fit",
             FIT,
-            dict(zip(("kernels", "residual"), OUTPUTS["fit"], strict=True)),
+            OUTPUTS["fit"],
             "Fit",
         )
         self.append_native(self.curve)

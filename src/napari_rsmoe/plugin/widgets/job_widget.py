@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication
 
 from ...progress import Callback
+from ...renamed import current_outputs
 from ...ui.kinds.parameter import Parameter
 from ...ui.kinds.texts import Output
 from ...ui.parameters.denoising import STACK
@@ -52,8 +53,8 @@ class JobWidget(WorkingWidget):
         The job.
     parameters : sequence of Parameter
         Settings of the job; the device is set in napari's preferences.
-    outputs : mapping of str to Output
-        Options of the action that add layers, by their names.
+    outputs : sequence of Output
+        Further results of the job, each with a box that adds its layer.
     run_label : str
         Label of the button.
     hidden : sequence of str
@@ -67,7 +68,7 @@ class JobWidget(WorkingWidget):
         viewer: Any,
         action: str,
         parameters: Sequence[Parameter],
-        outputs: Mapping[str, Output],
+        outputs: Sequence[Output],
         run_label: str,
         hidden: Sequence[str] = ("device",),
     ) -> None:
@@ -78,9 +79,7 @@ class JobWidget(WorkingWidget):
             tooltip="The image layer to process: the one that is selected in the list of layers, until you choose one.",
         )  # fmt: skip
         self.part = Part(viewer)
-        self.outputs = {
-            name: CheckBox(value=each.shown, text=each.label, tooltip=each.help) for name, each in outputs.items()
-        }
+        self.outputs = {each.name: CheckBox(value=each.shown, text=each.label, tooltip=each.help) for each in outputs}
         self.trying = Trying(viewer, self, action)
         self.selected = SelectedLayers(viewer, self)
         super().__init__(
@@ -208,7 +207,7 @@ class JobWidget(WorkingWidget):
         self.progress.value = FULL if not found.record["metrics"]["stopped"] else self.progress.value
         said = [in_form_words(note, self._parameters) for note in notes(found.record)]
         self.status.value = ". ".join([summary(found.record), *said])
-        main = [layer for layer in added if layer.metadata[METADATA_KEY]["role"] in ("image", "kernels")]
+        main = [layer for layer in added if layer.metadata[METADATA_KEY]["role"] in ("image", "model")]
         self._viewer.layers.selection.active = main[-1]
         self.on_result(found, added)
 
@@ -253,7 +252,7 @@ class JobWidget(WorkingWidget):
     def _restore(self) -> None:
         kept = remembered(self._action)
         self.show_given(kept.get("parameters", {}))
-        for name, value in kept.get("outputs", {}).items():
+        for name, value in current_outputs(kept.get("outputs", {})).items():
             if name in self.outputs:
                 self.outputs[name].value = bool(value)
         if kept.get("again") in (REPLACE, ADD):

@@ -201,7 +201,7 @@ class FillingLayer:
         added = self._viewer.add_image(
             levels if len(levels) > 1 else levels[0], multiscale=len(levels) > 1, rgb=source.rgb, visible=False,
             name=f"{source.name} uncertainty", colormap="gray" if source.rgb else "inferno",
-            contrast_limits=(0.0, high), metadata=self._metadata(result.record, "uncertainty"),
+            contrast_limits=(0.0, high), metadata=self._metadata(result.record, "std"),
             **source.place.options(),
         )  # fmt: skip
         self._viewer.layers.move(self._viewer.layers.index(added), at)

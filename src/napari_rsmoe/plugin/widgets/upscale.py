@@ -38,9 +38,7 @@ class UpscaleWidget(JobWidget):
             tooltip=f"{SHARPEN.help} The slider also works after the run: the result follows at once.",
         )  # fmt: skip
         self.compare = ComboBox(choices=[ALONE, BESIDE, OVER], label="Compare with", tooltip=BICUBIC.help)
-        super().__init__(
-            napari_viewer, "upscale", UPSCALE, {"uncertainty": STD}, "Upscale", hidden=("device", "sharpen")
-        )
+        super().__init__(napari_viewer, "upscale", UPSCALE, [STD], "Upscale", hidden=("device", "sharpen"))
         self._live = Latest(self._show_live, Task)
         self._result_layer: Any = None
         self._settle = QTimer(self.native)
