@@ -22,9 +22,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,7 +34,8 @@ from ..ranges import QUALITY
 from .ambiguous import with_assumptions
 from .atomic import replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
-from .formats import COMPANION, IN_EXTRA, JPEG_QUALITY, READABLE, is_store, kind_of_content, kind_to_write
+from .format_modules import module_of
+from .formats import JPEG_QUALITY, READABLE, is_store, kind_to_read, kind_to_write
 from .image_file import ImageFile
 from .location import Location, is_url
 from .reading import Reading
@@ -142,7 +141,7 @@ def _read_remote(location: Location, how: Reading) -> ImageFile:
     last = location.name.lower().split("?", 1)[0]
     copied = any(last.endswith(suffix) for suffix in READABLE) and not location.is_zarr
     try:
-        image: ImageFile = _read(location.fetch(), how) if copied else _module("zarr").read_at(location, how)
+        image: ImageFile = _read(location.fetch(), how) if copied else module_of("zarr").read_at(location, how)
     except FileNotFoundError as error:
         raise ImageError(f"there is no file {location}.") from error
     except OSError as error:
@@ -152,8 +151,8 @@ def _read_remote(location: Location, how: Reading) -> ImageFile:
 
 def _read(path: Path, how: Reading) -> ImageFile:
     """Read a file by the format of its content."""
-    kind, note = _kind_to_read(path)
-    module = _module(kind)
+    kind, note = kind_to_read(path)
+    module = module_of(kind)
     single = not hasattr(module, "list_series")
     if single and how.series not in (None, 0, "0"):
         raise WrongUseError(f"{path} holds one image, so there is no series {how.series!r}.")
@@ -177,7 +176,7 @@ def list_series(path: str | Path, *, allow_outside: bool = False) -> list[str]:
         Empty if the format holds one image.
     """
     path = Path(path)
-    module = _module(_kind_to_read(path)[0])
+    module = module_of(kind_to_read(path)[0])
     found: list[str] = module.list_series(path, allow_outside=allow_outside) if hasattr(module, "list_series") else []
     return found
 
@@ -207,7 +206,7 @@ def lost_metadata(path: str | Path, image: ImageFile) -> list[str]:
     ['a.png cannot hold pixel size']
     """
     path = Path(path)
-    module = _module(kind_to_write(path))
+    module = module_of(kind_to_write(path))
     found: list[str] = module.remarks(path, image)
     return found
 
@@ -341,7 +340,7 @@ def create_image(
     try:
         with (
             replacing(path, lambda written: remember(path, written, maker)) as temporary,
-            _module(kind).create(temporary, path, image, **options) as sink,
+            module_of(kind).create(temporary, path, image, **options) as sink,
         ):
             yield sink
     except OSError as error:
@@ -371,45 +370,5 @@ def check_output(path: str | Path, image: ImageFile, *, overwrite: bool = False,
     kind = kind_to_write(path)
     if path.is_dir() and kind != "zarr":
         raise ImageError(f"{path} is a folder; give the name of a file to write.")
-    _module(kind).check(path, image)
+    module_of(kind).check(path, image)
     check_replaceable(path, this_program() if maker is None else maker, overwrite=overwrite)
-
-
-def _kind_to_read(path: Path) -> tuple[str, str]:
-    """The kind of a file by its content, or by its suffix if the content has no mark; a note if they differ."""
-    named = READABLE.get(path.suffix.lower(), "")
-    if path.is_dir():
-        return "zarr", ""
-    real = "tiff" if path.name.lower().endswith(COMPANION) else kind_of_content(path)
-    if real in ("", named):
-        if not named:
-            given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-            raise WrongUseError(f"{path} has {given}, so its format is unknown; accepted are {', '.join(READABLE)}.")
-        return named, ""
-    if not real.islower():
-        raise ImageError(f"{path} is {'an' if real[0] in 'HX' else 'a'} {real} file, which is not read here.")
-    return real, f"it is really a {real.upper()} file and is read as such" if named else f"it is a {real.upper()} file"
-
-
-_MODULES = {
-    "tiff": "tiff.file",
-    "png": "bitmaps.png",
-    "jpeg": "bitmaps.jpeg",
-    "bmp": "bitmaps.others",
-    "gif": "bitmaps.others",
-    "webp": "bitmaps.others",
-    "npy": "npy",
-    "asc": "esri_grid",
-    "zarr": "ome_zarr",
-}
-"""Modules of the formats that need no extra."""
-
-
-def _module(kind: str) -> Any:
-    """The module of a format, with `read` and, if the format is written, `check`, `remarks` and `create`.
-
-    Modules of formats that hold several images have `list_series`.
-    """
-    name = f"field.{kind}" if kind in IN_EXTRA else _MODULES[kind]
-    # Imported here to save start-up time: each format loads a library of its own, such as tifffile or zarr.
-    return import_module(f"{__package__}.{name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import ImageError
+from ..errors import ImageError, WrongUseError
 
 SUFFIXES = {
     ".tif": "tiff",
@@ -121,3 +121,27 @@ def kind_of_content(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(_LONGEST_SIGNATURE)
     return next((kind for at, mark, kind in _SIGNATURES if start[at : at + len(mark)] == mark), "")
+
+
+def kind_to_read(path: Path) -> tuple[str, str]:
+    """The kind of a file by its content, or by its suffix if the content has no mark; a note if they differ.
+
+    Raises
+    ------
+    WrongUseError
+        If neither tells.
+    ImageError
+        If the content is of a format that is not read.
+    """
+    named = READABLE.get(path.suffix.lower(), "")
+    if path.is_dir():
+        return "zarr", ""
+    real = "tiff" if path.name.lower().endswith(COMPANION) else kind_of_content(path)
+    if real in ("", named):
+        if not named:
+            given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+            raise WrongUseError(f"{path} has {given}, so its format is unknown; accepted are {', '.join(READABLE)}.")
+        return named, ""
+    if not real.islower():
+        raise ImageError(f"{path} is {'an' if real[0] in 'HX' else 'a'} {real} file, which is not read here.")
+    return real, f"it is really a {real.upper()} file and is read as such" if named else f"it is a {real.upper()} file"
