@@ -111,8 +111,8 @@ def test_the_curtain_steps_aside(viewer: Any, run_until: Wait, noisy: np.ndarray
     quick_fit(widget)
     widget.layer.value = cells
     press(widget.run)
+    run_until(lambda: not widget.busy)  # The curtain stays until there is a preview or a result to see.
     assert "edge of the curtain" not in names(viewer)
-    run_until(lambda: not widget.busy)
     viewer.layers.remove(viewer.layers[-1])
     viewer.layers.remove(viewer.layers["cells fit 30 kernels"])
     compare.before.value, compare.after.value = cells, viewer.layers["other"]
