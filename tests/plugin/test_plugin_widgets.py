@@ -39,6 +39,9 @@ def test_denoise_leaves_labelled_pixels_out(viewer: Any, run_until: Wait, noisy:
     mask[5:9, 5:20] = 1
     labels = viewer.add_labels(mask, name="gap")
     widget = open_widget(viewer, "Denoise")
+    widget.mask.value = viewer.add_labels(mask[:9], name="other")
+    press(widget.run)
+    assert last_words().endswith("have shape (9, 64); the image needs (48, 64).")
     widget.mask.value = labels
     widget.form.set({"models": 2, "preset": "fast", "noise": 12.0, "fill": False})
     press(widget.run)

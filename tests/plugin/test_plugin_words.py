@@ -51,6 +51,7 @@ def test_small_images_and_images_without_noise_are_explained(viewer: Any, run_un
     done(widget, run_until)
     assert "no noise found" in widget.status.value
     assert "The image is small (40 x 40 pixels)" in widget.status.value
+    assert "“Noise level” gives it. The" in widget.status.value
     assert "uncertainty" not in [layer.name for layer in viewer.layers]  # An error of 0 would claim certainty.
     widget.form.set({"noise": 5.0})
     done(widget, run_until)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 NOISY = 0.02
@@ -27,6 +27,17 @@ def summary(record: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def in_sentences(parts: Iterable[str]) -> str:
+    """Join what is said into one text: each part begins with a capital letter, and one period is between two.
+
+    Examples
+    --------
+    >>> in_sentences(["Done, 2 s", "no noise was found.", "“Noise level” gives it"])
+    'Done, 2 s. No noise was found. “Noise level” gives it'
+    """
+    return ". ".join(part[:1].upper() + part[1:].removesuffix(".") for part in parts if part)
+
+
 def notes(record: Mapping[str, Any]) -> list[str]:
     """Sentences about what may surprise, or what to do next."""
     metrics, parameters, source = record["metrics"], record["parameters"], record["source"]
@@ -37,7 +48,7 @@ def notes(record: Mapping[str, Any]) -> list[str]:
         sides = [n for n, axis in zip(source["shape"], source["axes"], strict=True) if axis in "YX"]
         if min(sides) < SMALL_SIDE:
             found.append(
-                f"The image is small ({sides[0]} x {sides[1]} pixels), so its noise is taken to be even and "
+                f"The image is small ({sides[1]} x {sides[0]} pixels), so its noise is taken to be even and "
                 "independent from pixel to pixel. Enter the Noise level if you know it."
             )
     if record["action"] == "upscale" and parameters["sharpen"] > 1 and metrics.get("noise_share", 0) > NOISY:

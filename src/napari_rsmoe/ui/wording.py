@@ -32,6 +32,8 @@ def in_form_words(text: str, parameters: Sequence[Parameter]) -> str:
     'Leave NaN out, or replace it first.'
     >>> in_form_words("seed=-1 must not be negative.", DENOISE)
     '“Seed” -1 must not be negative.'
+    >>> in_form_words("No noise was found; noise= (--noise) gives it.", DENOISE)
+    'No noise was found; “Noise level” gives it.'
     """
     text = FLAG_OF_COMMAND_LINE.sub("", text)
     text = PYTHON.sub("", text)
@@ -40,7 +42,8 @@ def in_form_words(text: str, parameters: Sequence[Parameter]) -> str:
         if isinstance(parameter, Flag):
             text = re.sub(rf"\b{parameter.name}=True\b", label, text)
         text = re.sub(rf"(?<!\S){re.escape(parameter.flag)}(?![-\w])", label, text)
-        text = re.sub(rf"\b{parameter.name}=", f"{label} ", text)
+        text = re.sub(rf"\b{parameter.name}=(?=\S)", f"{label} ", text)
+        text = re.sub(rf"\b{parameter.name}=", label, text)  # The keyword alone, without a value.
         if "_" in parameter.name:  # Other names are words of plain English too.
             text = re.sub(rf"\b{parameter.name}\b", label, text)
     return text

@@ -12,7 +12,7 @@ from ...ui.parameters.files import MASK
 from ...ui.parameters.functions import PARAMETERS
 from ...ui.parameters.outputs import OUTPUTS
 from ...ui.wording import in_form_words
-from ..notes import summary
+from ..notes import in_sentences, summary
 from ..source import Source
 from ..stored import Filling, Stored, fill
 from .job_widget import JobWidget
@@ -91,7 +91,7 @@ class DenoiseWidget(JobWidget):
         self.progress.value = FULL
         said = [in_form_words(note, self._parameters) for note in metrics["notes"]]
         left_out = ["The residual is not made of images on disk"] if self.outputs["residual"].value else []
-        self.status.value = ". ".join([summary(result.record), f"Saved {target}", *left_out, *said])
+        self.status.value = in_sentences([summary(result.record), f"Saved {target}", *left_out, *said])
         if added:
             self._viewer.layers.selection.active = added[0]
 
@@ -102,9 +102,9 @@ class DenoiseWidget(JobWidget):
             return source
         shape = tuple(n for axis, n in enumerate(source.data.shape[: source.ndim]) if axis != source.channel_axis)
         labels = layer.data[0] if layer.multiscale else layer.data
-        if labels.shape not in (shape, shape[-2:]):
-            raise ImageError(
-                f"The labels {layer.name!r} have shape {labels.shape}; the image needs {shape} or {shape[-2:]}."
-            )
+        fitting = dict.fromkeys((shape, shape[-2:]))
+        if labels.shape not in fitting:
+            accepted = " or ".join(str(each) for each in fitting)
+            raise ImageError(f"The labels {layer.name!r} have shape {labels.shape}; the image needs {accepted}.")
         path = str(layer.source.path or "")
         return replace(source, mask=labels, mask_name=str(layer.name), mask_path=path)

@@ -20,7 +20,7 @@ from ..actions import ACTIONS, Result
 from ..copying import ready_to_copy
 from ..layers.adding import add_layers
 from ..names import METADATA_KEY
-from ..notes import notes, summary
+from ..notes import in_sentences, notes, summary
 from ..preferences import preferences
 from ..record import as_command_line, as_python, make_record
 from ..source import Source, from_layer
@@ -206,7 +206,7 @@ class JobWidget(WorkingWidget):
         self.result = found
         self.progress.value = FULL if not found.record["metrics"]["stopped"] else self.progress.value
         said = [in_form_words(note, self._parameters) for note in notes(found.record)]
-        self.status.value = ". ".join([summary(found.record), *said])
+        self.status.value = in_sentences([summary(found.record), *said])
         main = [layer for layer in added if layer.metadata[METADATA_KEY]["role"] in ("image", "model")]
         self._viewer.layers.selection.active = main[-1]
         self.on_result(found, added)
