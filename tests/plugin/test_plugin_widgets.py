@@ -9,6 +9,7 @@ import pytest
 from driving import LONG, Wait, last_words, names, open_widget, press, quick_fit
 
 from napari_rsmoe import denoise, fit, upscale
+from napari_rsmoe.errors import ImageWarning
 from napari_rsmoe.plugin.names import METADATA_KEY
 
 # ------------------------------------------------------------------ Denoise
@@ -255,7 +256,9 @@ def enlarge(widget: Any, **given: Any) -> None:
     press(widget.run)
 
 
-def test_upscale_and_live_sharpening(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
+def test_upscale_and_live_sharpening(
+    viewer: Any, run_until: Wait, noisy: np.ndarray, recwarn: pytest.WarningsRecorder
+) -> None:
     viewer.add_image(noisy, name="cells")
     widget = open_widget(viewer, "Super-resolution & sharpen")
     enlarge(widget, scale=2.5)
@@ -266,8 +269,13 @@ def test_upscale_and_live_sharpening(viewer: Any, run_until: Wait, noisy: np.nda
     widget.sharpen.value = 1.8
     run_until(lambda: "cells x2.5 sharpened 1.8" in names(viewer))
     run_until(lambda: not widget._live.busy)
-    np.testing.assert_array_equal(large.data, upscale(noisy, 2.5, 1.8, **options))
+    said = widget.status.value
+    assert not [each for each in recwarn if "sharpen" in str(each.message)]  # Nothing pops up at each move.
+    with pytest.warns(ImageWarning, match=r"sharpen=1\.8 makes"):
+        np.testing.assert_array_equal(large.data, upscale(noisy, 2.5, 1.8, **options))
     assert large.metadata[METADATA_KEY]["parameters"]["sharpen"] == 1.8
+    assert said.startswith("Sharpened 1.8. “")
+    assert "1.8 makes" in said
 
 
 def test_upscale_of_a_rectangle_and_the_view(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:

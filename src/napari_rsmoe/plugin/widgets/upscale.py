@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +12,15 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
 from ...image.planes import Plane, Planes
+from ...notes import gathered
 from ...ui.jobs import Latest, Outcome
 from ...ui.parameters.common import DTYPE, SHARPEN
 from ...ui.parameters.enlarging import UPSCALE
 from ...ui.parameters.outputs import OUTPUTS, STD
+from ...ui.wording import in_form_words
 from ..actions import PlaneModels, Result
 from ..names import METADATA_KEY
+from ..notes import in_sentences, notes
 from ..source import plane_in_view
 from ..workers.thread import Task
 from .job_widget import JobWidget
@@ -93,7 +97,7 @@ class UpscaleWidget(JobWidget):
         box = (max(0, y0), max(0, x0), min(height, y1), min(width, x1))
         if box[2] <= box[0] or box[3] <= box[1]:
             box = (0, 0, height, width)
-        self._live.ask(lambda: [(plane, box, _quick(plane, scale, sharpen, box, device))])
+        self._live.ask(lambda: ([(plane, box, _quick(plane, scale, sharpen, box, device))], []))
         self._settle.start()
 
     def _draw_all(self) -> None:
@@ -102,7 +106,7 @@ class UpscaleWidget(JobWidget):
             return
         scale, sharpen = self._scale(), float(self.sharpen.value)
         dtype = result.record["parameters"].get("dtype", DTYPE.default)
-        self._live.ask(lambda: [(plane, None, _whole(plane, scale, sharpen, dtype)) for plane in result.planes])
+        self._live.ask(lambda: _all_planes(result.planes, scale, sharpen, dtype))
         record = {**result.record, "parameters": {**result.record["parameters"], "sharpen": sharpen}}
         self.result = replace(result, record=record)
         layer = self._result_layer
@@ -121,14 +125,24 @@ class UpscaleWidget(JobWidget):
         data = layer.data
         colours = data[..., :3] if result.source.has_alpha else data
         layout = Planes(colours, result.source.axes)
-        for plane, box, image in outcome.result:
+        pieces, said = outcome.result
+        for plane, box, image in pieces:
             index = list(plane.index)
             if box is not None:
                 rows, columns = result.source.axes.index("Y"), result.source.axes.index("X")
                 index[rows], index[columns] = slice(box[0], box[2]), slice(box[1], box[3])
             layout.store(colours, Plane(0, tuple(index), image, ""), image)
-        whole = all(box is None for _, box, _ in outcome.result)
+        whole = all(box is None for _, box, _ in pieces)
         layer.refresh(thumbnail=whole, extent=whole)  # Only quick updates while the slider moves.
+        if whole and not self.busy:
+            self._say_sharpened(result.record, said)
+
+    def _say_sharpened(self, record: dict[str, Any], said: list[str]) -> None:
+        """Show how much the result is sharpened, and what that does to it, in place of what was said before."""
+        sharpen = record["parameters"]["sharpen"]
+        found = notes({**record, "metrics": {**record["metrics"], "notes": said}})
+        words = [in_form_words(each, self._parameters) for each in found]
+        self.status.value = in_sentences([f"Sharpened {sharpen:g}" if sharpen != 1 else "Not sharpened", *words])
 
     def _plane_in_view(self, result: Result) -> PlaneModels | None:
         shown = plane_in_view(self._result_layer, self._viewer.dims.point)
@@ -160,6 +174,13 @@ def _quick(plane: PlaneModels, scale: float, sharpen: float, box: tuple[int, int
         return _draw(models, scale, sharpen, box, device=device)
     coarse = _draw(models, scale, sharpen, box, step=step, device=device)
     return coarse.repeat(step, 0).repeat(step, 1)[: y1 - y0, : x1 - x0]
+
+
+def _all_planes(planes: Sequence[PlaneModels], scale: float, sharpen: float, dtype: str) -> tuple[list[Any], list[str]]:
+    """Render the whole result; returns the planes, and what is to be said about them."""
+    with gathered() as said:  # Without it each move of the slider would end in a warning of its own.
+        pieces = [(plane, None, _whole(plane, scale, sharpen, dtype)) for plane in planes]
+    return pieces, list(dict.fromkeys(said))
 
 
 def _whole(plane: PlaneModels, scale: float, sharpen: float, dtype: str) -> np.ndarray:
