@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import napari_rsmoe
 from napari_rsmoe import Kernels, Model
 from napari_rsmoe.engine import reference
+from napari_rsmoe.errors import ImageWarning
 
 
 def some_kernels(n: int = 40, channels: int = 3, extent: float = 50.0, seed: int = 0) -> Kernels:
@@ -331,3 +332,14 @@ def test_figures_of_a_model() -> None:
     model = napari_rsmoe.fit(np.arange(40 * 50, dtype=np.float32).reshape(40, 50), 30, iterations=20)
     assert 1 <= model.kernels_per_tile() <= 30
     assert model.flops_per_pixel() > model.kernels_per_tile()
+
+
+def test_auto_is_float32_where_rounding_costs_much() -> None:
+    model = some_model(dtype="uint16", value_range=(0, 1000))
+    assert model.render(dtype="same").dtype == model.render(dtype="auto").dtype == np.uint16  # no error is known
+    model.metadata |= {"psnr": 90.0, "data_range": 1000.0}  # an error of 0.03
+    with pytest.warns(ImageWarning, match="float32 instead of uint16"):
+        fine = model.render(dtype="auto")
+    np.testing.assert_array_equal(fine, model.render(dtype="float32"))
+    model.metadata["psnr"] = 40.0  # an error of 10
+    np.testing.assert_array_equal(model.render(dtype="auto"), model.render())

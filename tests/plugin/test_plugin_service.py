@@ -19,6 +19,7 @@ from napari_rsmoe.plugin.commands import process_layer
 from napari_rsmoe.plugin.layers.adding import earlier
 from napari_rsmoe.plugin.layers.profiles import std_of
 from napari_rsmoe.plugin.names import METADATA_KEY, ORIGINAL_KEY
+from napari_rsmoe.plugin.record import as_command_line, as_python
 from napari_rsmoe.plugin.service import DenoiseSettings, FitSettings
 from napari_rsmoe.ui.parameters.outputs import OUTPUTS
 
@@ -104,6 +105,13 @@ def test_functions_give_what_the_library_gives(noisy: np.ndarray) -> None:
     assert Layer.create(clean, options, kind).scale.tolist() == [0.5, 0.5]
     drawn = service.fit(layer, FitSettings(n_kernels=30, iterations=20), model=False)
     np.testing.assert_array_equal(drawn[0][0], fit(noisy, 30, iterations=20).render())
+    whole = Image(noisy.astype(np.uint16))
+    settings = FitSettings(n_kernels=30, iterations=20, dtype="float32")
+    ((fine, options, _),) = service.fit(whole, settings, model=False)
+    assert fine.dtype == np.float32
+    assert as_python(options["metadata"][METADATA_KEY]).endswith("iterations=20).render(dtype='float32')\n")
+    assert "--dtype float32" in as_command_line(options["metadata"][METADATA_KEY])
+    np.testing.assert_array_equal(fine, fit(whole.data, 30, iterations=20).render(dtype="float32"))
     (large,) = service.upscale(layer, service.UpscaleSettings(models=1, iterations=2, n_kernels=20, scale=2.0))
     assert large[0].shape == (96, 128)
     assert service.measure_noise(layer).sigma == pytest.approx(12, rel=0.4)

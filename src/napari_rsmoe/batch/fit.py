@@ -31,7 +31,7 @@ class FitFile:
     Parameters
     ----------
     given : mapping
-        Values of `FIT`, and of `DTYPE`.
+        Values of `DRAWN`.
     files : Files
         How files are read and written.
     further : sequence of Target
@@ -90,8 +90,9 @@ def _summary(facts: list[dict[str, Any]]) -> str:
 
 def _drawn(model: Model, dtype: str, given: Mapping[str, Any]) -> NDArray[Any]:
     """The rendered model in the type of the image, or in the chosen one."""
-    layout, psnr = model.layout, model.metadata.get("psnr")
-    error = np.inf if psnr is None else model.metadata["data_range"] * 10 ** (-psnr / 20)
+    from ..model.output_type import fit_error  # here: torch takes seconds to load
+
+    layout, error = model.layout, fit_error(model)
     plain = np.dtype(layout.dtype).kind == "f" or for_display(np.dtype(layout.dtype), layout.low, layout.high)
     if dtype != "float32" and plain and not rounding_costs(error, layout.dtype):
         return model.render(device=given["device"])

@@ -10,9 +10,8 @@ from typing import Any
 
 from ..ui.kinds.parameter import Parameter
 from ..ui.kinds.texts import Output
-from ..ui.parameters.common import DTYPE
 from ..ui.parameters.enlarging import DEBLUR, UPSCALE
-from ..ui.parameters.fitting import FIT
+from ..ui.parameters.fitting import DRAWN
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.outputs import OUTPUTS
 from ..ui.parameters.values import values
@@ -77,7 +76,7 @@ FILE_JOBS = {
         _made_by("denoise", "DenoiseFile"),
         resumes=True,
     ),
-    "fit": FileJob("Fit kernels", (*FIT, DTYPE), OUTPUTS["fit"], "fitted", _made_by("fit", "FitFile")),
+    "fit": FileJob("Fit kernels", DRAWN, OUTPUTS["fit"], "fitted", _made_by("fit", "FitFile")),
     "upscale": FileJob("Super-resolution", UPSCALE, OUTPUTS["upscale"], "enlarged", _made_by("upscale", "UpscaleFile")),
     "deblur": FileJob("Deblur", DEBLUR, OUTPUTS["deblur"], "deblurred", _made_by("deblur", "DeblurFile")),
 }

@@ -50,6 +50,7 @@ def command(
         from ..io.files import check_output, write_image
         from ..io.image_file import ImageFile
         from ..io.units import PixelSize
+        from ..model.output_type import output_type
         from ..model.raster import Raster
 
         loaded = Model.load(pair.source)
@@ -63,12 +64,13 @@ def command(
             for value, unit in [loaded.metadata.get("pixel_size", {}).get(letter, (None, None))]
             if value is not None
         }
-        kind = np.dtype(given["dtype"] or loaded.layout.dtype)
+        # The type is chosen once, so that what is said about it is said once.
+        kind = output_type(loaded, given["dtype"])
         sides = {"Y": height, "X": width, "C": loaded.channels, "S": loaded.channels}
         blank = np.broadcast_to(np.zeros((), kind), tuple(sides[letter] for letter in axes))
         writing: dict[str, Any] = {"overwrite": files.overwrite, "maker": pair.maker}
         check_output(pair.target, ImageFile(blank, axes, sizes), **writing)  # before the work
-        drawn = loaded.render(**given)
+        drawn = loaded.render(**given | {"dtype": kind})
         write_image(pair.target, ImageFile(drawn, axes, sizes), quality=files.quality, **writing)
         facts = {"shape": list(drawn.shape), "dtype": drawn.dtype.name, "kernels": loaded.n_kernels}
         return {"summary": f"{width} x {height} px", **facts}

@@ -25,6 +25,7 @@ from .checks import check_kernels, check_layout, checked_confidence, checked_ran
 from .drawing import draw
 from .experts import MODES, ExpertUnits, Mode
 from .kernels import Kernels
+from .output_type import output_type
 from .raster import Numbers, Raster, checked_sharpen
 
 SAMPLE_BLOCK = 4_000_000
@@ -277,8 +278,10 @@ class Model:
             Factor by which kernels shrink before drawing, positive; above 1 edges get sharper. Gates are raised to
             the power sharpen^2, so edges stay where they are (kernel editing, paper section II-B).
         dtype : data type, optional
-            Data type of the output, integer or float; by default that of the image. Integer types are rounded: to the
-            nearest, or for an image of fewer than 16 levels up or down at random, so that the mean stays.
+            Data type of the output, integer or float; by default, or with ``"same"``, that of the image. ``"auto"`` is
+            that too, or float32 where rounding to integers costs more than a tenth of the error of the fit. Integer
+            types are rounded: to the nearest, or for an image of fewer than 16 levels up or down at random, so that
+            the mean stays.
         device : {"auto", "cpu", "cuda"}
             Where to compute, as for `napari_rsmoe.fit`.
         memory : int or str, optional
@@ -299,7 +302,7 @@ class Model:
         """
         sharpen = checked_sharpen(sharpen)
         raster = Raster.plan(self.shape, self.channels, scale=scale, shape=shape, region=region)
-        kind = real_type(self.layout.dtype if dtype is None else dtype)
+        kind = output_type(self, dtype)
         if kind.kind in "iu" and is_coarse(self.layout):
             exact = draw([self], raster, sharpen=sharpen, dtype=np.float32, device=device)
             return to_type(rounded_at_random(exact), kind)

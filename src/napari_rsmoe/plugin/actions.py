@@ -14,11 +14,12 @@ from ..errors import StoppedError
 from ..image.each_plane import PlaneResult, Planewise, each_plane, map_planes
 from ..image.opacity import Opacity
 from ..image.planes import Plane
+from ..image.rounding import rounding_costs
 from ..notes import Notes, note
 from ..progress import Callback, Progress, pause
 from ..ui.parameters.denoising import PLANE, STACK
 from ..ui.parameters.enlarging import DEBLUR, UPSCALE
-from ..ui.parameters.fitting import FIT
+from ..ui.parameters.fitting import DRAWN
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
 from .layers.outputs import Output, image_output, residual_output, std_output
@@ -115,7 +116,7 @@ def denoise(source: Source, given: Options, callback: Callback | None = None, **
 
 
 def fit(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:
-    """Fit a model to every plane, as `denoise`, with `parameters.FIT`; `show` takes `model` and `residual`."""
+    """Fit a model to every plane, as `denoise`, with `parameters.DRAWN`; `show` takes `model` and `residual`."""
     # Imported here to save start-up time: torch takes seconds.
     from .. import fit as fit_image
     from .. import ssim
@@ -123,7 +124,8 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     from .editing import EditableKernels
     from .layers.kernels import kernels_output
 
-    settings = _settings(FIT, given)
+    settings = _settings(DRAWN, given)
+    dtype = settings.pop("dtype")
     errors: list[np.ndarray] = []
     figures: dict[str, list[float]] = {"psnr": [], "ssim": []}
 
@@ -133,12 +135,16 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
         model = fit_image(image, **settings, channel_axis=_channels(plane), callback=last)
         if "psnr" in model.metadata:
             figures["psnr"].append(model.metadata["psnr"])
+        if dtype == "same":
+            _say_what_rounding_costs(model)
 
         def measure() -> np.ndarray:
-            drawn = _kept_outside(image, model.render(device=settings["device"]))
+            drawn = _kept_outside(image, model.render(device=settings["device"], dtype=dtype))
             pause()
             if np.isfinite(plane.image).all() and np.ptp(plane.image) > 0 and min(plane.image.shape[:2]) >= 11:
-                figures["ssim"].append(ssim(drawn, plane.image, channel_axis=_channels(plane)))
+                # The range of two images of one type is known by itself.
+                span = None if drawn.dtype == plane.image.dtype else model.metadata["data_range"]
+                figures["ssim"].append(ssim(drawn, plane.image, data_range=span, channel_axis=_channels(plane)))
             pause()
             errors.append(kernel_errors(model, plane.image, device=settings["device"]))
             return drawn
@@ -146,7 +152,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
         try:
             drawn = last.attend(measure)
         except StoppedError:
-            drawn = _kept_outside(image, model.render(device=settings["device"]))
+            drawn = _kept_outside(image, model.render(device=settings["device"], dtype=dtype))
             errors.append(np.full(model.n_kernels, np.nan))
         return PlaneResult([drawn], PlaneModels(source.placed(plane.index), [model]))
 
@@ -155,7 +161,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     metrics |= {name: float(np.mean(all_)) for name, all_ in figures.items() if all_}
     metrics["data_range"] = max(plane.models[0].metadata["data_range"] for plane in fitted)
     metrics["kernels"] = sum(plane.models[0].n_kernels for plane in fitted)
-    record = make_record("fit", source, settings, metrics)
+    record = make_record("fit", source, {**settings, "dtype": dtype}, metrics)
     name = f"{source.name} fit {metrics['kernels']} kernels{_ending(metrics)}"
     outputs = [image_output(source, image, name, "image", record)]
     if show.get("model", True):
@@ -165,6 +171,15 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
     if show.get("residual"):
         outputs.append(residual_output(source, image, record, finished))
     return Result(outputs, fitted, record, source)
+
+
+def _say_what_rounding_costs(model: Model) -> None:
+    """Note that rounding to the type of the image costs more than a tenth of the error of the fit, if it does."""
+    from ..model.output_type import fit_error  # here: torch takes seconds to load
+
+    if rounding_costs(fit_error(model), model.layout.dtype):
+        kind = np.dtype(model.layout.dtype).name
+        note(f"rounding to {kind} costs more than a tenth of the error of the fit; “Data type” float32 keeps fractions")
 
 
 def upscale(source: Source, given: Options, callback: Callback | None = None, **show: bool) -> Result:

@@ -26,6 +26,7 @@ import napari_rsmoe
 
 from ..renamed import accept_earlier_outputs
 from ..ui.kinds.parameter import Parameter
+from ..ui.parameters.fitting import DRAWN
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
 from ..ui.signatures import signature_of
@@ -86,10 +87,10 @@ class DenoiseSettings(Settings):
 
 
 class FitSettings(Settings):
-    """Settings of `fit`: the keywords of `napari_rsmoe.fit`."""
+    """Settings of `fit`: the keywords of `napari_rsmoe.fit`, and the data type of the drawing."""
 
-    parameters = PARAMETERS["fit"]
-    __signature__ = signature_of(PARAMETERS["fit"])
+    parameters = DRAWN
+    __signature__ = signature_of(DRAWN)
 
 
 class UpscaleSettings(Settings):

@@ -15,7 +15,7 @@ from ..image.planes import Plane
 from ..notes import gathered
 from ..progress import Callback
 from ..ui.parameters.enlarging import DEBLUR, UPSCALE
-from ..ui.parameters.fitting import FIT
+from ..ui.parameters.fitting import DRAWN
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
 from .preferences import preferences, use_threads
@@ -202,15 +202,17 @@ def _done(
         checked = values(DEBLUR, {**given, **device, **({} if whole.spread is None else {"psf": ""})})
         image = deblur(plane.image, **checked | {"psf": spread_of(psf)}, **common).image
     else:
-        checked = values(FIT if action == "fit" else UPSCALE, {**given, **device})
+        checked = values(DRAWN if action == "fit" else UPSCALE, {**given, **device})
         share = math.prod(plane.image.shape[:2]) / math.prod(whole.size)
         if isinstance(checked["n_kernels"], int):
             checked["n_kernels"] = max(1, round(checked["n_kernels"] * share))
         if checked.get("time") is not None:
             checked["time"] = max(0.1, checked["time"] * share)
-        image = fit(plane.image, **checked, **common).render(device=device["device"]) if action == "fit" else upscale(
-            plane.image, **checked, **common
-        )  # fmt: skip
+        if action == "fit":
+            drawing = {"dtype": checked.pop("dtype"), **device}
+            image = fit(plane.image, **checked, **common).render(**drawing)
+        else:
+            image = upscale(plane.image, **checked, **common)
     return image
 
 

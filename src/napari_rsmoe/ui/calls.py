@@ -14,7 +14,7 @@ from typing import Any
 from ..image.planes import CHANNEL_AXES
 from .kinds.choices import Flag
 from .kinds.parameter import Parameter
-from .parameters.common import CHECKPOINT, DEVICE
+from .parameters.common import CHECKPOINT, DEVICE, DTYPE
 from .parameters.files import MASK
 from .parameters.functions import PARAMETERS
 from .parameters.values import changed
@@ -136,8 +136,8 @@ def _planes(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool
 
 
 def image_of(action: str, given: Mapping[str, Any]) -> str:
-    """What follows a result to give its image, drawn where the user wanted it to be computed."""
-    where = changed([DEVICE], given)
+    """What follows a result to give its image, drawn where and in the data type that the user wanted."""
+    where = changed([DEVICE, DTYPE], given)
     return {"denoise": ".image", "fit": f".{call_text('render', where)}", "upscale": "", "deblur": ".image"}[action]
 
 
@@ -182,6 +182,7 @@ def command_line(action: str, given: Mapping[str, Any], subject: Subject) -> str
     """
     stack = not set(subject.axes) <= {"Y", "X", "S"}
     table = PARAMETERS["denoise_stack" if stack and action == "denoise" else action]
+    table = (*table, DTYPE) if action == "fit" else table  # The command draws the model, the function does not.
     settings = changed(table, given)
     if subject.psf:
         settings["psf"] = subject.psf_path

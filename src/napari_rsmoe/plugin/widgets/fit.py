@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ui.jobs import Job
-from ...ui.parameters.fitting import FIT
+from ...ui.parameters.fitting import DRAWN
 from ...ui.parameters.outputs import OUTPUTS
 from .curve import Curve
 from .job_widget import JobWidget
@@ -19,7 +19,7 @@ class FitWidget(JobWidget):
         super().__init__(
             napari_viewer,
             "fit",
-            FIT,
+            DRAWN,
             OUTPUTS["fit"],
             "Fit",
         )

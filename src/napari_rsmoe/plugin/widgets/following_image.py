@@ -49,11 +49,11 @@ class FollowingImage:
         if planes:
             # A drawing that is replaced by a later one leaves its planes to it.
             self._stale |= set(planes)
-            self._drawing.ask(partial(_all_drawn, table, sorted(self._stale)))
+            self._drawing.ask(partial(_all_drawn, table, sorted(self._stale), self._dtype()))
 
     def draw_trial(self, table: EditableKernels, plane: int, trial: Trial) -> None:
         """Draw a plane as it would be with kernels placed elsewhere."""
-        self._drawing.ask(partial(_drawn_alone, table, plane, trial))
+        self._drawing.ask(partial(_drawn_alone, table, plane, trial, self._dtype()))
 
     def close(self) -> None:
         """Wait for nothing more, and show nothing more."""
@@ -74,6 +74,13 @@ class FollowingImage:
             store_plane(self._image.data, axes, each.planes[plane], drawn)
             self._stale.discard(plane)
         self._image.refresh()
+
+    def _dtype(self) -> Any:
+        """The data type that was chosen for the image when it was made; None: that of the image that was fitted."""
+        image = self._image
+        if image is None and self._layer is not None:
+            image = self._found(self._layer)
+        return None if image is None else image.data.dtype
 
     def _found(self, layer: Any) -> Any:
         """The reconstruction that was made with the kernels, or None."""
@@ -97,13 +104,17 @@ class FollowingImage:
         )  # fmt: skip
 
 
-def _drawn(table: EditableKernels, plane: int, trial: Trial | None = None) -> tuple[EditableKernels, int, np.ndarray]:
-    return table, plane, table.model(plane, trial).render(device=preferences().device)
+def _drawn(
+    table: EditableKernels, plane: int, dtype: Any, trial: Trial | None = None
+) -> tuple[EditableKernels, int, np.ndarray]:
+    return table, plane, table.model(plane, trial).render(device=preferences().device, dtype=dtype)
 
 
-def _all_drawn(table: EditableKernels, planes: list[int]) -> list[tuple[EditableKernels, int, np.ndarray]]:
-    return [_drawn(table, plane) for plane in planes]
+def _all_drawn(table: EditableKernels, planes: list[int], dtype: Any) -> list[tuple[EditableKernels, int, np.ndarray]]:
+    return [_drawn(table, plane, dtype) for plane in planes]
 
 
-def _drawn_alone(table: EditableKernels, plane: int, trial: Trial) -> list[tuple[EditableKernels, int, np.ndarray]]:
-    return [_drawn(table, plane, trial)]
+def _drawn_alone(
+    table: EditableKernels, plane: int, trial: Trial, dtype: Any
+) -> list[tuple[EditableKernels, int, np.ndarray]]:
+    return [_drawn(table, plane, dtype, trial)]

@@ -8,7 +8,7 @@ from ...io.formats import DTYPES
 from ..kinds.choices import Choice, Flag
 from ..kinds.numbers import FloatParameter, IntParameter, Numbers
 from ..kinds.parameter import Automatic, Parameter
-from .common import ALLOCATION, DATA_RANGE, DEVICE, LEFT_OUT, MEMORY, SEED, SHARPEN, STARTS, THRESHOLD
+from .common import ALLOCATION, DATA_RANGE, DEVICE, DTYPE, LEFT_OUT, MEMORY, SEED, SHARPEN, STARTS, THRESHOLD
 
 STEPS = ", ".join(f"{name} takes {PRESETS[name].iterations} steps" for name in ("fast", "balanced", "best"))
 FIT: tuple[Parameter, ...] = (
@@ -111,7 +111,10 @@ FIT: tuple[Parameter, ...] = (
     DEVICE,
     MEMORY,
 )
-"""Of `napari_rsmoe.fit`."""
+"""Of `napari_rsmoe.fit`, which returns a model. A model has no data type: it is chosen when the model is drawn, by
+`Model.render`, so the function and the notebook widget, whose result is the model, do not have it."""
+DRAWN: tuple[Parameter, ...] = (*FIT, DTYPE)
+"""Of what fits an image and draws the model at once: ``napari-rsmoe fit``, the Files widget, and Fit in napari."""
 RENDER: tuple[Parameter, ...] = (
     FloatParameter(
         name="scale",
@@ -147,10 +150,11 @@ RENDER: tuple[Parameter, ...] = (
     Choice(
         name="dtype",
         label="Data type",
-        help=f"Data type of the output: {', '.join(DTYPES)}. Integers are rounded.",
+        help=f"Data type of the output: {', '.join(DTYPES)}, or auto: that of the image that was fitted, or float32 "
+        "where rounding to integers costs more than a tenth of the error. Integers are rounded.",
         default=None,
         automatic=Automatic(None, "that of the image that was fitted"),
-        choices=DTYPES,
+        choices=("auto", *DTYPES),
         what="TYPE",
     ),
     DEVICE,
