@@ -13,6 +13,7 @@ from made_up import EXPECTED, MADE_UP, TABLE
 from napari_rsmoe.ui.kinds.numbers import Number
 from napari_rsmoe.ui.kinds.parameter import Parameter
 from napari_rsmoe.ui.parameters.common import DEVICE
+from napari_rsmoe.ui.parameters.fitting import DRAWN
 from napari_rsmoe.ui.parameters.functions import PARAMETERS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -85,7 +86,8 @@ def test_every_option_of_a_function_is_there(qapp: Any, kind: str, name: str, ow
 
     module = import_module(f"napari_rsmoe.plugin.widgets.{name.removesuffix('_stack')}")
     form = getattr(module, kind)(ViewerModel()).form
-    assert {*form.get(), *own, "device"} == {parameter.name for parameter in PARAMETERS[name]}
+    table = DRAWN if name == "fit" else PARAMETERS[name]
+    assert {*form.get(), *own, "device"} == {parameter.name for parameter in table}
 
 
 def test_preferences_offer_the_devices_of_the_table() -> None:
