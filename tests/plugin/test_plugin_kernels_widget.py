@@ -41,6 +41,22 @@ def test_image_follows_a_move_and_undo(viewer: Any, fitted: Any, run_until: Wait
     run_until(lambda: np.array_equal(image.data, table.model(0).render()) and not fitted.redo.enabled)
 
 
+def test_the_image_keeps_the_data_type_that_was_chosen(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
+    viewer.add_image(noisy.astype(np.uint16), name="cells")
+    widget = open_widget(viewer, "Fit kernels")
+    quick_fit(widget)
+    widget.form.field("dtype").value = "float32"
+    press(widget.run)
+    run_until(lambda: not widget.busy)
+    editor = open_widget(viewer, "Kernels")
+    image, kernels = viewer.layers[1], viewer.layers[2]
+    kernels.data = [np.array(shape) + 8.0 * (number == 0) for number, shape in enumerate(kernels.data)]
+    editor.take_over()
+    expected = kernels.metadata[TABLE_KEY].model(0).render(dtype="float32")
+    run_until(lambda: np.array_equal(image.data, expected))
+    assert image.data.dtype == np.float32
+
+
 def test_select_by_feature_delete_and_recolour(viewer: Any, fitted: Any, run_until: Wait) -> None:
     image, kernels = viewer.layers[1], viewer.layers[2]
     table = kernels.metadata[TABLE_KEY]
