@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from napari_rsmoe.enlarging.deconvolution import Blur
 from napari_rsmoe.enlarging.flat_areas import WEIGHT, least_variation, with_flat_areas
 from napari_rsmoe.enlarging.psf import point_spread
 from napari_rsmoe.enlarging.stop_band import stop_band_noise
+from napari_rsmoe.errors import StoppedError
 from napari_rsmoe.noise.noise_model import PoissonGaussian
 from napari_rsmoe.notes import gathered
 
@@ -69,6 +71,18 @@ def test_the_noise_is_found_where_the_optics_pass_nothing() -> None:
     levels = np.array([250.0, 400.0, 900.0])
     np.testing.assert_allclose(found.variance(levels), 2.0 * (levels - 100) + 16, rtol=0.15)
     assert stop_band_noise(counts, None, Blur.of(point_spread(0.4), light.shape)) is None
+
+
+def test_it_stops_while_the_noise_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = Event()
+
+    def long(*_: object) -> None:
+        assert stopped.wait(20)
+
+    monkeypatch.setattr("napari_rsmoe.enlarging.deblur.stop_band_noise", long)
+    with pytest.raises(StoppedError):
+        deblur(np.ones((40, 40), np.float32), 1.5, callback=lambda progress: progress.stage == "noise")
+    stopped.set()
 
 
 def test_point_spread_functions() -> None:

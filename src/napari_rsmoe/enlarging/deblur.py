@@ -154,7 +154,8 @@ def deblur(
     height, width, channels = inputs.pixels.shape
     raster = Raster.plan((height, width), channels, scale=scale)
     check_deblur(inputs, max(spread.shape), raster, count, noise)
-    model = _noise_model(inputs, noise, spread)
+    report = reading_report(image, callback, "noise", seconds)
+    model = checked_attended(lambda: _noise_model(inputs, noise, spread), report)
     parts = Parts(callback, deblur_seconds((height, width, channels), count, preset, ROUNDS[preset]))
     with gathered():
         clean = denoise(

@@ -8,6 +8,7 @@ from scipy.fft import irfft2, rfft2
 from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 
+from .. import engine
 from ..arrays import Mask
 from ..noise.noise_model import PoissonGaussian
 from .deconvolution import Blur
@@ -43,6 +44,7 @@ def stop_band_noise(plane: NDArray[np.floating], used: Mask | None, blur: Blur) 
     if fraction < FEWEST:
         return None
     noise = blur.inner(irfft2(stopped * rfft2(blur.padded(plane)), blur.shape))
+    engine.pause()
     power = (np.square(noise) / fraction).ravel()
     level = gaussian_filter(np.asarray(plane, np.float64), NEAR).ravel()
     if used is not None:
@@ -52,6 +54,7 @@ def stop_band_noise(plane: NDArray[np.floating], used: Mask | None, blur: Blur) 
     variance = np.full_like(power, power.mean())
     gain = read = 0.0
     for _ in range(ROUNDS):
+        engine.pause()
         if not power.any():
             break
         weight = 1 / np.maximum(variance, 1e-3 * power.mean())
