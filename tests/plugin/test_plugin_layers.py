@@ -116,7 +116,7 @@ def test_only_a_complete_result_of_the_same_part_replaces_one(viewer: Any, run_u
     run_until(lambda: not widget.busy)
     assert len(viewer.layers) == count + 2
     assert "stack fit 30 kernels (stopped, 1 of 3 planes)" in names(viewer)
-    assert "1 of 3 planes are finished; the others are zero." in widget.status.value
+    assert "1 of 3 planes are finished; the others are zero" in widget.status.value
     np.testing.assert_array_equal(whole.data, before)
 
     # Channels are chosen from the list, and stay chosen when layers come and go.

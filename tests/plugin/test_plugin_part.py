@@ -146,7 +146,7 @@ def test_other_jobs_too_count_only_what_is_inside_of_a_turned_rectangle(
         press(widget.run)
         run_until(lambda: not widget.busy)
         results.append(np.asarray(widget.result.outputs[0].data))
-        assert "only what lies inside of the shape in 'part' counts" in widget.status.value
+        assert "Only what lies inside of the shape in 'part' counts" in widget.status.value
     scale = results[0].shape[0] // 32
     corner = np.s_[: 5 * scale, : 5 * scale]
     assert (results[0][corner] == 0).all()

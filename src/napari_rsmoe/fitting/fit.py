@@ -200,8 +200,8 @@ def fit(
     if shape is not None:
         check_fit(shape, _expected(count, shape), settings, mode, weighted=weight is not None)
     seconds = time
-    if seconds is None and shape is not None:
-        seconds = expected_seconds(shape, _expected(count, shape), settings.iterations)
+    if seconds is None and shape is not None and count is not None:
+        seconds = expected_seconds(shape, count, settings.iterations)
     inputs, subject = checked_attended(check, reading_report(image, callback, seconds=seconds))
     height, width, channels = inputs.pixels.shape
     if count is not None:

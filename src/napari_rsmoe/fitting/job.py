@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -143,6 +144,12 @@ class FitJob:
         """`fitter`, with reports to the callback. Raises StoppedError if it asks to stop."""
         seconds = self.expected(n_kernels, settings.iterations)
         progress = Progress("start", 0, max(1, settings.iterations), None, self.untouched, seconds)
+        return self.attended_fitter(n_kernels, settings, callback, progress)
+
+    def attended_fitter(
+        self, n_kernels: int, settings: FitSettings, callback: Callback | None, progress: Progress
+    ) -> Fitter:
+        """`fitter`, while this progress is reported. Raises StoppedError if the callback asks to stop."""
         report = None if callback is None else lambda share: bool(callback(progress))
         return engine.attended(lambda: self.fitter(n_kernels, settings), report)
 
@@ -211,17 +218,20 @@ class FitJob:
         """
         stopped: list[Fitter] = []
 
+        def searching(preview: Callable[[], np.ndarray]) -> Progress:
+            # How long the job takes is not known before its number of kernels is.
+            return Progress("find the number of kernels", 0, max(1, self.settings.iterations), None, preview)
+
         def stop(pilot: Fitter) -> bool:
-            if self.report(callback, pilot, "find the number of kernels", 0, max(1, self.settings.iterations)):
+            if callback is not None and callback(searching(partial(self.preview, pilot))):
                 stopped.append(pilot)
             return bool(stopped)
 
         def begin(n_kernels: int, settings: FitSettings) -> Fitter:
-            return self.begun(n_kernels, settings, callback)
+            return self.attended_fitter(n_kernels, settings, callback, searching(self.untouched))
 
         def step(pilot: Fitter) -> None:
-            total = max(1, self.settings.iterations)
-            self.step(pilot, None, callback, Progress("find the number of kernels", 0, total, None, self.untouched))
+            self.step(pilot, None, callback, searching(self.untouched))
 
         count = predict_kernels(self.inputs.pixels.shape, target, densest, begin, self.settings, step, stop)
         return count, stopped[0] if stopped else None

@@ -248,9 +248,8 @@ def estimate_noise(
         sample = sampled(image, channel_axis, selection, weight)
         return Inputs.of(image, channel_axis, selection, weight=weight) if sample is None else sample
 
-    shape = shape_beforehand(image, channel_axis)
-    whole = None if shape is None else SECONDS * (1 + PARTS**2) * math.prod(shape) / 1e6
-    inputs = checked_attended(read, reading_report(image, callback, seconds=whole))
+    report = reading_report(image, callback, seconds=seconds_of(image, channel_axis))
+    inputs = checked_attended(read, report)
     check_noise_estimate(inputs.pixels)
     layout, (pixels, used) = inputs.layout, measured_pixels(inputs)
 
@@ -299,6 +298,12 @@ def estimate_noise(
         float(errors[3]),
         model.scaled(layout.span, layout.low),
     )
+
+
+def seconds_of(image: Any, channel_axis: ChannelAxis) -> float | None:
+    """Seconds in which `estimate_noise` measures an image on an idle machine; None if its shape is not known yet."""
+    shape = shape_beforehand(image, channel_axis)
+    return None if shape is None else SECONDS * (1 + PARTS**2) * math.prod(shape) / 1e6
 
 
 def _all_but_one(used: Mask) -> Iterator[Mask]:

@@ -9,12 +9,13 @@ import numpy as np
 
 from .. import engine
 from ..arrays import Array, Mask
+from ..image.beginning import checked_attended, reading_report
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
 from ..image.masks import EVERYTHING, Selection
 from ..progress import Callback
 from .channels import Channels
-from .estimate import NoiseEstimate, estimate_noise
+from .estimate import NoiseEstimate, estimate_noise, seconds_of
 from .measure import APART, LEAST_SIDE, measured_pixels
 from .noise_model import BLOCK, NoiseModel
 from .photons import variance_levels
@@ -114,7 +115,10 @@ def noise_report(
     >>> bool(curve.line_variance[-1] > 4 * curve.line_variance[0])
     True
     """
-    inputs = Inputs.of(image, channel_axis, selection)
+    inputs = checked_attended(
+        lambda: Inputs.of(image, channel_axis, selection),
+        reading_report(image, callback, seconds=seconds_of(image, channel_axis)),
+    )
     estimate = estimate_noise(inputs, callback=callback)
     if inputs.extreme:
         return NoiseReport(estimate, (), ())
