@@ -1,6 +1,6 @@
 """Compare a cluster on this machine with one process, and kill its workers and whole jobs at random.
 
-    python benchmarks/cluster.py overhead FOLDER [--blocks 256] [--side 256]
+    python benchmarks/cluster.py overhead FOLDER [--blocks 256] [--side 256] [--models auto]
     python benchmarks/cluster.py kills FOLDER [--workers-killed 20] [--jobs-killed 5]
     python benchmarks/cluster.py scheduler FOLDER
 
@@ -50,9 +50,9 @@ def make(path: Path, blocks: int, side: int) -> None:
     zarr.create_array(path, data=image, chunks=(side, side), dimension_names=["y", "x"], overwrite=True)
 
 
-def settings(source: Path, target: Path, side: int) -> JobSettings:
-    """A job with one model, so that blocks take little time and the work around them shows."""
-    given = {"preset": "fast", "models": 1, "noise": 10.0, "block": side, "seed": 0}
+def settings(source: Path, target: Path, side: int, models: int | str = 1) -> JobSettings:
+    """A job, by default with one model, so that blocks take little time and the work around them shows."""
+    given = {"preset": "fast", "models": models, "noise": 10.0, "block": side, "seed": 0}
     return JobSettings(str(source), str(target), given)
 
 
@@ -84,7 +84,7 @@ def in_blocks() -> float:
     return float(tasks.__dict__["spent"])
 
 
-def overhead(folder: Path, blocks: int, side: int) -> None:
+def overhead(folder: Path, blocks: int, side: int, models: int | str) -> None:
     import torch
 
     torch.set_num_threads(1)  # As the workers.
@@ -100,7 +100,7 @@ def overhead(folder: Path, blocks: int, side: int) -> None:
                 yield facts
 
     began = time.process_time()
-    job = denoise_large(settings(source, folder / "one.ome.zarr", side), runner=Measured(), overwrite=True)
+    job = denoise_large(settings(source, folder / "one.ome.zarr", side, models), runner=Measured(), overwrite=True)
     alone, each = time.process_time() - began, float(np.median(np.diff(times)))
     around = alone - each * len(job)
     with workers_of("local", WORKERS, threads=1) as runner:
@@ -108,7 +108,7 @@ def overhead(folder: Path, blocks: int, side: int) -> None:
         runner.client.run(warm)
         processes = [me, *me.children(recursive=True)]
         began = spent(processes)
-        denoise_large(settings(source, folder / "four.ome.zarr", side), runner=runner, overwrite=True)
+        denoise_large(settings(source, folder / "four.ome.zarr", side, models), runner=runner, overwrite=True)
         shared = spent(processes) - began
         within = sum(runner.client.run(in_blocks).values())
     same = np.array_equal(read_image(folder / "one.ome.zarr").numpy(), read_image(folder / "four.ome.zarr").numpy())
@@ -232,6 +232,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--blocks", type=int, default=256)
     parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--models", default="1")
     parser.add_argument("--workers-killed", type=int, default=20)
     parser.add_argument("--jobs-killed", type=int, default=5)
     parser.add_argument("--target", type=Path)
@@ -246,7 +247,7 @@ def main() -> None:
     if given.what == "scheduler":
         scheduler(given.folder)
     elif given.what == "overhead":
-        overhead(given.folder, given.blocks, given.side)
+        overhead(given.folder, given.blocks, given.side, given.models if given.models == "auto" else int(given.models))
     else:
         kills(given.folder, given.workers_killed, given.jobs_killed)
 
