@@ -143,21 +143,38 @@ def refine(
     """
     if not has_group(pilot.shape):
         return Refined(pilot, np.zeros_like(pilot))
-    if correlation is None:
-        correlation = np.tile(np.eye(engine.PATCH_SIDE**2, dtype=np.float32), (len(pilot), 1, 1))
-    noise, image, leverage = floored(variance), pilot, np.zeros_like(pilot)
+    noise, refined = floored(variance), Refined(pilot, np.zeros_like(pilot))
     for each in passes:
-        image, leverage = engine.filter_patches(
-            noisy,
-            image,
-            noise * np.float32(each.strength),
-            correlation,
-            stride=each.stride,
-            reach=REACH,
-            fewest=FEWEST,
-            most=MOST,
-            similar=SIMILAR,
-            same=SAME,
-            negligible=NEGLIGIBLE,
-        )
+        refined = filtered(noisy, refined.image, noise, each, correlation)
+    return refined
+
+
+def filtered(noisy: Floats, pilot: Floats, noise: Floats, step: Pass, correlation: Floats | None = None) -> Refined:
+    """The estimate of one pass of the filter.
+
+    Parameters
+    ----------
+    noisy, pilot, noise : ndarray of float32, shape (C, H, W) or (P, C, H, W)
+        The image, its first estimate and the variance of its noise, `floored`; or P planes, of which the first is
+        estimated by groups that reach through all.
+    step : Pass
+        Settings of the pass.
+    correlation : ndarray of float32, or None
+        As for `refine`.
+    """
+    if correlation is None:
+        correlation = np.tile(np.eye(engine.PATCH_SIDE**2, dtype=np.float32), (pilot.shape[-3], 1, 1))
+    image, leverage = engine.filter_patches(
+        noisy,
+        pilot,
+        noise * np.float32(step.strength),
+        correlation,
+        stride=step.stride,
+        reach=REACH,
+        fewest=FEWEST,
+        most=MOST,
+        similar=SIMILAR,
+        same=SAME,
+        negligible=NEGLIGIBLE,
+    )
     return Refined(image, leverage)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import engine
 from ..arrays import Floats, Mask
 from ..image.blur import blurred
 from ..image.opponent import Opponent
 from ..noise.domain import StabilisedDomain
 from .neighbours import Aligned
-from .nonlocal_bayes import FEWEST, MOST, NEGLIGIBLE, REACH, SAME, SIMILAR, Pass, Refined, floored, has_group, refine
+from .nonlocal_bayes import Pass, Refined, filtered, floored, has_group, refine
 
 PILOT_PASS = Pass(strength=1.0, stride=6)
 """The pass that makes the estimate of a neighbour out of that of the plane before it. A second one gains nothing."""
@@ -124,24 +123,12 @@ def refine_through(
         pilots[offset] = refine(*theirs, passes=(PILOT_PASS,)).image
         stacks.append((theirs[0], pilots[offset], floored(theirs[2])))
     noisy, pilot, noise = (np.stack(parts) for parts in zip(*stacks, strict=True))
-    image, leverage = engine.filter_patches(
-        noisy,
-        pilot,
-        noise,
-        np.tile(np.eye(engine.PATCH_SIDE**2, dtype=np.float32), (len(own), 1, 1)),
-        stride=PASS.stride,
-        reach=REACH,
-        fewest=FEWEST,
-        most=MOST,
-        similar=SIMILAR,
-        same=SAME,
-        negligible=NEGLIGIBLE,
-    )
-    share = _least_risk(own, refined, left, Refined(image, leverage), variance, used)
+    through = filtered(noisy, pilot, noise, PASS)
+    share = _least_risk(own, refined, left, through, variance, used)
     share = share * (1 - KEPT) * _related(refined.image, noisy[1:], variance, used)
-    before, after = refined.leverage * left, leverage * variance
+    before, after = refined.leverage * left, through.leverage * variance
     follows = (before + share * (after - before)) / np.maximum(left, LEAST_SQUARE)
-    mixed = (refined.image + share * (image - refined.image)).astype(np.float32)
+    mixed = (refined.image + share * (through.image - refined.image)).astype(np.float32)
     return Refined(mixed, np.minimum(follows, np.float32(1)))
 
 

@@ -254,8 +254,7 @@ def estimate_noise(
     layout, (pixels, used) = inputs.layout, measured_pixels(inputs)
 
     def measured(step: int, stage: str, kept: Mask, like: NoiseModel | None = None) -> NoiseModel:
-        whole = SECONDS * (1 + PARTS**2) * inputs.pixels.size / 1e6
-        done = Progress(stage, step, 1 + PARTS**2, None, lambda: inputs.given, whole)
+        done = Progress(stage, step, 1 + PARTS**2, None, lambda: inputs.given, _seconds(inputs.pixels.size))
         report = None if callback is None else lambda share: bool(callback(done))
         if report is not None and report(None) and like is not None:
             raise StoppedError()
@@ -303,7 +302,12 @@ def estimate_noise(
 def seconds_of(image: Any, channel_axis: ChannelAxis) -> float | None:
     """Seconds in which `estimate_noise` measures an image on an idle machine; None if its shape is not known yet."""
     shape = shape_beforehand(image, channel_axis)
-    return None if shape is None else SECONDS * (1 + PARTS**2) * math.prod(shape) / 1e6
+    return None if shape is None else _seconds(math.prod(shape))
+
+
+def _seconds(values: int) -> float:
+    """The same, by the number of values."""
+    return SECONDS * (1 + PARTS**2) * values / 1e6
 
 
 def _all_but_one(used: Mask) -> Iterator[Mask]:
