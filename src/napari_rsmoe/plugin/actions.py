@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import StoppedError
 from ..image.each_plane import PlaneResult, Planewise, each_plane, map_planes
@@ -22,6 +21,7 @@ from ..ui.parameters.enlarging import DEBLUR, UPSCALE
 from ..ui.parameters.fitting import DRAWN
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
+from .inside import kept_outside, within
 from .layers.outputs import Output, image_output, residual_output, std_output
 from .preferences import preferences, use_threads
 from .record import make_record
@@ -29,7 +29,6 @@ from .source import Source, Spread
 
 if TYPE_CHECKING:
     from ..enlarging.enlargement import Enlargement
-    from ..image.inputs import Inputs
     from ..model.model import Model
 
 SAMPLE_SIDE = 512
@@ -131,7 +130,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
 
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
         last = _Last(report)
-        image = _within(source, plane, settings)
+        image = within(source, plane, settings)
         model = fit_image(image, **settings, channel_axis=_channels(plane), callback=last)
         if "psnr" in model.metadata:
             figures["psnr"].append(model.metadata["psnr"])
@@ -139,7 +138,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
             _say_what_rounding_costs(model)
 
         def measure() -> np.ndarray:
-            drawn = _kept_outside(image, model.render(device=settings["device"], dtype=dtype))
+            drawn = kept_outside(image, model.render(device=settings["device"], dtype=dtype))
             pause()
             if np.isfinite(plane.image).all() and np.ptp(plane.image) > 0 and min(plane.image.shape[:2]) >= 11:
                 # The range of two images of one type is known by itself.
@@ -152,7 +151,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
         try:
             drawn = last.attend(measure)
         except StoppedError:
-            drawn = _kept_outside(image, model.render(device=settings["device"], dtype=dtype))
+            drawn = kept_outside(image, model.render(device=settings["device"], dtype=dtype))
             errors.append(np.full(model.n_kernels, np.nan))
         return PlaneResult([drawn], PlaneModels(source.placed(plane.index), [model]))
 
@@ -198,7 +197,7 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
 
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
         last = _Last(report)
-        image = _within(source, plane, settings)
+        image = within(source, plane, settings)
         prepared, refining = enlargement_of(image, **settings, channel_axis=_channels(plane), callback=last)
         done = result_of(prepared, settings["scale"], sharpen, dtype, refining)
         return PlaneResult([done.image, done.std], PlaneModels(source.placed(plane.index), prepared.models, prepared))
@@ -235,7 +234,7 @@ def deblur(source: Source, given: Options, callback: Callback | None = None, **s
     psf = spread_of(numbers) if source.spread is None else spread_in(source.spread)
 
     def work(plane: Plane, report: Callback) -> PlaneResult[float]:
-        image = _within(source, plane, settings)
+        image = within(source, plane, settings)
         done = deblur_image(image, psf, **settings, channel_axis=_channels(plane), callback=report)
         return PlaneResult([done.image, done.std], float(done.noise))
 
@@ -272,35 +271,6 @@ def _settings(parameters: Any, given: Options) -> dict[str, Any]:
 
 def _channels(plane: Plane) -> int | None:
     return 2 if plane.image.ndim == 3 else None
-
-
-def _within(source: Source, plane: Plane, settings: Options) -> NDArray[Any] | Inputs:
-    """The pixels of a plane, of which only those inside of a turned or round shape count; the others stay as they are.
-
-    Parameters
-    ----------
-    source : Source
-        The image, with the pixels outside of the shape.
-    plane : Plane
-        A plane of it.
-    settings : mapping
-        Keywords of the function, which may leave out further pixels.
-    """
-    if source.outside is None:
-        return plane.image
-    # Imported here to save start-up time.
-    from ..image.inputs import Inputs
-    from ..image.masks import Selection
-
-    note(f"only what lies inside of the shape in {source.outside_name!r} counts; the rest of its box stays as it is")
-    inputs = Inputs.of(plane.image, _channels(plane), Selection.of(settings), mask=source.outside)
-    outside = source.outside if inputs.missing is None else source.outside | inputs.missing
-    return replace(inputs, missing=outside)
-
-
-def _kept_outside(image: NDArray[Any] | Inputs, result: NDArray[Any]) -> NDArray[Any]:
-    """A result with the pixels that `_within` keeps as they are."""
-    return result if isinstance(image, np.ndarray) else image.with_missing(result)
 
 
 def _opacity(source: Source) -> Opacity:
