@@ -21,11 +21,16 @@ from napari_rsmoe.cli.program import main
 from napari_rsmoe.io.files import read_image, write_image
 from napari_rsmoe.plugin import actions
 from napari_rsmoe.plugin.commands import denoise_layer, fit_layer, process_layer, upscale_layer
+from napari_rsmoe.plugin.copying import ready_to_copy
+from napari_rsmoe.plugin.inside import inside_only
 from napari_rsmoe.plugin.layers.kernels import TABLE_KEY
 from napari_rsmoe.plugin.names import METADATA_KEY
 from napari_rsmoe.plugin.record import as_command_line, as_python, make_record
 from napari_rsmoe.plugin.source import from_layer, plane_in_view
+from napari_rsmoe.plugin.trials import Setting, tried
 from napari_rsmoe.progress import Progress
+from napari_rsmoe.ui.parameters.common import DTYPE
+from napari_rsmoe.ui.parameters.functions import PARAMETERS
 
 QUICK: dict[str, Any] = {"n_kernels": 30, "iterations": 20}
 TURNED: dict[str, Any] = {
@@ -327,3 +332,33 @@ def test_copied_python_leaves_out_what_the_mask_marks(noisy: np.ndarray) -> None
         result.record
     )
     assert "--mask mask.tif" in as_command_line(result.record)
+
+
+@pytest.mark.parametrize(("action", "given"), [*CALLS, ("deblur", {"psf": 1.2, "preset": "fast", "noise": 12.0})])
+def test_what_lies_outside_of_a_shape_counts_neither_in_copied_calls_nor_in_trials(
+    action: str, given: dict[str, Any], noisy: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y, x = np.mgrid[:24, :32]
+    image = np.where(np.hypot(y - 12, x - 16) < 12, noisy[:24, :32], 255).astype(np.uint8)
+    whole = replace(from_layer(Image(image, name="x")), outside=image == 255, outside_name="part")
+    source, settings = inside_only(whole, {**defaults(action), **given})
+    result = run(action, source, settings)
+    made = result.outputs[0].data
+    assert made[0, 0] == 255
+    assert np.median(made[np.asarray(made).shape[0] // 2]) < 250
+    (trial,) = tried(action, source, settings, [source], [Setting("")], lambda _: False)
+    np.testing.assert_array_equal(trial.image, made)
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "image.tif", image)
+    record = ready_to_copy(result.record)
+    names: dict[str, Any] = {"viewer": SimpleNamespace(layers={"x": SimpleNamespace(data=image)})}
+    exec(as_python(record), names)
+    np.testing.assert_array_equal(names["result"], made)
+    done = CliRunner().invoke(main, shlex.split(as_command_line(record), comments=True)[1:])
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(read_image(tmp_path / f"{action}.tif").data, made)
+
+
+def defaults(action: str) -> dict[str, Any]:
+    table = PARAMETERS["denoise_stack"] if action == "denoise" else PARAMETERS[action]
+    return {parameter.name: parameter.default for parameter in (*table, DTYPE)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..io.files import read_image
@@ -31,11 +32,14 @@ class DeblurFile:
         How files are read and written.
     further : sequence of Target
         A further output: the uncertainty.
+    mask : Path or None
+        An image of the pixels that are left out, which keep their value.
     """
 
     given: Mapping[str, Any]
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
+    mask: Path | None = None
 
     def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
         """Deconvolve a file; see `one_by_one.Work`."""
@@ -48,6 +52,6 @@ class DeblurFile:
             return Result([done.image, *(done.std for _ in pair.extras)], {"noise": float(done.noise)})
 
         outputs = outputs_of(pair, self.further, scale=given["scale"], dtype=given[DTYPE.name])
-        facts = process_file(pair.source, outputs, self.files, listener, deblur_plane)
+        facts = process_file(pair.source, outputs, self.files, listener, deblur_plane, mask=self.mask)
         level = sum(fact["noise"] for fact in facts) / len(facts)
         return {"summary": f"{planes_text(facts)}noise {level:.4g}", "planes": facts}

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import ImageError
 from ..image.format import residual
-from ..image.planes import CHANNEL_AXES
-from ..io.files import read_image
 from ..ui.parameters.common import CHECKPOINT, DTYPE
 from ..ui.parameters.denoising import PLANE, STACK
 from .files import Files
 from .large import Large, denoise_in_blocks, goes_in_blocks
 from .listening import Listener
+from .mask_file import read_mask
 from .pairs import Pair, Target
 from .planes import Job, Result, outputs_of, planes_text, process_file
 
@@ -103,20 +100,3 @@ class DenoiseFile:
             return None if folder is None else Path(folder)
         Path(folder).mkdir(exist_ok=True)
         return Path(folder) / pair.source.name
-
-
-def read_mask(path: Path, axes: str, files: Files) -> NDArray[np.bool_]:
-    """Read which pixels are left out: those that are not 0 in a file. (Y, X), or all `axes` but those of channels."""
-    wanted = "".join(letter for letter in axes if letter not in CHANNEL_AXES)
-    allow_outside, opened = files.allow_outside, files.opened.get(str(path))
-    try:
-        image = read_image(path, allow_outside=allow_outside, as_stored=True) if opened is None else opened()
-    except ImageError:
-        if not path.exists():
-            raise
-        # The file does not declare its axes.
-        image = read_image(path, axes=wanted, allow_outside=allow_outside, as_stored=True)
-    values = image.numpy() != 0
-    if image.alpha:
-        values = np.delete(values, -1, axis=image.axes.index("S" if "S" in image.axes else "C"))
-    return values.any(axis=tuple(k for k, letter in enumerate(image.axes) if letter in CHANNEL_AXES))

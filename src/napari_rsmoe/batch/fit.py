@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,11 +37,14 @@ class FitFile:
         How files are read and written.
     further : sequence of Target
         Further outputs: the model and the residual.
+    mask : Path or None
+        An image of the pixels that are left out, which keep their value.
     """
 
     given: Mapping[str, Any]
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
+    mask: Path | None = None
 
     def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
         """Fit a file; see `one_by_one.Work`."""
@@ -74,7 +78,7 @@ class FitFile:
 
         outputs = outputs_of(pair, self.further, dtype=dtype)
         with together():
-            facts = process_file(pair.source, outputs, self.files, listener, fit_plane)
+            facts = process_file(pair.source, outputs, self.files, listener, fit_plane, mask=self.mask)
             if model_path is not None:
                 models[0].save(model_path, **writing)
         return {"summary": _summary(facts), "planes": facts}

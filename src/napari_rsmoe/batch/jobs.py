@@ -50,11 +50,11 @@ class FileJob:
     def work(
         self, given: Mapping[str, Any], files: Files, further: Sequence[Target] = (), mask: Path | None = None
     ) -> Callable[[Path], Work]:
-        """The work as `Queue` takes it; the mask is for denoising. Raises ValueError if a setting is not accepted."""
+        """The work as `Queue` takes it, without the pixels of the mask. Raises ValueError for a wrong setting."""
         settings = values(self.parameters, given)
         if self.resumes:
             return lambda unfinished: self.kind(settings, files, further, mask, unfinished=unfinished)
-        return lambda _: self.kind(settings, files, further)
+        return lambda _: self.kind(settings, files, further, mask)
 
 
 def _made_by(module: str, name: str) -> Callable[..., Work]:

@@ -29,6 +29,7 @@ from ..roomy import bytes_of, in_memory
 from ..ui.parameters.common import LEFT_OUT
 from .files import Files
 from .listening import Listener
+from .mask_file import MaskFile
 from .pairs import Pair, Target
 
 
@@ -98,6 +99,8 @@ class Job:
         Callback for the progress.
     source : ImageFile
         The image that the plane belongs to.
+    mask : ndarray of bool or None
+        (Y, X) pixels that are left out, and keep their value.
     """
 
     plane: Plane
@@ -105,6 +108,7 @@ class Job:
     opacity: Opacity
     callback: Callback
     source: ImageFile
+    mask: NDArray[np.bool_] | None = None
 
     @property
     def pixels(self) -> NDArray[Any]:
@@ -134,7 +138,8 @@ class Job:
 
     def inputs(self, given: Mapping[str, Any]) -> Inputs:
         """The pixels for a fit, without those that are left out."""
-        return Inputs.of(self.pixels, self.channel_axis, Selection.of(self.left_out(given)))
+        selection = Selection.of(self.left_out(given))
+        return Inputs.of(self.pixels, self.channel_axis, selection, outside=self.mask)
 
 
 Result = PlaneResult[dict[str, Any]]
@@ -149,6 +154,7 @@ def process_file(
     function: Callable[[Job], Result],
     *,
     unread: bool = False,
+    mask: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Apply `function` to the planes of a file, and write its results.
 
@@ -166,6 +172,8 @@ def process_file(
         Processes one plane.
     unread : bool
         Whether `function` reads large planes part by part: they are then a `PlaneView`. Those with opacity never are.
+    mask : Path, optional
+        An image of the pixels that are left out.
 
     Returns
     -------
@@ -182,7 +190,7 @@ def process_file(
         for note in image.notes:
             report.note(f"{source}: {note}.")
         planes = Planes(image.data, image.axes, independent_channels=files.independent_channels)
-        if unread and not image.alpha and not in_memory(bytes_of(planes.plane_shape, image.dtype)):
+        if unread and mask is None and not image.alpha and not in_memory(bytes_of(planes.plane_shape, image.dtype)):
             planes = UnreadPlanes(image.data, image.axes, independent_channels=files.independent_channels)
         opacity = Opacity(planes, present=image.alpha)
         report.detail(f"{source}: {_described(image, planes)}")
@@ -195,10 +203,11 @@ def process_file(
                 report.note(f"{line}.")
 
         notes = Notes()
+        left_out = MaskFile(mask, image.axes, files)
 
         def work(plane: Plane, callback: Callback) -> Result:
             with notes.on(plane.label):
-                done = function(Job(plane, planes, opacity, callback, image))
+                done = function(Job(plane, planes, opacity, callback, image, left_out.of(plane, planes)))
             return PlaneResult(done.images, {"plane": plane.label, **done.value})
 
         def create(number: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,14 @@ class UpscaleFile:
         How files are read and written.
     further : sequence of Target
         Further outputs: the uncertainty, and the cubic interpolation for comparison.
+    mask : Path or None
+        An image of the pixels that are left out, which keep their value.
     """
 
     given: Mapping[str, Any]
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
+    mask: Path | None = None
 
     def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
         """Upscale a file; see `one_by_one.Work`."""
@@ -42,7 +46,7 @@ class UpscaleFile:
             from ..image.resize import cubic
 
             # Not the checked pixels: what does not fit the memory is checked block by block.
-            given = {**self.given, **job.left_out(self.given), "channel_axis": job.channel_axis}
+            given = {**self.given, **job.left_out(self.given), "channel_axis": job.channel_axis, "mask": job.mask}
             done = upscale(job.pixels, **given, return_std=True, callback=job.callback)
             images = [done.image]
             for name in pair.extras:
@@ -50,6 +54,6 @@ class UpscaleFile:
             return Result(images, {"shape": list(done.image.shape), "noise": done.noise})
 
         outputs = outputs_of(pair, self.further, scale=self.given["scale"], dtype=self.given[DTYPE.name])
-        facts = process_file(pair.source, outputs, self.files, listener, upscale_plane, unread=True)
+        facts = process_file(pair.source, outputs, self.files, listener, upscale_plane, unread=True, mask=self.mask)
         height, width = facts[0]["shape"][:2]
         return {"summary": f"{planes_text(facts)}{width} x {height} px", "planes": facts}

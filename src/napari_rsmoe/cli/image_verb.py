@@ -14,9 +14,10 @@ from ..batch.files import Files
 from ..batch.jobs import FILE_JOBS
 from ..batch.pairs import Pair, Target
 from ..io.location import Location
+from ..ui.parameters.files import MASK
 from .batch import pair_of_url, pair_up, run_batch
-from .options import Common, file_options, further_outputs, run_options, settings, source_and_target
-from .program import Verb
+from .options import Common, file_options, further_outputs, option_of, run_options, settings, source_and_target
+from .program import FILES, Verb
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Asked:
         How files are read and written.
     common : Common
         How the job is run and reported.
+    mask : str or None
+        The file of the pixels that are left out.
     """
 
     verb: str
@@ -48,6 +51,7 @@ class Asked:
     further: list[Target]
     files: Files
     common: Common
+    mask: str | None = None
 
     def pairs(self) -> list[Pair]:
         """The files of the job, each with its outputs; a UsageError if names do not fit."""
@@ -59,7 +63,8 @@ class Asked:
     def run(self, pairs: Sequence[Pair]) -> int:
         """Process the files; returns the exit code."""
         self.common.prepare()
-        work = FILE_JOBS[self.verb].kind(self.given, self.files, self.further)
+        mask = None if self.mask is None else Path(self.mask)
+        work = FILE_JOBS[self.verb].kind(self.given, self.files, self.further, mask)
         return run_batch(self.verb, self.common, pairs, work)
 
 
@@ -79,7 +84,13 @@ def image_verb(name: str) -> Callable[[Callable[[Asked], int]], click.Command]:
             return function(Asked(name, **asked))
 
         wrapped: Any = command
-        for group in (run_options, file_options(), further_outputs(job.outputs), settings(job.parameters)):
+        for group in (
+            run_options,
+            file_options(),
+            option_of(MASK, section=FILES),
+            further_outputs(job.outputs),
+            settings(job.parameters),
+        ):
             wrapped = group(wrapped)
         return click.command(name, cls=Verb, options_metavar="[options]")(source_and_target(wrapped))
 

@@ -66,6 +66,7 @@ def deblur(
     noise: Noise = "auto",
     sigma: float | None = None,
     preset: str = "balanced",
+    mask: Any = None,
     ignore_nan: bool = False,
     saturation: float | None = None,
     below: float | None = None,
@@ -102,6 +103,8 @@ def deblur(
         Another name of `noise`, as in scikit-image.
     preset : {"fast", "balanced", "best"}
         Number of models: 2, 4 or 8; and of rounds of refinement: 4, 8 or 16.
+    mask : array-like, optional
+        (Y, X) pixels that are left out: those where it is not 0. They keep their value in the result.
     ignore_nan, saturation, below, above, nodata, defects, dtype, seed, device, memory, channel_axis, callback
         As for `napari_rsmoe.upscale`. Models are fitted on the CPU.
 
@@ -150,7 +153,7 @@ def deblur(
     shape = shape_beforehand(image, channel_axis)
     seconds = None if shape is None else sum(deblur_seconds(shape, count, preset, ROUNDS[preset]))
     report = reading_report(image, callback, seconds=seconds)
-    inputs = checked_attended(lambda: Inputs.of(image, channel_axis, selection), report)
+    inputs = checked_attended(lambda: Inputs.of(image, channel_axis, selection, outside=mask), report)
     height, width, channels = inputs.pixels.shape
     raster = Raster.plan((height, width), channels, scale=scale)
     check_deblur(inputs, max(spread.shape), raster, count, noise)

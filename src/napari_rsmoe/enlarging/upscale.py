@@ -82,6 +82,7 @@ def upscale(
     models: int | str = "auto",
     n_kernels: int | None = None,
     iterations: int | None = None,
+    mask: Any = None,
     ignore_nan: bool = False,
     saturation: float | None = None,
     below: float | None = None,
@@ -130,6 +131,9 @@ def upscale(
         Kernels of each model; by default one for every 4 pixels, which keeps fine detail.
     iterations : int, optional
         Steps of the optimiser for each model; by default 50, with "fast" 35.
+    mask : array-like, optional
+        (Y, X) pixels that are left out: those where it is not 0. They keep their value in the result. With a mask an
+        image is not worked on in blocks.
     ignore_nan : bool
         Leave out pixels that are NaN or infinite in any channel; otherwise they are an error.
     saturation : float, optional
@@ -207,11 +211,12 @@ def upscale(
     noise = noise_or_sigma(noise, sigma)
     settings = Settings(noise, reduction, preset, models, n_kernels, iterations, seed, device).checked()
     selection = Selection(ignore_nan, saturation, below, above, nodata, defects)
-    blocks = in_blocks(image, channel_axis, scale, sharpen, settings, selection)
+    blocks = None if mask is not None else in_blocks(image, channel_axis, scale, sharpen, settings, selection)
     if blocks is not None:
         result = upscale_in_blocks(*blocks, dtype, callback)
         return result if return_std else result.image
-    inputs = _checked(image, channel_axis, selection, callback, _seconds_of(image, channel_axis, scale, settings))
+    seconds = _seconds_of(image, channel_axis, scale, settings)
+    inputs = _checked(image, channel_axis, selection, mask, callback, seconds)
     result = enlarged(inputs, scale, sharpen, settings, dtype=dtype, callback=callback)
     return result if return_std else result.image
 
@@ -264,6 +269,7 @@ def enlargement_of(
     scale: float | Numbers,
     *,
     channel_axis: ChannelAxis = "auto",
+    mask: Any = None,
     callback: Callback | None = None,
     memory: Memory = None,
     **given: Any,
@@ -278,16 +284,21 @@ def enlargement_of(
     left_out = {name: value for name, value in given.items() if name not in names}
     with limited(memory):
         seconds = _seconds_of(image, channel_axis, scale, settings)
-        inputs = _checked(image, channel_axis, Selection(**left_out), callback, seconds)
+        inputs = _checked(image, channel_axis, Selection(**left_out), mask, callback, seconds)
         return prepare(inputs, scale, settings, callback)
 
 
 def _checked(
-    image: Any, channel_axis: ChannelAxis, selection: Selection, callback: Callback | None, seconds: float | None
+    image: Any,
+    channel_axis: ChannelAxis,
+    selection: Selection,
+    mask: Any,
+    callback: Callback | None,
+    seconds: float | None,
 ) -> Inputs:
     """The checked image; reports meanwhile, also how many seconds all is expected to take."""
     report = reading_report(image, callback, seconds=seconds)
-    return checked_attended(lambda: Inputs.of(image, channel_axis, selection), report)
+    return checked_attended(lambda: Inputs.of(image, channel_axis, selection, outside=mask), report)
 
 
 def _seconds_of(image: Any, channel_axis: ChannelAxis, scale: float | Numbers, settings: Settings) -> float | None:

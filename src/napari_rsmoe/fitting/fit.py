@@ -56,6 +56,7 @@ def fit(
     experts: Literal["constant", "linear"] = "constant",
     rasterized: bool = True,
     weight: Any = None,
+    mask: Any = None,
     ignore_nan: bool = False,
     saturation: float | None = None,
     below: float | None = None,
@@ -115,6 +116,8 @@ def fit(
         slow (global SMoE, global RBF).
     weight : array-like, optional
         (Y, X) non-negative weights of the pixels; 0 ignores a pixel.
+    mask : array-like, optional
+        (Y, X) pixels that are left out: those where it is not 0.
     ignore_nan : bool
         Leave out pixels that are NaN or infinite in any channel; otherwise they are an error.
     saturation : float, optional
@@ -193,12 +196,12 @@ def fit(
     span = None if data_range is None else DATA_RANGE.check(data_range, "data_range")
 
     def check() -> tuple[Inputs, Subject]:
-        checked = Inputs.of(image, channel_axis, selection, weight=weight)
+        checked = Inputs.of(image, channel_axis, selection, weight=weight, mask=mask)
         return checked, Subject.of(checked, mode, span)
 
     shape = shape_beforehand(image, channel_axis)
     if shape is not None:
-        check_fit(shape, _expected(count, shape), settings, mode, weighted=weight is not None)
+        check_fit(shape, _expected(count, shape), settings, mode, weighted=weight is not None or mask is not None)
     seconds = time
     if seconds is None and shape is not None and count is not None:
         seconds = expected_seconds(shape, count, settings.iterations)

@@ -15,7 +15,7 @@ from ..notes import note
 from ..progress import pause
 from .defects import find_defects
 from .format import ChannelAxis, ImageFormat, channels_last, check_type, find_channels, refuse_mask
-from .masks import EVERYTHING, Selection, at_size, fill_nearest, pixel_weight
+from .masks import EVERYTHING, Selection, at_size, checked_mask, fill_nearest, pixel_weight
 from .other_arrays import unwrapped
 from .value_range import compressed, signal_range
 
@@ -54,6 +54,7 @@ class Inputs:
         *,
         weight: Any = None,
         mask: Any = None,
+        outside: Any = None,
         layout: ImageFormat | None = None,
     ) -> Inputs:
         """Check an image and convert it for the engine.
@@ -73,6 +74,9 @@ class Inputs:
             (Y, X) non-negative weights of the pixels; 0 leaves a pixel out, whose value may then be anything.
         mask : array-like, optional
             (Y, X) pixels to be left out: those where it is not 0.
+        outside : array-like, optional
+            (Y, X) pixels to be left out that keep their value in every result, as missing ones do: those where it is
+            not 0.
         layout : ImageFormat, optional
             Format and range of the whole, if the image is a block of it. By default the range is that of the image.
 
@@ -104,6 +108,9 @@ class Inputs:
         pause()
         missing = selection.missing(values)
         pause()
+        if outside is not None:
+            kept = checked_mask(outside, values.shape[:2])
+            missing = kept if missing is None else kept | missing
         left_out = selection.left_out(values, mask)
         weight = pixel_weight(values, weight, left_out if missing is None else left_out | missing)
         if weight is not None:

@@ -101,7 +101,7 @@ class Selection:
 
     def left_out(self, values: NDArray[Any], mask: Any = None) -> Mask:
         """Pixels (H, W) of an image (H, W, C) that are left out, apart from missing ones; also those of the mask."""
-        left_out = np.zeros(values.shape[:2], bool) if mask is None else _checked_mask(mask, values.shape[:2])
+        left_out = np.zeros(values.shape[:2], bool) if mask is None else checked_mask(mask, values.shape[:2])
         if self.ignore_nan and values.dtype.kind == "f":
             left_out |= ~np.isfinite(values).all(2)
         if self.saturation is not None:
@@ -200,7 +200,7 @@ def pixel_weight(values: NDArray[Any], weight: Any, left_out: Mask) -> Floats | 
     return weights
 
 
-def _checked_mask(mask: Any, shape: tuple[int, ...]) -> Mask:
+def checked_mask(mask: Any, shape: tuple[int, ...]) -> Mask:
     """Pixels (H, W) to be left out, as booleans, or an ImageError."""
     array = np.asarray(mask)
     if array.dtype.kind not in "biuf":

@@ -21,7 +21,7 @@ from ..ui.parameters.enlarging import DEBLUR, UPSCALE
 from ..ui.parameters.fitting import DRAWN
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
-from .inside import kept_outside, within
+from .inside import kept, left_out
 from .layers.outputs import Output, image_output, residual_output, std_output
 from .preferences import preferences, use_threads
 from .record import make_record
@@ -130,15 +130,15 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
 
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
         last = _Last(report)
-        image = within(source, plane, settings)
-        model = fit_image(image, **settings, channel_axis=_channels(plane), callback=last)
+        mask = left_out(source, plane)
+        model = fit_image(plane.image, **settings, mask=mask, channel_axis=_channels(plane), callback=last)
         if "psnr" in model.metadata:
             figures["psnr"].append(model.metadata["psnr"])
         if dtype == "same":
             _say_what_rounding_costs(model)
 
         def measure() -> np.ndarray:
-            drawn = kept_outside(image, model.render(device=settings["device"], dtype=dtype))
+            drawn = kept(mask, plane.image, model.render(device=settings["device"], dtype=dtype))
             pause()
             if np.isfinite(plane.image).all() and np.ptp(plane.image) > 0 and min(plane.image.shape[:2]) >= 11:
                 # The range of two images of one type is known by itself.
@@ -151,7 +151,7 @@ def fit(source: Source, given: Options, callback: Callback | None = None, **show
         try:
             drawn = last.attend(measure)
         except StoppedError:
-            drawn = kept_outside(image, model.render(device=settings["device"], dtype=dtype))
+            drawn = kept(mask, plane.image, model.render(device=settings["device"], dtype=dtype))
             errors.append(np.full(model.n_kernels, np.nan))
         return PlaneResult([drawn], PlaneModels(source.placed(plane.index), [model]))
 
@@ -197,8 +197,8 @@ def upscale(source: Source, given: Options, callback: Callback | None = None, **
 
     def work(plane: Plane, report: Callback) -> PlaneResult[PlaneModels]:
         last = _Last(report)
-        image = within(source, plane, settings)
-        prepared, refining = enlargement_of(image, **settings, channel_axis=_channels(plane), callback=last)
+        settings_of_plane = {**settings, "mask": left_out(source, plane), "channel_axis": _channels(plane)}
+        prepared, refining = enlargement_of(plane.image, **settings_of_plane, callback=last)
         done = result_of(prepared, settings["scale"], sharpen, dtype, refining)
         return PlaneResult([done.image, done.std], PlaneModels(source.placed(plane.index), prepared.models, prepared))
 
@@ -234,8 +234,8 @@ def deblur(source: Source, given: Options, callback: Callback | None = None, **s
     psf = spread_of(numbers) if source.spread is None else spread_in(source.spread)
 
     def work(plane: Plane, report: Callback) -> PlaneResult[float]:
-        image = within(source, plane, settings)
-        done = deblur_image(image, psf, **settings, channel_axis=_channels(plane), callback=report)
+        mask = left_out(source, plane)
+        done = deblur_image(plane.image, psf, **settings, mask=mask, channel_axis=_channels(plane), callback=report)
         return PlaneResult([done.image, done.std], float(done.noise))
 
     planes, metrics, _ = _run(source, work, callback, unknown=(1,))
@@ -358,6 +358,9 @@ def _run(
         return done
 
     with notes.on(""):
+        if source.outside_name:
+            shape = f"the shape in {source.outside_name!r}"
+            note(f"only what lies inside of {shape} counts; the rest of its box stays as it is")
         done = each_plane(
             planes,
             noted,

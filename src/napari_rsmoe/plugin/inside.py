@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..image.pixelwise import ALL, Pixelwise
 from ..image.planes import Plane
-from ..notes import note
 from .source import Source
 
-if TYPE_CHECKING:
-    from ..image.inputs import Inputs
+FILL = "fill"
+"""The setting of a denoising job that fills in pixels which are left out."""
 
 
-def within(source: Source, plane: Plane, settings: Mapping[str, Any]) -> NDArray[Any] | Inputs:
-    """The pixels of a plane, of which only those inside of a turned or round shape count; the others stay as they are.
+def inside_only(source: Source, given: Mapping[str, Any]) -> tuple[Source, dict[str, Any]]:
+    """An image of which only what lies inside of its shape counts, and the settings with which the rest stays as it is.
 
     Parameters
     ----------
     source : Source
         The image, with the pixels outside of the shape.
-    plane : Plane
-        A plane of it.
-    settings : mapping
-        Keywords of the function, which may leave out further pixels.
+    given : mapping
+        Settings of a job. Pixels of labels are filled in if they say so, those outside of a shape alone are not.
     """
-    if source.outside is None:
-        return plane.image
-    # Imported here to save start-up time.
-    from ..image.inputs import Inputs
-    from ..image.masks import Selection
-
-    note(f"only what lies inside of the shape in {source.outside_name!r} counts; the rest of its box stays as it is")
-    inputs = Inputs.of(plane.image, 2 if plane.image.ndim == 3 else None, Selection.of(settings), mask=source.outside)
-    outside = source.outside if inputs.missing is None else source.outside | inputs.missing
-    return replace(inputs, missing=outside)
+    settings = dict(given)
+    if source.outside is not None and FILL in settings:
+        settings[FILL] = source.mask is not None and settings[FILL]
+    return source.inside_only(), settings
 
 
-def kept_outside(image: NDArray[Any] | Inputs, result: NDArray[Any]) -> NDArray[Any]:
-    """A result with the pixels that `within` keeps as they are."""
-    return result if isinstance(image, np.ndarray) else image.with_missing(result)
+def left_out(source: Source, plane: Plane) -> NDArray[np.bool_] | None:
+    """The pixels (Y, X) of a plane that are left out; None: all count."""
+    if source.mask is None:
+        return None
+    marked = np.asarray(source.mask) != 0
+    if marked.ndim == 2:
+        return marked
+    own: NDArray[np.bool_] = Pixelwise("mask", marked, source.planes()).part(plane.number, ALL)
+    return own
+
+
+def kept(mask: NDArray[np.bool_] | None, image: NDArray[Any], result: NDArray[Any]) -> NDArray[Any]:
+    """A result (Y, X) or (Y, X, C), in which the pixels of a mask have the values of the image."""
+    if mask is not None:
+        where = mask if result.ndim == 2 else mask[..., None]
+        np.copyto(result, image, where=where, casting="unsafe")
+    return result

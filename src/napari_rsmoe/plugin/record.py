@@ -51,7 +51,6 @@ def make_record(
             "multiscale": source.multiscale,
             "mask": _mask(source),
             "psf": _psf(source),
-            "outside": source.outside_name if source.outside is not None else "",
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
         "made": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -89,10 +88,6 @@ def subject_of(record: Mapping[str, Any]) -> Subject:
     if part:
         lines.append(f"image = image[{part}]")
         notes.append(f"the result is of a part only: image[{part}]; cut it out of the file first")
-    if outside := source.get("outside"):
-        said = f"In napari only what lies inside of the shape in {outside!r} counts; this call works on its box."
-        lines.append(f"# {said}")
-        notes.append(said)
     shape = tuple(source["shape"])
     if source["alpha"]:
         lines.append("image = image[..., :3]  # without opacity")

@@ -18,6 +18,7 @@ from ..ui.parameters.enlarging import DEBLUR, UPSCALE
 from ..ui.parameters.fitting import DRAWN
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.values import values
+from .inside import kept, left_out
 from .preferences import preferences, use_threads
 from .source import Source
 
@@ -102,11 +103,19 @@ def crops_of(plane: Source, centre: tuple[int, int] | None = None, side: int = S
         for row in _steps(height, tall)
         for column in _steps(width, wide)
     }
+    counting = [corner for corner in spread if _counts(plane.crop(*corner, corner[0] + tall, corner[1] + wide))]
+    if counting and not _counts(plane.crop(*corners[0], corners[0][0] + tall, corners[0][1] + wide)):
+        corners = []
     for pick in (max, min):
-        free = [corner for corner in spread if not any(_alike(corner, other, tall, wide) for other in corners)]
+        free = [corner for corner in counting if not any(_alike(corner, other, tall, wide) for other in corners)]
         if free:
             corners.append(pick(free, key=lambda corner: spread[corner]))
     return [plane.crop(row, column, row + tall, column + wide) for row, column in corners]
+
+
+def _counts(crop: Source) -> bool:
+    """Whether any pixel of a crop is not left out."""
+    return crop.mask is None or bool((np.asarray(crop.mask) == 0).any())
 
 
 def _steps(length: int, side: int) -> list[int]:
@@ -171,7 +180,7 @@ def tried(
         for position, setting in enumerate(settings):
             chosen = {**given, **setting.changes}
             began = time.perf_counter()
-            mask = None if crop.mask is None else np.asarray(crop.mask).reshape(crop.size)
+            mask = left_out(crop, plane)
             with gathered():  # What is said about crops is said again about the whole.
                 image = _done(action, plane, chosen, (noise, mask), whole, callback)
             seconds = time.perf_counter() - began
@@ -188,15 +197,15 @@ def _done(
     from .actions import spread_in
 
     axis = 2 if plane.image.ndim == 3 else None
-    common: dict[str, Any] = {"channel_axis": axis, "callback": callback}
+    noise, mask = known
+    common: dict[str, Any] = {"channel_axis": axis, "callback": callback, "mask": mask}
     device = {"device": preferences().device}
     image: np.ndarray
     if action == "denoise":
         checked = values(PARAMETERS["denoise"], _of(PARAMETERS["denoise"], given) | device | {"checkpoint": None})
-        noise, mask = known
         if noise is not None and isinstance(checked["noise"], str):
             checked["noise"] = noise
-        image = denoise(plane.image, **checked, **common, mask=mask).image
+        image = denoise(plane.image, **checked, **common).image
     elif action == "deblur":
         psf = given["psf"] if whole.spread is None else spread_in(whole.spread)
         checked = values(DEBLUR, {**given, **device, **({} if whole.spread is None else {"psf": ""})})
@@ -210,7 +219,7 @@ def _done(
             checked["time"] = max(0.1, checked["time"] * share)
         if action == "fit":
             drawing = {"dtype": checked.pop("dtype"), **device}
-            image = fit(plane.image, **checked, **common).render(**drawing)
+            image = kept(mask, plane.image, fit(plane.image, **checked, **common).render(**drawing))
         else:
             image = upscale(plane.image, **checked, **common)
     return image

@@ -99,7 +99,15 @@ def python_call(action: str, given: Mapping[str, Any], subject: Subject, *, draw
     )
     reader = ["read_image"] if _read_psf(given, subject) else []
     imports = f"from napari_rsmoe import {', '.join(sorted({*modules, *reader, *subject.modules}))}"
-    return "\n".join([imports, *lines[:-1], "", *subject.lines, f"result = {lines[-1]}"]) + "\n"
+    kept = _kept(subject) if action == "fit" and drawn and subject.mask else []  # A model draws every pixel.
+    imports = "\n".join([*(["import numpy", ""] if kept else []), imports])
+    return "\n".join([imports, *lines[:-1], "", *subject.lines, f"result = {lines[-1]}", *kept]) + "\n"
+
+
+def _kept(subject: Subject) -> list[str]:
+    """Python that gives the pixels of a mask their value in ``result``."""
+    where = f"{subject.mask} != 0" if subject.axes.endswith("YX") else f"({subject.mask} != 0)[..., None]"
+    return [f"numpy.copyto(result, {subject.name}, where={where}, casting='unsafe')"]
 
 
 def _single(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool) -> tuple[list[str], list[str]]:

@@ -47,10 +47,7 @@ class DenoiseWidget(JobWidget):
         return [self.mask, self.storing.place, self.storing.path]
 
     def start_on(self, source: Source, given: dict[str, Any]) -> None:
-        """Start the job, or that on an OME-Zarr; of a shape that is turned or round only what is inside counts."""
-        if source.outside is not None:
-            given = {**given, "fill": source.mask is not None and given["fill"]}
-            source = source.inside_only()
+        """Start the job, or that on an OME-Zarr."""
         if not self.storing.on_disk:
             self._filling = None
             super().start_on(source, given)

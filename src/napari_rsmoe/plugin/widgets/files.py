@@ -251,7 +251,6 @@ class FilesWidget(WorkingWidget):
     def _show_action(self) -> None:
         for name, form in self.forms.items():
             form.visible = self.further[name].visible = name == self.action.value
-        self.inputs.mask.visible = self.action.value == "denoise"
         self.inputs.show()
         self._propose_folder()
 

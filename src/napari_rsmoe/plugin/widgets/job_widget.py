@@ -18,6 +18,7 @@ from ...ui.parameters.denoising import STACK
 from ...ui.wording import in_form_words
 from ..actions import ACTIONS, Result
 from ..copying import ready_to_copy
+from ..inside import inside_only
 from ..layers.adding import add_layers
 from ..names import METADATA_KEY
 from ..notes import in_sentences, notes, summary
@@ -153,12 +154,19 @@ class JobWidget(WorkingWidget):
         source = self.masked(from_layer(layer, axis))
         return self.part.of(source, layer)
 
+    def asked(self, layer: Any = None) -> tuple[Source, dict[str, Any]]:
+        """What is processed and with which settings: of a turned or round shape only what lies inside counts.
+
+        Raises what `source` and `given` raise.
+        """
+        return inside_only(self.source(layer), self.given())
+
     def start(self) -> None:
         """Start the job on the chosen image, unless a job runs."""
         if not self.ready:
             return
         try:
-            source, given = self.source(), self.given()
+            source, given = self.asked()
         except (ValueError, RuntimeError) as error:
             self.refuse(str(error))
             return
@@ -265,8 +273,9 @@ class JobWidget(WorkingWidget):
 
     def _copy(self, write: Callable[[dict[str, Any]], str], what: str) -> None:
         try:
-            given = {**self.given(), "device": preferences().device}
-            text = write(ready_to_copy(make_record(self._action, self.source(), given)))
+            source, given = self.asked()
+            given["device"] = preferences().device
+            text = write(ready_to_copy(make_record(self._action, source, given)))
         except (ValueError, OSError) as error:
             self.refuse(str(error))
             return

@@ -82,7 +82,7 @@ class Inputs:
             If something is not accepted.
         """
         opened: dict[str, Callable[[], ImageFile]] = {}
-        mask = self._mask(opened) if action == "denoise" else None
+        mask = self._mask(opened)
         if self.images.value == LAYERS:
             sources = self._sources()
             opened |= {name: partial(image_of, source) for name, source in sources.items()}

@@ -53,8 +53,7 @@ class SelectedLayers:
             )
             return
         try:
-            given = self._widget.given()
-            self._waiting = deque((self._widget.source(layer), given) for layer in chosen)
+            self._waiting = deque(self._widget.asked(layer) for layer in chosen)
         except (ValueError, RuntimeError) as error:
             self._waiting.clear()
             self._widget.refuse(str(error))

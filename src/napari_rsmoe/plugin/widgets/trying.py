@@ -108,7 +108,7 @@ class Trying:
     def _chosen(self) -> tuple[Source, Source, tuple[int, int], dict[str, Any]] | None:
         """What would be processed, the plane of it in view, the place in view, and the settings."""
         try:
-            source, given = self._widget.source(), self._widget.given()
+            source, given = self._widget.asked()
         except (ValueError, RuntimeError) as error:
             self._widget.refuse(str(error))
             return None

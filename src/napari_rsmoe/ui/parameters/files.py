@@ -18,7 +18,7 @@ MASK = Text(
     automatic=Automatic(None, "nothing"),
     what="FILE",
 )
-"""Pixels to be left out by `denoise`: labels in napari, an array in notebooks, a file on the command line."""
+"""Pixels to be left out: labels in napari, an array in notebooks, a file on the command line."""
 AXES = Axes(
     name="axes",
     label="Axes",
