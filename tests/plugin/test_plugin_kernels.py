@@ -14,7 +14,7 @@ from napari_rsmoe.plugin.layers import kernels as drawing
 from napari_rsmoe.plugin.layers.choosing import heaviest
 from napari_rsmoe.plugin.layers.following import apply_changes, find_changes, recoloured, redraw
 from napari_rsmoe.plugin.layers.kernels import kernel_of_outline, kernels_output
-from napari_rsmoe.plugin.source import Place
+from napari_rsmoe.plugin.place import Place
 
 PLACE = Place(np.ones(2), np.zeros(2), np.eye(2), np.zeros(1), np.eye(3), ("pixel", "pixel"), ("y", "x"))
 RECORD = {"action": "fit", "run": "1", "source": {"id": "", "axes": "YX"}}

@@ -12,7 +12,8 @@ from ..image.planes import Planes
 from ..io.details import Details
 from ..io.image_file import ImageFile
 from ..io.units import PixelSize, canonical_unit
-from .source import Place, Source
+from .place import Place
+from .source import Source
 
 CHANNEL_LABELS = ("c", "ch", "channel", "channels")
 """Axis labels, in lower case, of an axis that holds channels."""

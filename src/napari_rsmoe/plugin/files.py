@@ -13,8 +13,8 @@ from ..errors import ModelFileError
 from ..plain_text import plain_text
 from .editing import EditableKernels
 from .names import METADATA_KEY
+from .place import Place
 from .preferences import preferences
-from .source import Place
 
 if TYPE_CHECKING:
     from ..model.model import Model

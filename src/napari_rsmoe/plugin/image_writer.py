@@ -15,7 +15,8 @@ from ..errors import ImageError
 from ..io.files import write_image
 from ..io.image_file import ImageFile
 from .as_image import channel_axis_of, pixel_sizes
-from .source import Place, Source
+from .place import Place
+from .source import Source
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..io.atomic import replacing_file
 from .editing import EditableKernels
 from .files import edited_table
-from .source import Place
+from .place import Place
 
 
 def write_csv(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from ...model.kernels import CORNERS, outlines
 from ..editing import EditableKernels
 from ..names import METADATA_KEY
-from ..source import Place
+from ..place import Place
 from .choosing import heaviest
 from .outputs import Output
 

@@ -13,7 +13,8 @@ from ...image.each_plane import PlaneResult, each_plane
 from ...image.planes import Plane, Planes
 from ...progress import Callback
 from ..names import METADATA_KEY
-from ..source import Place, Source
+from ..place import Place
+from ..source import Source
 
 
 @dataclass(frozen=True)
