@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
+import dask.array as dask_array
 import numpy as np
 import pytest
 import zarr
@@ -286,6 +287,30 @@ def test_an_object_store_is_read_and_written(source, expected, tmp_path, monkeyp
             open_image("s3://bucket/fresh.npy")
     finally:
         server.stop()
+
+
+def test_planes_of_a_stack_help_each_other_in_blocks_as_in_memory(tmp_path):
+    """Along time and depth, with the same bits wherever a block is done; what is left out of a neighbour is no help."""
+    clean = np.stack([np.roll(picture(48, 50, noise=0), t, 1) for t in range(3)])[:, :, 2:]
+    noisy = (clean + np.random.default_rng(1).normal(0, 10, clean.shape)).astype(np.float32)
+    hole = np.zeros(noisy.shape, np.uint8)
+    hole[0] = 1
+    write_image(tmp_path / "hole.tif", hole, axes="TYX")
+    given = {"preset": "fast", "models": 1, "noise": 10.0, "n_kernels": 60}
+
+    def error(axes, **more):
+        write_image(tmp_path / "in.ome.zarr", noisy, axes=axes, overwrite=True)
+        target = tmp_path / f"{axes}{len(more)}.npy"
+        denoise_large(JobSettings(str(tmp_path / "in.ome.zarr"), str(target), given | {"block": 32}, **more))
+        return np.square(np.load(target)[1] - clean[1]).mean()
+
+    alone, whole = (np.square(denoise(noisy, axes="TYX", **given, average=n).image - clean)[1].mean() for n in (0, 1))
+    in_time = error("TYX")
+    assert in_time == pytest.approx(whole, rel=0.15)
+    assert error("TYX", mask=str(tmp_path / "hole.tif")) > 1.1 * in_time
+    assert error("ZYX") < 0.8 * alone
+    lazy = denoise(dask_array.from_array(noisy, (1, 32, 32)), axes="TYX", block=32, **given).image
+    np.testing.assert_array_equal(lazy.compute(scheduler="synchronous"), np.load(tmp_path / "TYX0.npy"))
 
 
 def test_the_order_and_the_needs_of_many_blocks():

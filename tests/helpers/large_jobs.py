@@ -10,10 +10,10 @@ from napari_rsmoe.denoising.large.running import denoise_large
 TINY = {"preset": "fast", "models": 1, "noise": 10.0, "n_kernels": 60, "block": 32}
 
 
-def picture(height=70, width=60):
+def picture(height=70, width=60, noise=10):
     y, x = np.mgrid[:height, :width]
     clean = 100 + 50 * np.sin(x / 9) * np.cos(y / 7)
-    return (clean + np.random.default_rng(0).normal(0, 10, clean.shape)).clip(0).astype(np.uint16)
+    return (clean + np.random.default_rng(0).normal(0, noise, clean.shape)).clip(0).astype(np.uint16)
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from .memory import memory_of_denoising
 from .options import Options
 from .plans import REFERENCE_NOISE, plan_ensemble
 from .result import with_kept
-from .survey import Survey, block_inputs, survey
+from .survey import Survey, block_inputs, block_neighbours, survey
 
 HALO = 32
 """Pixels around a block that are worked on with it. With fewer the seams of blocks can be seen; more take longer."""
@@ -87,8 +87,8 @@ class DenoiseBlocks:
             The block.
         arrays : mapping, optional
             `weight` and `mask` of these pixels.
-        neighbours : sequence of ndarray or Neighbour
-            The same pixels of other planes, as for `denoise`.
+        neighbours : sequence of Beside, ndarray or Neighbour
+            The same pixels of other planes, as they are stored or as for `denoise`.
         callback : callable, optional
             As for `denoise`; a request to stop raises StoppedError.
 
@@ -106,7 +106,8 @@ class DenoiseBlocks:
             return as_it_is[0], np.full(given.shape, np.nan, np.float32)
         if found.domain.sigma == 0 and not (self.fill and inputs.left_out[inner].any()):
             return as_it_is
-        task = found.task(inputs, self.options, plane, block.origin, neighbours)
+        beside = block_neighbours(neighbours, found, self.selection)
+        task = found.task(inputs, self.options, plane, block.origin, beside)
         steps, shape = task.settings.iterations, inputs.pixels.shape
         times = Timetable(callback, expected_seconds(shape, task.plans, steps, measured=False), inputs.given)
         estimate = combine(
@@ -139,18 +140,21 @@ def _exact(dtype: str) -> type:
     return np.float32 if np.dtype(dtype).itemsize <= np.dtype(np.float32).itemsize // 2 else np.float64
 
 
-def memory_of_blocks(shape: tuple[int, ...], options: Options, itemsize: int) -> Need:
-    """What a block of a plane (H, W, C) takes, by the pixels that it reads; or the survey, if that takes more."""
+def memory_of_blocks(shape: tuple[int, ...], options: Options, itemsize: int, beside: float = 0.0) -> Need:
+    """What a block of a plane (H, W, C) takes, by the pixels that it reads; or the survey, if that takes more.
+
+    `beside` are the planes that help it.
+    """
     height, width, channels = shape
     pixels = height * width
     plans = plan_ensemble((height, width, channels), options.models, options.n_kernels, REFERENCE_NOISE)
     stored = channels * (2 * itemsize + np.dtype(np.float32).itemsize)
     block = memory_of_denoising(channels, pixels, plans)
     sampled = min(pixels, SQUARES * SIDE**2)
-    survey = (SAMPLE[0] + SAMPLE[1] * channels) * sampled + block.bytes(min(pixels, SIDE**2))
+    survey = (SAMPLE[0] + SAMPLE[1] * channels + beside) * sampled + block.bytes(min(pixels, SIDE**2))
     if isinstance(options.noise, str):
         survey = max(survey, memory_of_noise(channels).bytes(sampled))
-    return (block + Need(stored)).or_more(Need(0, survey))
+    return (block + Need(stored + beside)).or_more(Need(0, survey))
 
 
 def blocks_of(
@@ -161,21 +165,24 @@ def blocks_of(
     multiple: int = 1,
     workers: int = 1,
     held: int = 0,
+    beside: float = 0.0,
 ) -> BlockPlan | None:
     """The blocks of a plane (H, W, C): of the given side, else the largest that fit the memory; None: none fits.
 
-    `held` are the bytes that the results hold meanwhile.
+    `held` are the bytes that the results hold meanwhile, and `beside` those of the planes that help for each pixel.
     """
     plane = (shape[0], shape[1])
     if side is not None:
         return BlockPlan(plane, side, HALO)
-    need = memory_of_blocks(shape, options, itemsize)
+    need = memory_of_blocks(shape, options, itemsize, beside)
     return largest_plan(plane, HALO, need.pixels((budget() - held) // workers), multiple)
 
 
-def check_blocks(shape: tuple[int, ...], options: Options, itemsize: int, plan: BlockPlan, held: int = 0) -> None:
-    """Raise a NotEnoughMemoryError if the largest block, beside results of `held` bytes, takes more than it may."""
-    needed = held + memory_of_blocks(shape, options, itemsize).bytes(plan.largest)
+def check_blocks(
+    shape: tuple[int, ...], options: Options, itemsize: int, plan: BlockPlan, held: int = 0, beside: float = 0.0
+) -> None:
+    """Raise a NotEnoughMemoryError if the largest block takes more than it may; `held`, `beside` as for `blocks_of`."""
+    needed = held + memory_of_blocks(shape, options, itemsize, beside).bytes(plan.largest)
     remedy = "Take fewer models or preset='fast'"
     if plan.side > SIDES[-1]:
         remedy = f"Take smaller blocks, such as block={SIDES[-1]}, fewer models or preset='fast'"

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..image.blocks import Block, BlockPlan
+from ..image.blocks import Block, BlockPlan, Part
 from ..image.pixelwise import Pixelwise
 from ..image.planes import Planes, check_axes
 from ..image.seams import Strip, Values, earlier, in_order, margin
 from ..notes import note
+from .beside import Beside, Reach
 from .blockwise import HALO, DenoiseBlocks, surveyed
 from .options import split_settings
 from .result import Denoised
@@ -23,7 +24,7 @@ SMALLEST = 128
 """Side in pixels below which blocks are merged: in smaller ones the margin would be most of the work."""
 PIXELWISE = ("weight", "mask")
 """Keywords whose values are arrays for the pixels."""
-WHOLE_ONLY = ("warm_start", "neighbours", "checkpoint", "callback", "create", "average")
+WHOLE_ONLY = ("warm_start", "neighbours", "checkpoint", "callback", "create")
 """Keywords that speak of the whole image, which no block knows."""
 
 
@@ -61,6 +62,11 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
     planes = Planes(data, axes, independent_channels=bool(settings.get("independent_channels", False)))
     height, width = planes.plane_shape[:2]
     beside = {name: _beside(name, settings[name], planes) for name in PIXELWISE if settings.get(name) is not None}
+    reach = Reach.of(planes, settings)
+
+    def pixelwise(number: int, part: Part) -> dict[str, NDArray[Any]]:
+        return {name: np.asarray(each.part(number, part)) for name, each in beside.items()}
+
     work = surveyed(
         lambda number, part: planes.part(number, *part),
         (height, width),
@@ -69,7 +75,11 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
         selection,
         fill=settings.get("fill", True),
         dtype=settings.get("dtype", "same"),
-        weight=lambda number, part: {name: np.asarray(each.part(number, part)) for name, each in beside.items()},
+        weight=pixelwise,
+        neighbours=lambda number, part: [
+            Beside(planes.part(other, *part), offset, reach.depth, pixelwise(other, part))
+            for other, offset in reach.around(planes, number)
+        ],
     )
     if settings.get("noise", "auto") == "auto":
         note(
@@ -79,7 +89,7 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
     plan = _plan(data.chunks, planes, settings.get("block", "auto"))
     both = np.empty((len(planes), *plan.grid), object)
     for number in range(len(planes)):
-        both[number] = _blocks(planes, number, plan, work, beside)
+        both[number] = _blocks(planes, number, plan, work, beside, reach)
     image, std = (_assembled(da, planes, both, which) for which in (0, 1))
     return Denoised(image.astype(work.found.dtype), std.astype(np.float32), work.found.noise, [])
 
@@ -110,10 +120,19 @@ class _Work:
 
     work: DenoiseBlocks
     planes: Planes
+    depth: bool
 
-    def values(self, pixels: NDArray[Any], number: int, block: Block, arrays: Mapping[str, NDArray[Any]]) -> Values:
-        """The block with its margin."""
-        return self.work(self.planes.arranged(pixels), number, block, arrays)
+    def values(
+        self,
+        pixels: NDArray[Any],
+        number: int,
+        block: Block,
+        arrays: Mapping[str, NDArray[Any]],
+        neighbours: Sequence[tuple[NDArray[Any], int, Mapping[str, NDArray[Any]]]],
+    ) -> Values:
+        """The block with its margin; of each neighbour the pixels, the offset, and the arrays for its pixels."""
+        others = [Beside(self.planes.arranged(read), offset, self.depth, own) for read, offset, own in neighbours]
+        return self.work(self.planes.arranged(pixels), number, block, arrays, others)
 
     def margin(self, values: Values, block: Block) -> list[Strip]:
         """The margin of a block."""
@@ -129,24 +148,34 @@ class _Work:
 
 
 def _blocks(
-    planes: Planes, number: int, plan: BlockPlan, work: DenoiseBlocks, beside: Mapping[str, Pixelwise]
+    planes: Planes, number: int, plan: BlockPlan, work: DenoiseBlocks, beside: Mapping[str, Pixelwise], reach: Reach
 ) -> NDArray[np.object_]:
     """The blocks of a plane with their error bars, (2, ...), without the axes that are iterated over; lazy."""
     import dask.array as da  # here: the caller has loaded it
     from dask.delayed import delayed
 
-    own = _Work(work, planes.without_data())
+    own = _Work(work, planes.without_data(), reach.depth)
     kind = np.result_type(np.dtype(work.found.dtype), np.float32)
     values, margins = {}, {}
     blocks = np.empty(len(plan), object)
     for k in in_order(plan):
-        read, core = (planes.data[planes.index_of(number, *part)] for part in (plan[k].read, plan[k].core))
-        arrays = {name: each.part(number, plan[k].read) for name, each in beside.items()}
-        values[k] = delayed(own.values)(read, number, plan[k], arrays)
+        core = planes.data[planes.index_of(number, *plan[k].core)]
+        read, arrays = _read(planes, number, plan[k].read, beside)
+        others = [
+            (pixels, offset, theirs)
+            for other, offset in reach.around(planes, number)
+            for pixels, theirs in [_read(planes, other, plan[k].read, beside)]
+        ]
+        values[k] = delayed(own.values)(read, number, plan[k], arrays, others)
         margins[k] = delayed(own.margin)(values[k], plan[k])
         before = [(plan[n], margins[n]) for n in earlier(plan, k)]
         blocks[k] = da.from_delayed(delayed(own.finished)(values[k], number, plan[k], before), (2, *core.shape), kind)
     return blocks.reshape(plan.grid)
+
+
+def _read(planes: Planes, number: int, part: Part, beside: Mapping[str, Pixelwise]) -> tuple[Any, dict[str, Any]]:
+    """A part of a plane as it is stored, and the arrays for its pixels; lazy."""
+    return planes.data[planes.index_of(number, *part)], {name: each.part(number, part) for name, each in beside.items()}
 
 
 def _assembled(da: Any, planes: Planes, blocks: NDArray[np.object_], which: int) -> Any:

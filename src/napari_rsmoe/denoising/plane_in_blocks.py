@@ -135,6 +135,7 @@ def denoise_plane_in_blocks(
         fill=making.fill,
         dtype=making.dtype,
         weight=lambda _, part: part_of(part),
+        neighbours=lambda _, part: [as_neighbour(each).part(part, plane.of_part) for each in neighbours],
     )
     shape = tuple(plane.planes.data.shape)
     results = bytes_of(shape, work.found.dtype, np.float32)

@@ -11,10 +11,9 @@ from ..checks import checked_flag
 from ..image.beginning import reading_report
 from ..memory import less, limited, release
 from ..progress import Callback
-from ..ranges import AVERAGE, number_or_auto
+from .beside import offsets, planes_on_either_side
 from .denoise import denoise
 from .memory import check_planes
-from .options import NEIGHBOURS
 from .result import Denoised
 from .surroundings import Seen, Surroundings
 
@@ -45,15 +44,13 @@ class Succession:
         self.settings = dict(settings)
         self._memory = self.settings.pop("memory", None)
         self._warm_start = checked_flag(warm_start, "warm_start")
-        number = number_or_auto(average, "average", AVERAGE)
-        # An unknown preset is refused by `denoise`.
-        self.reach = NEIGHBOURS.get(str(self.settings.get("preset", "balanced")), 0) if number is None else number
+        self.reach = planes_on_either_side(average, self.settings)
         self._around = Surroundings(self.settings, 2 * self.reach + 1, depth=depth)
         self._before: dict[Place, Denoised] = {}
 
     def offsets(self) -> Iterable[int]:
         """Places of the planes that help, relative to the plane, the nearest first."""
-        return (offset for distance in range(1, self.reach + 1) for offset in (-distance, distance))
+        return offsets(self.reach)
 
     def denoise(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -31,9 +32,11 @@ from ..noise.domain import StabilisedDomain
 from ..notes import gathered
 from ..progress import Timetable
 from .alignment import with_neighbours
+from .beside import Beside
 from .combine import combine
 from .costs import expected_seconds
 from .ensemble import fit_ensemble
+from .neighbours import Neighbour, as_neighbour
 from .observation import Observation
 from .options import Options
 from .place import Place
@@ -139,10 +142,59 @@ class Survey:
         neighbours: Sequence[Any] = (),
     ) -> Task:
         """The models of a block of the image, averaged with the same block of neighbouring planes."""
+        observation = self.observation(inputs, options, neighbours)
+        return Task(observation, options, self.plans, place=Place(origin, plane, options.seed, self.densities))
+
+    def observation(self, inputs: Inputs, options: Options, neighbours: Sequence[Any]) -> Observation:
+        """A block of the image in the domain of the noise, averaged with the same block of neighbouring planes."""
         domain = self.domain.part(inputs.pixels)
         alone = Observation(inputs, domain, domain.stabilised(inputs.pixels), options.measures_noise)
-        observation = with_neighbours(alone, neighbours).observation
-        return Task(observation, options, self.plans, place=Place(origin, plane, options.seed, self.densities))
+        return with_neighbours(alone, neighbours).observation
+
+
+Around = Callable[[int, Part], Sequence[Any]]
+"""A part of the planes that help a plane, by the number of that: each a `Beside`, or as for `denoise`."""
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square of the sample.
+
+    Attributes
+    ----------
+    plane, part
+        Where it lies.
+    image : ndarray
+        Its pixels, (Y, X) or (Y, X, C).
+    arrays : mapping
+        `weight` and `mask` of these pixels.
+    """
+
+    plane: int
+    part: Part
+    image: NDArray[Any]
+    arrays: Mapping[str, Any]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Row and column at which it begins."""
+        return self.part[0].start, self.part[1].start
+
+    def corner(self, part: Part) -> Square:
+        """A part of it that begins where it begins."""
+        arrays = {name: values[part] for name, values in self.arrays.items()}
+        return replace(self, image=self.image[part], arrays=arrays)
+
+    def inputs(self, found: Survey, selection: Selection) -> Inputs | None:
+        """Its pixels, checked; None if none counts."""
+        with gathered(), suppress(EmptyPlaneError):
+            return block_inputs(self.image, found, self.arrays, selection)
+        return None
 
 
 def survey(
@@ -154,6 +206,7 @@ def survey(
     selection: Selection,
     dtype: str,
     weight: Callable[[int, Part], dict[str, Any]] = lambda plane, part: {},
+    neighbours: Around = lambda plane, part: (),
     present: sample.Present = lambda plane, part: True,
     parts: sample.Parts | None = None,
 ) -> Survey:
@@ -175,6 +228,8 @@ def survey(
         As for `denoise`.
     weight : callable, optional
         Keywords `weight` and `mask` of `Inputs.of` for a part of a plane.
+    neighbours : callable, optional
+        The same part of the planes that help a plane, as for `DenoiseBlocks`.
     present : callable, optional
         Whether anything is stored in a part; parts without anything are not in the sample.
     parts : callable, optional
@@ -188,31 +243,25 @@ def survey(
     places = sample.sample_places(shape, planes, present, parts)
     if not places:
         raise EmptyPlaneError("The image holds nothing: all its chunks are missing.")
-    squares, weights = [], []
-    for plane, part in places:
-        squares.append(read(plane, part))
-        weights.append(weight(plane, part))
-    mosaic = sample.mosaic(squares)
-    keywords: dict[str, Any] = {name: sample.mosaic([each[name] for each in weights]) for name in weights[0]}
+    squares = [Square(plane, part, read(plane, part), weight(plane, part)) for plane, part in places]
+    mosaic = sample.mosaic([each.image for each in squares])
+    keywords: dict[str, Any] = {
+        name: sample.mosaic([each.arrays[name] for each in squares]) for name in squares[0].arrays
+    }
     inputs = Inputs.of(mosaic, 2 if mosaic.ndim == 3 else None, selection, **keywords)
     nodata = sentinel(mosaic) if selection.nodata == "auto" and inputs.missing is not None else None
     observation = engine.attended(lambda: Observation.of(inputs, options.noise, options.noise_factor), None)
-    plans = plan_ensemble(
-        (*shape, inputs.pixels.shape[2]), options.models, options.n_kernels, observation.noise.strength
-    )
     found = Survey(
-        replace(inputs.layout, limits=_limits(mosaic.dtype)),
-        observation.noise,
-        plans,
-        _densities(observation.pixels, plans, shape, squares[0].shape),
-        nodata,
-        None,
-        0.0,
+        replace(inputs.layout, limits=_limits(mosaic.dtype)), observation.noise, [], {}, nodata, None, 0.0,
         mosaic.dtype.name,
-    )
+    )  # fmt: skip
+    found = _planned(found, options, shape, [observation.pixels], squares[0].size, observation.noise.strength)
     release()
     if observation.noise.sigma > 0:
-        found = _calibrated(found, squares, weights, options, selection, places)
+        around = [neighbours(each.plane, each.part) for each in squares]
+        if any(around):
+            found = _helped(found, squares, around, options, selection, shape)
+        found = _calibrated(found, squares, around, options, selection)
     kind = choose_type(inputs.layout, found.error or math.inf, dtype)
     release()
     return replace(found, domain=StabilisedDomain.described(found.domain.description()), dtype=kind.name)
@@ -224,35 +273,60 @@ def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
     return float(facts.min), float(facts.max)
 
 
-def _densities(
-    pixels: Floats, plans: Sequence[Plan], shape: tuple[int, int], square: Sequence[int]
-) -> dict[int, Density]:
-    """The density of the kernels of each model, from the stabilised pixels of a mosaic of squares."""
+def _planned(
+    found: Survey,
+    options: Options,
+    shape: tuple[int, int],
+    mosaics: Sequence[Floats],
+    square: tuple[int, int],
+    strength: float,
+) -> Survey:
+    """The survey with the models for noise of this strength, and the densities of their kernels.
+
+    `mosaics` are stabilised pixels (H, W, C), in squares of one size.
+    """
+    plans = plan_ensemble((*shape, mosaics[0].shape[2]), options.models, options.n_kernels, strength)
     counts = sorted({plan.n_kernels for plan in plans})
-    each = sampled_densities(pixels, (square[0], square[1]), [count / math.prod(shape) for count in counts])
-    return dict(zip(counts, each, strict=True))
+    mosaic = mosaics[0] if len(mosaics) == 1 else np.concatenate(mosaics)
+    densities = sampled_densities(mosaic, square, [count / math.prod(shape) for count in counts])
+    return replace(found, plans=plans, densities=dict(zip(counts, densities, strict=True)))
+
+
+def _helped(
+    found: Survey,
+    squares: Sequence[Square],
+    around: Sequence[Sequence[Any]],
+    options: Options,
+    selection: Selection,
+    shape: tuple[int, int],
+) -> Survey:
+    """The survey with the models for the noise that the neighbours leave: with less noise, more kernels show more."""
+    pixels, strengths = [], []
+    for square, beside in zip(squares, around, strict=True):
+        inputs = square.inputs(found, selection)
+        if inputs is not None:
+            observation = found.observation(inputs, options, block_neighbours(beside, found, selection))
+            pixels.append(observation.pixels)
+            strengths.append(observation.noise.strength)
+    return _planned(found, options, shape, pixels, squares[0].size, float(np.mean(strengths))) if pixels else found
 
 
 def _calibrated(
     found: Survey,
-    squares: Sequence[NDArray[Any]],
-    weights: Sequence[Mapping[str, Any]],
+    squares: Sequence[Square],
+    around: Sequence[Sequence[Any]],
     options: Options,
     selection: Selection,
-    places: Sequence[tuple[int, Part]],
 ) -> Survey:
     """The survey with the calibration of the error bar and the error of the result, from some of the squares."""
     wholes, errors = [], []
     for k in range(0, len(squares), max(1, len(squares) // DENOISED)):
-        plane, part = places[k]
-        image = squares[k][: 2 * sample.SIDE, : 2 * sample.SIDE]
-        try:
-            with gathered():
-                own = {name: values[: 2 * sample.SIDE, : 2 * sample.SIDE] for name, values in weights[k].items()}
-                inputs = block_inputs(image, found, own, selection)
-        except EmptyPlaneError:
+        square, corner = squares[k], (slice(0, 2 * sample.SIDE), slice(0, 2 * sample.SIDE))
+        inputs = square.corner(corner).inputs(found, selection)
+        if inputs is None:
             continue
-        task = found.task(inputs, options, plane, (part[0].start, part[1].start))
+        beside = [each.part(corner, _part_of) for each in block_neighbours(around[k], found, selection)]
+        task = found.task(inputs, options, square.plane, square.origin, beside)
         times = Timetable(None, expected_seconds(inputs.pixels.shape, task.plans, 1, measured=False), inputs.given)
         estimate = combine(engine.run_on(options.device, lambda device: fit_ensemble(task, device, times)), times)  # noqa: B023
         if estimate.whole is not None:
@@ -273,7 +347,26 @@ def _calibrated(
     return replace(found, whole=Whole(correlation, light, noise), error=error)
 
 
+def _part_of(array: NDArray[Any], part: Part) -> NDArray[Any]:
+    """Rows and columns of a square."""
+    return array[part]
+
+
 def block_inputs(image: NDArray[Any], found: Survey, arrays: Mapping[str, Any], selection: Selection) -> Inputs:
     """The input of a block of the image."""
     own = selection if found.nodata is None else replace(selection, nodata=found.nodata)
     return Inputs.of(image, 2 if image.ndim == 3 else None, own, **arrays, layout=found.layout)
+
+
+def block_neighbours(given: Sequence[Any], found: Survey, selection: Selection) -> list[Neighbour]:
+    """The neighbours of a block, of which those that are `Beside` are checked; those that show nothing are left out."""
+    neighbours, own = [], replace(selection, ignore_nan=True)
+    for each in given:
+        if not isinstance(each, Beside):
+            neighbours.append(as_neighbour(each))
+            continue
+        with gathered(), suppress(EmptyPlaneError):  # What is said about a plane is said when it is denoised itself.
+            neighbours.append(
+                Neighbour(block_inputs(each.image, found, each.arrays, own), None, each.offset, each.depth)
+            )
+    return neighbours

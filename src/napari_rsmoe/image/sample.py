@@ -57,7 +57,8 @@ def sample_places(
     if parts is None or len(places) >= SQUARES // 2:
         return places
     there = list(parts())
-    chosen = [there[k * len(there) // SQUARES] for k in range(min(SQUARES, len(there)))]
+    count = min(SQUARES, len(there))
+    chosen = [there[k * len(there) // count] for k in range(count)]
     squares = []
     for plane, around in chosen:
         first = [min(each.start, length - size) for each, length, size in zip(around, shape, side, strict=True)]

@@ -34,7 +34,7 @@ from ...image.planes import Planes
 from ...image.seams import earlier, in_order
 from ...io.block_store import BlockStore
 from ...io.image_file import ImageFile
-from ...io.lazily import Stored, open_image
+from ...io.lazily import open_image
 from ...io.location import Location
 from ...memory import limited
 from ...progress import Callback
@@ -44,6 +44,7 @@ from ..options import EDITION, split_settings
 from ..plans import REFERENCE_NOISE, plan_ensemble
 from ..survey import Survey
 from .masks import LazyMask
+from .source import Source
 from .trusted import UNSOUND, sealed, unsealed
 
 FOLDER = ".rsmoe-job"
@@ -101,7 +102,11 @@ class JobSettings:
         """The source, whose pixels are read where they are indexed."""
         return self._opened(self.source, **self.reading)
 
-    def mask_of(self, planes: Planes) -> LazyMask | None:
+    def read_from(self) -> Source:
+        """The source and its mask, of which parts are read."""
+        return Source.of(self.image(), self._mask_of, self.settings, independent_channels=self.independent_channels)
+
+    def _mask_of(self, planes: Planes) -> LazyMask | None:
         """The mask of the planes of the source; None if there is none."""
         if self.mask is None:
             return None
@@ -187,41 +192,51 @@ class Job:
         if (folder / "job.json").exists():
             return cls.opened(folder, asked)
         empty(folder)  # What a finished job had no time to remove.
-        with asked.image() as image:
-            planes = Planes(image.data, image.axes, independent_channels=asked.independent_channels)
-            if image.alpha:
+        source = asked.read_from()
+        try:
+            if source.image.alpha:
                 raise ImageError(f"{asked.source} has an opacity, which large images may not have; save it without.")
-            options, selection = split_settings(asked.settings)
+            planes = source.planes
             height, width = planes.plane_shape[:2]
-            shape, itemsize = (height, width, (*planes.plane_shape, 1)[2]), np.dtype(planes.data.dtype).itemsize
-            given = asked.settings.get("block")
-            side = given if isinstance(given, int) else None
             with limited(asked.settings.get("memory")):
-                plan = blocks_of(shape, options, itemsize, side, MULTIPLE, workers)
-                plan = plan or BlockPlan((height, width), SIDES[-1], HALO)
-                check_blocks(shape, options, itemsize, plan)
-            stored = Stored(planes)
-            mask = asked.mask_of(planes)
+                plan = cls._plan(asked, source, workers)
+            options, selection = split_settings(asked.settings)
             work = engine.attended(
                 lambda: surveyed(
-                    lambda number, part: planes.part(number, *part),
+                    source.part,
                     (height, width),
                     range(len(planes)),
                     options,
                     selection,
                     fill=asked.settings.get("fill", True),
                     dtype=asked.settings.get("dtype", "same"),
-                    weight=lambda number, part: {} if mask is None else {"mask": mask.part(number, part)},
-                    present=stored.has,
-                    parts=stored.parts if stored.sparse else None,
+                    weight=source.left_out,
+                    neighbours=source.neighbours,
+                    present=source.stored.has,
+                    parts=source.stored.parts if source.stored.sparse else None,
                 ),
                 reading_report(np.zeros((1, 1), np.uint8), callback, SURVEYING),
             )
             job = cls(folder, asked, min(plan.side, -(-max(height, width) // MULTIPLE) * MULTIPLE), work.found)
-            for name, store in job.stores(image).items():
-                store.create((stored.fill_value or 0) if name == "image" else FURTHER[name])
-        job._write(image)
+            for name, store in job.stores(source.image).items():
+                store.create((source.stored.fill_value or 0) if name == "image" else FURTHER[name])
+            job._write(source.image)
+        finally:
+            source.close()
         return job
+
+    @staticmethod
+    def _plan(asked: JobSettings, source: Source, workers: int) -> BlockPlan:
+        """The blocks: as asked for, else the largest that fit the memory of each worker."""
+        planes, options = source.planes, split_settings(asked.settings)[0]
+        height, width, channels = (*planes.plane_shape, 1)[:3]
+        shape, itemsize = (height, width, channels), np.dtype(planes.data.dtype).itemsize
+        given, beside = asked.settings.get("block"), source.reach.bytes(planes)
+        side = given if isinstance(given, int) else None
+        plan = blocks_of(shape, options, itemsize, side, MULTIPLE, workers, beside=beside)
+        plan = plan or BlockPlan((height, width), SIDES[-1], HALO)
+        check_blocks(shape, options, itemsize, plan, beside=beside)
+        return plan
 
     @classmethod
     def opened(cls, folder: Location, asked: JobSettings | None = None) -> Job:
@@ -268,24 +283,19 @@ class Job:
         (self.folder / "job.json").write(sealed(known))
 
     @cached_property
-    def image(self) -> ImageFile:
+    def read_from(self) -> Source:
         """The source, whose pixels are read where they are indexed."""
-        return self.asked.image()
+        return self.asked.read_from()
 
-    @cached_property
+    @property
+    def image(self) -> ImageFile:
+        """The image of the source."""
+        return self.read_from.image
+
+    @property
     def planes(self) -> Planes:
         """The planes of the source."""
-        return Planes(self.image.data, self.image.axes, independent_channels=self.asked.independent_channels)
-
-    @cached_property
-    def mask(self) -> LazyMask | None:
-        """The pixels that are left out; None: none by a mask."""
-        return self.asked.mask_of(self.planes)
-
-    @cached_property
-    def stored(self) -> Stored:
-        """What is stored of the source."""
-        return Stored(self.planes)
+        return self.read_from.planes
 
     @cached_property
     def plan(self) -> BlockPlan:
@@ -339,17 +349,6 @@ class Job:
         plane, block = divmod(task, len(self.plan))
         return [plane * len(self.plan) + each for each in earlier(self.plan, block)]
 
-    def neighbours(self, number: int) -> list[int]:
-        """Numbers of the planes that are averaged with a plane, the nearest first."""
-        given = self.asked.settings.get("average", 0)
-        average = given if isinstance(given, int) else 0
-        axis = self.planes.neighbour_axis(self.asked.settings.get("along")) if average else None
-        if axis is None:
-            return []
-        offsets = (sign * distance for distance in range(1, average + 1) for sign in (-1, 1))
-        found = (self.planes.neighbour_number(number, axis, offset) for offset in offsets)
-        return [each for each in found if each is not None]
-
     def done(self) -> set[str]:
         """Names of the tasks that are done, of all levels."""
         return {name.removesuffix(".json") for name in (self.folder / "done").names() if name.endswith(".json")}
@@ -369,11 +368,9 @@ class Job:
         self.folder.remove()
 
     def close(self) -> None:
-        """Close the source and the mask."""
-        if "image" in self.__dict__:
-            self.image.close()
-        if self.__dict__.get("mask") is not None:
-            self.__dict__["mask"].image.close()
+        """Close the source."""
+        if "read_from" in self.__dict__:
+            self.read_from.close()
 
 
 def folder_of(target: str) -> Location:

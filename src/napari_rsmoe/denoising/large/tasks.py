@@ -53,13 +53,12 @@ def do_block(job: Job, task: int, callback: Callback | None = None) -> dict[str,
     began = time.time()
     number, k = divmod(task, len(job.plan))
     block = job.plan[k]
-    if job.stored.sparse and not job.stored.has(number, block.core):
+    source = job.read_from
+    if source.stored.sparse and not source.stored.has(number, block.core):
         return _mark(job, name_of(task), {"empty": True}, began)
-    others = [job.planes.part(each, *block.read) for each in job.neighbours(number)]
-    pixels = job.planes.part(number, *block.read)
+    pixels, others = source.part(number, block.read), source.neighbours(number, block.read)
     with gathered() as notes:
-        left_out = {} if job.mask is None else {"mask": job.mask.part(number, block.read)}
-        values = job.work(pixels, number, block, left_out, others, callback)
+        values = job.work(pixels, number, block, source.left_out(number, block.read), others, callback)
     before = [(job.plan[n % len(job.plan)], _margin(job, n)) for n in job.needs(task)]
     image, std = job.work.finished(values, number, block, before)
     stores = job.stores()
