@@ -8,7 +8,8 @@ import pytest
 from cli_helpers import FEW, names, run
 from PIL import Image
 
-from napari_rsmoe.io.files import read_image
+from napari_rsmoe.io.files import create_image, read_image, write_image
+from napari_rsmoe.io.image_file import ImageFile
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -108,8 +109,44 @@ def test_an_image_at_a_url_is_read_by_every_verb(tmp_path, picture):
     for source, target, words in (
         (place, "mine.png", "--overwrite"),
         ("memory://bucket/none.npy", "b.png", "there is no file memory://bucket/none.npy"),
-        (place, "memory://bucket/b.png", "only denoise writes to URLs"),
+        (place, "https://bucket/b.png", "https:// only reads"),
+        (place, place, "must have different names"),
     ):
         result = run("fit", source, target if "://" in target else tmp_path / target, *FEW)
         assert result.exit_code in (1, 2)
         assert words in result.stderr
+
+
+def test_every_verb_writes_to_urls(tmp_path, picture):
+    """Whole folders too. What exists there is replaced on request only, and what fails leaves nothing."""
+    fsspec = pytest.importorskip("fsspec")
+    system, place = fsspec.filesystem("memory"), "memory://every"
+    write_image(tmp_path / "a.png", picture)
+    for name in ("in/a.tif", "in/b.npy"):
+        write_image(f"{place}/{name}", picture[:24, :24])
+    few = ("--models", 1, "--preset", "fast", "--noise", 0, "--n-kernels", 20, "--iterations", 2)
+    for arguments in (
+        ("fit", tmp_path / "a.png", f"{place}/fit.ome.zarr", *FEW, "--model", f"{place}/m.rsmoe"),
+        ("render", f"{place}/m.rsmoe", f"{place}/drawn.tif", "--scale", 2),
+        ("deblur", f"{place}/in/a.tif", f"{place}/sharp.npy", "--psf", 1.2, "--noise", 1, "--std", f"{place}/std.tif"),
+        ("upscale", f"{place}/in", f"{place}/out/", "--scale", 2, "--format", "tif", *few),
+        ("denoise", f"{place}/in/a.tif", f"{place}/clean.png", "--models", 1, "--mask", f"{place}/in/hole.npy"),
+        ("info", f"{place}/m.rsmoe"),
+        ("info", f"{place}/fit.ome.zarr"),
+    ):
+        write_image(f"{place}/in/hole.npy", np.eye(24, dtype=np.uint8), overwrite=True)
+        result = run(*arguments)
+        system.rm("/every/in/hole.npy")
+        assert result.exit_code == 0, result.stderr
+    shapes = {
+        name: read_image(f"{place}/{name}").shape for name in ("fit.ome.zarr", "drawn.tif", "sharp.npy", "std.tif")
+    }
+    assert shapes == {"fit.ome.zarr": (32, 40), "drawn.tif": (64, 80), "sharp.npy": (24, 24), "std.tif": (24, 24)}
+    assert read_image(f"{place}/out/b.tif").shape == (48, 48)
+    again = run("render", f"{place}/m.rsmoe", f"{place}/drawn.tif")
+    assert (again.exit_code, "--overwrite" in again.stderr) == (1, True)
+    assert run("render", f"{place}/m.rsmoe", f"{place}/drawn.tif", "--overwrite").exit_code == 0
+    assert read_image(f"{place}/drawn.tif").shape == (32, 40)
+    with pytest.raises(ValueError, match="stop"), create_image(f"{place}/half.ome.zarr", ImageFile(picture, "YX")):
+        raise ValueError("stop")
+    assert not system.exists("/every/half.ome.zarr")

@@ -276,8 +276,19 @@ def test_an_object_store_is_read_and_written(source, expected, tmp_path, monkeyp
         with pytest.raises(ImageError, match="there is no file s3"):
             open_image("s3://bucket/none.npy")
         system.pipe_file("bucket/fresh.npy", (tmp_path / "in.npy").read_bytes())
+        # A store is replaced on request, and is an image only when all of it is there.
+        write_image("s3://bucket/stack.ome.zarr", np.stack([picture()] * 2), axes="TYX")
+        write_image("s3://bucket/stack.ome.zarr", picture()[None], axes="TYX", overwrite=True)
+        np.testing.assert_array_equal(read_image("s3://bucket/stack.ome.zarr").numpy(), picture()[None])
+        assert len([name for name in system.find("bucket/stack.ome.zarr") if "/c/" in name]) == 1
+        with pytest.raises(ImageError, match="bucket does not exist"):
+            write_image("s3://none/a.tif", picture())
         # What breaks off on the way there or back is not believed.
         client = location._filesystem("s3")
+        monkeypatch.setattr(client, "put", lambda files, keys: client.pipe_file(keys[0], b"half"))
+        with pytest.raises(ImageError, match=r"other.ome.zarr.* was written with \d+ bytes instead of"):
+            write_image("s3://bucket/other.ome.zarr", picture())
+        assert not system.exists("bucket/other.ome.zarr")
         monkeypatch.setattr(client, "put_file", lambda _, key: client.pipe_file(key, b"half"))
         with pytest.raises(ImageError, match="written with 4 bytes instead of"):
             Location.of("s3://bucket/other.npy").put(tmp_path / "in.npy")

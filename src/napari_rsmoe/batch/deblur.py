@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..io.files import read_image
 from ..ui.parameters.common import DTYPE
 from .files import Files
 from .listening import Listener
-from .pairs import Pair, Target
+from .pairs import Pair, Place, Target
 from .planes import Job, Result, outputs_of, planes_text, process_file
 
 
@@ -32,14 +31,14 @@ class DeblurFile:
         How files are read and written.
     further : sequence of Target
         A further output: the uncertainty.
-    mask : Path or None
+    mask : Path or Location or None
         An image of the pixels that are left out, which keep their value.
     """
 
     given: Mapping[str, Any]
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
-    mask: Path | None = None
+    mask: Place | None = None
 
     def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
         """Deconvolve a file; see `one_by_one.Work`."""

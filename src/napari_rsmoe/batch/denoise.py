@@ -16,7 +16,7 @@ from .files import Files
 from .large import Large, denoise_in_blocks, goes_in_blocks
 from .listening import Listener
 from .mask_file import read_mask
-from .pairs import Pair, Target
+from .pairs import Pair, Place, Target
 from .planes import Job, Result, outputs_of, planes_text, process_file
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class DenoiseFile:
         How files are read and written.
     further : sequence of Target
         Further outputs: the uncertainty and the residual.
-    mask : Path or None
+    mask : Path or Location or None
         An image of the pixels that are left out.
     own_folders : bool
         Whether the models of each file are kept in a folder of its own within that of the checkpoint.
@@ -49,7 +49,7 @@ class DenoiseFile:
     given: Mapping[str, Any]
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
-    mask: Path | None = None
+    mask: Place | None = None
     own_folders: bool = False
     large: Large = field(default_factory=Large)
     unfinished: Path | None = None

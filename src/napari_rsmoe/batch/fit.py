@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ..io.atomic import together
 from ..ui.parameters.common import DTYPE
 from .files import Files
 from .listening import Listener
-from .pairs import Pair, Target
+from .pairs import Pair, Place, Target
 from .planes import Job, Result, outputs_of, planes_text, process_file
 
 if TYPE_CHECKING:
@@ -37,14 +36,14 @@ class FitFile:
         How files are read and written.
     further : sequence of Target
         Further outputs: the model and the residual.
-    mask : Path or None
+    mask : Path or Location or None
         An image of the pixels that are left out, which keep their value.
     """
 
     given: Mapping[str, Any]
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
-    mask: Path | None = None
+    mask: Place | None = None
 
     def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
         """Fit a file; see `one_by_one.Work`."""
@@ -52,7 +51,7 @@ class FitFile:
 
         given = dict(self.given)
         dtype = given.pop(DTYPE.name)
-        model_path = pair.extras.get("model")
+        model_path = None if "model" not in pair.extras else str(pair.extras["model"])
         models: list[Model] = []
         writing: dict[str, Any] = {"overwrite": self.files.overwrite, "maker": pair.maker}
         if model_path is not None:

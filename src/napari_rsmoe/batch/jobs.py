@@ -17,7 +17,7 @@ from ..ui.parameters.outputs import OUTPUTS
 from ..ui.parameters.values import values
 from .files import Files
 from .one_by_one import Work
-from .pairs import Target
+from .pairs import Place, Target
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class FileJob:
     resumes: bool = False
 
     def work(
-        self, given: Mapping[str, Any], files: Files, further: Sequence[Target] = (), mask: Path | None = None
+        self, given: Mapping[str, Any], files: Files, further: Sequence[Target] = (), mask: Place | None = None
     ) -> Callable[[Path], Work]:
         """The work as `Queue` takes it, without the pixels of the mask. Raises ValueError for a wrong setting."""
         settings = values(self.parameters, given)

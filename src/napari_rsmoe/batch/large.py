@@ -51,7 +51,7 @@ def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: La
     from ..denoising.options import split_settings
     from ..image.planes import Planes
 
-    if is_url(str(pair.source)) or is_url(str(pair.target)) or large.cluster is not None:
+    if large.cluster is not None:
         return True
     if SUFFIXES.get(Path(pair.target.name).suffix.lower()) not in FORMATS:
         return False
@@ -59,7 +59,11 @@ def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: La
         return True
     with files.read(pair.source) as image:
         shape = Planes(image.data, image.axes, independent_channels=files.independent_channels).plane_shape
-        return not (image.alpha or fits_whole((*shape, 1)[:3], split_settings(given)[0]))
+        if image.alpha:
+            return False
+        # At a URL a job that is interrupted goes on.
+        remote = is_url(str(pair.source)) or is_url(str(pair.target))
+        return remote or not fits_whole((*shape, 1)[:3], split_settings(given)[0])
 
 
 @contextlib.contextmanager

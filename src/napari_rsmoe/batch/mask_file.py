@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from ..image.pixelwise import ALL, Pixelwise
 from ..image.planes import CHANNEL_AXES, Plane, Planes
 from ..io.files import read_image
 from .files import Files
+from .pairs import Place
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class MaskFile:
 
     Parameters
     ----------
-    path : Path or None
+    path : Path or Location or None
         The mask; None: all pixels count.
     axes : str
         Axes of the image.
@@ -30,7 +30,7 @@ class MaskFile:
         How files are read.
     """
 
-    path: Path | None
+    path: Place | None
     axes: str
     files: Files
 
@@ -48,17 +48,17 @@ class MaskFile:
         return own
 
 
-def read_mask(path: Path, axes: str, files: Files) -> NDArray[np.bool_]:
+def read_mask(path: Place, axes: str, files: Files) -> NDArray[np.bool_]:
     """Read which pixels are left out: those that are not 0 in a file. (Y, X), or all `axes` but those of channels."""
     wanted = "".join(letter for letter in axes if letter not in CHANNEL_AXES)
     allow_outside, opened = files.allow_outside, files.opened.get(str(path))
     try:
-        image = read_image(path, allow_outside=allow_outside, as_stored=True) if opened is None else opened()
+        image = read_image(str(path), allow_outside=allow_outside, as_stored=True) if opened is None else opened()
     except ImageError:
         if not path.exists():
             raise
         # The file does not declare its axes.
-        image = read_image(path, axes=wanted, allow_outside=allow_outside, as_stored=True)
+        image = read_image(str(path), axes=wanted, allow_outside=allow_outside, as_stored=True)
     values = image.numpy() != 0
     if image.alpha:
         values = np.delete(values, -1, axis=image.axes.index("S" if "S" in image.axes else "C"))

@@ -11,11 +11,14 @@ from pathlib import Path
 from ..errors import ImageError
 from ..io.existing import check_replaceable, may_replace
 from ..io.formats import READ_ONLY, READABLE, is_image_path, is_store, kind_to_write
+from ..io.location import Location, is_url
 
 SEPARATORS = ("/", os.sep)
 """A name that ends with one of these is that of a folder."""
 MODEL = ".rsmoe"
 """Suffix of model files."""
+Place = Path | Location
+"""A file of this machine, or one at a URL."""
 NAMED = 3
 """Number of existing files that a message names."""
 
@@ -30,11 +33,11 @@ class Pair:
 
     Parameters
     ----------
-    source : Path
+    source : Path or Location
         The image to read.
-    target : Path
+    target : Path or Location
         The image to write.
-    extras : mapping of str to Path
+    extras : mapping of str to Path or Location
         Further files to write, by option name.
     maker : str
         The verb and the input. Files that were made by them before may be replaced.
@@ -42,14 +45,14 @@ class Pair:
         What tells an image that lies in no file from others of its name; empty for a file.
     """
 
-    source: Path
-    target: Path
-    extras: Mapping[str, Path] = field(default_factory=dict)
+    source: Place
+    target: Place
+    extras: Mapping[str, Place] = field(default_factory=dict)
     maker: str = ""
     content: str = ""
 
     @property
-    def targets(self) -> list[Path]:
+    def targets(self) -> list[Place]:
         """All files to write."""
         return [self.target, *self.extras.values()]
 
@@ -97,11 +100,20 @@ class Target:
             return False
         return self.given.endswith(SEPARATORS) or self.path.is_dir()
 
-    def inside(self, image: Path, suffix: str | None) -> Path:
+    def inside(self, image: Place, suffix: str | None) -> Path:
         """The file for an image in this folder, with the suffix that --format names."""
-        stem, own = _split(image)
+        return self.path / self.name_of(image, suffix)
+
+    def name_of(self, image: Place, suffix: str | None) -> str:
+        """The name of that file."""
+        stem, own = _split(Path(image.name))
         own = ".ome.tif" if own.lower() in READ_ONLY else own
-        return self.path / f"{stem}{self.suffix or (own if suffix is None else f'.{suffix}')}"
+        return f"{stem}{self.suffix or (own if suffix is None else f'.{suffix}')}"
+
+    @property
+    def place(self) -> Place:
+        """What the user gave, as a path or a location at a URL."""
+        return place_of(self.given)
 
 
 def pair_up(
@@ -145,9 +157,7 @@ def pair_up(
     """
     if source.is_dir() and not is_store(source):
         _check_distinct(source, {target.option: target.path for target in targets})
-        images = _without_parts(
-            sorted(each for each in source.iterdir() if fnmatch(each.name, names) and is_image_path(each))
-        )
+        images = images_in(source, names)
         if not images:
             like = "" if names == "*" else f" with a name like {names}"
             raise ImageError(f"There is no image{like} in the folder {source}; accepted are {', '.join(READABLE)}.")
@@ -210,6 +220,18 @@ def pair_images(
     return pairs
 
 
+def place_of(name: str) -> Place:
+    """The path that a name is, or for a URL that leads to no file of this machine its location."""
+    location = Location.of(name) if is_url(name) else None
+    return Path(name) if location is None else location.path or location
+
+
+def images_in(folder: Path, names: str = "*") -> list[Path]:
+    """The images in a folder whose names match a pattern, without further files of sets."""
+    found = (each for each in folder.iterdir() if fnmatch(each.name, names) and is_image_path(each))
+    return _without_parts(sorted(found))
+
+
 def _without_parts(images: Sequence[Path]) -> list[Path]:
     """The images, with only the first file of each multi-file OME-TIFF, from which the whole set is read."""
     from ..io.tiff.sets import files_of_set  # here: tifffile would delay the help of every verb
@@ -233,7 +255,7 @@ def _check_free(pairs: Iterable[Pair], *, overwrite: bool, advice: str) -> None:
     """Raise a FileExistsError, before any work is done, if a file exists that may not be replaced."""
     if overwrite:
         return
-    taken = [(path, pair) for pair in pairs for path in pair.targets if not may_replace(path, pair.maker)]
+    taken = [(path, pair) for pair in pairs for path in _paths(pair) if not may_replace(path, pair.maker)]
     if len(taken) > 1:
         names = ", ".join(str(path) for path, _ in taken[:NAMED]) + (", ..." if len(taken) > NAMED else "")
         raise FileExistsError(
@@ -245,6 +267,11 @@ def _check_free(pairs: Iterable[Pair], *, overwrite: bool, advice: str) -> None:
             check_replaceable(path, pair.maker, overwrite=False)
         except FileExistsError as error:
             raise FileExistsError(f"{error}{advice if is_image_path(path) else ''}") from None
+
+
+def _paths(pair: Pair) -> list[Path]:
+    """The files of this machine to write."""
+    return [each for each in pair.targets if isinstance(each, Path)]
 
 
 def _check_format(target: Target) -> None:
@@ -280,7 +307,7 @@ def _check_distinct(source: Path, targets: Mapping[str, Path]) -> None:
 
 def _check_collisions(pairs: list[Pair]) -> None:
     """Reject a folder in which two files would get the same name."""
-    seen: dict[Path, Path] = {}
+    seen: dict[Place, Place] = {}
     for pair in pairs:
         for path in pair.targets:
             if path in seen:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from ..image.planes import Plane, Planes
 from ..io.atomic import together
 from ..io.files import check_output, create_image, lost_metadata
 from ..io.image_file import ImageFile
-from ..io.location import Location
 from ..model.raster import Raster
 from ..notes import Notes
 from ..progress import Callback
@@ -30,7 +28,7 @@ from ..ui.parameters.common import LEFT_OUT
 from .files import Files
 from .listening import Listener
 from .mask_file import MaskFile
-from .pairs import Pair, Target
+from .pairs import Pair, Place, Target
 
 
 def outputs_of(pair: Pair, further: Sequence[Target], scale: float = 1.0, dtype: str = "same") -> list[Output]:
@@ -59,8 +57,8 @@ class Output:
 
     Parameters
     ----------
-    path : Path
-        Name of the file.
+    path : Path or Location
+        The file.
     dtype : str or None
         Data type; None for that of the input.
     scale : float
@@ -71,7 +69,7 @@ class Output:
         As of `Pair`.
     """
 
-    path: Path
+    path: Place
     dtype: str | None = None
     scale: float = 1.0
     opacity: bool = True
@@ -147,20 +145,20 @@ Result = PlaneResult[dict[str, Any]]
 
 
 def process_file(
-    source: Path | Location,
+    source: Place,
     outputs: Sequence[Output],
     files: Files,
     report: Listener,
     function: Callable[[Job], Result],
     *,
     unread: bool = False,
-    mask: Path | None = None,
+    mask: Place | None = None,
 ) -> list[dict[str, Any]]:
     """Apply `function` to the planes of a file, and write its results.
 
     Parameters
     ----------
-    source : Path
+    source : Path or Location
         The image.
     outputs : sequence of Output
         Outputs, which are checked before the work begins.
@@ -172,7 +170,7 @@ def process_file(
         Processes one plane.
     unread : bool
         Whether `function` reads large planes part by part: they are then a `PlaneView`. Those with opacity never are.
-    mask : Path, optional
+    mask : Path or Location, optional
         An image of the pixels that are left out.
 
     Returns
@@ -198,8 +196,8 @@ def process_file(
         for output in outputs:
             expected = Raster.plan((height, width), 1, scale=output.scale).shape
             like = image.like(size=expected, dtype=output.dtype, scale=output.scale, same_quantity=output.same_quantity)
-            check_output(output.path, like, overwrite=files.overwrite, maker=output.maker)
-            for line in lost_metadata(output.path, like) if output.same_quantity else ():
+            check_output(str(output.path), like, overwrite=files.overwrite, maker=output.maker)
+            for line in lost_metadata(str(output.path), like) if output.same_quantity else ():
                 report.note(f"{line}.")
 
         notes = Notes()
@@ -215,7 +213,7 @@ def process_file(
             output = outputs[number]
             target = image.like(size=size, dtype=dtype, scale=output.scale, same_quantity=output.same_quantity)
             options: dict[str, Any] = {"quality": files.quality, "overwrite": files.overwrite, "maker": output.maker}
-            return stack.enter_context(create_image(output.path, target, **options))
+            return stack.enter_context(create_image(str(output.path), target, **options))
 
         opaque = [output.opacity for output in outputs]
         progress = report.callback()

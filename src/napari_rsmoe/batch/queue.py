@@ -208,7 +208,7 @@ class Queue:
         found: dict[str, Any] = {"settings": self._fingerprint, "input": str(pair.source)}
         found |= {"content": pair.content} if pair.content else {}
         for name, path in (("source", pair.source), ("target", pair.target), *pair.extras.items()):
-            found[f"state of {name}"] = state_of(path)
+            found[f"state of {name}"] = state_of(Path(str(path)))
         return found
 
     def _record(self, entry: Entry, done: Done) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from ..ui.parameters.common import DTYPE
 from .files import Files
 from .listening import Listener
-from .pairs import Pair, Target
+from .pairs import Pair, Place, Target
 from .planes import Job, Result, outputs_of, planes_text, process_file
 
 
@@ -28,14 +27,14 @@ class UpscaleFile:
         How files are read and written.
     further : sequence of Target
         Further outputs: the uncertainty, and the cubic interpolation for comparison.
-    mask : Path or None
+    mask : Path or Location or None
         An image of the pixels that are left out, which keep their value.
     """
 
     given: Mapping[str, Any]
     files: Files = field(default_factory=Files)
     further: Sequence[Target] = ()
-    mask: Path | None = None
+    mask: Place | None = None
 
     def __call__(self, pair: Pair, listener: Listener) -> dict[str, Any]:
         """Upscale a file; see `one_by_one.Work`."""

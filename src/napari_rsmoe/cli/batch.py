@@ -7,9 +7,9 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..batch import pairs
+from ..batch.at_urls import pair_at_urls
 from ..batch.one_by_one import Done, Work, one_by_one
-from ..batch.pairs import Pair, Target
-from ..io.existing import check_replaceable
+from ..batch.pairs import Pair, Place, Target
 from ..io.location import Location, is_url
 from ..preload import load_libraries
 from ..progress import Callback, Progress
@@ -155,26 +155,23 @@ class _Handler(logging.Handler):
 
 
 def pair_up(
-    verb: str, source: Path, targets: Sequence[Target], suffix: str | None = None, *, overwrite: bool = False
+    verb: str,
+    source: Place,
+    targets: Sequence[Target],
+    suffix: str | None = None,
+    *,
+    overwrite: bool = False,
+    goes_on: Callable[[Place], bool] = lambda target: False,
 ) -> list[Pair]:
-    """`batch.pairs.pair_up`, with errors of usage as the command line reports them."""
+    """`batch.pairs.pair_up`, or `at_urls.pair_at_urls`, with errors of usage as the command line reports them."""
     try:
-        return pairs.pair_up(verb, source, targets, suffix, overwrite=overwrite, advice=SEVERAL)
+        if isinstance(source, Location) or any(isinstance(each.place, Location) for each in targets):
+            return pair_at_urls(verb, str(source), targets, suffix, overwrite=overwrite, goes_on=goes_on)
+        # What is given as file:// is a path.
+        local = [replace(each, given=str(each.place)) if is_url(each.given) else each for each in targets]
+        return pairs.pair_up(verb, source, local, suffix, overwrite=overwrite, advice=SEVERAL)
     except pairs.WrongUseError as error:
         raise click.UsageError(str(error)) from None
-
-
-def pair_of_url(verb: str, source: Location, targets: Sequence[Target], *, overwrite: bool) -> Pair:
-    """The files of a job on one image at a URL, of which the outputs are files of this machine."""
-    for target in targets:
-        if is_url(target.given):
-            raise click.UsageError(f"{target.option} must be a file of this machine; only denoise writes to URLs.")
-    named: Any = source  # It is read by its text, as a path is.
-    extras = {each.name: each.path for each in targets[1:]}
-    pair = Pair(named, targets[0].path, extras, f"napari-rsmoe {verb} {source}")
-    for path in pair.targets:
-        check_replaceable(path, pair.maker, overwrite=overwrite)
-    return pair
 
 
 def run_batch(verb: str, common: Common, files: Sequence[Pair], work: Work) -> int:

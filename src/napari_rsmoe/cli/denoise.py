@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ..batch.files import Files
 from ..batch.large import Large
-from ..batch.pairs import Pair, Target
-from ..io.location import Location, is_url
+from ..batch.pairs import Place, Target, place_of
 from ..ui.parameters.files import MASK
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.outputs import OUTPUTS
@@ -74,23 +72,18 @@ def command(
     if large.status:
         return show_status(target, common)
     targets = [Target("OUTPUT", target), *further]
-    if any(map(is_url, (source, *(each.given for each in targets)))):
-        pairs = [pair_of_urls("denoise", source, targets)]
-    else:
-        pairs = pair_up("denoise", Path(source), targets, files.format, overwrite=files.overwrite)
+    pairs = pair_up("denoise", place_of(source), targets, files.format, overwrite=files.overwrite, goes_on=_goes_on)
     common.prepare()
-    left_out = None if mask is None else Path(mask)
+    left_out = None if mask is None else place_of(mask)
     work = DenoiseFile(given, files, further, left_out, own_folders=len(pairs) > 1, large=large)
     return run_batch("denoise", common, pairs, work)
 
 
-def pair_of_urls(verb: str, source: str, targets: list[Target]) -> Pair:
-    """The files of a job of which one at least lies in an object store."""
-    places: list[Any] = [Location.of(name) for name in (source, *(each.given for each in targets))]
-    if len(set(places)) < len(places):
-        raise click.UsageError("INPUT and the outputs must have different names.")
-    extras = {each.name: place for each, place in zip(targets[1:], places[2:], strict=True)}
-    return Pair(places[0], places[1], extras, f"napari-rsmoe {verb} {places[0]}")
+def _goes_on(target: Place) -> bool:
+    """Whether a job on a target was interrupted."""
+    from ..denoising.large.job import folder_of  # here: torch takes seconds
+
+    return (folder_of(str(target)) / "job.json").exists()
 
 
 def show_status(target: str, common: Common) -> int:

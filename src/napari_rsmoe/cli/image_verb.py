@@ -12,10 +12,10 @@ import click
 
 from ..batch.files import Files
 from ..batch.jobs import FILE_JOBS
-from ..batch.pairs import Pair, Target
+from ..batch.pairs import Pair, Target, place_of
 from ..io.location import Location
 from ..ui.parameters.files import MASK
-from .batch import pair_of_url, pair_up, run_batch
+from .batch import pair_up, run_batch
 from .options import Common, file_options, further_outputs, option_of, run_options, settings, source_and_target
 from .program import FILES, Verb
 
@@ -56,14 +56,12 @@ class Asked:
     def pairs(self) -> list[Pair]:
         """The files of the job, each with its outputs; a UsageError if names do not fit."""
         targets = [Target("OUTPUT", self.target), *self.further]
-        if isinstance(self.source, Location):
-            return [pair_of_url(self.verb, self.source, targets, overwrite=self.files.overwrite)]
         return pair_up(self.verb, self.source, targets, self.files.format, overwrite=self.files.overwrite)
 
     def run(self, pairs: Sequence[Pair]) -> int:
         """Process the files; returns the exit code."""
         self.common.prepare()
-        mask = None if self.mask is None else Path(self.mask)
+        mask = None if self.mask is None else place_of(self.mask)
         work = FILE_JOBS[self.verb].kind(self.given, self.files, self.further, mask)
         return run_batch(self.verb, self.common, pairs, work)
 

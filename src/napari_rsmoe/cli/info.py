@@ -12,8 +12,9 @@ import click
 
 from ..batch.files import Files
 from ..io.formats import is_store
+from ..io.location import Location
 from ..plain_text import plain_text
-from .options import PATH, READING, Common, file_options, report_options
+from .options import READING, Common, Source, file_options, report_options
 from .program import Verb
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 
 @click.command("info", cls=Verb, options_metavar="[options]")
-@click.argument("path", metavar="FILE", type=PATH)
+@click.argument("path", metavar="FILE", type=Source())
 @file_options(*READING)
 @report_options
-def command(path: Path, files: Files, common: Common) -> int:
+def command(path: Path | Location, files: Files, common: Common) -> int:
     """Describe FILE, an image or a .rsmoe model.
 
     \b
@@ -44,15 +45,15 @@ def command(path: Path, files: Files, common: Common) -> int:
     return 0
 
 
-def _image(path: Path, files: Files) -> dict[str, Any]:
+def _image(path: Path | Location, files: Files) -> dict[str, Any]:
     """Return the facts of an image file."""
     # Imported here so that --help does not wait for NumPy.
     from ..image.planes import Planes
     from ..io.details import present
     from ..io.files import list_series, read_image
 
-    with read_image(path, lazy=True, **files.reading()) as image:
-        series = list_series(path, allow_outside=files.allow_outside)
+    with read_image(str(path), lazy=True, **files.reading()) as image:
+        series = list_series(str(path), allow_outside=files.allow_outside)
         return {
             "kind": image.kind,
             "series": series if len(series) > 1 else [],
@@ -76,7 +77,7 @@ def _sizes(sizes: Mapping[str, PixelSize]) -> dict[str, dict[str, Any]]:
     return {axis: {"value": size.value, "unit": size.unit} for axis, size in sizes.items()}
 
 
-def _model(path: Path) -> dict[str, Any]:
+def _model(path: Path | Location) -> dict[str, Any]:
     """Return the facts of a model file."""
     # Imported here so that --help does not wait for NumPy.
     import numpy as np
@@ -85,8 +86,8 @@ def _model(path: Path) -> dict[str, Any]:
     from ..image.format import ImageFormat
     from ..io.rsmoe import damage_named, load_description
 
-    shapes, description = load_description(path)
-    with damage_named(path):
+    shapes, description = load_description(str(path))
+    with damage_named(str(path)):
         layout = ImageFormat(**description["image"])
         kernels, columns = shapes["experts"]
         return {
@@ -110,8 +111,10 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _size(path: Path) -> int:
-    """The size on disk in bytes."""
+def _size(path: Path | Location) -> int:
+    """The size on disk, or at a URL, in bytes."""
+    if isinstance(path, Location):
+        return path.size()
     if is_store(path):
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size

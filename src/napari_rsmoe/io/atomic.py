@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..errors import ImageError
 
@@ -213,10 +213,24 @@ class _Part:
             self._lock = None
 
 
+class Unplaced(Protocol):
+    """A file or folder that is complete, and has not got its name yet."""
+
+    @property
+    def temporary(self) -> Path:
+        """Where it lies now."""
+
+    def publish(self) -> None:
+        """Give it its name."""
+
+    def discard(self) -> None:
+        """Remove what is under the temporary name."""
+
+
 class _Complete(NamedTuple):
     """A complete part that waits for its name, and what is called before it gets it."""
 
-    part: _Part
+    part: Unplaced
     before: Before
 
 
@@ -237,19 +251,26 @@ def remove_unfinished() -> None:
 def _replacing(path: Path, before: Before, *, folder: bool) -> Iterator[Path]:
     remove_leftovers(path.parent)
     part = _Part(path, folder=folder)
-    waiting = None
     try:
         yield part.temporary
         part.complete()
-        waiting = _waiting.get()
-        if waiting is not None:
-            waiting.append(_Complete(part, before))
-            return
+    except BaseException:
+        part.discard()
+        raise
+    complete(part, before)
+
+
+def complete(part: Unplaced, before: Before = _nothing) -> None:
+    """Give a complete part its name now, or at the end of `together`; then remove what is left of it."""
+    waiting = _waiting.get()
+    if waiting is not None:
+        waiting.append(_Complete(part, before))
+        return
+    try:
         before(part.temporary)
         part.publish()
     finally:
-        if waiting is None:
-            part.discard()
+        part.discard()
 
 
 def _locked(path: Path) -> int | None:

@@ -32,12 +32,12 @@ from ..errors import ImageError, NotEnoughMemoryError, WrongUseError
 from ..image.planes import ArraySink, Planes, guess_axes
 from ..ranges import QUALITY
 from .ambiguous import with_assumptions
-from .atomic import replacing_file, replacing_folder
-from .existing import check_replaceable, remember, this_program
+from .existing import this_program
 from .format_modules import module_of
 from .formats import JPEG_QUALITY, READABLE, is_store, kind_to_read, kind_to_write
 from .image_file import ImageFile
 from .location import Location, is_url
+from .placing import check_place, placed
 from .reading import Reading
 from .units import PixelSize
 
@@ -138,15 +138,21 @@ def read_image(
 
 def _read_remote(location: Location, how: Reading) -> ImageFile:
     """Read an image of an object store."""
-    last = location.name.lower().split("?", 1)[0]
-    copied = any(last.endswith(suffix) for suffix in READABLE) and not location.is_zarr
     try:
-        image: ImageFile = _read(location.fetch(), how) if copied else module_of("zarr").read_at(location, how)
+        image: ImageFile = (
+            _read(location.fetch(), how) if _is_copied(location) else module_of("zarr").read_at(location, how)
+        )
     except FileNotFoundError as error:
         raise ImageError(f"there is no file {location}.") from error
     except OSError as error:
         raise ImageError(f"{location} cannot be read: {error or 'there is no such store'}.") from error
     return image
+
+
+def _is_copied(location: Location) -> bool:
+    """Whether an image at a URL is copied before it is read; Zarr is not."""
+    last = location.name.lower().split("?", 1)[0]
+    return any(last.endswith(suffix) for suffix in READABLE) and not location.is_zarr
 
 
 def _read(path: Path, how: Reading) -> ImageFile:
@@ -175,7 +181,13 @@ def list_series(path: str | Path, *, allow_outside: bool = False) -> list[str]:
     list of str
         Empty if the format holds one image.
     """
-    path = Path(path)
+    location = Location.of(path)
+    if location.path is None:
+        if not _is_copied(location):
+            return []  # Of a Zarr group, the message of an error names what is in it.
+        path = location.fetch()
+    else:
+        path = location.path
     module = module_of(kind_to_read(path)[0])
     found: list[str] = module.list_series(path, allow_outside=allow_outside) if hasattr(module, "list_series") else []
     return found
@@ -205,9 +217,8 @@ def lost_metadata(path: str | Path, image: ImageFile) -> list[str]:
     >>> lost_metadata("a.png", ImageFile(np.zeros((8, 9), np.uint8), "YX", {"X": PixelSize(0.5, "micrometer")}))
     ['a.png cannot hold pixel size']
     """
-    path = Path(path)
-    module = module_of(kind_to_write(path))
-    found: list[str] = module.remarks(path, image)
+    name, kind = _format_of(path)
+    found: list[str] = module_of(kind).remarks(name, image)
     return found
 
 
@@ -227,7 +238,7 @@ def write_image(
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file, or a URL as for `create_image`.
     image : ImageFile or array-like
         The image, with any axes and data type that the format can hold. It is never converted.
     axes : str, optional
@@ -296,7 +307,8 @@ def create_image(
     Parameters
     ----------
     path : str or Path
-        The file; its suffix determines the format.
+        The file; its suffix determines the format. Or a URL that fsspec knows, such as ``s3://`` (extra ``remote``):
+        the file is made in a temporary folder (``TMPDIR``), uploaded when it is complete, and seen then.
     image : ImageFile
         Shape, data type, axes and metadata of the image to be written, for example from `ImageFile.like`. Its pixels
         are not used.
@@ -330,21 +342,40 @@ def create_image(
     ...     int(read_image(f"{folder}/out.tif").numpy().max())
     2
     """
-    path = Path(path)
     quality = QUALITY.check(quality, "quality")
     maker = this_program() if maker is None else maker
     check_output(path, image, overwrite=overwrite, maker=maker)
-    kind = kind_to_write(path)
-    replacing = replacing_folder if kind == "zarr" else replacing_file
+    name, kind = _format_of(path)
     options = {"quality": quality} if kind == "jpeg" else {}
     try:
         with (
-            replacing(path, lambda written: remember(path, written, maker)) as temporary,
-            module_of(kind).create(temporary, path, image, **options) as sink,
+            placed(path, maker=maker, folder=kind == "zarr") as temporary,
+            module_of(kind).create(temporary, name, image, **options) as sink,
         ):
             yield sink
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _format_of(path: str | Path) -> tuple[Path, str]:
+    """The path by which formats know what to write, and the kind of the format.
+
+    The path of a URL is its text, at which nothing lies on this machine.
+    """
+    name = (Location.of(path).path or Path(path)) if is_url(path) else Path(path)
+    with _named(name, path):
+        return name, kind_to_write(name)
+
+
+@contextlib.contextmanager
+def _named(name: Path, path: str | Path) -> Iterator[None]:
+    """Let errors name a URL as it was given."""
+    try:
+        yield
+    except ImageError as error:
+        if str(name) == str(path):
+            raise
+        raise type(error)(str(error).replace(str(name), str(path))) from error
 
 
 def check_output(path: str | Path, image: ImageFile, *, overwrite: bool = False, maker: str | None = None) -> None:
@@ -364,11 +395,12 @@ def check_output(path: str | Path, image: ImageFile, *, overwrite: bool = False,
     ImageError, FileExistsError
         The error that writing would raise.
     """
-    path = Path(path)
-    if not path.resolve().parent.is_dir():
-        raise ImageError(f"cannot write {path}: the folder {path.parent} does not exist; create it first.")
-    kind = kind_to_write(path)
-    if path.is_dir() and kind != "zarr":
-        raise ImageError(f"{path} is a folder; give the name of a file to write.")
-    module_of(kind).check(path, image)
-    check_replaceable(path, this_program() if maker is None else maker, overwrite=overwrite)
+    name, kind = _format_of(path)
+    if Location.of(path).path is not None:
+        if not name.resolve().parent.is_dir():
+            raise ImageError(f"cannot write {name}: the folder {name.parent} does not exist; create it first.")
+        if name.is_dir() and kind != "zarr":
+            raise ImageError(f"{name} is a folder; give the name of a file to write.")
+    with _named(name, path):
+        module_of(kind).check(name, image)
+    check_place(path, maker=maker, overwrite=overwrite)

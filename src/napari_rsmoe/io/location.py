@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import threading
@@ -29,6 +30,8 @@ EXTRA = "pip install 'napari-rsmoe[remote]'"
 PUT_AS_A_WHOLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory")
 """Protocols of stores in which an object is seen only when it has been written as a whole. By others a file is written
 under another name, and then renamed."""
+ROOTS = (".zmetadata", ".zattrs", ".zarray", ".zgroup", "zarr.json")
+"""Files of the folder of a Zarr store that make it an image or a group, in the order in which they are written."""
 ONLY_READ = ("http", "https", "github", "zip", "tar", "data")
 """Protocols by which nothing is written."""
 
@@ -73,6 +76,11 @@ class Location:
     def name(self) -> str:
         """The last part of the name."""
         return self.text.rsplit("/", 1)[-1] if self.path is None else self.path.name
+
+    @property
+    def suffix(self) -> str:
+        """The end of the name from its last dot on, as of a path."""
+        return Path(self.name).suffix
 
     @property
     def is_zarr(self) -> bool:
@@ -134,13 +142,49 @@ class Location:
         return _copy(self.text, system.ukey(key))
 
     def put(self, source: Path) -> None:
-        """Copy a local file to this place of an object store, where it is seen when it is complete.
+        """Copy a local file, or a Zarr folder, to this place of an object store, where it is seen when it is complete.
+
+        What lies there before is replaced: a file at once; a Zarr store is removed first. The files that make a store
+        an image are written last.
 
         Raises
         ------
         ImageError
-            If the copy has another size; it is then removed.
+            If a copy has another size; it is then removed.
         """
+        self.check_writable()
+        if source.is_dir():
+            self._put_folder(source)
+        else:
+            self._put_file(source)
+
+    def _put_folder(self, source: Path) -> None:
+        files = sorted(each for each in source.rglob("*") if each.is_file())
+        roots = {name: source / name for name in ROOTS if (source / name).is_file()}
+        system, key = _system(self.text)
+        named = {f"{key}/{each.relative_to(source).as_posix()}": each for each in files if each not in roots.values()}
+        try:
+            for name in ROOTS:
+                (self / name).remove()
+            self.remove()
+            if named:
+                system.put([str(each) for each in named.values()], list(named))
+                system.invalidate_cache()
+                found = system.find(key, detail=True)
+                for name, each in named.items():
+                    size, expected = found.get(name, {}).get("size", 0), each.stat().st_size
+                    if size != expected:
+                        raise ImageError(f"{name} was written with {size} bytes instead of {expected}.")
+            for name, each in roots.items():
+                (self / name).write(each.read_bytes())
+        except NotImplementedError as error:
+            raise ImageError(f"{self} cannot be written: its protocol only reads.") from error
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self.remove()
+            raise
+
+    def _put_file(self, source: Path) -> None:
         system, key = _system(self.text)
         whole = self.text.split("://", 1)[0] in PUT_AS_A_WHOLE
         name = key if whole else f"{key}.part"
@@ -160,10 +204,25 @@ class Location:
             raise
 
     def check_writable(self) -> None:
-        """Raise an ImageError if nothing can be written by the protocol of this URL."""
+        """Raise an ImageError if nothing can be written to the folder of this URL: an empty object is, and removed."""
         protocol = self.text.split("://", 1)[0]
-        if self.path is None and protocol in ONLY_READ:
+        if self.path is not None:
+            return
+        if protocol in ONLY_READ:
             raise ImageError(f"{self} cannot be written: {protocol}:// only reads.")
+        try:
+            _try_to_write(self.text.rsplit("/", 1)[0])
+        except (OSError, NotImplementedError) as error:
+            raise ImageError(f"{self} cannot be written: {error or 'its protocol only reads'}.") from error
+
+    def holds_image(self) -> bool:
+        """Whether there is a file, or of a Zarr store the files that make it an image."""
+        return any(each.exists() for each in ([self / name for name in ROOTS] if self.is_zarr else [self]))
+
+    def size(self) -> int:
+        """Bytes of a file at a URL, or of all files of a folder there."""
+        system, key = _system(self.text)
+        return int(system.du(key))
 
     def names(self) -> set[str]:
         """Names of the files in a folder; none if there is no folder."""
@@ -223,6 +282,15 @@ def _system(name: str) -> tuple[Any, str]:
     protocol = name.split("://", 1)[0]
     system = _filesystem(protocol)
     return system, system._strip_protocol(name)
+
+
+@cache
+def _try_to_write(folder: str) -> None:
+    """Write an empty object into a folder of an object store, once, so that what is wrong is known before any work."""
+    system, key = _system(f"{folder}/.rsmoe-{secrets.token_hex(4)}")
+    system.pipe_file(key, b"")
+    with contextlib.suppress(OSError):  # Some may write and not remove.
+        system.rm(key)
 
 
 @cache

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DeviceError, ModelFileError
 from ..memory import in_words
-from .atomic import replacing_file
-from .existing import check_replaceable, remember, this_program
+from .existing import this_program
 from .formats import kind_of_content
+from .location import Location, is_url
 from .model_schema import check_description
+from .placing import check_place, placed
 from .sizes import check_memory
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def save(
     Parameters
     ----------
     path : str or path
-        Of the file.
+        Of the file, or a URL as for `napari_rsmoe.create_image`.
     tensors : mapping
         The two tensors, by the names in `TENSORS`, float32.
     description : mapping
@@ -66,7 +67,7 @@ def save(
     TypeError, ValueError
         If the description holds something that JSON cannot, or an entry of another kind than `io.model_schema` says.
     """
-    path, maker = Path(path), this_program() if maker is None else maker
+    maker = this_program() if maker is None else maker
     check_target(path, overwrite=overwrite, maker=maker)
     check_description(description)
     text = json.dumps(_encoded(description), allow_nan=False)
@@ -74,7 +75,7 @@ def save(
     from safetensors.torch import save as serialise  # here, as it loads torch, which reading a header does without
 
     content = _in_order(serialise({name: tensors[name] for name in TENSORS}, metadata=header))
-    with replacing_file(path, lambda written: remember(path, written, maker)) as temporary:
+    with placed(path, maker=maker) as temporary:
         temporary.write_bytes(content)
 
 
@@ -86,13 +87,33 @@ def _in_order(content: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + content[_LENGTH + length :]
 
 
-def check_target(path: Path, *, overwrite: bool, maker: str) -> None:
-    """Raise the OSError that saving to `path` would raise, before any work is done."""
-    if not path.resolve().parent.is_dir():
-        raise FileNotFoundError(f"cannot save {path}: the folder {path.parent} does not exist; create it first.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a .rsmoe file to write.")
-    check_replaceable(path, maker, overwrite=overwrite)
+def check_target(name: str | PathLike[str], *, overwrite: bool, maker: str) -> None:
+    """Raise the error that saving to a path or URL would raise, before any work is done."""
+    location = Location.of(name)
+    if location.path is not None:
+        path = location.path if is_url(name) else Path(name)
+        if not path.resolve().parent.is_dir():
+            raise FileNotFoundError(f"cannot save {path}: the folder {path.parent} does not exist; create it first.")
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder; name a .rsmoe file to write.")
+    check_place(name, maker=maker, overwrite=overwrite)
+
+
+def _here(name: str | PathLike[str]) -> Path:
+    """The path of a model file; one at a URL is copied first.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    """
+    location = Location.of(name)
+    if location.path is None:
+        try:
+            return location.fetch()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"There is no file {location}.") from error
+    return location.path if is_url(name) else Path(name)
 
 
 def load(path: str | PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -115,7 +136,7 @@ def load(path: str | PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, 
     from safetensors import SafetensorError  # here: it takes time, which a description does without
     from safetensors.torch import load as deserialise  # here, as it loads torch
 
-    path = Path(path)
+    path = _here(path)
     header = _header(path)
     check_memory(path, (path.stat().st_size,), "uint8")
     with damage_named(path):
@@ -132,7 +153,7 @@ def load_description(path: str | PathLike[str]) -> tuple[dict[str, tuple[int, ..
 
     Neither loads torch nor checks the numbers in the tensors; arguments and errors as for `load`.
     """
-    path = Path(path)
+    path = _here(path)
     header = _header(path)
     with damage_named(path):
         return {name: tuple(header[name]["shape"]) for name in TENSORS}, _description(header)

@@ -351,7 +351,7 @@ class Model:
         Parameters
         ----------
         path : str or path
-            The file.
+            The file, or a URL as for `napari_rsmoe.create_image`.
         overwrite, maker
             Whether an existing file is replaced, and the name of the command that writes it; as for
             `napari_rsmoe.create_image`.
@@ -377,7 +377,7 @@ class Model:
     @staticmethod
     @door
     def load(path: str | PathLike[str]) -> Model:
-        """Read a `.rsmoe` file.
+        """Read a `.rsmoe` file, of this machine or at a URL.
 
         Raises
         ------
