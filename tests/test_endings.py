@@ -29,3 +29,28 @@ def test_threads_are_stopped_and_awaited_but_not_for_ever() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.split() == ["left", "ended"]
     assert done.stderr == ""
+
+
+IN_CXX = """
+import threading
+import numpy as np
+from scipy.fft import rfft2
+from napari_rsmoe import endings
+
+endings.PATIENCE = 0.02
+image = np.ones((1500, 1500))
+
+def work():
+    while True:
+        rfft2(image)
+
+thread = threading.Thread(target=work, daemon=True)
+endings.end_with_the_program(thread, lambda: None)
+thread.start()
+raise SystemExit(3)
+"""
+
+
+def test_a_thread_that_goes_on_in_cxx_does_not_abort_the_program() -> None:
+    done = subprocess.run([sys.executable, "-c", IN_CXX], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (3, "")

@@ -128,3 +128,20 @@ def test_other_jobs(folder: Path, job: str) -> None:
     assert queue.run(), queue.entries[0].summary
     side = 2 if job == "upscale" else 1
     assert read_image(target / "a.ome.zarr").numpy().shape == (3, 24 * side, 32 * side)
+
+
+def test_a_queue_stops_before_the_work_has_reported_anything(folder: Path) -> None:
+    from napari_rsmoe.progress import pause
+
+    heard: list[str] = []
+
+    def silent(_pair: Any, _listener: Any) -> dict[str, Any]:
+        while True:
+            pause()
+
+    pairs = pair_up("fit", folder, [Target("OUTPUT", f"{folder.parent / 'out'}/")], "ome.tif")
+    (folder.parent / "out").mkdir()
+    queue = Queue(pairs, lambda _: silent, {}, folder.parent / "out")
+    queue.run(lambda progress: heard.append(progress.stage) or len(heard) > 1)
+    assert states(queue) == [STOPPED, WAITING, WAITING]
+    assert heard == ["file 1 of 3, opening"] * 2

@@ -135,9 +135,15 @@ class Job:
         return own | ({"nodata": declared} if own["nodata"] == "auto" and declared is not None else {})
 
     def inputs(self, given: Mapping[str, Any]) -> Inputs:
-        """The pixels for a fit, without those that are left out."""
+        """The pixels for a fit, without those that are left out; the callback hears of it, and may stop it."""
+        # Imported here to save start-up time: torch takes seconds.
+        from ..image.beginning import checked_attended, reading_report
+
         selection = Selection.of(self.left_out(given))
-        return Inputs.of(self.pixels, self.channel_axis, selection, outside=self.mask)
+        return checked_attended(
+            lambda: Inputs.of(self.pixels, self.channel_axis, selection, outside=self.mask),
+            reading_report(self.pixels, self.callback),
+        )
 
 
 Result = PlaneResult[dict[str, Any]]

@@ -12,14 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StoppedError
 from ..io.atomic import replacing_file
 from ..io.existing import state_of
-from ..progress import Callback, Parts, Progress
+from ..progress import Callback, Parts, Progress, pausing
 from .one_by_one import Done, Work, one_by_one
 from .pairs import Pair
+
+if TYPE_CHECKING:
+    import numpy as np
 
 WAITING, RUNNING, DONE, KEPT, FAILED, STOPPED = "waiting", "running", "done", "done before", "failed", "stopped"
 """What a file of a queue is. "done before": an earlier run with the same settings has finished it."""
@@ -32,6 +35,10 @@ QUEUE = ":queue"
 COLUMNS = ("input", "output", "state", "seconds", "planes", "noise", "kernels", "psnr", "notes", "error", "finished")
 DIGITS = 8
 """Hexadecimal digits of the fingerprint of the settings in the names of folders of unfinished work."""
+
+
+INTERVAL = 0.1
+"""Seconds after which the callback is asked again whether to stop, where work makes no reports of its own."""
 
 
 @dataclass
@@ -181,7 +188,9 @@ class Queue:
             stopped = isinstance(error, StoppedError)
             return "stopped" if stopped else hearing.described(error)
 
-        (done,) = one_by_one([entry.pair], self._work(parts), hearing, describe)
+        hearing.open()
+        with pausing(hearing.asked):
+            (done,) = one_by_one([entry.pair], self._work(parts), hearing, describe)
         entry.seconds += done.seconds
         if done.ok:
             entry.facts, entry.summary, entry.fraction = done.facts, done.summary, 1.0
@@ -249,14 +258,29 @@ class _Hearing:
     def __init__(self, stop: threading.Event, entry: Entry, parts: Parts, number: int, count: int) -> None:
         self._stop, self._entry, self._parts, self._number = stop, entry, parts, number
         self._place = f"file {number + 1} of {count}"
+        self._last = Progress("opening", 0, 1, None, _nothing)
+        self._asked_at = 0.0
 
     def begin(self, number: int, name: str) -> None:
         """Nothing to do: the entry is known."""
+
+    def open(self) -> None:
+        """Say that the file is being opened."""
+        self.callback()(self._last)
+
+    def asked(self) -> bool:
+        """Whether the work should stop, also between two reports."""
+        now = time.monotonic()
+        if not self._stop.is_set() and now - self._asked_at > INTERVAL:
+            self._asked_at = now
+            self.callback()(self._last)
+        return self._stop.is_set()
 
     def callback(self) -> Callback:
         """The callback that shows the progress in the entry, and in that of the whole queue."""
 
         def report(progress: Progress) -> bool:
+            self._last, self._asked_at = progress, time.monotonic()
             self._entry.fraction = progress.fraction
             whole = self._parts.part(self._number, f"{self._place}, {progress.stage}")
             if whole is not None and whole(replace(progress, psnr=None)):
@@ -278,6 +302,13 @@ class _Hearing:
         from ..ui.jobs import plain_text  # here: only failures need it
 
         return plain_text(error) or f"{type(error).__name__}: {error}"
+
+
+def _nothing() -> np.ndarray:
+    """The preview of a file that is not open yet."""
+    import numpy as np  # here, as it takes a tenth of a second
+
+    return np.zeros((1, 1))
 
 
 def kept_queue(folder: Path) -> tuple[dict[str, Any], list[Entry]] | None:

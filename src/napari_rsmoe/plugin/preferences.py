@@ -60,4 +60,13 @@ def load_engine() -> None:
     with collector_paused():
         # Imported here to save start-up time.
         from ..denoising import denoise, stack  # noqa: F401
-        from ..enlarging import upscale  # noqa: F401
+        from ..enlarging import deblur, upscale  # noqa: F401
+
+
+def load_batch() -> None:
+    """Load what jobs on files need besides; called as `load_engine`."""
+    load_engine()
+    with collector_paused():
+        # Imported here to save start-up time.
+        from ..batch import planes  # noqa: F401
+        from ..denoising.large import job, running  # noqa: F401

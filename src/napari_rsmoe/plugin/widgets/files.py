@@ -25,7 +25,7 @@ from ...ui.kinds.parameter import Parameter
 from ...ui.parameters.common import CHECKPOINT, MEMORY
 from ...ui.parameters.files import AXES, INDEPENDENT_CHANNELS, OVERWRITE
 from ..image_files import read
-from ..preferences import preferences, use_threads
+from ..preferences import load_batch, preferences, use_threads
 from .file_table import FileTable
 from .form import Form, column_of, row_of
 from .memory import remember, remembered
@@ -99,6 +99,11 @@ class FilesWidget(WorkingWidget):
             for name, job in FILE_JOBS.items()
         }
         self.further = {name: row_of(*boxes.values()) for name, boxes in self.outputs.items()}
+
+    @staticmethod
+    def load() -> None:
+        """Load what jobs on files need too."""
+        load_batch()
 
     # ------------------------------------------------------------------ the queue
 

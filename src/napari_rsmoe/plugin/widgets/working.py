@@ -68,7 +68,7 @@ class WorkingWidget(DockedWidget):
         self.cancel.changed.connect(self.stop)
         self.native.destroyed.connect(self.on_close)
         # Loading torch takes a second, so it is loaded before the first job.
-        self._loading = Task(load_engine, lambda _: None)
+        self._loading = Task(self.load, lambda _: None)
         self._loading.start()
 
     # ------------------------------------------------------------------ overridden by the widgets
@@ -76,6 +76,11 @@ class WorkingWidget(DockedWidget):
     def rows(self) -> Sequence[Any]:
         """Make the fields, and return the rows of the widget from top to bottom; called once."""
         raise NotImplementedError
+
+    @staticmethod
+    def load() -> None:
+        """Load what the first job needs; called on a thread."""
+        load_engine()
 
     def start(self) -> None:
         """Start the job, unless one runs."""
