@@ -140,7 +140,6 @@ def test_a_queue_stops_before_the_work_has_reported_anything(folder: Path) -> No
             pause()
 
     pairs = pair_up("fit", folder, [Target("OUTPUT", f"{folder.parent / 'out'}/")], "ome.tif")
-    (folder.parent / "out").mkdir()
     queue = Queue(pairs, lambda _: silent, {}, folder.parent / "out")
     queue.run(lambda progress: heard.append(progress.stage) or len(heard) > 1)
     assert states(queue) == [STOPPED, WAITING, WAITING]
