@@ -156,6 +156,34 @@ def test_total_variation_counts_where_it_explains_the_image_and_not_on_lines() -
     for light, least, most in ((discs, 0.05, 0.4), (lines, 0.0, 0.01)):
         truth = blur.padded(light)
         counted = rng.poisson(np.maximum(blur(truth), 0) / GAIN) * GAIN
-        flat = with_flat_areas(truth, counted, PoissonGaussian(GAIN, 0.0, 0.0), blur) - truth
-        whole = least_variation(counted, WEIGHT * np.sqrt(GAIN * blur(truth).mean()), blur) - truth
+        flat = with_flat_areas(truth, counted, PoissonGaussian(GAIN, 0.0, 0.0), blur, goes_on) - truth
+        whole = least_variation(counted, WEIGHT * np.sqrt(GAIN * blur(truth).mean()), blur, goes_on) - truth
         assert least <= np.sum(flat * whole) / np.sum(whole**2) <= most
+
+
+def goes_on(_share: float) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("stage", ["model 1 of 2", "model 2 of 2", "flat areas"])
+def test_it_is_left_in_the_middle_of_a_step(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = Event()
+    reached: list[str] = []
+
+    def long(*_: object) -> np.ndarray:
+        reached.append("here")
+        assert released.wait(20)
+        return np.ones(1)
+
+    slow = {"model 1 of 2": "deblur.deconvolved", "model 2 of 2": "deblur.richardson_lucy"}
+    monkeypatch.setattr(f"napari_rsmoe.enlarging.{slow.get(stage, 'deblur.with_flat_areas')}", long)
+    given = {"preset": "fast", "noise": 1.0, "callback": lambda progress: progress.stage == stage and bool(reached)}
+    image = 50 + 20 * (np.indices((24, 24)).sum(0) % 9).astype(np.float32)
+    try:
+        if stage == "model 1 of 2":
+            with pytest.raises(StoppedError):
+                deblur(image, 1.2, **given)
+        else:
+            assert len(deblur(image, 1.2, **given).models) == (1 if "model" in stage else 2)
+    finally:
+        released.set()

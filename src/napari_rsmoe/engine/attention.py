@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import ctypes
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -25,6 +27,10 @@ FIRST = 0.25
 """Seconds before the first report. Shorter work is not reported at all, and cannot be stopped."""
 PATIENCE = 0.3
 """Seconds that stopped work is waited for. Longer operations of NumPy end on their own; nobody sees their results."""
+
+
+SOON = 0.2
+"""Seconds in which work that is asked to stop may still end with a result."""
 
 
 class _Watch:
@@ -117,3 +123,44 @@ def attended(function: Callable[[], Result], report: Report | None, tasks: int |
     if errors:
         raise errors[0]
     return results[0]
+
+
+def attended_in_steps(
+    function: Callable[[Callable[[float], bool]], Result], report: Callable[[float], bool] | None
+) -> Result:
+    """As `attended`, for work that says itself how far it is, and that can end early with a result.
+
+    Parameters
+    ----------
+    function : callable
+        The work. It calls its argument with the share that is done, 0 to 1, and soon returns a result if that returns
+        True; after `SOON` it is left.
+    report : callable or None
+        Called with the share, first with 0. True asks to stop. None: the function is simply called.
+
+    Raises
+    ------
+    StoppedError
+        If the report has asked to stop, and the work has not returned soon.
+
+    Examples
+    --------
+    >>> attended_in_steps(lambda step: "early" if step(0.5) else "whole", lambda share: True)
+    'early'
+    """
+    if report is None:
+        return function(lambda share: False)
+    reached, asked = 0.0, time.monotonic() if report(0.0) else math.inf
+
+    def step(share: float) -> bool:
+        nonlocal reached
+        reached = share
+        return asked < math.inf
+
+    def look(_share: float | None) -> bool:
+        nonlocal asked
+        if asked == math.inf and report(reached):
+            asked = time.monotonic()
+        return time.monotonic() - asked > SOON
+
+    return attended(lambda: function(step), look)

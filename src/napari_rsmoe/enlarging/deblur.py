@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from ..denoising.denoise import denoise
 from ..denoising.observation import measured_model
 from ..denoising.result import Estimate
 from ..door import door
+from ..engine.attention import attended_in_steps
+from ..errors import StoppedError
 from ..fitting.upscale import PRESET_MODELS
 from ..image.beginning import checked_attended, reading_report, shape_beforehand
 from ..image.format import ChannelAxis
@@ -35,7 +38,7 @@ from ..notes import gathered
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
 from .costs import deblur_seconds
-from .deconvolution import DARK, SHARP_START, Blur, as_model, deconvolved, richardson_lucy
+from .deconvolution import DARK, SHARP_START, Blur, Deconvolved, as_model, deconvolved, richardson_lucy
 from .flat_areas import with_flat_areas
 from .memory import check_deblur
 from .psf import point_spread
@@ -224,7 +227,7 @@ class _Channel:
     preset : str
         As for `deblur`.
     parts : Parts
-        Of the job: one for each model, and one more, of each channel.
+        Of the job: one for each model, and two more, of each channel.
     """
 
     inputs: Inputs
@@ -248,15 +251,15 @@ class _Channel:
         layout = self.inputs.layout
         return span / layout.span, (self.offset - layout.low) / layout.span
 
-    def report(self, part: int, words: str) -> Callable[[float], bool]:
-        """Takes the fraction of a part that is done; returns whether to stop."""
-        callback = self.parts.part(1 + self.index * (PRESET_MODELS[self.preset] + 1) + part, words)
+    def report(self, part: int, words: str) -> Callable[[float], bool] | None:
+        """Takes the fraction of a part that is done; returns whether to stop. None: nobody listens."""
+        callback = self.parts.part(1 + self.index * (PRESET_MODELS[self.preset] + 2) + part, words)
 
         def reported(share: float) -> bool:
             progress = Progress("model", round(100 * share), 100, None, lambda: self.inputs.given)
             return callback is not None and bool(callback(progress))
 
-        return reported
+        return None if callback is None else reported
 
     def deconvolved(self, seed: int) -> _Found:
         """Fit the models, and refine their mean."""
@@ -264,37 +267,65 @@ class _Channel:
         blur, layout, count = self.blur, self.inputs.layout, PRESET_MODELS[self.preset]
         shape = (self.clean.shape[0], self.clean.shape[1])
         observed = np.maximum(blur.padded(((self.clean - layout.low) / layout.span - zero) / unit), DARK)
-        starts: dict[str, NDArray[np.float64]] = {"blurred": observed}
+        starts: dict[str, NDArray[np.float64] | None] = {"blurred": observed, "sharp": None}
         drawings: list[Floats] = []
         models: list[Model] = []
         for index in range(count):
             kind = "blurred" if index % 2 == 0 else "sharp"
-            if kind not in starts:
-                starts[kind] = richardson_lucy(observed, blur, SHARP_START)
-            report = self.report(index, f"model {index + 1} of {count}")
-            drawn, geometry, experts = deconvolved(
-                observed, starts[kind], blur, kind, (count * seed + index) % 2**63, report
-            )
+            work = partial(_model, observed, starts[kind], blur, kind, (count * seed + index) % 2**63)
+            try:
+                starts[kind], (drawn, geometry, experts) = attended_in_steps(
+                    work, self.report(index, f"model {index + 1} of {count}")
+                )
+            except StoppedError:
+                if not drawings:
+                    raise
+                break
             drawings.append(drawn)
             models.append(as_model(geometry, experts * unit + zero, blur, shape, layout.single_channel()))
             if self.parts.stopped:
                 break
         mean: NDArray[np.float64] = np.asarray(np.mean(drawings, 0, dtype=np.float64))
         noise = self.noise.scaled(1 / unit, -zero / unit)
-        refined = mean if self.parts.stopped else self._refined(mean, noise)
+        refined = self._refined(mean, noise)
         std = unit * error_of(refined, replace(noise, offset=0.0), blur)
         change = blur.inner(unit * (refined - mean))
         return _Found(models, np.asarray(change, np.float32), np.ascontiguousarray(blur.inner(std), np.float32))
 
     def _refined(self, mean: NDArray[np.float64], noise: PoissonGaussian) -> NDArray[np.float64]:
-        """The mean of the models in agreement with the noisy values."""
+        """The mean of the models in agreement with the noisy values, as far as nobody asks to stop."""
+        if self.parts.stopped:
+            return mean
         unit, zero = self.light
         pixels, measured = _measured(self.inputs)
         counted = self.blur.padded(pixels[..., self.index].astype(np.float64) / unit - zero / unit)
         used = self.blur.padded(measured.astype(np.float64))
-        done = self.report(PRESET_MODELS[self.preset], "refine")
-        light = agreed(mean, counted, used, noise, self.blur, ROUNDS[self.preset], done)
-        return light if self.parts.stopped else with_flat_areas(light, counted, noise, self.blur)
+        blur, rounds, count = self.blur, ROUNDS[self.preset], PRESET_MODELS[self.preset]
+        light = mean
+        with suppress(StoppedError):  # What there is by then is the result.
+            light = attended_in_steps(
+                lambda step: agreed(mean, counted, used, noise, blur, rounds, step), self.report(count, "refine")
+            )
+            if not self.parts.stopped:
+                agreeing = light
+                light = attended_in_steps(
+                    lambda step: with_flat_areas(agreeing, counted, noise, blur, step),
+                    self.report(count + 1, "flat areas"),
+                )
+        return light
+
+
+def _model(
+    observed: NDArray[np.float64],
+    start: NDArray[np.float64] | None,
+    blur: Blur,
+    kind: str,
+    seed: int,
+    step: Callable[[float], bool],
+) -> tuple[NDArray[np.float64], Deconvolved]:
+    """What a model begins with, and the model; see `deconvolved`. None: a deconvolution of the plane."""
+    begin = richardson_lucy(observed, blur, SHARP_START) if start is None else start
+    return begin, deconvolved(observed, begin, blur, kind, seed, step)
 
 
 def _noise_model(inputs: Inputs, noise: Noise, spread: NDArray[np.float64]) -> NoiseModel:

@@ -112,6 +112,10 @@ def richardson_lucy(observed: NDArray[np.float64], blur: Blur, iterations: int) 
     return light
 
 
+Deconvolved = tuple[Floats, torch.Tensor, torch.Tensor]
+"""The drawing of a model with margin, and its kernels."""
+
+
 def deconvolved(
     observed: NDArray[np.float64],
     start: NDArray[np.float64],
@@ -119,7 +123,7 @@ def deconvolved(
     kind: str,
     seed: int,
     report: Callable[[float], bool],
-) -> tuple[Floats, torch.Tensor, torch.Tensor]:
+) -> Deconvolved:
     """Fit one model so that its blurred drawing is the observed plane.
 
     The gradient of the likelihood by the drawing, taken through the blur, is handed to the fit as a target for the

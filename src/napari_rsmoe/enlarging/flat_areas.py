@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,9 @@ STEEP = 4
 """Exponent with which the share falls with this difference. With less, lines lose; with more, chance decides."""
 
 
-def with_flat_areas(light: Array, counted: Array, noise: PoissonGaussian, blur: Blur) -> Array:
+def with_flat_areas(
+    light: Array, counted: Array, noise: PoissonGaussian, blur: Blur, report: Callable[[float], bool]
+) -> Array:
     """Blend a deconvolved plane with a deconvolution by total variation, as far as both explain the image alike.
 
     Parameters
@@ -37,18 +41,25 @@ def with_flat_areas(light: Array, counted: Array, noise: PoissonGaussian, blur: 
         Its noise.
     blur : Blur
         The convolution.
+    report : callable
+        Called with the fraction that is done; where it returns True, the plane stays as it is.
     """
     variance = noise.variance(blur(light))
     level = float(np.sqrt(variance.mean()))
     if level == 0:
         return light
-    difference = least_variation(counted, WEIGHT * level, blur) - light
+    varying = least_variation(counted, WEIGHT * level, blur, report)
+    if varying is None:
+        return light
+    difference = varying - light
     apart = float(np.mean(blur.inner(np.square(blur(difference)) / np.maximum(variance, (0.1 * level) ** 2))))
     return light + MOST / (1 + (apart / APART) ** STEEP) * difference
 
 
-def least_variation(counted: Array, weight: float, blur: Blur) -> Array:
+def least_variation(counted: Array, weight: float, blur: Blur, report: Callable[[float], bool]) -> Array | None:
     """The positive plane with little total variation [1]_ whose blurred image is near the counts, by FISTA [2]_.
+
+    None if the report asks to stop.
 
     References
     ----------
@@ -61,8 +72,10 @@ def least_variation(counted: Array, weight: float, blur: Blur) -> Array:
 
     light = ahead = counted
     pace = 1.0
-    for _ in range(STEPS):
+    for number in range(STEPS):
         engine.pause()
+        if report(number / STEPS):
+            return None
         step = ahead - blur.back(blur(ahead) - counted)
         before, light = light, np.maximum(denoise_tv_chambolle(step, weight, max_num_iter=INNER), 0.0)
         slower, pace = pace, (1 + np.sqrt(1 + 4 * pace**2)) / 2

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from ...progress import PlaneProgress
 from ...ui.jobs import Preview
@@ -72,7 +73,9 @@ class PreviewLayer:
         output = _output(self._source, part, image)
         if self._layer is None:
             self._add(output)
-        elif output.data.ndim == self._layer.data.ndim:
+            QTimer.singleShot(0, self._fit_view)  # napari builds the layer now, and draws it in a later turn.
+            return
+        if output.data.ndim == self._layer.data.ndim:
             show_in(self._layer, output.data, fitted_place(part, image.shape))
         self._fit_view()
 
