@@ -42,7 +42,8 @@ def test_every_figure_has_a_benchmark(modules: dict[str, ModuleType]) -> None:
     assert modules["denoising"].Denoise.params == ("fast", "balanced", "best")
 
 
-def test_benchmarks_run(modules: dict[str, ModuleType]) -> None:
+def test_benchmarks_run(modules: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modules["starting"], "REPEATS", 1)
     upscale = modules["fitting"].Upscale()
     upscale.setup()
     assert upscale.track_psnr() > 22

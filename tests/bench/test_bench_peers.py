@@ -109,7 +109,7 @@ def test_adan_follows_its_definition():
 
 def test_gaussian_image_learns(photo):
     course: list[tuple[int, float, float]] = []
-    model = gaussian_image.fit(photo, 150, 1500, 0, course)
+    model = gaussian_image.fit(photo, 150, 700, 0, course)
     assert course[-1][1] < 0.1 * course[0][1]
     assert quality(unit(model.render()), unit(photo))["psnr"] > 18
 
@@ -137,13 +137,16 @@ def test_multi_model_s_segmentation_start():
 
 
 def test_bm3d_in_its_three_forms(noisy):
-    colour, channels, first = (f(noisy, 0) for f in (bm3d_peer.colour, bm3d_peer.each_channel, bm3d_peer.first_stage))
-    assert psnr(colour, noisy) > psnr(channels, noisy) > psnr(first, noisy) > psnr(noisy.image, noisy) + 3
+    """Every call takes half a second, however small the image is, so that two channels stand for three."""
+    two = Noisy(noisy.image[..., :2], noisy.sigma, False, noisy.clean[..., :2])
+    channels, first = (method(two, 0) for method in (bm3d_peer.each_channel, bm3d_peer.first_stage))
+    results = (bm3d_peer.colour(noisy, 0)[..., :2], channels, first, two.image)
+    colour, each, start, before = (float(np.square(result - two.clean).mean()) for result in results)
+    assert colour < each < start < before / 2
     one = grey(noisy)
     plain = np.squeeze(bm3d.bm3d(one.image.astype(float), 0.1))
     np.testing.assert_allclose(channels[..., 0], plain, atol=1e-5)
-    np.testing.assert_allclose(bm3d_peer.colour(one, 0), plain, atol=1e-5)
-    assert psnr(bm3d_blind.denoise(noisy, 0), noisy) == pytest.approx(psnr(colour, noisy), abs=0.5)
+    assert psnr(bm3d_blind.denoise(one, 0), one) == pytest.approx(psnr(plain, one), abs=0.5)
     constant = Noisy(np.full((32, 32), 0.5, np.float32), 0.0, False, np.full((32, 32), 0.5))
     np.testing.assert_array_equal(bm3d_blind.denoise(constant, 0), constant.image)
 
@@ -157,12 +160,14 @@ def test_variance_stabilisation_against_drawn_photons():
     law = vst_bm3d.true_model(given)
     assert law.gain == pytest.approx(gain, rel=0.05)
     assert law.variance(np.array([0.5])) == pytest.approx(gain * 0.5 + read**2, rel=0.03)
-    best = psnr(vst_bm3d.true_noise(given, 0), given)
-    assert best > psnr(bm3d_peer.colour(given, 0), given)
-    assert psnr(vst_bm3d.blind(given, 0), given) == pytest.approx(best, abs=0.7)
-    # the mean of a flat part comes back without bias
-    flat = Noisy(seen[:, 20:40].astype(np.float32), 0.1, False, clean[:, 20:40])
-    assert vst_bm3d.true_noise(flat, 0).mean() == pytest.approx(clean[:, 20:40].mean(), rel=0.03)
+    part = Noisy(given.image[:64], 0.1, False, clean[:64])
+    result = vst_bm3d.true_noise(part, 0)
+    best = psnr(result, part)
+    assert best > psnr(bm3d_peer.colour(part, 0), part)
+    assert psnr(vst_bm3d.blind(part, 0), part) == pytest.approx(best, abs=0.7)
+    # The mean of each strip of one brightness comes back without bias.
+    np.testing.assert_allclose(result[8:-8, 20:140].mean(0), clean[0, 20:140], rtol=0.1)
+    assert result[8:-8, 20:40].mean() == pytest.approx(clean[0, 20:40].mean(), rel=0.03)
 
 
 def test_nonlocal_means_becomes_a_box_where_all_patches_are_alike(noisy):
