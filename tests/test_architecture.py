@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -90,12 +91,21 @@ def floor(module: str) -> int:
     return next(number for number, rooms in enumerate(FLOORS) if room(module) in rooms)
 
 
-def statements(module: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, str]]:
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+Statement = ast.Import | ast.ImportFrom
+
+
+@cache
+def statements_of(text: str) -> tuple[tuple[Statement, str], ...]:
     """Every import statement, and whether it lies at the top, in a function, or is for type checkers only."""
 
-    def walk(node: ast.AST, kind: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, str]]:
+    def walk(node: ast.AST, kind: str) -> Iterator[tuple[Statement, str]]:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Import | ast.ImportFrom):
+            if isinstance(child, Statement):
                 yield child, kind
             elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 yield from walk(child, "function")
@@ -104,10 +114,15 @@ def statements(module: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, str]]
                     yield from walk(ast.Module([part], []), "typing")
                 for part in child.orelse:
                     yield from walk(ast.Module([part], []), kind)
-            else:
+            elif not isinstance(child, ast.expr):
                 yield from walk(child, kind)
 
-    yield from walk(ast.parse(FILES[module].read_text()), "top")
+    return tuple(walk(parsed(text), "top"))
+
+
+def statements(module: str) -> tuple[tuple[Statement, str], ...]:
+    """The import statements of a module."""
+    return statements_of(FILES[module].read_text())
 
 
 def base(module: str, statement: ast.ImportFrom) -> str | None:
@@ -137,7 +152,9 @@ def imports(module: str) -> Iterator[Import]:
                 yield Import(module, full if full in FILES else origin, statement.lineno, kind)
 
 
-ALL = [each for module in FILES for each in imports(module)]
+@cache
+def all_imports() -> list[Import]:
+    return [each for module in FILES for each in imports(module)]
 
 
 def test_every_module_has_a_floor() -> None:
@@ -151,7 +168,7 @@ def test_imports_go_down(kind: str) -> None:
     """But the lazy face names what it gives to users for type checkers, and looks it up when it is asked for."""
     wrong = [
         str(each)
-        for each in ALL
+        for each in all_imports()
         if each.kind == kind
         and room(each.module) != room(each.target)
         and floor(each.target) >= floor(each.module)
@@ -201,7 +218,7 @@ def test_imports_inside_functions_save_start_up() -> None:
 def test_packages_hold_a_docstring_only() -> None:
     for module, path in FILES.items():
         if path.name == "__init__.py":
-            tree = ast.parse(path.read_text())
+            tree = parsed(path.read_text())
             assert ast.get_docstring(tree), f"{module} has no docstring"
             assert module in FACES or len(tree.body) == 1, f"{module}/__init__.py holds more than a docstring"
 
@@ -209,7 +226,7 @@ def test_packages_hold_a_docstring_only() -> None:
 def test_functions_are_short_and_constructors_take_few_arguments() -> None:
     wrong = []
     for module, path in FILES.items():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path.read_text())):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
             body = node.body[1:] if ast.get_docstring(node) else node.body
