@@ -21,6 +21,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Python keeps what it has compiled, from which the many processes of the tests begin sooner.
+export PYTHONDONTWRITEBYTECODE :=
 
 # The tools of [build-system], in the environment itself: with them pip needs no isolated build and
 # compiles only what changed.
