@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,12 +33,51 @@ helpers = lambda before: len(os.listdir("/proc/self/task")) - before
 """
 
 
-def in_process(code: str) -> str:
+FORKS = """
+import json, traceback
+for line in sys.stdin:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(writing, 1)
+        os.dup2(writing, 2)
+        failed = 1
+        try:
+            exec(json.loads(line))
+            failed = 0
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(failed)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        printed = file.read()
+    print(json.dumps([os.waitpid(child, 0)[1], printed]), flush=True)
+"""
+"""Runs each line of its input in a child, so that torch is loaded once, and no child has threads of another."""
+
+
+@pytest.fixture(scope="module")
+def in_process() -> Iterator[Callable[[str], str]]:
+    """Runs code after the set-up in a process that has no helpers yet, and returns what it prints."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "helpers")}
-    command = [sys.executable, "-c", SETUP + code]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
+    command = [sys.executable, "-c", SETUP + FORKS]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+
+        def run(code: str) -> str:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(json.dumps(code) + "\n")
+            process.stdin.flush()
+            status, printed = json.loads(process.stdout.readline())
+            assert status == 0, printed
+            return str(printed).strip()
+
+        yield run
+        assert process.stdin
+        process.stdin.close()
 
 
 needs_linux = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in /proc")
@@ -45,7 +86,7 @@ needs_two = pytest.mark.skipif(PROCESSORS < 2, reason="needs two processors")
 
 @needs_linux
 @needs_two
-def test_as_many_threads_as_allowed() -> None:
+def test_as_many_threads_as_allowed(in_process: Callable[[str], str]) -> None:
     """No helper for one thread or one processor, one for two, and no more than there are processors."""
     counts = in_process("""
 before = len(os.listdir("/proc/self/task"))
@@ -72,7 +113,7 @@ print(1 + helpers(before) <= len(allowed))
 
 @needs_linux
 @needs_two
-def test_idle_helpers_sleep() -> None:
+def test_idle_helpers_sleep(in_process: Callable[[str], str]) -> None:
     used = in_process("""
 torch.set_num_threads(2)
 for _ in range(20):
@@ -86,7 +127,7 @@ print(time.process_time() - before)
 
 
 @needs_linux
-def test_a_child_after_fork_has_threads_of_its_own() -> None:
+def test_a_child_after_fork_has_threads_of_its_own(in_process: Callable[[str], str]) -> None:
     printed = in_process("""
 torch.set_num_threads(2)
 expected = draw()
@@ -104,7 +145,7 @@ print("same")
 
 
 @needs_linux
-def test_several_callers_at_once() -> None:
+def test_several_callers_at_once(in_process: Callable[[str], str]) -> None:
     """All get their results, and share the helpers of one."""
     printed = in_process("""
 torch.set_num_threads(3)
@@ -177,7 +218,7 @@ def test_torch_is_alone_within_a_job_only() -> None:
 
 @needs_linux
 @needs_two
-def test_a_job_has_helpers_while_torch_is_alone() -> None:
+def test_a_job_has_helpers_while_torch_is_alone(in_process: Callable[[str], str]) -> None:
     counts = in_process("""
 torch.set_num_threads(2)
 before = len(os.listdir("/proc/self/task"))
