@@ -7,23 +7,19 @@ import ctypes
 import errno
 import faulthandler
 import itertools
-import multiprocessing
 import os
 import resource
 import signal
-import sys
 import time
-import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
+from forked import start
 
 import napari_rsmoe
 from napari_rsmoe.cli import deblur, denoise, fit, program, render, upscale
@@ -41,9 +37,6 @@ LOADED = (
 )  # fmt: skip
 SECONDS = 120  # Longest time of a job; what takes longer hangs.
 CAPABILITIES_3, DAC_OVERRIDE, DAC_READ_SEARCH = 0x20080522, 1, 2  # Numbers of Linux.
-
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__])
 
 
 def _size_limit() -> None:
@@ -152,17 +145,7 @@ class Bench:
         """Begin a command line."""
         self.log.unlink(missing_ok=True)
         state = str(self.log.with_name("state"))
-        child = CONTEXT.Process(target=_child, args=(list(line), str(self.folder), str(self.log), state, fault))
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = types.ModuleType("__main__")  # Else every child would import pytest, for seconds.
-        try:
-            with pytest.MonkeyPatch.context() as patch:  # The server finds this module, and loads torch once.
-                patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-                forkserver.ensure_running()
-            child.start()
-        finally:
-            sys.modules["__main__"] = main
-        return child
+        return start("tests.faults.jobs", "_child", list(line), str(self.folder), str(self.log), state, fault)
 
     def end(self, child: BaseProcess) -> int:
         """Wait for the end; returns the exit code, negative for a signal."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
+import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from forked import start
+
 KINDS = {
     "npy": 1.0,
     "tiff": 1.0,
@@ -43,26 +45,27 @@ class Found:
 def fuzz(kind: str, count: int, seed: int) -> Found:
     """Try inputs of one kind. A process that crashes or hangs is counted as wrong and begun again after that input."""
     found, skip = Found(kind), 0
-    for _ in range(MOST_CRASHES):
-        command = [sys.executable, "-m", "tests.fuzz.worker", kind, str(count), str(seed), str(skip)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "QT_QPA_PLATFORM": "offscreen", "PYTHONHASHSEED": "0"}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-        begun = None
-        for line in done.stdout.splitlines():
-            number, outcome, why = json.loads(line)
-            if outcome == "begun":
-                begun, skip = why, number
-                continue
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        for _ in range(MOST_CRASHES):
+            child = start("tests.fuzz.worker", "main", kind, count, seed, skip, str(output), str(errors))
+            child.join()
             begun = None
-            found.counts[outcome] += 1
-            if why:
-                found.wrong.append(why)
-        if done.returncode == 0:
-            break
-        found.counts["wrong"] += 1
-        found.wrong.append(f"the process ended with {done.returncode}: {begun}\n{done.stderr[-3000:]}")
-        if begun is None:
-            break
+            for line in output.read_text("utf-8").splitlines():
+                number, outcome, why = json.loads(line)
+                if outcome == "begun":
+                    begun, skip = why, number
+                    continue
+                begun = None
+                found.counts[outcome] += 1
+                if why:
+                    found.wrong.append(why)
+            if child.exitcode == 0:
+                break
+            found.counts["wrong"] += 1
+            found.wrong.append(f"the process ended with {child.exitcode}: {begun}\n{errors.read_text('utf-8')[-3000:]}")
+            if begun is None:
+                break
     return found
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import resource
 import signal
-import sys
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -33,8 +32,13 @@ ALL = list(HealthCheck)
 LINES, PLANTED = "command line", "planted"
 
 
-def main(kind: str, count: int, start: int, skip: int) -> None:
-    """Try `count` inputs drawn from the seed `start`, but for the first `skip`, which were tried before."""
+def main(kind: str, count: int, start: int, skip: int, output: str, errors: str) -> None:
+    """Try `count` inputs drawn from the seed `start`, but for the first `skip`, which were tried before.
+
+    What is printed goes into the files `output` and `errors`.
+    """
+    for descriptor, path in ((1, output), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     report = os.fdopen(os.dup(1), "w")
     os.environ["RSMOE_STATE"] = tempfile.mkdtemp(prefix="fuzz-state-")
     begun = 0
@@ -114,7 +118,3 @@ def _planted(number: int) -> str:
     if number == 5:
         os.abort()
     return outcomes.RIGHT if number % 2 else outcomes.REFUSED
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:5]))
