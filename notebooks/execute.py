@@ -7,14 +7,18 @@ machine's kernel are left out, so that running them again changes little.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbclient
 import nbformat
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.manager import KernelManager
 from PIL import Image
 
 FOLDER = Path(__file__).parent
@@ -23,10 +27,31 @@ SECONDS_A_CELL = 300
 LARGEST_PNG = 40_000  # bytes; what is larger is a photograph, and is kept as JPEG
 CHANGING = ((r"<style>.*?</style>", ""), (r' class="rsmoe-saved-\w+"', ""), (r"(Done|Stopped), [\d.]+ s, ", r"\1, "))
 WIDGET = "application/vnd.jupyter.widget-view+json"
+FORGET = "%reset -f\nimport matplotlib.pyplot\nmatplotlib.pyplot.close('all')"
 
 
-def execute(path: Path) -> Any:
-    """Run a notebook in a kernel of its own, and return it with tidy outputs; the file is not changed.
+@contextlib.contextmanager
+def shared_kernel() -> Iterator[KernelManager]:
+    """A kernel in which several notebooks can run one after the other."""
+    manager = KernelManager(kernel_name="python3")
+    manager.client_factory = AsyncKernelClient
+    manager.start_kernel(cwd=str(FOLDER))
+    try:
+        yield manager
+    finally:
+        manager.shutdown_kernel(now=True)
+
+
+def execute(path: Path, kernel: KernelManager | None = None) -> Any:
+    """Run a notebook, and return it with tidy outputs; the file is not changed.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook.
+    kernel : KernelManager, optional
+        A running kernel, which forgets all names before; its libraries stay loaded. By default the notebook has a
+        kernel of its own.
 
     Raises
     ------
@@ -34,6 +59,8 @@ def execute(path: Path) -> Any:
         If a cell fails, with its traceback.
     """
     notebook = nbformat.read(path, as_version=4)
+    if kernel is not None:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(FORGET))
     nbclient.NotebookClient(
         notebook,
         timeout=SECONDS_A_CELL,
@@ -41,8 +68,11 @@ def execute(path: Path) -> Any:
         record_timing=False,
         coalesce_streams=True,
         store_widget_state=False,
+        km=kernel,
         resources={"metadata": {"path": str(FOLDER)}},
     ).execute()
+    if kernel is not None:
+        del notebook.cells[0]
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

@@ -5,20 +5,42 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import notebooks
 import pytest
-
-pytest.importorskip("nbclient", reason="install the test extra to run notebooks")
-nbformat = pytest.importorskip("nbformat")
-
-from notebooks.execute import NOTEBOOKS, WIDGET, execute  # noqa: E402
 
 LARGEST_FILE = 1_200_000  # bytes
 PICTURES = {"image/png", "image/jpeg"}
 OF_THIS_MACHINE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|usr|Users|var)/|\bC:\\|0x[0-9a-f]{8}")
 
-each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+NOTEBOOKS = sorted(Path(notebooks.__file__).parent.glob("*.ipynb"))
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS[::-1], ids=lambda path: path.stem)
+"""Tutorial 6 comes first: it looks at the largest memory that its process has ever taken."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def jupyter() -> ModuleType:
+    """What runs notebooks; it is loaded here, as not every process of the tests needs it, which takes a second."""
+    pytest.importorskip("nbclient", reason="install the test extra to run notebooks")
+    from notebooks import execute
+
+    return execute
+
+
+@pytest.fixture(scope="module")
+def kernel(jupyter: ModuleType) -> Iterator[Any]:
+    """One kernel for all tutorials, each of which would load the same libraries for seconds."""
+    with jupyter.shared_kernel() as kernel:
+        yield kernel
+
+
+def read(path: Path) -> Any:
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
 
 
 def test_the_tutorials_are_numbered() -> None:
@@ -26,16 +48,16 @@ def test_the_tutorials_are_numbered() -> None:
 
 
 @each_notebook
-def test_notebook_runs(path: Path) -> None:
+def test_notebook_runs(path: Path, jupyter: ModuleType, kernel: Any) -> None:
     """No cell fails, the assertions in the cells among them, and the outputs are of the kinds that are committed."""
-    fresh, committed = execute(path), nbformat.read(path, as_version=4)
+    fresh, committed = jupyter.execute(path, kernel), read(path)
     assert kinds(fresh) == kinds(committed), f"run `python -m notebooks.execute {path.name}`, look, and commit"
     assert_tidy(fresh)
 
 
 @each_notebook
 def test_notebook_is_committed_with_its_outputs(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))  # one run, in order
     assert any(PICTURES & set(output.get("data", {})) for output in outputs(notebook))
@@ -50,7 +72,7 @@ def assert_tidy(notebook: Any) -> None:
     for output in outputs(notebook):
         assert output.get("name") != "stderr", output["text"]
         data = output.get("data", {})
-        assert WIDGET not in data
+        assert "application/vnd.jupyter.widget-view+json" not in data
         text = "".join(str(data.get(kind, "")) for kind in ("text/plain", "text/html")) + output.get("text", "")
         assert not OF_THIS_MACHINE.search(re.sub(r"data:image/[^\"')]*", "", text)), text
 
