@@ -47,7 +47,9 @@ TIDY_FLAGS := -x c++ -std=c++20 -DRSMOE_ON_HOST -DRSMOE_ISA=base -Icsrc -Itests/
 # the plugins that they need: of every package with a plugin it rewrites all modules, which takes seconds for napari.
 PLUGINS := xdist.plugin pytestqt.plugin napari.utils._testsupport _hypothesis_pytestplugin
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
-PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest $(addprefix -p ,$(PLUGINS)) -n $(CORES) --dist loadfile
+# One process more than processors: some tests wait, for a browser or for the end of what they have killed.
+WORKERS := $(shell expr $(CORES) + 1)
+PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest $(addprefix -p ,$(PLUGINS)) -n $(WORKERS) --dist loadfile
 FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tests/ui tests/engine/test_engine.py \
   tests/fitting/test_starts.py tests/denoising/test_checkpoint.py tests/plugin/test_plugin_kernels.py
 
