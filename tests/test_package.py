@@ -43,10 +43,14 @@ def test_import_loads_neither_torch_nor_a_gui() -> None:
     assert not loaded & {"torch", "numpy", "napari", "qtpy", "PyQt5", "PyQt6", "PySide6", "ipywidgets", "anywidget"}
 
 
-def test_the_engine_loads_no_gui_and_nothing_that_only_benchmarks_need() -> None:
-    loaded = modules_loaded_by("import napari_rsmoe; napari_rsmoe.fit; napari_rsmoe.denoise; napari_rsmoe.upscale")
+def test_a_fit_and_its_summary_load_no_gui_no_widgets_and_nothing_that_only_benchmarks_need() -> None:
+    loaded = modules_loaded_by(
+        "import numpy as np, napari_rsmoe; napari_rsmoe.denoise; napari_rsmoe.upscale\n"
+        "assert 'data:image/png' in napari_rsmoe.fit(np.eye(16), 3, iterations=5)._repr_html_()"
+    )
     assert "torch" in loaded
     assert not loaded & {"napari", "qtpy", "PyQt5", "PyQt6", "PySide6", "matplotlib", "bm3d"}
+    assert not loaded & {"ipywidgets", "anywidget", "IPython"}
 
 
 def test_napari_finds_the_manifest() -> None:

@@ -95,16 +95,6 @@ def test_what_is_not_noisy_has_a_summary_too(photograph: np.ndarray) -> None:
     assert "20 x 30 px" in Reader(flat._repr_html_()).text
 
 
-def test_no_widget_library_is_loaded() -> None:
-    code = (
-        "import sys, numpy as np, napari_rsmoe\n"
-        "assert 'data:image/png' in napari_rsmoe.fit(np.eye(16), 3, iterations=5)._repr_html_()\n"
-        "found = {'ipywidgets', 'anywidget', 'IPython', 'matplotlib'} & set(sys.modules)\n"
-        "assert not found, found\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 @pytest.mark.parametrize("missing", ["ipywidgets", "anywidget"])
 def test_a_hint_where_widgets_are_not_installed(missing: str) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None\nimport napari_rsmoe.notebook\n"
