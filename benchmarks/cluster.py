@@ -34,7 +34,8 @@ import zarr
 
 from napari_rsmoe import read_image
 from napari_rsmoe.denoising.large.cluster import workers_of
-from napari_rsmoe.denoising.large.job import JobSettings, folder_of
+from napari_rsmoe.denoising.large.job import JobSettings
+from napari_rsmoe.denoising.large.names import folder_of
 from napari_rsmoe.denoising.large.running import InThisProcess, denoise_large
 
 WORKERS = 4

@@ -40,6 +40,8 @@ SHARPEN = Range(1e-6, 1e6)
 BLOCK = Range(32, 2**16, whole=True)
 """Side of the blocks of an image, px. Smaller ones are mostly halo; larger ones are whole images."""
 WORKERS = Range(1, 10_000, whole=True)
+FRAMES = Range(1, 2**31 - 1, whole=True)
+IDLE = Range(0.1, 7 * 86_400.0)
 """Processes that share the blocks of an image. More than there are blocks have nothing to do."""
 THREADS = Range(1, 1024, whole=True)
 """Threads of the processor. More than it has cores only cost time."""

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from napari_rsmoe import ImageError, denoise, write_image
 from napari_rsmoe.denoising.large import cluster
 from napari_rsmoe.denoising.large.cluster import workers_of
-from napari_rsmoe.denoising.large.job import JobSettings, folder_of
+from napari_rsmoe.denoising.large.job import JobSettings
+from napari_rsmoe.denoising.large.names import folder_of
 from napari_rsmoe.denoising.large.processes import MOST_EARLY, Processes
 from napari_rsmoe.denoising.large.running import denoise_large
 

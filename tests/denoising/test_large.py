@@ -22,7 +22,8 @@ from napari_rsmoe.batch.denoise import DenoiseFile
 from napari_rsmoe.batch.pairs import Pair
 from napari_rsmoe.denoising.large import tasks
 from napari_rsmoe.denoising.large.cluster import Workers
-from napari_rsmoe.denoising.large.job import Job, JobSettings, folder_of, name_of
+from napari_rsmoe.denoising.large.job import Job, JobSettings
+from napari_rsmoe.denoising.large.names import folder_of, name_of
 from napari_rsmoe.denoising.large.order import VisibleFirst
 from napari_rsmoe.denoising.large.running import denoise_large, status_of
 from napari_rsmoe.errors import CheckpointError

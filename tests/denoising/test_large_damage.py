@@ -13,7 +13,7 @@ from large_jobs import settings
 
 from napari_rsmoe import StoppedError, read_image
 from napari_rsmoe.denoising.large import trusted
-from napari_rsmoe.denoising.large.job import folder_of
+from napari_rsmoe.denoising.large.names import folder_of
 from napari_rsmoe.denoising.large.running import denoise_large, status_of
 from napari_rsmoe.errors import CheckpointError
 

@@ -11,11 +11,15 @@ import numpy as np
 import pytest
 from skimage import data
 
-from napari_rsmoe import ImageError, Restored, psnr, roomy, upscale
+from napari_rsmoe import ImageError, Restored, StoppedError, denoise, psnr, roomy, upscale
 from napari_rsmoe.batch.pairs import Pair
 from napari_rsmoe.batch.upscale import UpscaleFile
+from napari_rsmoe.denoising.large.kept import keeping
+from napari_rsmoe.denoising.large.names import folder_of
+from napari_rsmoe.denoising.large.running import status_of
 from napari_rsmoe.enlarging import upscale_in_blocks
-from napari_rsmoe.errors import NotEnoughMemoryError
+from napari_rsmoe.enlarging.blocks import EnlargeBlocks
+from napari_rsmoe.errors import CheckpointError, NotEnoughMemoryError
 from napari_rsmoe.image import sample
 from napari_rsmoe.image.blocks import BlockPlan
 from napari_rsmoe.image.reduction import Reduction
@@ -111,3 +115,53 @@ def test_a_stopped_job_repeats_pixels_and_what_does_not_fit_is_refused(monkeypat
     monkeypatch.undo()
     with pytest.raises(NotEnoughMemoryError, match="Enlarging 110 x 130 px"):
         upscale(small, 2, memory="1M")
+
+
+def test_an_interrupted_job_goes_on_with_the_same_bits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is done is not done again, unless it is damaged; another job on the same result is refused."""
+    small, _ = picture(1.5)
+    expected = enlarged(monkeypatch, small, 1.5, 64)
+    np.save(tmp_path / "in.npy", small)
+    target, said, done = tmp_path / "out.npy", [], []
+    given = {name: value for name, value in FAST.items() if name != "return_std"} | {"scale": 1.5}
+    own = EnlargeBlocks.__call__
+    monkeypatch.setattr(EnlargeBlocks, "__call__", lambda *given: done.append(given[2].number) or own(*given))
+
+    def run(stop: str, **more: object) -> None:
+        heard = SimpleNamespace(
+            callback=lambda: lambda progress: progress.stage.startswith(stop), note=said.append, detail=print
+        )
+        UpscaleFile(values(UPSCALE, given | more))(Pair(tmp_path / "in.npy", target), heard)
+
+    with pytest.raises(StoppedError):
+        run("block 4 of 6")
+    assert "the same command goes on" in said[-1]
+    assert (status_of(str(target)).done, status_of(str(target)).total, len(set(done))) == (3, 6, 4)
+    with pytest.raises(CheckpointError, match=r"begun with other .*settings\."):
+        run("never", seed=4)
+    damaged = next(folder_of(str(target)).path.glob("plane-0/upscale/blocks/*"))
+    damaged.write_bytes(damaged.read_bytes()[:-50])
+    monkeypatch.setattr(upscale_in_blocks.Job, "plan", lambda job: BlockPlan(job.plane.shape[:2], 48, 40))
+    done.clear()
+    run("never")  # With other blocks, by the memory that is free; those of before are taken up.
+    assert len(done) == 4
+    np.testing.assert_array_equal(np.load(target), expected.image)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npy", "out.npy"]
+    noisy = np.round(small + np.random.default_rng(0).normal(0, 9, small.shape)).astype(np.float32)
+    with keeping(tmp_path / "kept"):
+        stopped = denoise(noisy, block=64, noise=9, models=1, callback=lambda now: now.stage.startswith("block 3"))
+        assert np.isnan(stopped.std).any()
+        again = denoise(noisy, block=64, noise=9, models=1)
+    np.testing.assert_array_equal(again.image, denoise(noisy, block=64, noise=9, models=1).image)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_the_whole_is_enlarged_as_one_block(monkeypatch: pytest.MonkeyPatch, colour: bool) -> None:
+    """To the bit: whether an image is enlarged in blocks changes no random number."""
+    monkeypatch.undo()
+    small = picture(2)[0][:60, :70]
+    image = np.stack([small, small[::-1], small[:, ::-1]], -1) if colour else small
+    given = FAST | {"iterations": 10}
+    whole = upscale(image, 2, **given)
+    one = enlarged(monkeypatch, image, 2, 200, **given)
+    np.testing.assert_array_equal(whole.image, one.image)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..denoising.large.names import folder_of
 from ..errors import ImageError, StoppedError
 from ..io.formats import SUFFIXES
 from ..io.location import is_url
@@ -47,7 +48,6 @@ def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: La
     """Whether a file is denoised from store to store: on request, or as its planes do not fit the memory."""
     # Imported here to save start-up time: torch takes seconds, and NumPy a tenth of one.
     from ..denoising.blockwise import fits_whole
-    from ..denoising.large.job import folder_of
     from ..denoising.options import split_settings
     from ..image.planes import Planes
 
@@ -67,15 +67,12 @@ def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: La
 
 
 @contextlib.contextmanager
-def _going_on(target: str, listener: Listener) -> Iterator[None]:
+def going_on(target: str, listener: Listener) -> Iterator[None]:
     """Say how a job that is stopped goes on."""
-    # Imported here to save start-up time: torch takes seconds.
-    from ..denoising.large.job import folder_of
-
     try:
         yield
     except (KeyboardInterrupt, StoppedError):
-        if (folder_of(target) / "job.json").exists():
+        if folder_of(target).exists():
             listener.note(f"the blocks of {target} that are done are kept, and the same command goes on (see --status)")
         raise
 
@@ -106,7 +103,7 @@ def denoise_in_blocks(
         files.opened,
     )
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_going_on(str(pair.target), listener))
+        stack.enter_context(going_on(str(pair.target), listener))
         runner = None
         if large.cluster is not None:
             runner = stack.enter_context(workers_of(large.cluster, large.workers))

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from ..batch.files import Files
+from ..batch.following import Following
 from ..batch.large import Large
 from ..batch.pairs import Place, Target, place_of
+from ..denoising.large.names import folder_of
 from ..ui.parameters.files import MASK
 from ..ui.parameters.functions import PARAMETERS
 from ..ui.parameters.outputs import OUTPUTS
 from .batch import pair_up, run_batch
+from .follow import follow
 from .options import (
     Common,
     file_options,
+    following_options,
     further_outputs,
     large_options,
     names_of_source_and_target,
@@ -26,6 +28,7 @@ from .options import (
     settings,
 )
 from .program import FILES, Verb
+from .status import show_status
 
 
 @click.command("denoise", cls=Verb, options_metavar="[options]")
@@ -35,6 +38,7 @@ from .program import FILES, Verb
 @option_of(MASK, section=FILES)
 @file_options()
 @large_options
+@following_options
 @run_options
 def command(
     source: str,
@@ -44,6 +48,7 @@ def command(
     mask: str | None,
     files: Files,
     large: Large,
+    following: Following,
     common: Common,
 ) -> int:
     """Remove the noise of INPUT, and write OUTPUT.
@@ -61,6 +66,7 @@ def command(
       napari-rsmoe denoise huge.ome.zarr clean.ome.zarr --memory 4G
       napari-rsmoe denoise s3://bucket/in.ome.zarr s3://bucket/out.ome.zarr --cluster slurm --workers 50
       napari-rsmoe denoise huge.ome.zarr clean.ome.zarr --status
+      napari-rsmoe denoise camera/ cleaned/ --follow --idle 30
 
     Data type, value range, axes, pixel size and opacity (alpha) are kept, and pixels without data keep their value.
     Images that do not fit the memory are denoised block by block; the same command goes on with a job that was
@@ -70,29 +76,17 @@ def command(
     from ..batch.denoise import DenoiseFile
 
     if large.status:
-        return show_status(target, common)
+        return show_status("denoise", target, common)
     targets = [Target("OUTPUT", target), *further]
+    left_out = None if mask is None else place_of(mask)
+    if following.follow:
+        return follow(place_of(source), targets, given, files, following, left_out, common)
     pairs = pair_up("denoise", place_of(source), targets, files.format, overwrite=files.overwrite, goes_on=_goes_on)
     common.prepare()
-    left_out = None if mask is None else place_of(mask)
     work = DenoiseFile(given, files, further, left_out, own_folders=len(pairs) > 1, large=large)
     return run_batch("denoise", common, pairs, work)
 
 
 def _goes_on(target: Place) -> bool:
     """Whether a job on a target was interrupted."""
-    from ..denoising.large.job import folder_of  # here: torch takes seconds
-
     return (folder_of(str(target)) / "job.json").exists()
-
-
-def show_status(target: str, common: Common) -> int:
-    """Print how much of the job on a result is done."""
-    from ..denoising.large.running import status_of  # here: torch takes seconds
-
-    found = status_of(target)
-    if common.json:
-        click.echo(json.dumps({"verb": "denoise", "output": target, **asdict(found)}))
-    else:
-        click.echo(f"{target}: {found}")
-    return 0

@@ -14,10 +14,11 @@ from ..batch.files import Files
 from ..batch.jobs import FILE_JOBS
 from ..batch.pairs import Pair, Target, place_of
 from ..io.location import Location
+from ..ui.kinds.parameter import Parameter
 from ..ui.parameters.files import MASK
 from .batch import pair_up, run_batch
 from .options import Common, file_options, further_outputs, option_of, run_options, settings, source_and_target
-from .program import FILES, Verb
+from .program import FILES, LARGE_IMAGES, Verb
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Asked:
         How files are read and written.
     common : Common
         How the job is run and reported.
+    status : bool
+        Whether only the state of an interrupted job is asked for.
     mask : str or None
         The file of the pixels that are left out.
     """
@@ -52,6 +55,7 @@ class Asked:
     files: Files
     common: Common
     mask: str | None = None
+    status: bool = False
 
     def pairs(self) -> list[Pair]:
         """The files of the job, each with its outputs; a UsageError if names do not fit."""
@@ -66,13 +70,15 @@ class Asked:
         return run_batch(self.verb, self.common, pairs, work)
 
 
-def image_verb(name: str) -> Callable[[Callable[[Asked], int]], click.Command]:
+def image_verb(name: str, *more: Parameter) -> Callable[[Callable[[Asked], int]], click.Command]:
     """Make a verb of a function whose docstring is the help.
 
     Parameters
     ----------
     name : str
         A job of `FILE_JOBS`, which says what its settings and further outputs are.
+    *more : Parameter
+        Further options, by the names of attributes of `Asked`.
     """
     job = FILE_JOBS[name]
 
@@ -82,13 +88,15 @@ def image_verb(name: str) -> Callable[[Callable[[Asked], int]], click.Command]:
             return function(Asked(name, **asked))
 
         wrapped: Any = command
-        for group in (
+        groups: list[Callable[[Any], Any]] = [
             run_options,
+            *(option_of(each, section=LARGE_IMAGES) for each in more),
             file_options(),
             option_of(MASK, section=FILES),
             further_outputs(job.outputs),
             settings(job.parameters),
-        ):
+        ]
+        for group in groups:
             wrapped = group(wrapped)
         return click.command(name, cls=Verb, options_metavar="[options]")(source_and_target(wrapped))
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from ..batch.files import Files
+from ..batch.following import Following
 from ..batch.large import Large
 from ..batch.pairs import Target
 from ..io.location import Location, is_url
@@ -21,7 +22,7 @@ from ..ui.kinds.parameter import Parameter
 from ..ui.kinds.texts import Output
 from ..ui.parameters.common import MEMORY
 from ..ui.parameters.files import FILES as FILE_PARAMETERS
-from ..ui.parameters.running import LARGE, REPORT, THREADS
+from ..ui.parameters.running import FOLLOWING, LARGE, REPORT, THREADS
 from ..ui.parameters.values import check_together
 from .program import ADVANCED, FILES, LARGE_IMAGES, RUN, SETTINGS, Option
 
@@ -233,6 +234,11 @@ def names_of_source_and_target(function: Function) -> Function:
 def large_options(function: Function) -> Function:
     """Add the options about images of any size; they arrive as `large`."""
     return _gathered(function, Large, "large", LARGE_IMAGES, LARGE)
+
+
+def following_options(function: Function) -> Function:
+    """Add the options about films that are being written; they arrive as `following`."""
+    return _gathered(function, Following, "following", LARGE_IMAGES, FOLLOWING)
 
 
 def report_options(function: Function) -> Function:

@@ -6,7 +6,8 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,17 @@ from numpy.typing import NDArray
 
 from ..checks import checked_flag
 from ..errors import ImageError, StoppedError
-from ..image.blocks import SIDES, BlockPlan, Part, checked_block
+from ..image.blocks import SIDES, Block, BlockPlan, Part, checked_block
 from ..image.format import ChannelAxis
 from ..image.masks import Selection
 from ..image.plane_source import PlaneSource, plane_of
 from ..image.rounding import check_dtype_choice
-from ..image.seams import Strip, earlier, forget, in_order, margin
+from ..image.seams import Strip, earlier, forget, in_order, margin, strip_parts
 from ..notes import gathered, note
 from ..progress import Callback, Progress
 from ..roomy import bytes_of, in_memory, roomy
-from .blockwise import HALO, blocks_of, check_blocks, fits_whole, surveyed
+from .blockwise import HALO, DenoiseBlocks, blocks_of, check_blocks, fits_whole, surveyed
+from .large.kept import Kept, Made, kept_blocks
 from .neighbours import as_neighbour
 from .options import Options
 from .result import Denoised
@@ -140,34 +142,86 @@ def denoise_plane_in_blocks(
     shape = tuple(plane.planes.data.shape)
     results = bytes_of(shape, work.found.dtype, np.float32)
     (image, written), (std, written_too) = (roomy(shape, kind, results) for kind in (work.found.dtype, np.float32))
-    report = BlockReport(making.callback, len(plan), image)
     notes: list[str] = []
-    margins: dict[int, list[Strip]] = {}
-    for done, number in enumerate(in_order(plan)):
-        block = plan[number]
-        index = plane.index(block.core)
-        if not report.stopped:
-            pixels = plane.read(0, block.read)
-            others = [as_neighbour(each).part(block.read, plane.of_part) for each in neighbours]
-            try:
-                with gathered() as said:
-                    values = work(pixels, 0, block, part_of(block.read), others, report.part(done))
-            except StoppedError:
-                if done == 0:
-                    raise
-        if report.stopped:
-            image[index], std[index] = plane.planes.data[index], np.nan
-            continue
-        notes += said
-        before = [(plan[k], margins[k]) for k in earlier(plan, number)]
-        made = work.finished(values, 0, block, before)
-        margins[number] = margin(block, plan.shape, values)
-        forget(plan, number, margins)
-        image[index], std[index] = (plane.planes.stored(each) for each in made)
-        written()
-        written_too()
-    say_together(notes, len(plan))
+    with kept_blocks("denoise", _identity(work), plan) as kept:
+        report = BlockReport(making.callback, len(kept.plan), image)
+        source = _Blocks(plane, work, given, neighbours, kept, {})
+        for done, number in enumerate(in_order(kept.plan)):
+            block, made = kept.plan[number], None
+            index = plane.index(block.core)
+            if not report.stopped:
+                try:
+                    made = source.made(block, report.part(done))
+                except StoppedError:
+                    if done == 0:
+                        raise
+            if made is None:
+                image[index], std[index] = plane.planes.data[index], np.nan
+                continue
+            notes += made.notes
+            image[index], std[index] = plane.planes.stored(made.image), plane.planes.stored(made.std)
+            written()
+            written_too()
+        say_together(notes, len(kept.plan))
     return Denoised(image, std, work.found.noise, [])
+
+
+def _identity(work: DenoiseBlocks) -> dict[str, Any]:
+    """What determines the bits of a result, but the pixels: the settings, and what is known of the whole image."""
+    options = work.options
+    settings = asdict(replace(options, device="", noise=0.0))
+    return {
+        "settings": settings | {"measured": options.measures_noise, "fill": work.fill},
+        "image": {"shape": list(work.shape), "selection": asdict(work.selection), "survey": work.found.description()},
+        "version of napari-rsmoe": version("napari-rsmoe"),
+    }
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """The blocks of a plane, done one after the other.
+
+    Attributes
+    ----------
+    plane : PlaneSource
+        The plane.
+    work : DenoiseBlocks
+        How each is denoised.
+    arrays : mapping
+        `weight` and `mask` of the plane.
+    neighbours : sequence
+        As for `denoise`.
+    kept : Kept
+        Those that are done.
+    margins : dict
+        What neighbours fade into, as far as it is needed.
+    """
+
+    plane: PlaneSource
+    work: DenoiseBlocks
+    arrays: Mapping[str, NDArray[Any]]
+    neighbours: Sequence[Any]
+    kept: Kept
+    margins: dict[int, list[Strip]]
+
+    def made(self, block: Block, callback: Callback | None) -> Made:
+        """The finished core of a block, done now or before; a request to stop raises StoppedError."""
+        plan, number = self.kept.plan, block.number
+        pixels = self.plane.read(0, block.read)
+        arrays = {name: array[block.read] for name, array in self.arrays.items()}
+        others = [as_neighbour(each).part(block.read, self.plane.of_part) for each in self.neighbours]
+        given = [pixels, *arrays.values(), *(np.asarray(getattr(each.image, "pixels", each.image)) for each in others)]
+        made = self.kept.take(number, given, strip_parts(block, plan.shape))
+        if made is None:
+            with gathered() as said:
+                values = self.work(pixels, 0, block, arrays, others, callback)
+            before = [(plan[k], self.margins[k]) for k in earlier(plan, number)]
+            core = self.work.finished(values, 0, block, before)
+            made = Made(*core, margin(block, plan.shape, values), list(said))
+            self.kept.keep(number, given, made)
+        self.margins[number] = made.strips
+        forget(plan, number, self.margins)
+        return made
 
 
 class BlockReport:

@@ -6,7 +6,8 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from .. import engine
 from ..denoising.denoise import denoise
+from ..denoising.large.kept import Kept, Made, kept_blocks
 from ..denoising.observation import measured_model
 from ..denoising.plane_in_blocks import BlockReport, say_together
 from ..errors import EmptyPlaneError, ImageError, StoppedError
@@ -28,7 +30,7 @@ from ..image.masks import Selection, sentinel
 from ..image.plane_source import PlaneSource
 from ..image.rounding import at_random, choose_type, rounded_at_random
 from ..image.sample import mosaic, sample_places
-from ..image.seams import Strip, Values, earlier, faded, forget, in_order, margin, outer
+from ..image.seams import Strip, Values, earlier, faded, forget, in_order, margin, outer, strip_parts
 from ..image.value_range import signal_range
 from ..memory import budget
 from ..model.raster import Numbers, Raster
@@ -140,39 +142,95 @@ def upscale_in_blocks(job: Job, plan: BlockPlan, dtype: str, callback: Callback 
     dtype, callback
         As for `upscale`. After a stop the blocks that are not done repeat the pixels, with NaN as error bar.
     """
-    LOG.info("%d blocks of %d px a side", len(plan), plan.side)
     known, read, noise = _without_noise(job, callback)
     work, error, kind = known.surveyed(job, read, dtype)
     planes, raster = job.plane.planes, work.raster
     shape = planes.result_shape(raster.shape)
     (image, written), (std, written_too) = (roomy(shape, each, job.held()) for each in (kind, np.float32))
-    report = BlockReport(callback, len(plan), image)
-    margins: dict[int, tuple[Block, list[Strip]]] = {}
     notes: list[str] = []
-    for done, number in enumerate(in_order(plan)):
-        block, values = plan[number], None
-        drawn = work.drawn(block)
-        index = planes.index_of(0, *drawn.core)
-        if not report.stopped:
-            try:
-                with gathered() as said:
-                    values = work(read(block.read), block, report.part(done))
-            except StoppedError:
-                if done == 0:
-                    raise
-        if values is None:
-            image[index], std[index] = planes.stored(_repeated(job, drawn.core)), np.nan
-            continue
-        notes += said
-        before = [margins[k] for k in earlier(plan, number) if k in margins]
-        margins[number] = drawn, margin(drawn, raster.shape, values)
-        forget(plan, number, margins)
-        made = _finished(work, drawn, values, before, error, kind, job.how.seed)
-        image[index], std[index] = (planes.stored(each) for each in made)
-        written()
-        written_too()
+    with kept_blocks("upscale", _identity(work, error, kind, job), plan) as kept:
+        plan = kept.plan
+        LOG.info("%d blocks of %d px a side", len(plan), plan.side)
+        report = BlockReport(callback, len(plan), image)
+        blocks = _Blocks(work, error, kind, kept, {})
+        for done, number in enumerate(in_order(plan)):
+            block = plan[number]
+            core, made = work.drawn(block).core, None
+            index = planes.index_of(0, *core)
+            if not report.stopped:
+                try:
+                    made = blocks.made(block, read(block.read), report.part(done))
+                except StoppedError:
+                    if done == 0:
+                        raise
+            if made is None:
+                image[index], std[index] = planes.stored(_repeated(job, core)), np.nan
+                continue
+            notes += made.notes
+            image[index], std[index] = planes.stored(made.image), planes.stored(made.std)
+            written()
+            written_too()
     say_together(notes, len(plan))
     return Restored(image, std, noise, [], job.plane.axis)
+
+
+def _identity(work: EnlargeBlocks, error: float, kind: np.dtype[Any], job: Job) -> dict[str, Any]:
+    """What determines the bits of a result, but the pixels: the settings, and what is known of the whole image."""
+    whole, how = work.whole, work.how
+    return {
+        "settings": asdict(replace(how, device="")) | {"n_kernels": job.n_kernels, "preset": job.preset},
+        "scale": list(work.raster.step),
+        "image": {
+            "shape": [*job.plane.shape],
+            "layout": whole.layout.description(),
+            "density": asdict(whole.density),
+            "amount": None if whole.amount is None else whole.amount.tolist(),
+            "selection": asdict(whole.selection),
+            "error": error,
+        },
+        "data type": kind.str,
+        "version of napari-rsmoe": version("napari-rsmoe"),
+    }
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """The blocks of a job, done one after the other.
+
+    Attributes
+    ----------
+    work : EnlargeBlocks
+        How each is enlarged.
+    error, kind
+        Root mean square error of the result, by which it is rounded, and its data type.
+    kept : Kept
+        Those that are done.
+    margins : dict
+        The drawn blocks that were done before, with their margins, as far as others need them.
+    """
+
+    work: EnlargeBlocks
+    error: float
+    kind: np.dtype[Any]
+    kept: Kept
+    margins: dict[int, tuple[Block, list[Strip]]]
+
+    def made(self, block: Block, pixels: Pixels, callback: Callback | None) -> Made:
+        """The finished core of a block, done now or before; a request to stop raises StoppedError."""
+        work, number = self.work, block.number
+        drawn, shape = work.drawn(block), work.raster.shape
+        given = [each for each in (pixels.given, pixels.clean, pixels.left) if each is not None]
+        made = self.kept.take(number, given, strip_parts(drawn, shape))
+        if made is None:
+            with gathered() as said:
+                values = work(pixels, block, callback)
+            before = [self.margins[k] for k in earlier(self.kept.plan, number) if k in self.margins]
+            core = _finished(work, drawn, values, before, self.error, self.kind, work.how.seed)
+            made = Made(*core, margin(drawn, shape, values), list(said))
+            self.kept.keep(number, given, made)
+        self.margins[number] = drawn, made.strips
+        forget(self.kept.plan, number, self.margins)
+        return made
 
 
 def _finished(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import engine
 from ..checks import checked_choice
 from ..door import door
 from ..errors import StoppedError
@@ -15,9 +16,12 @@ from ..image.rounding import is_coarse, rounding_costs, typed_result
 from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Raster, checked_sharpen, output_size
-from ..progress import Parts, without_psnr
+from ..progress import Callback, Parts, without_psnr
 from ..ranges import KERNELS, MODELS, SEED, check_kernels, number_or_auto
-from .fit import fit
+from .job import FitJob
+from .memory import upscale_settings
+from .starts.placed import PlacedKernels, sampled_densities
+from .subject import Subject
 
 PIXELS_PER_KERNEL = 4
 """Pixels for each kernel of a model by default. With fewer pixels a model takes longer and begins to draw strokes, with
@@ -57,19 +61,22 @@ def fit_models(
     first : int
         Number of the part that is the first model.
     """
-    seed = SEED.check(seed, "seed")  # A fraction times the number of models may be whole.
+    seed, settings = SEED.check(seed, "seed"), upscale_settings(iterations)
+    subject = Subject.of(inputs, "smoe")
+    height, width = inputs.pixels.shape[:2]
+    density = sampled_densities(subject.pixels, (height, width), [n_kernels / (height * width)])[0]
     fitted: list[Model] = []
-    for index in range(models):
+    for number in range(models):
+        # As blocks of the image have them, so that a result does not depend on whether it was made in blocks.
+        place = PlacedKernels(density, (seed, number), (0, 0))
+        callback = without_psnr(parts.part(first + number, f"model {number + 1} of {models}"))
+
+        def run(chosen: Any, place: PlacedKernels = place, callback: Callback | None = callback) -> Model:
+            job = FitJob(inputs, subject, settings, {}, "smoe", seed, "upscale", chosen, place)
+            return job.measured(job.run(n_kernels, callback)[0])
+
         try:
-            model = fit(
-                inputs,
-                n_kernels,
-                preset="upscale",
-                iterations=iterations,
-                seed=(models * seed + index) % 2**63,
-                device=device,
-                callback=without_psnr(parts.part(first + index, f"model {index + 1} of {models}")),
-            )
+            model = engine.run_on(device, run)
         except StoppedError:
             if fitted:
                 break  # There are finished models to keep.

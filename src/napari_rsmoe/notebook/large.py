@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..denoising.large.job import Job, JobSettings, name_of
+from ..denoising.large.job import Job, JobSettings
+from ..denoising.large.names import name_of
 from ..denoising.large.order import View, VisibleFirst
 from ..denoising.large.running import denoise_large
 from ..errors import StoppedError

@@ -19,7 +19,8 @@ from ...io.existing import check_replaceable, remember, this_program
 from ...io.formats import SUFFIXES
 from ...io.image_file import ImageFile
 from ...io.location import Location
-from .job import Job, JobSettings, folder_of
+from .job import Job, JobSettings
+from .names import folder_of
 
 WRITTEN = ("zarr", "tiff", "npy")
 """Formats that large images are written in."""

@@ -44,15 +44,12 @@ from ..options import EDITION, split_settings
 from ..plans import REFERENCE_NOISE, plan_ensemble
 from ..survey import Survey
 from .masks import LazyMask
+from .names import LOCK, folder_of
 from .source import Source
 from .trusted import UNSOUND, sealed, unsealed
 
-FOLDER = ".rsmoe-job"
-"""Ending of the name of the folder of a job."""
 SURVEYING = "survey of the image"
 """Name of the stage in which a sample of the image is measured."""
-LOCK = "lock"
-"""File of that folder by which a process keeps others away."""
 FURTHER = {"std": math.nan, "residual": 0.0}
 """Results besides the image, as float32, and their value where nothing is stored of the image."""
 MULTIPLE = 128
@@ -373,17 +370,7 @@ class Job:
             self.read_from.close()
 
 
-def folder_of(target: str) -> Location:
-    """The folder of the job on a result."""
-    return Location.of(target).beside(FOLDER)
-
-
 def empty(folder: Location) -> None:
     """Remove what is in the folder of a job, but for the lock."""
     for name in folder.names() - {LOCK}:
         (folder / name).remove()
-
-
-def name_of(task: int, level: int = 0) -> str:
-    """The name of a task, of which its marker is made."""
-    return f"{level}-{task:09d}"

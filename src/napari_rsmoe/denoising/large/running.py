@@ -20,7 +20,9 @@ from ...io.numbers import real
 from ...progress import Callback, Progress
 from ..plane_in_blocks import say_together
 from .finishing import check_final, publish
-from .job import LOCK, Job, JobSettings, folder_of, name_of
+from .job import Job, JobSettings
+from .kept import progress_of
+from .names import LOCK, folder_of, name_of
 from .tasks import do_block, do_level, level_plan, marker_of
 from .trusted import check_links
 
@@ -210,6 +212,9 @@ def status_of(target: str) -> Status:
     """How far the job on a result is, from its markers."""
     folder = folder_of(target)
     if not (folder / "job.json").exists():
+        kept, total = progress_of(folder)
+        if total:
+            return Status(kept, total, None)
         if Location.of(target).exists():
             return Status(0, 0, 0.0, finished=True)
         raise ImageError(f"there is no job on {target}: neither {folder} nor the result exists.")

@@ -15,7 +15,8 @@ from ...io.block_store import halved
 from ...io.location import Location
 from ...notes import gathered
 from ...progress import Callback
-from .job import Job, name_of
+from .job import Job
+from .names import name_of
 from .trusted import UNSOUND, checksum, marked, packed, unpacked
 
 JOBS = 2

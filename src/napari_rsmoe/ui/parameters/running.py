@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ... import ranges
 from ..kinds.choices import Choice, Flag
-from ..kinds.numbers import IntParameter
+from ..kinds.numbers import FloatParameter, IntParameter
 from ..kinds.parameter import Automatic, Parameter
 from ..kinds.texts import Text
 
@@ -50,6 +50,32 @@ OME_ZARR = Choice(
 )
 LARGE: tuple[Parameter, ...] = (CLUSTER, WORKERS, STATUS, OME_ZARR)
 """How the command line denoises images of any size."""
+FOLLOW = Flag(
+    name="follow",
+    label="Follow",
+    help="INPUT is a film that is still being written: a folder of frames, or a stack that grows. Each frame is "
+    "denoised as it arrives. OUTPUT is a folder for the frames, or a stack that is written when the film ends.",
+    default=False,
+)
+FRAMES = IntParameter(
+    name="frames",
+    label="Frames",
+    help="How many frames a film that is followed has. By default it ends when nothing new comes.",
+    default=None,
+    automatic=Automatic(None, "until nothing comes"),
+    **ranges.FRAMES.ends,
+    first=100,
+)
+IDLE = FloatParameter(
+    name="idle",
+    label="Idle",
+    help="Seconds without a new frame after which a film that is followed has ended.",
+    default=60.0,
+    **ranges.IDLE.ends,
+    unit="s",
+)
+FOLLOWING: tuple[Parameter, ...] = (FOLLOW, FRAMES, IDLE)
+"""How the command line denoises films while they are written."""
 LOG_LEVEL = Choice(
     name="log_level",
     label="Messages",
