@@ -7,14 +7,26 @@
 namespace rsmoe::cpu {
 namespace {
 
+// A vector of kernels, with the slopes that the bounds of a box need.
+struct SlopedKernels {
+  SlopedKernels(const float* columns, int64_t stride) {
+    const auto column = [&](Column c) { return load(columns + c * stride); };
+    kernel = {column(kColY), column(kColX), column(kColR11), column(kColR12), column(kColR22), column(kColLogit)};
+    slope_x = column(kColSlopeX);
+    slope_y = column(kColSlopeY);
+  }
+  BoundsOf<Vec> bounds(float y0, float x0, float y1, float x1) const {
+    return rsmoe::box_bounds(kernel, slope_x, slope_y, splat(y0), splat(x0), splat(y1), splat(x1));
+  }
+
+  KernelOf<Vec> kernel;
+  Vec slope_x, slope_y;
+};
+
 void box_bounds(const float* columns, int64_t stride, int64_t n, float y0, float x0, float y1, float x1, float* low,
                 float* high) {
   for (int64_t i = 0; i < n; i += kLanes) {
-    const auto column = [&](Column c) { return load(columns + c * stride + i); };
-    const KernelOf<Vec> k{column(kColY),   column(kColX),   column(kColR11),
-                          column(kColR12), column(kColR22), column(kColLogit)};
-    const BoundsOf<Vec> bounds =
-        rsmoe::box_bounds(k, column(kColSlopeX), column(kColSlopeY), splat(y0), splat(x0), splat(y1), splat(x1));
+    const BoundsOf<Vec> bounds = SlopedKernels(columns + i, stride).bounds(y0, x0, y1, x1);
     store(low + i, bounds.low);
     store(high + i, bounds.high);
   }
@@ -83,7 +95,7 @@ void list_blocks(const TileJob& job, Workspace& w, const float* threshold) {
       VecI keep[kBands], begun[kBands], so_far{}, yet_to_come{}, first{}, bands{};
       for (int band = 0; band < kBands; ++band) {
         const int block = half * kBands + band;
-        keep[band] = (load(w.bounds + (2 * block + 1) * stride + i) >= threshold[block]) & exists;
+        keep[band] = (load(w.highest + block * stride + i) >= threshold[block]) & exists;
         begun[band] = so_far |= keep[band];
         first += begun[band] + 1;  // a condition that holds is -1
       }
@@ -112,18 +124,25 @@ float prepare(const TileJob& job, Workspace& w) {
   for (int64_t i = 0; i < n; ++i)
     if (!is_drawable_expert(job.experts + int64_t{job.kernels[i]} * w.expert_columns, w.expert_columns))
       w.columns[kColLogit * stride + i] = kAbsent;
-  float threshold[kBlocks], reference = -__builtin_inff();
-  for (int b = 0; b < kBlocks; ++b) {
-    float* low = w.bounds + 2 * b * stride;
-    float* high = low + stride;
-    const float y = static_cast<float>(b % kBands * kBlockRows), x = static_cast<float>(b / kBands * kBlockColumns);
-    box_bounds(w.columns, stride, n, y, x, y + kBlockRows - 1, x + kBlockColumns - 1, low, high);
-    threshold[b] = gate_threshold(job.normalised ? largest_of(low, n) : 0.0f, job.tau);
-    const float largest = largest_of(high, n);
-    reference = largest > reference ? largest : reference;
+  // The loop over the blocks is inside, so that what blocks have in common is computed once.
+  Vec best[kBlocks + 1];
+  for (Vec& each : best) each = splat(-__builtin_inff());
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const SlopedKernels kernels(w.columns + i, stride);
+#pragma GCC unroll 8
+    for (int b = 0; b < kBlocks; ++b) {
+      const float y = static_cast<float>(b % kBands * kBlockRows), x = static_cast<float>(b / kBands * kBlockColumns);
+      const BoundsOf<Vec> bounds = kernels.bounds(y, x, y + kBlockRows - 1, x + kBlockColumns - 1);
+      store(w.highest + b * stride + i, bounds.high);
+      best[b] = larger(best[b], bounds.low);
+      best[kBlocks] = larger(best[kBlocks], bounds.high);
+    }
   }
+  float largest[kBlocks + 1], threshold[kBlocks];
+  largest_lanes<kBlocks + 1>(best, largest);
+  for (int b = 0; b < kBlocks; ++b) threshold[b] = gate_threshold(job.normalised ? largest[b] : 0.0f, job.tau);
   list_blocks(job, w, threshold);
-  return job.normalised ? reference : 0.0f;
+  return job.normalised ? largest[kBlocks] : 0.0f;
 }
 
 }  // namespace

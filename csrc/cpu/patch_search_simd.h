@@ -94,6 +94,44 @@ inline int32_t bits_of(float value) {
   return bits;
 }
 
+// The largest of n distances that is finite.
+inline float farthest(const float* distances, int32_t n) {
+  const Vec limit = splat(kFarthest);
+  Vec largest{};
+  for (int32_t i = 0; i < n; i += kLanes) {
+    const Vec each = load(distances + i);
+    largest = larger(largest, each <= limit ? each : Vec{});
+  }
+  float result;
+  largest_lanes<1>(&largest, &result);
+  return result;
+}
+
+inline float float_of(int32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// The bits of distances between which lies the largest of a wanted number of smallest distances, and how many distances
+// they reach.
+struct Bracket {
+  int32_t low, high;              // fewer than wanted are at most `low`; -1 is below all
+  int32_t up_to_low, up_to_high;  // at least as many as wanted are at most `high`
+
+  // Bits strictly between: in turn where a straight line through the numbers meets the wanted one, which comes close
+  // within few steps, and the middle, which halves the bracket whatever the distances are.
+  int32_t between(int32_t wanted, bool in_the_middle) const {
+    if (!in_the_middle) {
+      const float least = low < 0 ? 0.0f : float_of(low);
+      const float share = static_cast<float>(wanted - up_to_low) / static_cast<float>(up_to_high - up_to_low);
+      const int32_t bits = bits_of(least + (float_of(high) - least) * share);
+      if (bits > low && bits < high) return bits;
+    }
+    return low + (high - low) / 2;
+  }
+};
+
 // Writes the indices of the patches that certainly form a group, in ascending order, followed by those of the patches
 // that are tied for the last places of the group.
 PatchChoice choose_patches(const PatchSearch& s, const float* distances, float limit, int32_t fewest, int32_t most,
@@ -107,17 +145,22 @@ PatchChoice choose_patches(const PatchSearch& s, const float* distances, float l
   const int32_t wanted = near < fewest ? fewest : near > most ? most : near;
   bool tied = false;
   if (wanted != near) {
-    // Bisection finds the smallest threshold that at least the wanted number of distances do not exceed.
-    int32_t low = near < wanted ? threshold : -1;
-    int32_t high = near < wanted ? bits_of(kFarthest) : threshold;
-    tied = true;
-    while (tied && high - low > 1) {
-      const int32_t middle = low + (high - low) / 2;
-      const int32_t count = count_up_to(distances, n, middle);
-      (count < wanted ? low : high) = middle;
+    // Finds the smallest threshold that at least the wanted number of distances do not exceed.
+    Bracket bracket = near < wanted ? Bracket{threshold, bits_of(farthest(distances, n)), near, candidates}
+                                    : Bracket{-1, threshold, 0, near};
+    tied = bracket.up_to_high != wanted;
+    bool halve = false;
+    while (tied && bracket.high - bracket.low > 1) {
+      const int32_t bits = bracket.between(wanted, halve);
+      const int32_t count = count_up_to(distances, n, bits);
+      if (count < wanted)
+        bracket.low = bits, bracket.up_to_low = count;
+      else
+        bracket.high = bits, bracket.up_to_high = count;
       tied = count != wanted;
+      halve = !halve;
     }
-    threshold = high;
+    threshold = bracket.high;
   }
   int32_t count = 0, ties = 0;
   const VecI limit_bits = VecI{} + threshold;

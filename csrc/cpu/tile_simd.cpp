@@ -48,7 +48,8 @@ void accumulate(const Workspace& w, const Chunk& chunk, int block, float* gates,
     for (const int32_t* k = begin; k < end; ++k, gate += kBlockPixels) {
       const float* record = w.records + *k * stride;
       const float* expert = record + kRecordExpert + channel;
-      Vec u{};
+      Vec u{}, constant[G + 1];
+      for (int c = 0; c < G && !kLinear; ++c) constant[c] = splat(expert[c]);
       if constexpr (kGates == Gates::kMake) u = (x + record[kRecordX]) * record[kRecordScale];
       record += row;
 #pragma GCC unroll 4
@@ -66,7 +67,7 @@ void accumulate(const Workspace& w, const Chunk& chunk, int block, float* gates,
           if constexpr (kLinear)
             value[c][r] += e * affine(expert + c, w.channels, y[r], x);
           else
-            value[c][r] += e * expert[c];
+            value[c][r] += e * constant[c];
         }
       }
     }

@@ -108,7 +108,7 @@ struct Workspace {
   int32_t* block_count;    // [kBlocks]
   int32_t* block_kernels;  // [kBlocks, capacity + a vector] kernels of each block, ascending
   float* columns;          // [kColumns, capacity]
-  float* bounds;           // [2 kBlocks, capacity] low and high of each block
+  float* highest;          // [kBlocks, capacity] largest s of each kernel in each block
   float* records;          // [capacity, record_stride]
   float* base;             // [channels]
   float* gates;            // [min(capacity kBlocks, kHeld), 32] relative to a common or a per-pixel reference
@@ -144,7 +144,7 @@ int64_t lay_out(float* memory, const TileJob& job, Workspace* w) {
   w->block_count = take_integers(kBlocks);
   w->block_kernels = take_integers(kBlocks * (capacity + kLanes));
   w->columns = take(kColumns * capacity);
-  w->bounds = take(2 * kBlocks * capacity);
+  w->highest = take(kBlocks * capacity);
   w->records = take(w->record_stride * capacity);
   w->base = take(channels);
   w->gates = take((kBlocks * capacity < kHeld ? kBlocks * capacity : kHeld) * kBlockPixels);
