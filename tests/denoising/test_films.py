@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from napari_rsmoe import PoissonGaussian, denoise, denoise_film, denoise_stack, psnr
+from napari_rsmoe import Kernels, PoissonGaussian, denoise, denoise_film, denoise_stack, psnr
+from napari_rsmoe.denoising import alignment
 from napari_rsmoe.denoising.alignment import with_neighbours
 from napari_rsmoe.denoising.brightness import Brightness
 from napari_rsmoe.denoising.motion import displacements, followed
 from napari_rsmoe.denoising.neighbours import Neighbour
 from napari_rsmoe.denoising.observation import Observation
+from napari_rsmoe.denoising.options import OPTIONS, Options
+from napari_rsmoe.denoising.warm_start import WarmStart
 from napari_rsmoe.image.inputs import Inputs
 
 QUICK = {"models": 2, "preset": "fast"}
@@ -131,14 +134,28 @@ def volume() -> np.ndarray:
     return np.clip(0.2 + 0.6 * np.maximum(threads / threads.std() - 0.5, 0), 0, 1)
 
 
-def test_groups_of_patches_reach_through_depth() -> None:
+def test_groups_of_patches_reach_through_depth(monkeypatch: pytest.MonkeyPatch) -> None:
     clean = volume()
     stack = noisy(clean, 6)
-    through, in_time = (denoise_stack(stack, axes, noise=SIGMA, **QUICK) for axes in ("ZYX", "TYX"))
-    gained = [psnr(a, c, 1.0) - psnr(b, c, 1.0) for a, b, c in zip(through.image, in_time.image, clean, strict=True)]
+    through = denoise_stack(stack, "ZYX", noise=SIGMA, **QUICK)
+    monkeypatch.setattr(alignment, "MOST_LEFT", 1.0)
+    averages = denoise_stack(stack, "TYX", noise=SIGMA, **QUICK)
+    gained = [psnr(a, c, 1.0) - psnr(b, c, 1.0) for a, b, c in zip(through.image, averages.image, clean, strict=True)]
     assert np.mean(gained) > 0.15
     within = np.abs(through.image - clean) < 2 * through.std
     assert 0.85 < within.mean() < 1
+
+
+def test_content_that_flashes_is_found_in_the_frames_around(
+    monkeypatch: pytest.MonkeyPatch, panning: np.ndarray
+) -> None:
+    brightness = gaussian_filter(np.random.default_rng(6).normal(size=(3, SIDE, SIDE)), (0, 7, 7))
+    clean = 0.7 * panning[1] * np.clip(1 + 0.3 * brightness / brightness.std(), 0.3, 1.7)
+    film = noisy(clean, 6)
+    through = denoise_stack(film, "TYX", noise=SIGMA, **QUICK)
+    monkeypatch.setattr(alignment, "MOST_LEFT", 1.0)
+    averages = denoise_stack(film, "TYX", noise=SIGMA, **QUICK)
+    assert psnr(through.image, clean, 1.0) > psnr(averages.image, clean, 1.0) + 0.1
 
 
 def test_unrelated_planes_in_depth_do_no_harm() -> None:
@@ -154,3 +171,30 @@ def test_a_repeated_or_missing_plane_in_depth_changes_nothing() -> None:
     for other in (plane, np.full_like(plane, np.nan)):
         same = denoise(plane, noise=SIGMA, neighbours=[Neighbour(other, None, 1, depth=True)], **QUICK)
         np.testing.assert_array_equal(same.image, alone.image)
+
+
+def test_kernels_follow_rotation_and_zoom_in_shape_and_flicker_in_colour(panning: np.ndarray) -> None:
+    angle, zoom = 0.06, 1.04
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / zoom
+    centre = np.full(2, (SIDE - 1) / 2)
+    # What lies at p now was at turn @ (p - centre) + centre before, and as bright as 0.7 of what it was.
+    now = 0.7 * affine_transform(panning[1], turn, centre - turn @ centre, order=3, mode="mirror") + 0.05
+    before = denoise(noisy(panning[1], 1, 0.02), **QUICK)
+    observation = Observation.of(Inputs.of(noisy(now, 2, 0.02)), 0.02)
+    helped = with_neighbours(observation, [Neighbour(noisy(panning[1], 1, 0.02), None, -1)])
+    warm = WarmStart.of(before, observation, Options.checked(**OPTIONS | QUICK), helped)
+    assert warm is not None
+    assert warm.unchanged.mean() > 0.8
+    model = before.models[0]
+    geometry, experts = warm.kernels(0, observation)
+    earlier, later = model.kernels(), Kernels.from_geometry(geometry.numpy(), experts.numpy())
+    inner = (np.abs(later.center - centre) < SIDE / 2 - 12).all(1)
+    back = turn @ later.covariance()[inner] @ turn.T
+    expected = earlier.covariance()[inner]
+    moved = np.linalg.norm(back - expected, axis=(1, 2)) / np.linalg.norm(expected, axis=(1, 2))
+    left = np.linalg.norm(later.covariance()[inner] - expected, axis=(1, 2)) / np.linalg.norm(expected, axis=(1, 2))
+    assert np.median(moved) < 0.3 * np.median(left)
+    domain = observation.noise.stabilised(
+        ((0.7 * earlier.expert + 0.05 - observation.inputs.layout.low) / observation.inputs.layout.span).astype("f4")
+    )
+    assert np.abs(experts.numpy() - domain).mean() < 0.02

@@ -20,6 +20,7 @@ from ..image.planes import Plane, Planes
 from ..io.atomic import together
 from ..io.files import check_output, create_image, lost_metadata
 from ..io.image_file import ImageFile
+from ..io.units import spacing_of
 from ..model.raster import Raster
 from ..notes import Notes
 from ..progress import Callback
@@ -193,9 +194,12 @@ def process_file(
         image = stack.enter_context(files.read(source))
         for note in image.notes:
             report.note(f"{source}: {note}.")
-        planes = Planes(image.data, image.axes, independent_channels=files.independent_channels)
+        how: dict[str, Any] = {
+            "independent_channels": files.independent_channels, "spacing": spacing_of(image.pixel_size)
+        }  # fmt: skip
+        planes = Planes(image.data, image.axes, **how)
         if unread and mask is None and not image.alpha and not in_memory(bytes_of(planes.plane_shape, image.dtype)):
-            planes = UnreadPlanes(image.data, image.axes, independent_channels=files.independent_channels)
+            planes = UnreadPlanes(image.data, image.axes, **how)
         opacity = Opacity(planes, present=image.alpha)
         report.detail(f"{source}: {_described(image, planes)}")
         height, width = planes.plane_shape[:2]

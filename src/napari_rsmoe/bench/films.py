@@ -30,8 +30,9 @@ VARIANCE = 0.01
 NOISY = "noisy"
 NOTE = (
     "Films are made from photographs, with clipped noise; volumes are simulated, with photon noise. Ours, the mean "
-    "and the median are not told the noise; BM4D, ndsafir and non-local means are told it. BM4D and non-local means "
-    "get the generalised Anscombe transform for photons. VNLB on PyPI needs a CUDA device; V-BM4D is not on PyPI. "
+    "and the median are not told the noise; BM4D, VNLB, ndsafir and non-local means are told it. BM4D, VNLB and "
+    "non-local means get the generalised Anscombe transform for photons. VNLB is that of its authors (programs "
+    "vnlbayes and tvl1flow on the PATH), as the one on PyPI needs a CUDA device; V-BM4D is not on PyPI. "
     "Flicker is the standard deviation over time where all stands still (without a truth: in the darkest quarter), "
     "relative to that of the noisy film. Within 1 and 2: share of pixels whose error is at most 1 and 2 error bars. "
     "Time is for each plane."

@@ -71,10 +71,16 @@ class Measured(Generic[Result]):
 def measured(work: Callable[[], Result]) -> Measured[Result]:
     """Run a function and measure its cost."""
     known = _forget_peak()
-    wall, processor = time.perf_counter(), time.process_time()
+    wall, processor = time.perf_counter(), _processor_seconds()
     result = work()
-    seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - processor
+    seconds, cpu_seconds = time.perf_counter() - wall, _processor_seconds() - processor
     return Measured(result, seconds, cpu_seconds, _peak_mb() if known else None)
+
+
+def _processor_seconds() -> float:
+    """Processor time of this process, and of the programs that it has started and that have ended."""
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
 
 
 def _forget_peak() -> bool:

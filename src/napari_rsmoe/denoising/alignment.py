@@ -28,8 +28,27 @@ LOCAL_MEAN = 2.0
 """Standard deviation, in pixels, of the blur that estimates the brightness from which the noise of a plane follows."""
 RATIOS = (0.02, 50.0)
 """Least and largest variance of the noise of a neighbour, relative to that of the plane."""
+MOST_LEFT = 0.15
+"""Fraction of the noise that neighbours in time could have averaged away and have not, above which groups of patches
+reach into them. With less, time is spent where averages are as good; with more, what changes in part is not helped."""
 COVERED = 0.99
 """Fraction of a displaced pixel that must lie on pixels that count."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a neighbour is related to a plane.
+
+    Attributes
+    ----------
+    motion : ndarray of float32, shape (2, H, W)
+        Displacements from the plane into the neighbour, px.
+    brightness : Brightness or None
+        What brings the neighbour, in the engine's range of the plane, to the brightness of the plane; None: unknown.
+    """
+
+    motion: Floats
+    brightness: Brightness | None = None
 
 
 @dataclass(frozen=True)
@@ -40,12 +59,12 @@ class Helped:
     ----------
     observation : Observation
         The plane, averaged with its neighbours where they show the same.
-    motion : dict of int to ndarray of float32, shape (2, H, W)
-        Displacements into the neighbours, by their offset.
+    ways : dict of int to Way
+        What was found about the neighbours, by their offset.
     """
 
     observation: Observation
-    motion: dict[int, Floats]
+    ways: dict[int, Way]
 
 
 def with_neighbours(observation: Observation, neighbours: Sequence[Any]) -> Helped:
@@ -68,26 +87,35 @@ def with_neighbours(observation: Observation, neighbours: Sequence[Any]) -> Help
     NEIGHBOURS.check(len(neighbours), "len(neighbours)")
     if not neighbours or observation.noise.sigma == 0:
         return Helped(observation, {})
-    motion: dict[int, Floats] = {}
+    ways: dict[int, Way] = {}
     aligned: list[Aligned] = []
-    depth: list[tuple[Aligned, int]] = []
+    offsets: list[int] = []
+    depth = False
     for each in map(as_neighbour, neighbours):
         engine.pause()
         try:
-            one, field = _aligned(observation, each, _expected(motion, each.offset))
+            one, way = _aligned(observation, each, _expected(ways, each.offset))
         except EmptyPlaneError:
             continue  # A missing frame.
         if independent(observation.pixels, one, observation.noise.variance):
             aligned.append(one)
-            if each.depth:
-                depth.append((one, each.offset))
+            offsets.append(each.offset)
+            depth = depth or each.depth
         if each.offset:
-            motion[each.offset] = field
+            ways[each.offset] = way
     noise = observation.noise
     spectrum = None if noise.spectrum is None else noise.spectrum[0]
     pixels, share = average(observation.pixels, aligned, noise.variance, spectrum)
-    around = Around(observation.pixels, noise, *zip(*depth, strict=True)) if depth else None
-    return Helped(replace(observation, pixels=pixels, noise=noise.averaged(share), around=around), motion)
+    around = None
+    if aligned and (depth or _noise_left(share, aligned) > MOST_LEFT):
+        around = Around(observation.pixels, noise, aligned, offsets, depth)
+    return Helped(replace(observation, pixels=pixels, noise=noise.averaged(share), around=around), ways)
+
+
+def _noise_left(share: Floats, neighbours: Sequence[Aligned]) -> float:
+    """Fraction of the noise that neighbours could have averaged away and have not: from 0 to 1."""
+    least = 1 / (1 + sum(float(np.mean(1 / np.asarray(each.ratio))) for each in neighbours))
+    return (float(share.mean()) - least) / (1 - least)
 
 
 def motion_between(observation: Observation, other: Floats) -> Floats:
@@ -96,16 +124,16 @@ def motion_between(observation: Observation, other: Floats) -> Floats:
     return displacements(observation.pixels.mean(2), other.mean(2), deviation)
 
 
-def _expected(motion: dict[int, Floats], offset: int) -> Floats | None:
+def _expected(ways: dict[int, Way], offset: int) -> Floats | None:
     """Displacements into a neighbour if what moves goes on as it did up to the plane before it."""
     nearer = offset - 1 if offset > 0 else offset + 1
-    if not offset or nearer not in motion:
+    if not offset or nearer not in ways:
         return None
-    return motion[nearer] * np.float32(offset / nearer)
+    return ways[nearer].motion * np.float32(offset / nearer)
 
 
-def _aligned(observation: Observation, neighbour: Neighbour, start: Floats | None) -> tuple[Aligned, Floats]:
-    """A neighbour, brought to the brightness and onto the places of a plane, and the displacements."""
+def _aligned(observation: Observation, neighbour: Neighbour, start: Floats | None) -> tuple[Aligned, Way]:
+    """A neighbour, brought to the brightness and onto the places of a plane, and how it is related to it."""
     inputs, noise = observation.inputs, observation.noise
     theirs = _inputs(neighbour.image, inputs)
     scale, shift = _units(theirs, inputs)
@@ -125,7 +153,7 @@ def _aligned(observation: Observation, neighbour: Neighbour, start: Floats | Non
     values = noise.stabilised(brightness.of(values))
     pixels = np.stack([moved(values[..., c], field, SPLINE) for c in range(own.shape[2])], -1)
     pixels[~seen] = np.nan
-    return Aligned(pixels, _ratio(noise.model, model, own, brightness)), field
+    return Aligned(pixels, _ratio(noise.model, model, own, brightness)), Way(field, brightness)
 
 
 def _inputs(image: Any, own: Inputs) -> Inputs:

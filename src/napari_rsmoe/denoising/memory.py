@@ -26,7 +26,7 @@ KERNEL = 2.6
 FIXED = 2.2e6
 """Tables and buffers of the filter, whatever the size."""
 THROUGH = 4
-"""Numbers of each plane, pixel and channel of which groups of patches reach through depth: the plane on the places of
+"""Numbers of each plane, pixel and channel through which groups of patches reach: the plane on the places of
 the one that is denoised, and its pixels, estimate and noise as the filter takes them."""
 SINGLE = 4
 """A number of single precision."""
@@ -52,9 +52,7 @@ def memory_of_denoising(channels: int, pixels: int, plans: Sequence[Plan]) -> Ne
     return Need(PIXEL[0] + (PIXEL[1] + COUNT * counts) * channels + kernels, FIXED)
 
 
-def memory_of_planes(
-    channels: int, itemsize: int, planes: int, pixels: int, *, measured: bool, depth: bool = False
-) -> tuple[int, int]:
+def memory_of_planes(channels: int, itemsize: int, planes: int, pixels: int, *, measured: bool) -> tuple[int, int]:
     """Bytes that planes hold while one of them is denoised, and those that the search for their noise takes besides.
 
     Parameters
@@ -67,11 +65,9 @@ def memory_of_planes(
         Pixels of a plane.
     measured : bool
         Whether the noise is measured, in parts of all planes together.
-    depth : bool
-        Whether groups of patches reach through the planes.
     """
     held = planes * pixels * channels * (itemsize + SINGLE)
-    if depth and planes > 1:
+    if planes > 1:
         held += planes * pixels * channels * THROUGH * SINGLE
     if not measured:
         return held, 0
@@ -80,15 +76,13 @@ def memory_of_planes(
     return held, memory_of_noise(channels).bytes(together) + mosaic
 
 
-def check_planes(image: Any, planes: int, *, measured: bool, depth: bool = False) -> int:
+def check_planes(image: Any, planes: int, *, measured: bool) -> int:
     """Raise a NotEnoughMemoryError if planes like this one, (H, W) or (H, W, C), take more memory than they may.
 
     What denoising takes besides is checked there. Returns the bytes that the planes hold.
     """
     height, width, channels = (*image.shape, 1)[:3]
-    held, search = memory_of_planes(
-        channels, image.dtype.itemsize, planes, height * width, measured=measured, depth=depth
-    )
+    held, search = memory_of_planes(channels, image.dtype.itemsize, planes, height * width, measured=measured)
     remedy = "Take fewer planes on either side (average), or a part of the image"
     require(held + search, f"Holding {planes} planes of {height} x {width} px and measuring their noise", remedy)
     return held

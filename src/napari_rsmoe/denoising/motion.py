@@ -46,6 +46,12 @@ PENALTY = 0.1
 """Squared difference, in noise variances, by which a more flexible kind of motion must be better to be taken.
 
 With less, noise is followed where all stands still; with more, small motions are missed."""
+SLOPE_STEP = 8.0
+"""Distance, in pixels, over which the slope of displacements is taken on either side of a place.
+
+Over a shorter one their noise turns and stretches what follows them; over a longer one local rotation is missed."""
+STEEPEST = 0.25
+"""Slope of displacements up to which it is believed: 14 degrees, or a quarter more size, from plane to plane."""
 INVERSIONS = 3
 """Repetitions in which displacements are inverted; neighbouring ones differ so little that few are enough."""
 TINY = 1e-12
@@ -142,6 +148,35 @@ def followed(places: Floats, field: Floats) -> Floats:
         there = np.stack([map_coordinates(each, now.T, order=1, mode="nearest") for each in field], 1)
         now = (places - there).astype(np.float32)
     return now
+
+
+def stretch(places: Floats, field: Floats) -> Floats:
+    """How displacements turn, stretch and shear the surroundings of places (N, 2) on the way into the other plane.
+
+    Of the slopes on both sides of a place, the smaller one counts, and none if they have opposite signs. So a place
+    beside the border of a moving object follows the motion of its own side.
+
+    Returns
+    -------
+    ndarray of float32, shape (N, 2, 2)
+        Derivatives of the place in the other plane, (y, x), by the place in this one, (y, x).
+    """
+    last = np.array(field.shape[1:], np.float32) - 1
+    margin = np.minimum(np.float32(SLOPE_STEP), last / 2)
+    at = np.clip(places, margin, last - margin)
+
+    def displaced(where: Floats) -> Floats:
+        return np.stack([map_coordinates(each, where.T, order=1, mode="nearest") for each in field], 1)
+
+    here, slopes = displaced(at), np.empty((len(places), 2, 2), np.float32)
+    for axis in range(2):
+        step = np.zeros(2, np.float32)
+        step[axis] = margin[axis]
+        before, after = (here - displaced(at - step), displaced(at + step) - here)
+        smaller = np.where(np.abs(before) < np.abs(after), before, after)
+        slopes[:, :, axis] = np.where(before * after > 0, smaller, 0) / max(float(margin[axis]), 1.0)
+    turned: Floats = np.eye(2, dtype=np.float32) + np.clip(slopes, -STEEPEST, STEEPEST)
+    return turned
 
 
 def _refined(reference: Floats, other: Floats, field: Floats, noise: float, steps: int) -> Floats:

@@ -254,6 +254,12 @@ def unchanged(pixels: Floats, before: Floats, variance: Floats) -> NDArray[np.bo
     return same
 
 
+def shared_content(pixels: Floats, same: Mask, variance: Floats) -> float:
+    """Share of the content of a noisy plane (H, W, C) that lies where it shows the same as another one, (H, W)."""
+    content = _content(pixels, np.maximum(variance, LEAST_VARIANCE * variance.mean()))[..., 0]
+    return float(content[same].sum(dtype=np.float64) / content.sum(dtype=np.float64))
+
+
 def _repeated(difference: Floats, variance: Floats, finite: Mask) -> bool:
     """Whether two planes have the same noise, in most places."""
     known: Floats = finite.astype(np.float32)

@@ -17,6 +17,7 @@ from ..noise.domain import StabilisedDomain
 from ..noise.given import Noise, noise_model
 from ..noise.measure import measured_pixels
 from ..noise.noise_model import NoiseModel
+from .brightness import Brightness
 from .through_planes import Around
 
 
@@ -51,9 +52,13 @@ class Observation:
         domain = StabilisedDomain(measured_model(inputs, noise).stronger(factor**2), inputs.pixels)
         return cls(inputs, domain, domain.stabilised(inputs.pixels), isinstance(noise, str) and factor == 1)
 
-    def of_plane(self, image: Any) -> Floats:
-        """Transform another plane, with the shape and axis order of the image, to the domain; returns (H, W, C)."""
-        return self.noise.stabilised(_plane_pixels(image, self.inputs.layout, self.pixels.shape))
+    def of_plane(self, image: Any, brightness: Brightness | None = None) -> Floats:
+        """Transform another plane, with the shape and axis order of the image, to the domain; returns (H, W, C).
+
+        If it is known, `brightness` brings it to the brightness of the image before.
+        """
+        pixels = _plane_pixels(image, self.inputs.layout, self.pixels.shape)
+        return self.noise.stabilised(pixels if brightness is None else brightness.of(pixels))
 
     @property
     def described(self) -> str:

@@ -18,6 +18,7 @@ from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
 from ..image.pixelwise import ALL, Pixelwise
 from ..image.planes import ArraySource, Plane, Planes
+from ..io.units import PixelSize, spacing_of
 from ..progress import Callback
 from ..renamed import accept_earlier_keywords
 from .checkpoint import folder_of_checkpoints
@@ -112,7 +113,8 @@ class Series:
         self.axis = planes.neighbour_axis(along)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         depth = self.axis is not None and planes.axes[self.axis] == "Z"
-        self._succession = Succession(settings, average, warm_start, depth=depth)
+        step = planes.depth_step(self.axis)
+        self._succession = Succession(settings, average, warm_start, depth=depth, step=step)
 
     def denoise(self, plane: Plane, callback: Callback | None = None) -> Denoised:
         """Denoise a plane, given without its opacity; for a warm start the plane before it must have been denoised."""
@@ -170,6 +172,7 @@ def denoise_stack(
     axes: str,
     *,
     independent_channels: bool = False,
+    spacing: Mapping[str, Any] | None = None,
     weight: Any = None,
     mask: Any = None,
     along: str | None = None,
@@ -190,6 +193,9 @@ def denoise_stack(
     ----------
     data, axes, independent_channels
         As for `napari_rsmoe.Planes`: an array, and a letter for each of its axes, such as "TZCYX".
+    spacing : mapping, optional
+        Distance of pixels along Z, Y and X by letter, as numbers in one unit, or as `PixelSize` such as the
+        `pixel_size` of an image that was read. It says how many planes along Z are near enough to help.
     weight, mask, along, warm_start, average, checkpoint
         As for `Series`.
     create : callable, optional
@@ -227,7 +233,7 @@ def denoise_stack(
     >>> result.image.shape, result.image.dtype.name, len(result.noise)
     ((2, 24, 32), 'uint16', 2)
     """
-    planes = Planes(data, axes, independent_channels=independent_channels)
+    planes = Planes(data, axes, independent_channels=independent_channels, spacing=_distances(spacing))
     if create is np.zeros:
         check_stack(planes.data.shape, planes.data.dtype)
     series = Series(
@@ -255,3 +261,13 @@ def denoise_stack(
     image, std = done.images
     levels = sorted([*done.values, *((plane.number, math.nan) for plane in done.empty)])
     return DenoisedStack(image, std, [level for _, level in levels])
+
+
+def _distances(spacing: Mapping[str, Any] | None) -> Mapping[str, float] | None:
+    """Distances in one unit, of numbers or pixel sizes."""
+    if not isinstance(spacing, Mapping) or not any(isinstance(each, tuple) for each in spacing.values()):
+        return spacing
+    sizes = {
+        str(k).upper(): PixelSize(*each) if isinstance(each, tuple) else PixelSize(each) for k, each in spacing.items()
+    }
+    return spacing_of(sizes)

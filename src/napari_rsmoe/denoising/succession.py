@@ -33,6 +33,8 @@ class Succession:
         Each plane begins with the kernels of the plane before it, moved along with what they show.
     depth : bool
         Whether planes lie one above the other, not one after the other in time; see `Neighbour`.
+    step : float, optional
+        Distance of planes that lie one above the other, in pixels; None: unknown.
 
     Attributes
     ----------
@@ -40,7 +42,15 @@ class Succession:
         Number of planes on either side that help.
     """
 
-    def __init__(self, settings: Mapping[str, Any], average: Any, warm_start: Any, *, depth: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        average: Any,
+        warm_start: Any,
+        *,
+        depth: bool = False,
+        step: float | None = None,
+    ) -> None:
         self.settings = dict(settings)
         self._memory = self.settings.pop("memory", None)
         self._warm_start = checked_flag(warm_start, "warm_start")
@@ -78,9 +88,7 @@ class Succession:
             As for `napari_rsmoe.denoise`.
         """
         with limited(self._memory):
-            held = check_planes(
-                seen.image, 2 * self.reach + 1, measured=self._around.measured, depth=self._around.depth
-            )
+            held = check_planes(seen.image, 2 * self.reach + 1, measured=self._around.measured)
             noise, neighbours = engine.attended(
                 lambda: self._around.around(number, seen, others), reading_report(seen.image, callback)
             )

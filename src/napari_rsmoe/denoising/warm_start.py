@@ -10,11 +10,12 @@ import torch
 
 from ..arrays import Floats, Mask
 from ..fitting.settings import FitSettings
+from ..model.kernels import reshaped
 from ..model.model import Model
-from .alignment import Helped, motion_between
+from .alignment import Helped, Way, motion_between
 from .checkpoint import Kernels
-from .motion import followed, inside, moved
-from .neighbours import unchanged
+from .motion import followed, inside, moved, stretch
+from .neighbours import shared_content, unchanged
 from .observation import Observation
 from .options import Options
 from .plans import Plan, planned_kernels
@@ -41,13 +42,13 @@ class WarmStart:
         Its models.
     unchanged : ndarray of bool, shape (H, W)
         Where both planes show the same.
-    motion : ndarray of float32, shape (2, H, W)
-        Displacements from the plane to be denoised into the other one, px.
+    way : Way
+        How the other plane is related to the plane to be denoised: motion, and brightness if it is known.
     """
 
     models: Sequence[Model]
     unchanged: Mask
-    motion: Floats
+    way: Way
 
     @classmethod
     def of(
@@ -63,13 +64,17 @@ class WarmStart:
         if before is None:
             return None
         _check_models(before, observation.pixels.shape, options)
-        theirs = observation.of_plane(before.image)
-        motion = helped.motion.get(-1)
-        if motion is None:
-            motion = motion_between(observation, theirs)
-        there = np.stack([moved(theirs[..., c], motion, 3) for c in range(theirs.shape[2])], -1)
-        same = unchanged(observation.pixels, there, observation.noise.variance) & inside(motion)
-        return cls(before.models, same, motion) if same.mean() >= LEAST_UNCHANGED else None
+        way = helped.ways.get(-1)
+        theirs = observation.of_plane(before.image, None if way is None else way.brightness)
+        if way is None:
+            way = Way(motion_between(observation, theirs))
+        there = np.stack([moved(theirs[..., c], way.motion, 3) for c in range(theirs.shape[2])], -1)
+        same = unchanged(observation.pixels, there, observation.noise.variance) & inside(way.motion)
+        share = float(same.mean())
+        if way.brightness is not None and way.brightness.changes:
+            # Of another scene a change of brightness leaves so little that it agrees wherever nothing is to be seen.
+            share = min(share, shared_content(observation.pixels, same, observation.noise.variance))
+        return cls(before.models, same, way) if share >= LEAST_UNCHANGED else None
 
     @property
     def generation(self) -> int:
@@ -91,12 +96,22 @@ class WarmStart:
         return [replace(plan, n_kernels=count) for plan, count in zip(plans, counts, strict=True)]
 
     def kernels(self, number: int, observation: Observation) -> Kernels:
-        """Geometry (L, 6) and experts (L, C) of a model in the domain of another plane; copies."""
+        """Geometry (L, 6) and experts (L, C) of a model in the domain of another plane; copies.
+
+        Kernels follow the motion in place and shape, and the brightness of the plane in colour.
+        """
         model, layout = self.models[number], observation.inputs.layout
         value = model.experts.double().numpy() * model.layout.span + model.layout.low
-        experts: Floats = observation.noise.stabilised(((value - layout.low) / layout.span).astype(np.float32))
+        colours = ((value - layout.low) / layout.span).astype(np.float32)
+        if self.way.brightness is not None:
+            colours = self.way.brightness.of(colours)
+        experts: Floats = observation.noise.stabilised(colours)
         geometry = model.geometry.clone()
-        geometry[:, :2] = torch.from_numpy(followed(geometry[:, :2].numpy(), self.motion))
+        motion = self.way.motion
+        if motion.any():
+            places = followed(geometry[:, :2].numpy(), motion)
+            shapes = reshaped(geometry[:, 2:5].double().numpy(), stretch(places, motion))
+            geometry[:, :2], geometry[:, 2:5] = torch.from_numpy(places), torch.from_numpy(shapes)
         return geometry, torch.from_numpy(experts)
 
     def stays(self, geometry: torch.Tensor) -> Mask:

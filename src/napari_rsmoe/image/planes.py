@@ -7,18 +7,22 @@ one plane is held in memory at a time, so the array may be a memory map or a Zar
 
 from __future__ import annotations
 
+import math
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import Range
 from ..errors import AxesError, ImageError
 from .other_arrays import plain
 
 CHANNEL_AXES = "CS"
+DISTANCE = Range(positive=True)
+"""Distance of two pixels, in any unit."""
 Index = tuple[int | slice, ...]
 
 
@@ -75,6 +79,8 @@ class Planes:
         One letter for each axis of `data`, with ``Y`` and ``X`` among them; any case.
     independent_channels : bool, optional
         False: the channels of a plane come together, as (Y, X, C). True: each channel is a plane of its own, (Y, X).
+    spacing : mapping of str to float, optional
+        Distance of pixels along axes of space, by letter and in one unit, such as ``{"Z": 1, "Y": 0.2, "X": 0.2}``.
 
     Attributes
     ----------
@@ -82,6 +88,8 @@ class Planes:
         Numbers of the axes that are iterated over.
     channels : list of int
         Numbers of the axes that are channels of a plane.
+    spacing : dict of str to float
+        As it was given; empty if it is not known.
 
     Raises
     ------
@@ -103,9 +111,17 @@ class Planes:
     (5, (32, 48, 2), 'T 3')
     """
 
-    def __init__(self, data: ArraySource, axes: str, *, independent_channels: bool = False) -> None:
+    def __init__(
+        self,
+        data: ArraySource,
+        axes: str,
+        *,
+        independent_channels: bool = False,
+        spacing: Mapping[str, float] | None = None,
+    ) -> None:
         self.data = data = plain(data)
         self.axes = check_axes(axes, data.shape)
+        self.spacing = checked_spacing(spacing)
         self._dtype = np.dtype(data.dtype).newbyteorder("=")
         spanned = "YX" if independent_channels else "YX" + CHANNEL_AXES
         self.looped = [k for k, letter in enumerate(self.axes) if letter not in spanned]
@@ -156,6 +172,7 @@ class Planes:
             np.broadcast_to(np.zeros((), self._dtype), self.data.shape),
             self.axes,
             independent_channels=not self.channels,
+            spacing=self.spacing,
         )
 
     def index_of(self, number: int, rows: slice, columns: slice) -> Index:
@@ -209,6 +226,12 @@ class Planes:
         long = [letter for letter in letters if self.data.shape[self.axes.index(letter)] > 1]
         best = sorted(long, key=lambda letter: {"T": 0, "Z": 1}.get(letter, 2))
         return self.axes.index(best[0]) if best else None
+
+    def depth_step(self, axis: int | None) -> float | None:
+        """The distance of planes along an axis, if it is Z and the distance is known, in pixels of a plane."""
+        if axis is None or self.axes[axis] != "Z" or not set("ZYX") <= set(self.spacing):
+            return None
+        return self.spacing["Z"] / math.sqrt(self.spacing["Y"] * self.spacing["X"])
 
     def neighbour_number(self, plane: Plane | int, axis: int, offset: int) -> int | None:
         """Number of the plane `offset` steps further along an axis that is iterated over, or None beyond the ends."""
@@ -268,6 +291,26 @@ def check_axes(axes: str, shape: Sequence[int]) -> str:
     if 0 in shape:
         raise ImageError(f"the image is empty: its shape is {tuple(shape)}.")
     return axes
+
+
+def checked_spacing(spacing: Mapping[str, float] | None) -> dict[str, float]:
+    """Distances of pixels by the letter of their axis, in upper case.
+
+    Raises
+    ------
+    ValueError
+        If one is not a positive number, or a name is not a letter.
+    """
+    if spacing is None:
+        return {}
+    if not isinstance(spacing, Mapping):
+        raise ValueError(f"spacing={spacing!r} must name axes, as in {{'Z': 1.0, 'Y': 0.2, 'X': 0.2}}.")
+    checked = {}
+    for letter, value in spacing.items():
+        if not isinstance(letter, str) or len(letter) != 1:
+            raise ValueError(f"spacing has a distance for {letter!r}; axes are letters, such as Z, Y and X.")
+        checked[letter.upper()] = float(DISTANCE.check(value, f"spacing[{letter!r}]"))
+    return checked
 
 
 def guess_axes(shape: Sequence[int]) -> str:

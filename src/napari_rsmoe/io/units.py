@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -122,3 +124,22 @@ def unit_ratio(unit: str | None, other: str | None) -> float | None:
         if unit in sizes and other in sizes:
             return sizes[unit] / sizes[other]
     return 1.0 if unit == other else None
+
+
+def spacing_of(sizes: Mapping[str, PixelSize]) -> dict[str, float]:
+    """Distances of pixels along axes of space by letter, in the unit of the first; empty if units do not go together.
+
+    Examples
+    --------
+    >>> from napari_rsmoe.io.units import PixelSize, spacing_of
+    >>> spacing_of({"Z": PixelSize(1, "micrometer"), "X": PixelSize(200, "nanometer")})
+    {'Z': 1.0, 'X': 0.2}
+    """
+    space = {axis: size for axis, size in sizes.items() if axis in "ZYX"}
+    spacing: dict[str, float] = {}
+    for axis, size in space.items():
+        ratio = unit_ratio(size.unit, next(iter(space.values())).unit)
+        if ratio is None or not 0 < size.value < math.inf:
+            return {}
+        spacing[axis] = round(size.value * ratio, 12)
+    return spacing

@@ -244,6 +244,24 @@ def steering_of(covariance: np.ndarray, determinant: np.ndarray | None = None) -
     return np.column_stack([r11, -c_xy / determinant / r11, 1 / np.sqrt(c_yy)])
 
 
+def reshaped(steering: np.ndarray, stretch: np.ndarray) -> np.ndarray:
+    """The engine's columns (r11, r12, r22) of kernels whose surroundings are turned and stretched.
+
+    Parameters
+    ----------
+    steering : numpy.ndarray
+        (L, 3) of the kernels as they were.
+    stretch : numpy.ndarray
+        (L, 2, 2) derivatives of the places as they were by the places now, both (y, x); of positive determinant.
+    """
+    (yy, yx), (xy, xx) = stretch[:, 0].T, stretch[:, 1].T
+    r11, r12, r22 = steering.T
+    # The triangle R times the stretch, in the order (x, y), is made a triangle again by a rotation.
+    a, b, c, d = r11 * xx + r12 * yx, r11 * xy + r12 * yy, r22 * yx, r22 * yy
+    first = np.hypot(a, c)
+    return np.column_stack([first, (a * b + c * d) / first, (a * d - b * c) / first])
+
+
 def outlines(center: np.ndarray, axes: np.ndarray, angle: np.ndarray, *, polygon: bool) -> np.ndarray:
     """Corners of the ellipses of kernels at one standard deviation.
 

@@ -181,7 +181,8 @@ class ActionWidget(Saved, ipywidgets.HBox):
         """The image, as Python code and as a file for the shell."""
         name, axes = self._source.name, self._source.axes
         note = f"save the image first, in Python: napari_rsmoe.write_image('image.tif', {name}, axes={axes!r})"
-        return Subject(axes=axes, shape=tuple(self._source.image.shape), name=name, notes=(note,))
+        shape, spacing = tuple(self._source.image.shape), self._source.planes.spacing
+        return Subject(axes=axes, shape=shape, name=name, notes=(note,), spacing=spacing)
 
     # ------------------------------------------------------------------ the job
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..image.planes import CHANNEL_AXES, Planes, stack_axes
 from ..io.image_file import ImageFile
-from ..io.units import canonical_unit, is_known_unit, ome_symbol
+from ..io.units import canonical_unit, is_known_unit, ome_symbol, spacing_of
 
 
 class Source(Sequence[np.ndarray]):
@@ -38,12 +38,14 @@ class Source(Sequence[np.ndarray]):
     def __init__(self, image: Any, axes: str | None = None) -> None:
         self.name = variable_name(image) or "image"
         self.pixel_size: dict[str, Any] | None = None
+        spacing: dict[str, float] = {}
         if isinstance(image, ImageFile):
+            spacing = spacing_of(image.pixel_size)
             self.name, axes, self.pixel_size = f"{self.name}.data", axes or image.axes, pixels_of(image.pixel_size)
             image = image.data
         self.image = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
         self._guessed = axes is None
-        self.planes = Planes(self.image, stack_axes(self.image.shape) if axes is None else axes)
+        self.planes = Planes(self.image, stack_axes(self.image.shape) if axes is None else axes, spacing=spacing)
         self.axes = self.planes.axes
         self.single = self.axes.strip(CHANNEL_AXES) == "YX" and len(self.axes) <= 3
 
@@ -62,7 +64,7 @@ class Source(Sequence[np.ndarray]):
             texts.pop()
         made = Source(self.image[index], self.axes)
         made.name, made.pixel_size = f"{self.name}[{', '.join(texts)}]", self.pixel_size
-        made._guessed = self._guessed
+        made._guessed, made.planes.spacing = self._guessed, self.planes.spacing
         return made
 
     @property

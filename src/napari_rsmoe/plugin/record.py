@@ -51,6 +51,7 @@ def make_record(
             "multiscale": source.multiscale,
             "mask": _mask(source),
             "psf": _psf(source),
+            "spacing": source.spacing,
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
         "made": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -99,6 +100,7 @@ def subject_of(record: Mapping[str, Any]) -> Subject:
         lines=tuple(lines),
         path=path or "image.tif",
         notes=tuple(notes),
+        spacing=source.get("spacing", {}),
     )
     subject = _with_psf(subject, source.get("psf"))
     mask = source.get("mask")

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ImageError
 from ..image.planes import Planes
+from ..io.units import PixelSize, canonical_unit, spacing_of
 from .place import Place
 
 LOOK = ("blending", "interpolation2d", "interpolation3d", "rendering")
@@ -141,9 +142,25 @@ class Source:
             letters.insert(0, letter)
         return "".join(letters)
 
+    @property
+    def spacing(self) -> dict[str, float]:
+        """Distances of pixels along axes of space, as for `napari_rsmoe.Planes`.
+
+        Empty where they are not known: a layer without a unit that nobody has scaled, or planes at uneven distances.
+        """
+        uneven = {letter for letter, at in zip(self.axes, self.positions, strict=False) if at is not None}
+        scale, units = np.abs(self.place.scale), map(canonical_unit, self.place.units)
+        sizes = {
+            letter: PixelSize(float(size), unit)
+            for letter, size, unit in zip(self.axes, scale, units, strict=False)
+            if letter in "ZYX"
+        }
+        nothing = all(size == PixelSize(1.0, None) for size in sizes.values())
+        return {} if nothing or uneven & set(sizes) else spacing_of(sizes)
+
     def planes(self) -> Planes:
         """The planes to be processed."""
-        return Planes(self.data, self.axes)
+        return Planes(self.data, self.axes, spacing=self.spacing)
 
     def lead(self, index: Sequence[int | slice]) -> tuple[int, ...]:
         """The index of the plane at `index` along the axes before Y and X, with 0 for axes of joined channels."""

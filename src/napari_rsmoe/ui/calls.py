@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..image.planes import CHANNEL_AXES
@@ -50,6 +50,8 @@ class Subject:
         The variable that holds the point spread function; empty if the settings say what it is.
     psf_path : str
         The file that holds that variable.
+    spacing : mapping of str to float
+        Distances of pixels along axes of space; empty if they are not known. Files hold their own.
     """
 
     axes: str
@@ -64,6 +66,7 @@ class Subject:
     mask_path: str = ""
     psf: str = ""
     psf_path: str = ""
+    spacing: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def single(self) -> bool:
@@ -124,12 +127,13 @@ def _planes(action: str, given: Mapping[str, Any], subject: Subject, drawn: bool
     if action == "denoise":
         settings = changed(PARAMETERS["denoise_stack"], given)
         if drawn:
-            stack = call_text("denoise_stack", settings, name, axes, **_more(subject, given))
+            stack = call_text("denoise_stack", settings, name, axes, **_more(subject, given), **_apart(subject))
             return ["denoise_stack"], [f"{stack}.image"]
         own = {parameter.name for parameter in PARAMETERS["denoise"]} - {CHECKPOINT.name}
         each = {key: value for key, value in settings.items() if key in own}
         others = {key: value for key, value in settings.items() if key not in own}
-        series = call_text("Series", others, f"Planes({name}, {axes})", repr(each), **_more(subject, given))
+        planes = call_text("Planes", {}, name, axes, **_apart(subject))
+        series = call_text("Series", others, planes, repr(each), **_more(subject, given))
         return ["Planes"], [
             "from napari_rsmoe.denoising.stack import Series",
             f"[denoised for _, denoised in {series}]",
@@ -175,6 +179,12 @@ def _more(subject: Subject, given: Mapping[str, Any], channel_axis: int | None =
     psf = subject.psf or _read_psf(given, subject)
     words = {"psf": psf, "mask": subject.mask, "channel_axis": "" if channel_axis is None else str(channel_axis)}
     return {name: word for name, word in words.items() if word}
+
+
+def _apart(subject: Subject) -> dict[str, str]:
+    """The keyword that says how far planes along Z lie apart, for images that have them."""
+    needed = "Z" in subject.axes and "Z" in subject.spacing
+    return {"spacing": repr(dict(subject.spacing))} if needed else {}
 
 
 def _read_psf(given: Mapping[str, Any], subject: Subject) -> str:
