@@ -9,7 +9,7 @@ import pytest
 from cli_helpers import run
 from scenes import noisy_of, scene
 
-from napari_rsmoe import ImageError, denoise, denoise_stack, psnr
+from napari_rsmoe import ImageError, ImageFile, PixelSize, denoise, denoise_stack, psnr, write_image
 from napari_rsmoe.denoising.neighbours import Aligned, average
 from napari_rsmoe.denoising.stack import Series
 from napari_rsmoe.denoising.surroundings import Seen, Surroundings
@@ -149,3 +149,42 @@ def test_command_line_takes_masks_neighbours_and_checkpoints(film: np.ndarray, t
 def test_a_plane_without_neighbours_is_not_looked_at_for_them() -> None:
     nothing = Seen(None, None, None)  # type: ignore[arg-type]  # Whoever looks at it fails.
     assert Surroundings({}, 1).around(0, nothing, []) == (None, [])
+
+
+def test_distances_say_how_many_planes_along_depth_help() -> None:
+    def helping(number: int, spacing: object, count: int = 9, axes: str = "ZYX", **settings: str) -> list[int]:
+        planes = Planes(np.zeros((count, 8, 8)), axes, spacing=spacing)  # type: ignore[arg-type]
+        series = Series(planes, settings)
+        return [offset for _, offset, _ in series._neighbours(planes[number])]
+
+    isotropic, far = {"Z": 1, "Y": 1, "X": 1}, {"z": 1.0, "y": 0.2, "x": 0.2}
+    assert helping(4, isotropic, preset="fast") == [-1, 1, -2, 2]
+    assert helping(4, far, preset="best") == [-1, 1]
+    assert helping(4, None, preset="fast") == [-1, 1]
+    assert helping(4, isotropic, axes="TYX", preset="fast") == [-1, 1]
+    # Beside the ends others help instead; a film is denoised while it arrives, so that its first frames do not wait.
+    assert helping(0, isotropic) == [1, 2, 3, 4]
+    assert helping(7, None, axes="TYX") == [-1, 1, -2, -3]
+    assert helping(0, None, axes="TYX") == [1, 2]
+    assert helping(0, isotropic, count=1) == []
+    assert Planes(np.zeros((3, 8, 8)), "ZYX", spacing=far).depth_step(0) == pytest.approx(5)
+    for wrong in ({"Z": 0}, {"ZY": 1}, [1, 1, 1]):
+        with pytest.raises(ValueError, match="spacing"):
+            Planes(np.zeros((3, 8, 8)), "ZYX", spacing=wrong)  # type: ignore[arg-type]
+
+
+def test_distances_come_from_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[dict[str, float]] = []
+    original = Series.__init__
+
+    def spy(self: Series, planes: Planes, *arguments: object, **settings: object) -> None:
+        found.append(planes.spacing)
+        original(self, planes, *arguments, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Series, "__init__", spy)
+    sizes = {"Z": PixelSize(0.5, "micrometer"), "Y": PixelSize(100, "nanometer"), "X": PixelSize(100, "nanometer")}
+    volume = np.random.default_rng(0).poisson(20, (2, 24, 24)).astype(np.uint16)
+    denoise_stack(volume, "ZYX", spacing=sizes, models=1, preset="fast")
+    write_image(tmp_path / "volume.ome.tif", ImageFile(volume, "ZYX", sizes))
+    run("denoise", tmp_path / "volume.ome.tif", tmp_path / "clean.tif", "--models", 1, "--preset", "fast")
+    assert found == [{"Z": 0.5, "Y": 0.1, "X": 0.1}] * 2

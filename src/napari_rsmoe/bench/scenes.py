@@ -49,6 +49,8 @@ class Film:
         Range of values that the PSNR refers to.
     still : ndarray of bool, shape (Y, X)
         Where nothing moves or changes.
+    apart : int or None
+        Distance of planes along Z, px; None: unknown.
     """
 
     dataset: str
@@ -59,6 +61,12 @@ class Film:
     sigma: float
     range: float
     still: np.ndarray
+    apart: int | None = None
+
+    @property
+    def spacing(self) -> dict[str, float] | None:
+        """As for `napari_rsmoe.Planes`."""
+        return None if self.apart is None else {"Z": float(self.apart), "Y": 1.0, "X": 1.0}
 
     def flicker(self, film: np.ndarray) -> float | None:
         """Standard deviation over time where all stands still, of the noisy film or a denoised one."""
@@ -128,7 +136,7 @@ def volumes(seed: int) -> Iterator[Film]:
             clean = PHOTONS * make(rng, apart)
             noisy = rng.poisson(clean).astype(np.uint16)
             name = f"volume of {kind}, planes {apart} px apart"
-            yield Film(name, kind, "ZYX", noisy, clean, 0.0, PHOTONS, np.zeros(clean.shape[1:], bool))
+            yield Film(name, kind, "ZYX", noisy, clean, 0.0, PHOTONS, np.zeros(clean.shape[1:], bool), apart)
 
 
 def _cells(rng: np.random.Generator, apart: int) -> np.ndarray:

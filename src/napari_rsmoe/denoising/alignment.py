@@ -17,7 +17,7 @@ from ..image.masks import Selection
 from ..noise.noise_model import NoiseModel
 from ..ranges import NEIGHBOURS
 from .brightness import Brightness
-from .motion import displacements, moved
+from .motion import continued, displacements, moved
 from .neighbours import Aligned, Neighbour, as_neighbour, average, independent
 from .observation import Observation
 from .through_planes import Around
@@ -146,7 +146,11 @@ def _aligned(observation: Observation, neighbour: Neighbour, start: Floats | Non
     first = Brightness.whole(own, values, variances)
     deviation = float(np.sqrt(noise.variance.mean() / own.shape[2]))
     grey = observation.pixels.mean(2)
-    field = displacements(grey, noise.stabilised(first.of(values)).mean(2), deviation, start)
+    other = noise.stabilised(first.of(values)).mean(2)
+    if neighbour.depth and start is not None:  # Further off in depth, hardly more can be followed than goes on.
+        field = continued(grey, other, deviation, start)
+    else:
+        field = displacements(grey, other, deviation, start)
     there = np.stack([moved(values[..., c], field, 1) for c in range(own.shape[2])], -1)
     seen = _seen(theirs, field)
     brightness = Brightness.aligned(own, np.where(seen[..., None], there, np.nan), variances)

@@ -100,8 +100,7 @@ def _denoised(succession: Succession, window: Iterable[tuple[int, Seen]], number
     seen = known[number]
     others = (
         (number + offset, offset, lambda other=known[number + offset]: other)
-        for offset in succession.offsets()
-        if number + offset in known
+        for offset in succession.offsets(lambda place: number + place in known)
     )
     try:
         return succession.denoise(number, seen, others)

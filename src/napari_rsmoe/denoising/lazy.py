@@ -15,7 +15,7 @@ from ..image.pixelwise import Pixelwise
 from ..image.planes import Planes, check_axes
 from ..image.seams import Strip, Values, earlier, in_order, margin
 from ..notes import note
-from .beside import Beside, Reach
+from .beside import Beside, Reach, distances
 from .blockwise import HALO, DenoiseBlocks, surveyed
 from .options import split_settings
 from .result import Denoised
@@ -59,7 +59,12 @@ def denoise_lazy(data: Any, axes: str, settings: Mapping[str, Any]) -> Denoised:
     if refused:
         raise ImageError(f"{', '.join(refused)} cannot be given for a dask array; compute it first: image.compute().")
     options, selection = split_settings(settings)
-    planes = Planes(data, axes, independent_channels=bool(settings.get("independent_channels", False)))
+    planes = Planes(
+        data,
+        axes,
+        independent_channels=bool(settings.get("independent_channels", False)),
+        spacing=distances(settings.get("spacing")),
+    )
     height, width = planes.plane_shape[:2]
     beside = {name: _beside(name, settings[name], planes) for name in PIXELWISE if settings.get(name) is not None}
     reach = Reach.of(planes, settings)

@@ -120,6 +120,11 @@ def displacements(reference: Floats, other: Floats, noise: float, start: Floats 
     return _best(reference, other, [np.zeros_like(field), whole, field], noise)
 
 
+def continued(reference: Floats, other: Floats, noise: float, start: Floats) -> Floats:
+    """The expected displacements, or none, whichever agrees best at each place; arguments as of `displacements`."""
+    return _best(reference, other, [np.zeros_like(start), start], noise) if start.any() else start
+
+
 def moved(plane: Floats, field: Floats, order: int) -> Floats:
     """A plane (H, W) seen at displaced places, between pixels by splines of this order."""
     if not field.any():

@@ -18,9 +18,9 @@ from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
 from ..image.pixelwise import ALL, Pixelwise
 from ..image.planes import ArraySource, Plane, Planes
-from ..io.units import PixelSize, spacing_of
 from ..progress import Callback
 from ..renamed import accept_earlier_keywords
+from .beside import distances
 from .checkpoint import folder_of_checkpoints
 from .memory import check_stack
 from .result import Denoised
@@ -138,8 +138,9 @@ class Series:
         """Number, offset and pixels of the planes that help a plane, the nearest first."""
         if self.axis is None:
             return
-        for offset in self._succession.offsets():
-            number = self.planes.neighbour_number(plane, self.axis, offset)
+        numbers = partial(self.planes.neighbour_number, plane, self.axis)
+        for offset in self._succession.offsets(lambda place: numbers(place) is not None):
+            number = numbers(offset)
             if number is not None:
                 yield number, offset, partial(self._other, number)
 
@@ -233,7 +234,7 @@ def denoise_stack(
     >>> result.image.shape, result.image.dtype.name, len(result.noise)
     ((2, 24, 32), 'uint16', 2)
     """
-    planes = Planes(data, axes, independent_channels=independent_channels, spacing=_distances(spacing))
+    planes = Planes(data, axes, independent_channels=independent_channels, spacing=distances(spacing))
     if create is np.zeros:
         check_stack(planes.data.shape, planes.data.dtype)
     series = Series(
@@ -261,13 +262,3 @@ def denoise_stack(
     image, std = done.images
     levels = sorted([*done.values, *((plane.number, math.nan) for plane in done.empty)])
     return DenoisedStack(image, std, [level for _, level in levels])
-
-
-def _distances(spacing: Mapping[str, Any] | None) -> Mapping[str, float] | None:
-    """Distances in one unit, of numbers or pixel sizes."""
-    if not isinstance(spacing, Mapping) or not any(isinstance(each, tuple) for each in spacing.values()):
-        return spacing
-    sizes = {
-        str(k).upper(): PixelSize(*each) if isinstance(each, tuple) else PixelSize(each) for k, each in spacing.items()
-    }
-    return spacing_of(sizes)

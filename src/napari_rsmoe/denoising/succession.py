@@ -54,13 +54,13 @@ class Succession:
         self.settings = dict(settings)
         self._memory = self.settings.pop("memory", None)
         self._warm_start = checked_flag(warm_start, "warm_start")
-        self.reach = planes_on_either_side(average, self.settings)
+        self.reach = planes_on_either_side(average, self.settings, step)
         self._around = Surroundings(self.settings, 2 * self.reach + 1, depth=depth)
         self._before: dict[Place, Denoised] = {}
 
-    def offsets(self) -> Iterable[int]:
-        """Places of the planes that help, relative to the plane, the nearest first."""
-        return offsets(self.reach)
+    def offsets(self, present: Callable[[int], bool]) -> list[int]:
+        """Places of the planes that help, as of `beside.offsets`."""
+        return offsets(self.reach, present, depth=self._around.depth)
 
     def denoise(
         self,

@@ -146,7 +146,7 @@ def _planes_of(neighbour: Aligned, estimate: Floats, opponent: Opponent) -> Floa
     return np.where(finite, opponent.planes(np.where(finite[..., None], neighbour.pixels, 0)), estimate)
 
 
-def _relative(neighbour: Aligned, noise: StabilisedDomain, opponent: Opponent) -> Floats:
+def _relative(neighbour: Aligned, noise: StabilisedDomain, opponent: Opponent) -> Floats | np.float32:
     """Variance of the noise of the planes of a neighbour, relative to that of the plane."""
     if isinstance(neighbour.ratio, float):
         return np.float32(neighbour.ratio)

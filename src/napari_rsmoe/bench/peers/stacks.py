@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tifffile
@@ -73,7 +73,8 @@ class StackMethod:
 
 def _ours(preset: str, average: int | str) -> Callable[[Film, int], Result]:
     def run(film: Film, seed: int) -> Result:
-        done = denoise_stack(film.noisy, film.axes, preset=preset, average=average, seed=seed, dtype="float32")
+        how: dict[str, Any] = {"preset": preset, "average": average, "seed": seed, "dtype": "float32"}
+        done = denoise_stack(film.noisy, film.axes, spacing=film.spacing, **how)
         return Result(done.image, done.std)
 
     return run
@@ -146,7 +147,7 @@ def _median(film: Film, seed: int) -> Result:
 OURS_ALONE, OURS_THROUGH = "R-SMoE, ours, plane by plane", "R-SMoE, ours, through planes"
 METHODS = (
     StackMethod(f"{OURS_ALONE}, balanced", _ours("balanced", 0), "nothing"),
-    StackMethod(f"{OURS_THROUGH}, balanced", _ours("balanced", 2), "nothing"),
+    StackMethod(f"{OURS_THROUGH}, balanced", _ours("balanced", "auto"), "nothing"),
     StackMethod(f"{OURS_ALONE}, fast", _ours("fast", 0), "nothing"),
     StackMethod(f"{OURS_THROUGH}, fast", _ours("fast", "auto"), "nothing"),
     StackMethod("BM4D", _stabilised(_bm4d), module="bm4d"),

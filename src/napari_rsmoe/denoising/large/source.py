@@ -10,6 +10,7 @@ from ...image.blocks import Part
 from ...image.planes import Planes
 from ...io.image_file import ImageFile
 from ...io.lazily import Stored
+from ...io.units import spacing_of
 from ..beside import Beside, Reach
 from .masks import LazyMask
 
@@ -48,7 +49,8 @@ class Source:
         independent_channels: bool,
     ) -> Source:
         """The source in an open image, by the keywords of `napari_rsmoe.denoise`."""
-        planes = Planes(image.data, image.axes, independent_channels=independent_channels)
+        spacing = spacing_of(image.pixel_size)
+        planes = Planes(image.data, image.axes, independent_channels=independent_channels, spacing=spacing)
         return cls(image, planes, Stored(planes), mask_of(planes), Reach.of(planes, settings))
 
     def part(self, number: int, part: Part) -> Any:
