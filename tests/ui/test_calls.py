@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,11 @@ def assert_same_image(action: str, result: Any, image: np.ndarray) -> None:
 
 def test_verbs_are_those_that_calls_write() -> None:
     assert set(ACTIONS) <= set(VERBS)
+
+
+def test_the_distance_of_planes_is_part_of_a_call_of_a_volume() -> None:
+    spacing = {"Z": 1.0, "Y": 0.2, "X": 0.2}
+    volume = Subject(axes="ZYX", shape=(2, 8, 9), spacing=spacing)
+    for drawn in (False, True):
+        assert f"spacing={spacing!r}" in python_call("denoise", {}, volume, drawn=drawn)
+        assert "spacing" not in python_call("denoise", {}, replace(volume, axes="TYX"), drawn=drawn)
