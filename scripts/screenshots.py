@@ -111,6 +111,15 @@ def opened(viewer: Any, name: str, **given: Any) -> Any:
     return widget
 
 
+def look_at_image(viewer: Any) -> None:
+    """Fill the canvas with the image, beyond which kernels reach far."""
+    viewer.reset_view()
+    image = next(layer for layer in viewer.layers if isinstance(layer, napari.layers.Image))
+    ends, all_ends = (np.asarray(extent.world)[:, -2:] for extent in (image.extent, viewer.layers.extent))
+    viewer.scene.camera.center = tuple(ends.mean(0))
+    viewer.scene.camera.zoom *= min(np.ptp(all_ends, 0) / np.ptp(ends, 0)) / 1.1
+
+
 def run(widget: Any) -> None:
     """Press the button, and wait until the job is finished."""
     widget.start()
@@ -142,7 +151,7 @@ def fit(viewer: Any) -> None:
     viewer.reset_view()
     widget = opened(viewer, "Fit kernels", n_kernels=800)
     run(widget)
-    viewer.scene.camera.zoom *= 1.05
+    look_at_image(viewer)
 
 
 def running(viewer: Any) -> None:
@@ -313,7 +322,8 @@ def show_variant(viewer: Any, ending: str) -> None:
     get_settings().appearance.font_size = FONTS["large" in ending]
     viewer.window.resize(*SIZES["wide" in ending])
     live(0.5)
-    viewer.reset_view()
+    drawn = any(isinstance(layer, napari.layers.Shapes) and len(layer.data) > 1 for layer in viewer.layers)
+    (look_at_image if drawn else napari.Viewer.reset_view)(viewer)
 
 
 def main(*names: str) -> None:

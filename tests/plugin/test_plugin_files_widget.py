@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from driving import Wait, last_words, open_widget, press
 
 from napari_rsmoe import denoise, read_image, write_image
+from napari_rsmoe.plugin.widgets.files import FilesWidget
 
 
 @pytest.fixture
@@ -67,6 +69,20 @@ def test_cancel_leaves_no_half_file(viewer: Any, run_until: Wait, folder: Path) 
     assert widget.run.text == "Resume"
     assert "3 are left" in widget.status.value
     assert not list((folder.parent / "cells_denoised").glob("*.tif"))
+
+
+def test_cancel_while_the_engine_is_being_loaded(
+    viewer: Any, run_until: Wait, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = Event()
+    monkeypatch.setattr(FilesWidget, "load", staticmethod(lambda: loaded.wait(60)))
+    widget = opened(viewer, folder)
+    press(widget.run)
+    press(widget.cancel)
+    run_until(lambda: not widget.busy)
+    loaded.set()
+    assert widget.queue.entries[0].state == "waiting"
+    assert "3 are left" in widget.status.value
 
 
 def test_what_is_missing_is_said_in_words(viewer: Any, folder: Path) -> None:

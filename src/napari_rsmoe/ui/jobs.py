@@ -20,7 +20,7 @@ import numpy as np
 from ..endings import PATIENCE, end_with_the_program
 from ..errors import DeviceError, EngineError, StoppedError
 from ..memory import memory_error
-from ..progress import Callback, Progress
+from ..progress import Callback, Progress, pausing
 
 NICENESS = 5
 SLOWEST_FASTEST = (10.0, 0.2)  # Bounds of the pace that is kept for later jobs, as a factor of the expected time.
@@ -72,6 +72,11 @@ class Task:
         except Exception as error:
             outcome = Outcome(error=error)
         self._done(outcome)
+
+    @property
+    def running(self) -> bool:
+        """Whether the function has been started and has not ended."""
+        return self._thread.is_alive()
 
     def wait(self, seconds: float | None = PATIENCE) -> None:
         """Wait for the thread if it runs, at most `seconds`, or without limit for None."""
@@ -129,7 +134,7 @@ class Job:
         self.progress: Progress | None = None
         self.done = False
         self.history: list[tuple[float, float]] = []  # (fraction, PSNR)
-        self._task = task(lambda: function(self._report), self._end, background=True)
+        self._task = task(lambda: self._work(function), self._end, background=True)
         self._finished = finished
 
     def start(self) -> None:
@@ -188,6 +193,10 @@ class Job:
         """Take the requested preview, or None if it is not ready."""
         preview, self._preview = self._preview, None
         return preview
+
+    def _work(self, function: Callable[[Callback], Any]) -> Any:
+        with pausing(lambda: self.cancelled and self.progress is None):  # Later a report returns what there is.
+            return function(self._report)
 
     def _report(self, progress: Progress) -> bool:
         if self.progress is None:

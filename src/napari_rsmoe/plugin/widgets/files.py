@@ -12,6 +12,7 @@ from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, FileEdit, LineEdit
 from napari.layers import Layer
 from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QTimer
 
 from ...batch.files import Files
 from ...batch.jobs import FILE_JOBS, FileJob
@@ -204,6 +205,12 @@ class FilesWidget(WorkingWidget):
     def _show_entries(self, entries: list[Entry]) -> None:
         self._entries = entries
         self.table.show_entries(entries)
+
+    def show_running(self, running: bool) -> None:
+        """Offer what can be done; while a queue runs its table is in view, below a form that is higher than laptops."""
+        super().show_running(running)
+        if running:
+            QTimer.singleShot(0, lambda: self.native.ensureWidgetVisible(self.table))
 
     def on_progress(self, job: Job) -> None:
         """Show the state of each file."""

@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
 from ...errors import StoppedError
-from ...progress import Callback
+from ...progress import Callback, pause
 from ...ui.jobs import Job, Outcome
 from ...ui.kinds.parameter import Parameter
 from ...ui.wording import in_form_words
@@ -24,6 +24,8 @@ from .run import Run
 
 CANCEL, DISCARD = "Cancel", "Discard"
 """Text of the button that stops a job, and of the same button while the job is being stopped."""
+LOADING = 20
+"""Milliseconds between two looks whether everything is loaded that a job needs."""
 FULL = 1000
 """Steps of the progress bar."""
 
@@ -130,12 +132,23 @@ class WorkingWidget(DockedWidget):
         """
         if self._run is not None:
             self._ending.append(self._run)  # Its layers come when they are ready.
-        run = Run(title, function, lambda outcome: self._finished(run, outcome), preview)
+        run = Run(title, self._when_loaded(function), lambda outcome: self._finished(run, outcome), preview)
         self._run = run
         self.show_running(True)
         self.status.value = "Starting"
         self._timer.start()
         run.start()
+
+    def _when_loaded(self, function: Callable[[Callback], Any]) -> Callable[[Callback], Any]:
+        """The same job, which waits for what it needs to be loaded, and can be cancelled meanwhile."""
+
+        def work(callback: Callback) -> Any:
+            while self._loading.running:
+                pause()
+                self._loading.wait(LOADING / 1000)
+            return function(callback)
+
+        return work
 
     def stop(self) -> None:
         """Stop the job, and keep what has been computed; if it is being stopped already, keep nothing.
