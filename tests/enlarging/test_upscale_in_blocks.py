@@ -14,7 +14,7 @@ from skimage import data
 from napari_rsmoe import ImageError, Restored, StoppedError, denoise, psnr, roomy, upscale
 from napari_rsmoe.batch.pairs import Pair
 from napari_rsmoe.batch.upscale import UpscaleFile
-from napari_rsmoe.denoising.large.kept import keeping
+from napari_rsmoe.denoising.large.kept import Kept, keeping
 from napari_rsmoe.denoising.large.names import folder_of
 from napari_rsmoe.denoising.large.running import status_of
 from napari_rsmoe.enlarging import upscale_in_blocks
@@ -147,6 +147,10 @@ def test_an_interrupted_job_goes_on_with_the_same_bits(monkeypatch: pytest.Monke
     assert len(done) == 4
     np.testing.assert_array_equal(np.load(target), expected.image)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npy", "out.npy"]
+    monkeypatch.setattr(Kept, "keep", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    with pytest.raises(ImageError, match=r"full: make room.*goes on where it was"):
+        run("never")
+    monkeypatch.undo()
     noisy = np.round(small + np.random.default_rng(0).normal(0, 9, small.shape)).astype(np.float32)
     with keeping(tmp_path / "kept"):
         stopped = denoise(noisy, block=64, noise=9, models=1, callback=lambda now: now.stage.startswith("block 3"))

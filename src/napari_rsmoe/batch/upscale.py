@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..denoising.large.disks import clear_errors
 from ..denoising.large.names import folder_of
 from ..ui.parameters.common import DTYPE
 from .files import Files
@@ -49,7 +50,7 @@ class UpscaleFile:
 
             # Not the checked pixels: what does not fit the memory is checked block by block.
             given = {**self.given, **job.left_out(self.given), "channel_axis": job.channel_axis, "mask": job.mask}
-            with keeping(str(folder / f"plane-{job.plane.number}")):
+            with clear_errors(str(pair.target)), keeping(str(folder / f"plane-{job.plane.number}")):
                 done = upscale(job.pixels, **given, return_std=True, callback=job.callback)
             images = [done.image]
             for name in pair.extras:

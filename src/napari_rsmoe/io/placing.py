@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from ..errors import ImageError
 from .atomic import complete, replacing_file, replacing_folder
 from .existing import check_replaceable, remember, this_program
 from .location import Location
@@ -86,12 +88,15 @@ def check_place(name: str | PathLike[str], *, maker: str | None = None, overwrit
     Raises
     ------
     ImageError
-        If nothing is written by the protocol of a URL.
+        If the folder can only be read, or nothing can be written to the URL.
     FileExistsError
         If something is there that may not be replaced. What lies at a URL is replaced on request only.
     """
     location = Location.of(name)
     if location.path is not None:
+        folder = location.path.resolve().parent
+        if folder.is_dir() and not os.access(folder, os.W_OK):
+            raise ImageError(f"{location} cannot be written: {folder} can only be read; choose another place.")
         check_replaceable(location.path, this_program() if maker is None else maker, overwrite=overwrite)
         return
     location.check_writable()

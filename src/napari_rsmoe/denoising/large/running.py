@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from ...io.location import Location
 from ...io.numbers import real
 from ...progress import Callback, Progress
 from ..plane_in_blocks import say_together
+from .disks import clear_errors
 from .finishing import check_final, publish
 from .job import Job, JobSettings
 from .kept import progress_of
@@ -126,7 +126,7 @@ def denoise_large(
     """
     runner = runner or InThisProcess()
     check_final(asked, overwrite=overwrite, maker=maker)
-    with clear_errors(asked), _alone(folder_of(asked.target)):
+    with clear_errors(asked.target), _alone(folder_of(asked.target)):
         job = Job.begun(asked, workers, callback)
         try:
             _run(job, runner, callback)
@@ -248,21 +248,3 @@ def _alone(folder: Location) -> Iterator[None]:
     finally:
         if folder.names() == {LOCK}:
             folder.remove()
-
-
-@contextlib.contextmanager
-def clear_errors(asked: JobSettings) -> Iterator[None]:
-    """Say what to do where a disk is full or may not be written to."""
-    try:
-        yield
-    except OSError as error:
-        reasons: Mapping[int | None, str] = {
-            errno.ENOSPC: "the disk is full: make room",
-            errno.EDQUOT: "the quota is used up: make room",
-            errno.EROFS: "the disk can only be read: choose another place",
-            errno.EACCES: "there is no permission to write: allow it",
-        }
-        reason = reasons.get(error.errno, f"{error.strerror or error}")
-        raise ImageError(
-            f"{asked.target} cannot be written: {reason}, and give the same command again, which goes on where it was."
-        ) from error
