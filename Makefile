@@ -55,7 +55,7 @@ FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tes
 
 OLDEST_TESTS := tests/io tests/image tests/model tests/fuzz tests/cli/test_cli.py tests/denoising/test_denoise.py
 
-.PHONY: setup demo check test lint format fuzz audit oldest platforms wheel release bench docs notebooks clean
+.PHONY: setup demo check test lint types style tidy format fuzz audit oldest platforms wheel release bench docs notebooks clean
 
 setup: $(VENV)/.built
 
@@ -83,11 +83,19 @@ test: lint
 	@$(BIN)/python scripts/audit.py --if-reachable
 	@scripts/with_display.sh env $(PYTEST)
 
+# At once, as far as there are processors: the type checker has only one, and takes longest.
 lint: setup
+	@$(MAKE) --jobs=$(CORES) types style tidy
+
+types:
+	$(BIN)/mypy
+
+style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+
+tidy:
 ifeq ($(shell uname),Linux)
 	@printf '%s\n' $(TIDY_FILES) | xargs -P $(CORES) -I FILE $(BIN)/clang-tidy --quiet FILE -- $(TIDY_FLAGS) 2>/dev/null
 endif
