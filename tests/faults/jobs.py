@@ -117,7 +117,8 @@ def _child(line: list[str], folder: str, log: str, state: str, fault: str) -> No
     os.dup2(out, 2)
     os.chdir(folder)
     os.environ["RSMOE_STATE"] = state
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # The server of the children ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # The server of the children ignores it,
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup has tests ignore this one.
     faulthandler.dump_traceback_later(SECONDS - 5)
     FAULTS[fault]()
     try:
