@@ -201,7 +201,7 @@ def test_a_defect_shows_its_traceback(tmp_path, picture, monkeypatch):
     assert "ZeroDivisionError: a defect" in result.stderr
 
 
-def test_too_little_memory_is_told(tmp_path, picture, monkeypatch):
+def test_too_little_memory_is_reported(tmp_path, picture, monkeypatch):
     def greedy(*arguments, **options):
         raise MemoryError
 

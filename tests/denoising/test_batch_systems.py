@@ -123,7 +123,7 @@ def test_processes_that_cannot_begin_are_an_error(monkeypatch: pytest.MonkeyPatc
         all_end(processes)
 
 
-def test_what_is_missing_is_said() -> None:
+def test_what_is_missing_is_named() -> None:
     pytest.importorskip("dask_jobqueue")
     with pytest.raises(ImageError, match=r"does not know what to ask slurm for.*jobqueue.yaml"), workers_of("slurm", 1):
         pass

@@ -134,7 +134,7 @@ def test_tensors_of_a_checkpoint_are_checked(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "5", '{"edition": 1}', "[" * 100_000, "\udcff"])
-def test_a_damaged_job_file_is_told(noisy: np.ndarray, finished: Path, tmp_path: Path, text: str) -> None:
+def test_a_damaged_job_file_is_reported(noisy: np.ndarray, finished: Path, tmp_path: Path, text: str) -> None:
     for path in finished.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "job.json").write_bytes(text.encode("utf-8", "surrogateescape"))

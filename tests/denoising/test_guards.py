@@ -29,7 +29,7 @@ def test_a_clean_image_is_returned_nearly_untouched(picture: str) -> None:
     assert psnr(denoise(clean, **QUICK).image, clean, 1.0) > 45
 
 
-def test_fine_texture_is_not_taken_for_correlated_noise() -> None:
+def test_fine_texture_is_not_mistaken_for_correlated_noise() -> None:
     rng = np.random.default_rng(0)
     texture = gaussian_filter(rng.normal(size=(256, 256)), 1.2)
     strength = gaussian_filter(rng.normal(size=(256, 256)), 20)

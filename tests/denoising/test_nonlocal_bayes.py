@@ -117,7 +117,7 @@ def test_noise_on_a_flat_image_becomes_flat() -> None:
     np.testing.assert_allclose(refine(flat, flat, np.full_like(flat, 0.01)).image, flat, atol=4e-6)
 
 
-def test_correlated_noise_is_told_from_content() -> None:
+def test_correlated_noise_is_distinguished_from_content() -> None:
     clean = gaussian_filter(stripes(96, 96) + np.eye(96, dtype=np.float32), (0, 2, 2))
     noise = gaussian_filter(np.random.default_rng(2).normal(size=clean.shape), (0, 1, 1))
     noisy = (clean + 0.05 * noise / noise.std()).astype(np.float32)

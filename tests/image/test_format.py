@@ -106,7 +106,7 @@ def test_a_lazy_image_is_read_and_checked_once() -> None:
     assert Inputs.of(inputs) is inputs
 
 
-def test_four_channels_are_an_assumption_that_is_said() -> None:
+def test_four_channels_are_an_assumption_that_is_reported() -> None:
     with pytest.warns(ImageWarning, match="pixels of 4 channels"):
         assert find_channels(np.zeros((20, 30, 4)), "auto") == 2
     with warnings.catch_warnings():

@@ -139,7 +139,7 @@ def test_channels_may_lie_anywhere(measure: Callable[..., float]) -> None:
 
 @pytest.mark.parametrize("measure", [ssim, paper_ssim])
 @pytest.mark.parametrize("shape", [(12,), (12, 12, 5), (12, 12, 12, 3)])
-def test_axes_that_cannot_be_told(measure: Callable[..., float], shape: tuple[int, ...]) -> None:
+def test_ambiguous_axes(measure: Callable[..., float], shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="channel_axis"):
         measure(*pair(shape))
 

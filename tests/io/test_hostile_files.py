@@ -69,7 +69,7 @@ def test_a_tiff_cannot_declare_more_pixels_than_it_has_bytes(tmp_path):
             read_image(path, lazy=lazy)
 
 
-def test_sizes_of_an_honest_large_file_are_told_without_decoding(tmp_path, monkeypatch):
+def test_sizes_of_an_honest_large_file_are_read_without_decoding(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     blank_png(path, 3000)
     monkeypatch.setattr(imagecodecs, "png_decode", None)

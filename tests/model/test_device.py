@@ -60,13 +60,13 @@ def assert_asked(asked: list[str]) -> None:
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_functions_draw_where_they_are_told(job: str, asked: list[str], model: Model, image: np.ndarray) -> None:
+def test_functions_draw_on_the_given_device(job: str, asked: list[str], model: Model, image: np.ndarray) -> None:
     asked.clear()
     JOBS[job](model, image)
     assert_asked(asked)
 
 
-def test_notebooks_draw_where_they_are_told(asked: list[str], model: Model) -> None:
+def test_notebooks_draw_on_the_given_device(asked: list[str], model: Model) -> None:
     pytest.importorskip("ipywidgets", reason="install the notebook extra to draw in notebooks")
     from napari_rsmoe.notebook import KernelExplorer
 
@@ -86,7 +86,7 @@ def test_previews_of_a_fit_are_drawn_where_it_runs(asked: list[str], image: np.n
 
 
 @pytest.mark.parametrize("verb", ["render", "fit", "upscale"])
-def test_the_command_line_draws_where_it_is_told(
+def test_the_command_line_draws_on_the_given_device(
     verb: str, asked: list[str], model: Model, image: np.ndarray, tmp_path: Path
 ) -> None:
     write_image(tmp_path / "a.tif", image)

@@ -56,7 +56,7 @@ def test_images_without_noise_or_too_small_have_none() -> None:
         assert estimate_noise(np.ones((size, size))).sigma == 0
 
 
-def test_clipping_is_told_and_not_taken_for_photon_noise() -> None:
+def test_clipping_is_reported_and_not_mistaken_for_photon_noise() -> None:
     """Clipped noise is weaker near black, which is no growth with brightness."""
     y, x = np.mgrid[:160, :160] / 160
     dark = 0.02 + 0.5 * (x * y) + 0.1 * np.sin(9 * y) ** 2

@@ -52,7 +52,7 @@ def test_texture_is_more_peaked_than_noise() -> None:
 
 
 @pytest.mark.parametrize("name", ["gravel", "brick", "grass"])
-def test_texture_all_over_an_image_is_not_taken_for_noise(name: str) -> None:
+def test_texture_all_over_an_image_is_not_mistaken_for_noise(name: str) -> None:
     clean = (getattr(data, name)()[:256, :256] / 255).astype(np.float32)[..., None]
     assert measure_noise(clean).channels[0].read < 0.01
     laws = measure_noise((clean + noise(clean.shape, 0.06)).astype(np.float32))

@@ -66,7 +66,7 @@ def test_a_coloured_label_that_does_not_count_leaves_an_image_grey() -> None:
         assert not levels[1:].any()
 
 
-def test_shared_noise_is_told_from_independent_noise_and_from_content() -> None:
+def test_shared_noise_is_distinguished_from_independent_noise_and_from_content() -> None:
     clean = photograph()
     for sigma in (0.04, 0.1):
         assert measure_noise((clean + sigma * shared_noise(clean.shape, 0)).astype(np.float32)).spectrum is None
