@@ -5,6 +5,10 @@ colour and channel by channel, non-local means, wavelets, bicubic interpolation.
 own, once for each instruction set and number of threads, alone and beside busy processes. Peers run once for each
 load, as they choose their instructions themselves. A ratio of processor seconds depends little on the processor, so it
 can be compared between machines.
+
+With ``--grey`` the photographs are grey images of 16 bits, and the peer is BM3D for such images; with ``--micrographs``
+the images are frames of FMD with the noise that is there, of 16 bits too, as ``--images Confocal_FISH_1``. All of it
+takes long, so it is measured in parts: each call writes the rows it was asked for.
 """
 
 from __future__ import annotations
@@ -16,12 +20,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from skimage import io
 
 from benchmarks import machine
+from napari_rsmoe.bench.protocol import Level, middle, quality, unit
 
 IMAGES = ("05", "13")
 """Kodak images on which no setting was chosen."""
@@ -31,66 +38,89 @@ KERNELS, STEPS = 2000, 300
 """Of the fit."""
 FACTOR = 4
 """Of the enlargement, from images made smaller by averaging."""
-PEER = "BM3D, colour"
-"""Whose processor seconds are 1."""
+PEER = "BM3D"
+"""Whose processor seconds are 1; colour BM3D for colour images."""
+LEVELS = 65535
+"""The largest value of 16 bits, as which grey images are given."""
+Content = Literal["colour", "grey", "micrographs"]
 Work = tuple[str, Callable[[], np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image to be denoised, as it is given, its truth on [0, 1], and the standard deviation of its noise there."""
+
+    given: np.ndarray
+    clean: np.ndarray
+    sigma: float
+
+    @classmethod
+    def of(cls, content: Content, image: str, crop: int | None) -> Scene:
+        """A photograph of Kodak with noise, by its number, or a frame of FMD, by its name."""
+        if content == "micrographs":
+            folder = machine.data_folder("fmd")
+            noisy, clean = (middle(unit(io.imread(folder / kind / f"{image}.png")), crop) for kind in ("raw", "gt"))
+            return cls(np.rint(noisy * LEVELS).astype(np.uint16), clean, float(np.std(noisy - clean)))
+        clean = middle(unit(io.imread(machine.data_folder("kodak") / f"kodim{image}.png")), crop)
+        if content == "grey":
+            clean = clean.mean(2)
+        noisy = Level.of_variance(VARIANCE).add(clean, int(image))
+        given = np.rint(noisy * LEVELS).astype(np.uint16) if content == "grey" else noisy
+        return cls(given, clean, VARIANCE**0.5)
 
 
 def smaller(image: np.ndarray) -> np.ndarray:
     """Mean over squares of FACTOR pixels."""
     height, width = (length // FACTOR for length in image.shape[:2])
-    return image.reshape(height, FACTOR, width, FACTOR, -1).mean((1, 3)).astype(np.float32)
+    means = image.reshape(height, FACTOR, width, FACTOR, *image.shape[2:]).mean((1, 3))
+    return means.astype(np.float32)
 
 
-def ours(noisy: np.ndarray, clean: np.ndarray) -> Iterator[Work]:
+def ours(scene: Scene) -> Iterator[Work]:
     """Name, work and truth of what we do."""
     from napari_rsmoe import denoise, fit, upscale
 
+    clean = scene.clean
     yield "fit", lambda: fit(clean.astype(np.float32), KERNELS, iterations=STEPS, device="cpu").render(), clean
     for preset in ("fast", "balanced", "best"):
-        yield f"denoise, {preset}", lambda preset=preset: denoise(noisy, preset=preset, device="cpu").image, clean
+        yield f"denoise, {preset}", lambda preset=preset: denoise(scene.given, preset=preset, device="cpu").image, clean
     yield f"upscale by {FACTOR}", lambda: upscale(smaller(clean), FACTOR, device="cpu"), clean
 
 
-def peers(noisy: np.ndarray, clean: np.ndarray) -> Iterator[Work]:
+def peers(scene: Scene) -> Iterator[Work]:
     """Name, work and truth of what others do."""
     from napari_rsmoe.bench.peers import bm3d, interpolation, nonlocal_means, wavelet
     from napari_rsmoe.bench.peers.denoiser import Noisy
 
-    seen = Noisy(noisy, VARIANCE**0.5, True, clean)
-    denoisers = {
-        PEER: bm3d.colour,
-        "BM3D, each channel": bm3d.each_channel,
-        "non-local means": nonlocal_means.denoise,
-        "wavelets": wavelet.denoise,
-    }
+    clean = scene.clean
+    seen = Noisy(unit(scene.given).astype(np.float32), scene.sigma, True, clean)
+    denoisers = {PEER: bm3d.colour, "non-local means": nonlocal_means.denoise, "wavelets": wavelet.denoise}
+    if clean.ndim == 3:
+        denoisers["BM3D, each channel"] = bm3d.each_channel
     for name, method in denoisers.items():
         yield name, lambda method=method: method(seen, 0), clean
     bicubic = interpolation.enlarge("bicubic")
     yield f"bicubic by {FACTOR}", lambda: bicubic(smaller(clean), FACTOR, 1.0, 0), clean
 
 
-def measure(who: str, image: str, crop: int | None, threads: int) -> dict[str, dict[str, float]]:
+def measure(who: str, content: Content, image: str, crop: int | None, threads: int) -> dict[str, dict[str, float]]:
     """Processor seconds, seconds and PSNR of each method on one image, in this process."""
     import torch
-    from skimage import io
 
     from napari_rsmoe import denoise
     from napari_rsmoe.bench.machine import measured
-    from napari_rsmoe.bench.protocol import Level, middle, quality, unit
 
     torch.set_num_threads(threads)
-    clean = middle(unit(io.imread(machine.data_folder("kodak") / f"kodim{image}.png")), crop)
-    noisy = Level.of_variance(VARIANCE).add(clean, int(image))
+    scene = Scene.of(content, image, crop)
     if who == "ours":
-        denoise(noisy[:48, :48], preset="fast")  # loads everything
+        denoise(scene.given[:48, :48], preset="fast")  # loads everything
     rows = {}
-    for name, work, truth in {"ours": ours, "peers": peers}[who](noisy, clean):
+    for name, work, truth in {"ours": ours, "peers": peers}[who](scene):
         done = measured(work)
         rows[name] = {
             "cpu_seconds": done.cpu_seconds,
             "seconds": done.seconds,
-            "psnr": quality(np.asarray(done.result), truth)["psnr"],
+            "psnr": quality(unit(np.asarray(done.result)), truth)["psnr"],
         }
     return rows
 
@@ -107,10 +137,12 @@ def busy(processes: int) -> Iterator[None]:
             each.wait()
 
 
-def alone(who: str, image: str, crop: int | None, threads: int, simd: str | None) -> dict[str, dict[str, float]]:
+def alone(
+    who: str, content: Content, image: str, crop: int | None, threads: int, simd: str | None
+) -> dict[str, dict[str, float]]:
     """`measure` in a process of its own."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)} | ({"RSMOE_SIMD": simd} if simd else {})
-    case = ["--case", who, image, str(crop or 0), str(threads)]
+    case = ["--case", who, content, image, str(crop or 0), str(threads)]
     command = [sys.executable, "-m", "benchmarks.ratios", *case]
     text = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     rows: dict[str, dict[str, float]] = json.loads(text)
@@ -125,27 +157,31 @@ def means(rows: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]
 def main() -> None:
     """Measure, print, and on request write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", nargs="+", default=list(IMAGES), help="numbers of Kodak images")
+    parser.add_argument("--images", nargs="+", default=list(IMAGES), help="numbers of Kodak images, or names in FMD")
     parser.add_argument("--crop", type=int, help="side of the square in the middle that is used")
     parser.add_argument("--simd", nargs="+", default=["avx512", "avx2", "base"], help="instruction sets")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--load", type=int, nargs="+", default=[0, 2], help="numbers of busy processes beside")
     parser.add_argument("--json", type=Path, help="write the figures there")
-    parser.add_argument("--case", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--grey", dest="content", action="store_const", const="grey", default="colour")
+    parser.add_argument("--micrographs", dest="content", action="store_const", const="micrographs")
+    parser.add_argument("--case", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
-        who, image, crop, threads = options.case
-        print(json.dumps(measure(who, image, int(crop) or None, int(threads))))
+        who, content, image, crop, threads = options.case
+        print(json.dumps(measure(who, content, image, int(crop) or None, int(threads))))
         return
     results: list[dict[str, Any]] = []
     for load in options.load:
         with busy(load):
-            others = means([alone("peers", image, options.crop, 1, None) for image in options.images])
+            others = means([alone("peers", options.content, image, options.crop, 1, None) for image in options.images])
             unit = others[PEER]["cpu_seconds"]
             cases = [("peers", None, 1, others)]
             for simd in options.simd:
                 for threads in options.threads:
-                    rows = [alone("ours", image, options.crop, threads, simd) for image in options.images]
+                    rows = [
+                        alone("ours", options.content, image, options.crop, threads, simd) for image in options.images
+                    ]
                     cases.append(("ours", simd, threads, means(rows)))
                     for name, row in cases[-1][3].items():
                         print(
@@ -168,7 +204,14 @@ def main() -> None:
         )
     if options.json:
         machine.write(
-            options.json, {"images": options.images, "crop": options.crop, "variance": VARIANCE, "rows": results}
+            options.json,
+            {
+                "content": options.content,
+                "images": options.images,
+                "crop": options.crop,
+                "variance": VARIANCE,
+                "rows": results,
+            },
         )
 
 
