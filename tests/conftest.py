@@ -37,8 +37,9 @@ FIRST = ("test_cuda_on_host.py", "test_sanitizers.py", "test_notebook_viewer.py"
          "test_notebooks.py", "test_faults.py", "test_memory_of_jobs.py", "test_site.py", "test_code_blocks.py",
          "test_bench.py", "test_large.py", "test_simd.py")  # fmt: skip
 """The files that take longest. They begin, so that in the end no process works alone while the others have nothing."""
-TOGETHER = {"test_notebook_browser.py": "test_notebook_viewer.py"}
-"""Files that share what is slow to start, JupyterLab with a browser, with another one, and so run in its process."""
+TOGETHER = {"test_notebook_browser.py": "test_notebook_viewer.py", "test_site.py": "test_notebooks.py"}
+"""Files that run in the process of another one, with which they share what is slow to start or to load: JupyterLab with
+a browser, and the libraries that read notebooks."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
