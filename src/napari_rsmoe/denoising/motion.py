@@ -36,7 +36,7 @@ CORRELATED = 256
 """Side in pixels up to which a plane is halved before its shift as a whole is searched."""
 AFFINE_STEPS = 4
 """Corrections of the motion of the whole plane."""
-AFFINE_SIDE = 512
+AFFINE_SIDE = 256
 """Side in pixels up to which a plane is halved before its motion as a whole is measured."""
 CHOICE_WINDOW = 5.0
 """Standard deviation, in pixels, of the window in which kinds of motion are compared.

@@ -14,10 +14,10 @@ from ..noise.domain import StabilisedDomain
 from .neighbours import Aligned
 from .nonlocal_bayes import Pass, Refined, filtered, floored, has_group, refine
 
-PILOT_PASS = Pass(strength=1.0, stride=6)
+PILOT_PASS = Pass(strength=1.0, stride=8)
 """The pass that makes the estimate of a neighbour out of that of the plane before it. A second one gains nothing."""
-PASS = Pass(strength=1.0, stride=4)
-"""The pass through all planes."""
+PASS = Pass(strength=1.0, stride=6)
+"""The pass through all planes. With a stride of 4 it takes twice the time and gains 0.01 dB."""
 WINDOW = 8.0
 """Standard deviation, in pixels, of the window in which the risks of two estimates are compared.
 
