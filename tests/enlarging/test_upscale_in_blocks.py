@@ -54,10 +54,10 @@ def test_the_result_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatc
     whole = upscale(small, scale, reduction="mean", **FAST)
     results = [enlarged(monkeypatch, small, scale, side, reduction="mean") for side in (96, 48)]
     quality = [psnr(each.image, large, data_range=255) for each in (whole, *results)]
-    assert quality[1] == pytest.approx(quality[0], abs=0.2)  # Other random numbers.
+    assert quality[1] == pytest.approx(quality[0], abs=0.03)  # What is unsure is measured in some squares only.
     assert quality[2] == pytest.approx(quality[1], abs=0.02)
     assert results[0].std.mean() == pytest.approx(results[1].std.mean(), rel=0.02)
-    assert results[0].std.mean() == pytest.approx(whole.std.mean(), rel=0.1)
+    assert results[0].std.mean() == pytest.approx(whole.std.mean(), rel=0.05)
     back = Reduction.of(large.shape, small.shape).reduced(results[1].image[None])[0]
     assert np.sqrt(np.mean(np.square(back - small))) < 1
 

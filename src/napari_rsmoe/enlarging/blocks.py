@@ -203,7 +203,8 @@ class EnlargeBlocks:
             own = inside((rows, columns), block.read)
             weight = None if inputs.weight is None else np.ascontiguousarray(inputs.weight[own])
             small = np.ascontiguousarray(inputs.pixels[own])
-            estimate, amount = refine(plain, small, weight, sizes, self.how.rounds, left, self.whole.amount)
+            core = inside(drawn.core, drawn.read)
+            estimate, amount = refine(plain, small, weight, sizes, self.how.rounds, left, self.whole.amount, core)
         if self.how.sharpen != 1:
             change = self._draw(models, block, drawn, self.how.sharpen) - plain
             step = self.raster.step

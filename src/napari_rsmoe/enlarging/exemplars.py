@@ -9,7 +9,9 @@ import numpy as np
 
 from .. import engine
 from ..arrays import Array, Floats
+from ..image.blocks import Part
 from ..image.opponent import Opponent
+from ..image.pixelwise import ALL
 from ..image.reduction import Reduction
 
 STRIDE = 4
@@ -58,6 +60,7 @@ def refined(
     weight: Floats | None,
     rounds: int,
     amount: Array | None = None,
+    core: Part = ALL,
 ) -> Refined:
     """Refine what models draw of the pixels of an image.
 
@@ -83,6 +86,9 @@ def refined(
         Number of rounds; with 0 the planes are corrected only.
     amount : ndarray of float64, shape (planes,), optional
         Root mean square of what the pixels do not determine in the whole image, if this is a block of it.
+    core : (slice, slice)
+        The rows and columns of `planes` in which it is measured otherwise. At the borders of a block, which are not
+        those of the image, pixels are missing, and do not determine anything.
 
     References
     ----------
@@ -96,7 +102,7 @@ def refined(
         rounds = 0
     if amount is None:
         detail = reduction.undetermined(planes)[bright]
-        amount = np.sqrt(np.mean(np.square(detail), axis=(1, 2), dtype=np.float64))
+        amount = np.sqrt(np.mean(np.square(detail[(slice(None), *core)]), axis=(1, 2), dtype=np.float64))
     stride = WIDE_STRIDE if rounds <= FEW_ROUNDS else STRIDE
     for factor in np.geomspace(FIRST, LAST, rounds):
         engine.pause()

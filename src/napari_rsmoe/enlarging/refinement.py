@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..arrays import Array, Floats
 from ..denoising.result import Estimate
 from ..image.blocks import Part
 from ..image.opponent import Opponent
+from ..image.pixelwise import ALL
 from ..image.reduction import Reduction
 from ..image.resize import interpolated_at, pixel_places
 from .error_bar import WINDOW, error_of, power_around
@@ -70,6 +72,16 @@ class Sizes:
         rows, columns = (at[own] - inner.start for at, own, inner in zip(self.middle_at, drawn, middle, strict=True))
         return Sizes(to_middle, to_pixels, self.to_areas.part(*middle)[0], self.width, (rows, columns)), pixels
 
+    def middle_of(self, part: Part) -> Part:
+        """Rows and columns of the size in the middle for a part of the drawing."""
+        if self.to_middle is None:
+            return part
+        y, x = (
+            slice(math.floor(at[each.start]), math.ceil(at[each.stop - 1]) + 1)
+            for at, each in zip(self.middle_at, part, strict=True)
+        )
+        return y, x
+
     def hidden(self, planes: Floats, opponent: Opponent) -> Floats:
         """Mean square of what of planes (C, H, W) of the middle size pixels leave unsure, (H, W, C) of the drawing."""
         power = power_around(opponent.image(self.to_areas.undetermined(planes)), self.width)
@@ -86,6 +98,7 @@ def refine(
     rounds: int,
     left: Floats | None,
     amount: Array | None = None,
+    core: Part | None = None,
 ) -> tuple[Estimate, Array]:
     """Bring a drawing (H, W, C) into agreement with the pixels (h, w, C).
 
@@ -103,6 +116,8 @@ def refine(
         Standard deviation of the error that noise has left.
     amount : ndarray, optional
         As for `exemplars.refined`.
+    core : (slice, slice), optional
+        As there, of the drawing; by default all of it.
 
     Returns
     -------
@@ -114,7 +129,8 @@ def refine(
     opponent = Opponent.of(pixels.shape[2])
     planes, target = opponent.planes(drawn), opponent.planes(pixels)
     first = planes if sizes.to_middle is None else sizes.to_middle.reduced(planes)
-    done = refined(first, target, sizes.to_pixels, opponent, weight, rounds, amount)
+    middle = ALL if core is None else sizes.middle_of(core)
+    done = refined(first, target, sizes.to_pixels, opponent, weight, rounds, amount, middle)
     planes = done.planes if sizes.to_middle is None else sizes.to_middle.added(planes, done.planes)
     return Estimate(opponent.image(planes), error_of(sizes.hidden(done.planes, opponent), left)), done.amount
 

@@ -309,7 +309,7 @@ def _calibrated(
     work: EnlargeBlocks, read: Callable[[Part], Pixels], places: Sequence[Part]
 ) -> tuple[EnlargeBlocks, float]:
     """The work with the amount of detail that pixels do not determine, and the error of the result, from squares."""
-    amounts, errors = [], []
+    amounts, errors, areas = [], [], []
     plain = replace(work, how=replace(work.how, sharpen=1.0))
     squares = [square for part in places for square in _squares(part)]
     for part in squares[:: max(1, len(squares) // CALIBRATED)]:
@@ -322,11 +322,14 @@ def _calibrated(
             continue
         if amount is not None:
             amounts.append(np.square(amount))
-        errors.append(float(np.mean(np.square(estimate.std, dtype=np.float64))))
+        inner = inside(work.drawn(block).core, work.drawn(block).read)
+        errors.append(float(np.mean(np.square(estimate.std[inner], dtype=np.float64))))
+        areas.append(math.prod(each.stop - each.start for each in part))
     if not errors:
         raise ImageError("No pixel of the sample counts, so nothing is known about the image.")
-    whole = replace(work.whole, amount=np.sqrt(np.mean(amounts, 0)) if amounts else None)
-    return replace(work, whole=whole), math.sqrt(float(np.mean(errors))) * work.whole.layout.span
+    amount = np.sqrt(np.average(amounts, 0, areas)) if amounts else None
+    error = math.sqrt(float(np.average(errors, weights=areas))) * work.whole.layout.span
+    return replace(work, whole=replace(work.whole, amount=amount)), error
 
 
 def _squares(part: Part) -> Iterator[Part]:
