@@ -185,11 +185,11 @@ inline void combine_rows(const float* matrix, int rank, const float* rows, Vec* 
     for (int v = 0; v < kPatchVectors; ++v) sum[v] += matrix[q] * load(rows + q * kPatchPixels + v * kLanes);
 }
 
-// Replaces P so that P^T W becomes 3 G^2 - 2 G^3, where G = P^T W is the gain before. Returns the sum of the products
-// of the elements of P before and after. `matrix` and `rows` are scratch memory.
-float steepen(float* p, const float* w, int rank, float* matrix, float* rows) {
+// Replaces P so that P^T W becomes 3 G^2 - 2 G^3, where G = P^T W is the gain before. Adds the products of the elements
+// of P before and after to the sums of their columns. `matrix` and `rows` are scratch memory.
+void steepen(float* p, const float* w, int rank, float* matrix, float* rows, Vec* sums) {
   scalar_products(w, rank, p, rank, matrix);
-  Vec sum[kPatchVectors], trace{};
+  Vec sum[kPatchVectors];
   for (int i = 0; i < rank; ++i) {
     combine_rows(matrix + i * kPatchPixels, rank, p, sum);
     for (int v = 0; v < kPatchVectors; ++v) {
@@ -201,14 +201,13 @@ float steepen(float* p, const float* w, int rank, float* matrix, float* rows) {
     combine_rows(matrix + i * kPatchPixels, rank, rows, sum);
     for (int v = 0; v < kPatchVectors; ++v) {
       float* at = p + i * kPatchPixels + v * kLanes;
-      trace += load(at) * sum[v];
+      sums[v] += load(at) * sum[v];
       store(at, sum[v]);
     }
   }
-  return sum_lanes(trace);
 }
 
-float filter_group(const PatchGroup& g) {
+void filter_group(const PatchGroup& g) {
   float *mean = g.scratch, *scale = mean + kPatchPixels, *p = scale + kPatchPixels;
   float *w = p + kPatchPixels * kPatchPixels, *matrix = w + kPatchPixels * kPatchPixels;
   float* rows = matrix + kPatchPixels * kPatchPixels;
@@ -222,14 +221,20 @@ float filter_group(const PatchGroup& g) {
   else
     w = p;
   whiten_rows(p, w, rank, matrix);
-  Vec squares{};
-  for (int i = 0; i < rank * kPatchPixels; i += kLanes) squares += load(p + i) * load(p + i);
-  float trace = sum_lanes(squares);
+  Vec sums[kPatchVectors] = {};  // The diagonal of the gain times the correlation of the noise.
+  if (!g.steep)
+    for (int q = 0; q < rank; ++q)
+      for (int v = 0; v < kPatchVectors; ++v) {
+        const Vec value = load(p + q * kPatchPixels + v * kLanes);
+        sums[v] += value * value;
+      }
   if (w == p) {
     w = p + kPatchPixels * kPatchPixels;
     memcpy(w, p, sizeof(float) * static_cast<size_t>(rank) * kPatchPixels);
   }
-  if (g.steep) trace = steepen(p, w, rank, matrix, rows);
+  if (g.steep) steepen(p, w, rank, matrix, rows, sums);
+  for (int v = 0; v < kPatchVectors; ++v)
+    store(g.leverage + v * kLanes, (1.0f - 1.0f / count) * sums[v] + 1.0f / count);
   for (int i = 0; i < kPatchPixels; ++i) scale[i] = 1.0f / g.deviation[i];
   scale_columns(w, rank, scale);
   scale_columns(p, rank, g.deviation);
@@ -240,7 +245,6 @@ float filter_group(const PatchGroup& g) {
   for (; k + kPatches <= g.count; k += kPatches)
     combine<kPatches>(products + k * kPatchPixels, p, rank, mean, g.noisy + k * kPatchPixels);
   for (; k < g.count; ++k) combine<1>(products + k * kPatchPixels, p, rank, mean, g.noisy + k * kPatchPixels);
-  return (1.0f - 1.0f / count) * trace / kPatchPixels + 1.0f / count;
 }
 
 typedef float Row __attribute__((vector_size(kPatchSide * sizeof(float))));
@@ -266,16 +270,22 @@ void root_mean_patch(const float* image, const int64_t* places, int32_t count, i
   for (int v = 0; v < kPatchVectors; ++v) store(root + v * kLanes, square_root(share * load(root + v * kLanes)));
 }
 
-// Adds patches, multiplied by a weight, to an image at the offsets of their first pixels.
-void add_patches(const float* patches, const int64_t* places, int32_t count, float weight, int64_t pitch,
+// Adds patches, each pixel multiplied by its weight, to an image at the offsets of their first pixels. Weights alone
+// are added where `patches` is null.
+void add_patches(const float* patches, const int64_t* places, int32_t count, const float* weights, int64_t pitch,
                  float* image) {
+  Row weight[kPatchSide];
+  memcpy(weight, weights, sizeof weight);
   for (int32_t k = 0; k < count; ++k)
     for (int i = 0; i < kPatchSide; ++i) {
       float* at = image + places[k] + i * pitch;
-      Row sum, added;
+      Row sum, added = weight[i];
+      if (patches) {
+        memcpy(&added, patches + (k * kPatchSide + i) * kPatchSide, sizeof(Row));
+        added *= weight[i];
+      }
       memcpy(&sum, at, sizeof(Row));
-      memcpy(&added, patches + (k * kPatchSide + i) * kPatchSide, sizeof(Row));
-      sum += weight * added;
+      sum += added;
       memcpy(at, &sum, sizeof(Row));
     }
 }

@@ -13,10 +13,10 @@ namespace rsmoe::cpu {
 namespace {
 
 constexpr int64_t kSpare = 64;  // Floats behind the last row that vector loads may read.
-// Fraction of the variance of the noise, added to the leverage of a group before its weight, the reciprocal, is taken.
-// A larger value makes the weights of all groups more alike; with 0 groups that retain little noise would
-// outweigh all others.
-constexpr float kLeverageFloor = 0.05f;
+// Fraction of the variance of the noise, added to the leverage of an estimate before its weight, the reciprocal, is
+// taken. A larger value makes the weights of all estimates more alike; with 0 estimates that retain little noise would
+// outweigh all others, although their content may be wrong.
+constexpr float kLeverageFloor = 0.01f;
 // Smallest pivot of the correlation of the noise, whose diagonal is 1. Smaller pivots are raised to it, as the
 // correlation may be singular; a larger value would change correlations that are not.
 constexpr double kLeastPivot = 1e-6;
@@ -67,6 +67,8 @@ class Precision {
       if (coloured_[static_cast<size_t>(c)]) invert(correlation, inverse_.data() + c * size);
     }
   }
+  // Whether the noise of all channels is white.
+  bool white() const { return std::find(coloured_.begin(), coloured_.end(), true) == coloured_.end(); }
   const float* operator[](int32_t c) const {
     return coloured_[static_cast<size_t>(c)] ? inverse_.data() + int64_t{c} * kPatchPixels * kPatchPixels : nullptr;
   }
@@ -134,7 +136,7 @@ struct Shared {
   const Lattice down, across;
   std::vector<uint8_t> covered;  // For each reference patch, 1 if it needs no group of its own.
   int64_t plane;
-  // At the first pixel of each patch: the sum of its weights, and the sum of its weights times their leverages.
+  // At each pixel: the sum of the weights of its estimates, and the sum of the weights times their leverages.
   std::vector<float> weights, followed;
   float* estimate = nullptr;
 };
@@ -147,14 +149,14 @@ class Worker {
     stride_ = (window + 47) / 48 * 48;  // A multiple of the widest block of vectors.
     const int64_t rows = window + kSearchRows;
     block_ = (int64_t{f.most} + kProductRows) * kPatchPixels;
-    const int64_t patches = block_ * f.planes;
+    const int64_t blocks = std::max(f.planes, f.channels == kColours ? kColours : 1), patches = block_ * blocks;
     const auto lay_out = [&](float* memory) {
       Arrays arrays(memory);
       distances_ = arrays.take(rows * stride_);
       pilot_ = arrays.take(patches);
       noisy_ = arrays.take(patches);
-      deviation_ = arrays.take(kPatchPixels * f.planes);
-      component_ = arrays.take(f.planes > 1 ? 2 * block_ + kPatchPixels : 0);
+      deviation_ = arrays.take(kPatchPixels * blocks);
+      leverage_ = arrays.take(kPatchPixels * blocks);
       scratch_ = arrays.take(group_scratch(f.most));
       return arrays.taken();
     };
@@ -162,7 +164,6 @@ class Worker {
     lay_out(memory_.data());
     std::fill_n(pilot_, patches, 0.0f);  // The padding of the blocks must be finite.
     std::fill_n(noisy_, patches, 0.0f);
-    if (f.planes > 1) std::fill_n(component_, 2 * block_, 0.0f);
     chosen_.resize(static_cast<size_t>(rows * stride_ + kSpare));
   }
 
@@ -210,92 +211,130 @@ class Worker {
   // Filters the group, and adds its patches to the sums over all groups.
   void filter(Shared& s) {
     const PatchFilter& f = s.f;
-    const auto count = static_cast<int32_t>(places_.size());
+    if (f.planes == 1 && f.channels == kColours && s.precision.white()) {
+      for (int32_t c = 0; c < f.channels; ++c) gather(s, c, c);
+      filter_components(f, static_cast<size_t>(f.channels), static_cast<size_t>(f.channels), nullptr);
+      for (int32_t c = 0; c < f.channels; ++c) add(s, c, c);
+      return;
+    }
     for (int32_t c = 0; c < f.channels; ++c) {
-      for (int32_t p = 0; p < f.planes; ++p) {
-        const int64_t first = (int64_t{p} * f.channels + c) * s.plane;
-        simd().gather_patches(f.pilot + first, places_.data(), count, f.width, pilot_ + p * block_);
-        simd().gather_patches(f.noisy + first, places_.data(), count, f.width, noisy_ + p * block_);
-        simd().root_mean_patch(f.variance + first, places_.data(), count, f.width, deviation_ + p * kPatchPixels);
-      }
-      const float leverage = f.planes > 1 ? filter_components(s, c, count)
-                                          : simd().filter_group({count, pilot_, noisy_, deviation_, s.precision[c],
-                                                                 f.negligible, f.steep, scratch_});
-      const float weight = 1.0f / (leverage + kLeverageFloor);
-      const int64_t first = c * s.plane;
-      simd().add_patches(noisy_, places_.data(), count, weight, f.width, s.estimate + first);
-      float* weights = s.weights.data() + first;
-      float* followed = s.followed.data() + first;
-      for (const int64_t place : places_) {
-        weights[place] += weight;
-        followed[place] += weight * leverage;
-      }
+      for (int32_t p = 0; p < f.planes; ++p) gather(s, p * f.channels + c, p);
+      filter_components(f, static_cast<size_t>(f.planes), 1, s.precision[c]);
+      add(s, c, 0);
     }
   }
 
  private:
-  // Filters the principal components of the planes, and leaves the first plane in `noisy_`. Returns its leverage.
-  float filter_components(const Shared& s, int32_t channel, int32_t count) {
+  int32_t count() const { return static_cast<int32_t>(places_.size()); }
+  float* pilot(size_t block) { return pilot_ + static_cast<int64_t>(block) * block_; }
+  float* noisy(size_t block) { return noisy_ + static_cast<int64_t>(block) * block_; }
+  float* deviation(size_t block) { return deviation_ + static_cast<int64_t>(block) * kPatchPixels; }
+  float* leverage(size_t block) { return leverage_ + static_cast<int64_t>(block) * kPatchPixels; }
+
+  // Copies the patches of an image, counted over planes and channels, to a block.
+  void gather(const Shared& s, int64_t image, int32_t block) {
     const PatchFilter& f = s.f;
-    const auto planes = static_cast<size_t>(f.planes);
-    std::vector<double> scale(planes);
-    for (size_t p = 0; p < planes; ++p) {
-      double sum = 0;
-      for (int i = 0; i < kPatchPixels; ++i) sum += double{deviation(p)[i]} * deviation(p)[i];
-      scale[p] = 1 / std::sqrt(sum / kPatchPixels);
-    }
-    const std::vector<double> vectors = eigenvectors(covariance(planes, count, scale), planes);
-    float *pilot = component_, *noisy = component_ + block_, *spread = component_ + 2 * block_;
-    const int64_t values = int64_t{count} * kPatchPixels;
-    // The blocks of planes are still needed for further components, so the sum is gathered apart.
-    sum_.assign(static_cast<size_t>(values), 0.0f);
-    double leverage = 0;
-    for (size_t k = 0; k < planes; ++k) {
-      std::fill_n(pilot, values, 0.0f);
-      std::fill_n(noisy, values, 0.0f);
-      std::fill_n(spread, kPatchPixels, 0.0f);
-      for (size_t p = 0; p < planes; ++p) {
-        const auto factor = static_cast<float>(vectors[p * planes + k] * scale[p]);
-        const float *x = pilot_ + static_cast<int64_t>(p) * block_, *y = noisy_ + static_cast<int64_t>(p) * block_;
-        for (int64_t i = 0; i < values; ++i) pilot[i] += factor * x[i];
-        for (int64_t i = 0; i < values; ++i) noisy[i] += factor * y[i];
-        for (int i = 0; i < kPatchPixels; ++i) spread[i] += factor * factor * deviation(p)[i] * deviation(p)[i];
-      }
-      for (int i = 0; i < kPatchPixels; ++i) spread[i] = std::sqrt(spread[i]);
-      const float own =
-          simd().filter_group({count, pilot, noisy, spread, s.precision[channel], f.negligible, f.steep, scratch_});
-      const double part = vectors[k];
-      leverage += part * part * own;
-      const auto factor = static_cast<float>(part / scale[0]);
-      for (int64_t i = 0; i < values; ++i) sum_[static_cast<size_t>(i)] += factor * noisy[i];
-    }
-    std::copy_n(sum_.data(), values, noisy_);
-    return static_cast<float>(leverage);
+    const auto b = static_cast<size_t>(block);
+    simd().gather_patches(f.pilot + image * s.plane, places_.data(), count(), f.width, pilot(b));
+    simd().gather_patches(f.noisy + image * s.plane, places_.data(), count(), f.width, noisy(b));
+    simd().root_mean_patch(f.variance + image * s.plane, places_.data(), count(), f.width, deviation(b));
   }
 
-  const float* deviation(size_t plane) const { return deviation_ + static_cast<int64_t>(plane) * kPatchPixels; }
-
-  // The covariance of the planes' pilots within the group, in units of their noise, summed over the pixels of a patch.
-  std::vector<double> covariance(size_t planes, int32_t count, const std::vector<double>& scale) const {
-    std::vector<double> products(planes * planes);
-    std::vector<float> mean(planes * kPatchPixels);
-    for (size_t p = 0; p < planes; ++p) {
-      float* own = mean.data() + p * kPatchPixels;
-      const float* x = pilot_ + static_cast<int64_t>(p) * block_;
-      for (int32_t k = 0; k < count; ++k, x += kPatchPixels)
-        for (int i = 0; i < kPatchPixels; ++i) own[i] += x[i];
-      for (int i = 0; i < kPatchPixels; ++i) own[i] /= static_cast<float>(count);
+  // Adds the filtered patches of a block to the sums of a channel.
+  void add(Shared& s, int64_t channel, size_t block) {
+    float* own = leverage(block);
+    alignas(64) float weight[kPatchPixels];
+    for (int i = 0; i < kPatchPixels; ++i) {
+      weight[i] = 1.0f / (own[i] + kLeverageFloor);
+      own[i] *= weight[i];
     }
-    for (size_t p = 0; p < planes; ++p)
+    const auto add_to = [&](const float* patches, const float* weights, float* sums) {
+      simd().add_patches(patches, places_.data(), count(), weights, s.f.width, sums + channel * s.plane);
+    };
+    add_to(noisy(block), weight, s.estimate);
+    add_to(nullptr, weight, s.weights.data());
+    add_to(nullptr, own, s.followed.data());
+  }
+
+  // Filters the principal components of n blocks, and brings the first `kept` blocks back.
+  void filter_components(const PatchFilter& f, size_t n, size_t kept, const float* precision) {
+    std::vector<double> scale(n, 1.0), vectors(1, 1.0);
+    if (n > 1) {
+      for (size_t b = 0; b < n; ++b) {
+        double sum = 0;
+        for (int i = 0; i < kPatchPixels; ++i) sum += double{deviation(b)[i]} * deviation(b)[i];
+        scale[b] = 1 / std::sqrt(sum / kPatchPixels);
+      }
+      vectors = eigenvectors(covariance(n, scale), n);
+      std::vector<double> forward(n * n);
+      for (size_t b = 0; b < n; ++b)
+        for (size_t k = 0; k < n; ++k) forward[k * n + b] = vectors[b * n + k] * scale[b];
+      mix(pilot_, block_, forward, n, n);
+      mix(noisy_, block_, forward, n, n);
+      for (int i = 0; i < kPatchPixels * static_cast<int>(n); ++i) deviation_[i] *= deviation_[i];
+      mix(deviation_, kPatchPixels, squares(forward), n, n);
+      for (int i = 0; i < kPatchPixels * static_cast<int>(n); ++i) deviation_[i] = std::sqrt(deviation_[i]);
+    }
+    for (size_t k = 0; k < n; ++k)
+      simd().filter_group(
+          {count(), pilot(k), noisy(k), deviation(k), precision, f.negligible, f.steep, leverage(k), scratch_});
+    if (n > 1) {
+      std::vector<double> back(vectors);
+      for (size_t b = 0; b < n; ++b)
+        for (size_t k = 0; k < n; ++k) back[b * n + k] /= scale[b];
+      mix(noisy_, block_, back, n, kept);
+      mix(leverage_, kPatchPixels, squares(vectors), n, kept);
+    }
+  }
+
+  static std::vector<double> squares(std::vector<double> values) {
+    for (double& each : values) each *= each;
+    return values;
+  }
+
+  // Replaces the first `kept` of n blocks by sums of all: block r by the sum over b of matrix[r, b] times block b. The
+  // blocks have the given number of floats, and as many patches as the group has, or one.
+  void mix(float* blocks, int64_t floats, const std::vector<double>& matrix, size_t n, size_t kept) {
+    const int32_t patches = floats == kPatchPixels ? 1 : count();
+    before_.resize(n * kPatchPixels);
+    for (int32_t k = 0; k < patches; ++k) {
+      float* first = blocks + int64_t{k} * kPatchPixels;
+      for (size_t b = 0; b < n; ++b)
+        std::copy_n(first + static_cast<int64_t>(b) * floats, kPatchPixels, before_.data() + b * kPatchPixels);
+      for (size_t r = 0; r < kept; ++r) {
+        float sum[kPatchPixels] = {};
+        for (size_t b = 0; b < n; ++b) {
+          const auto factor = static_cast<float>(matrix[r * n + b]);
+          const float* from = before_.data() + b * kPatchPixels;
+          for (int i = 0; i < kPatchPixels; ++i) sum[i] += factor * from[i];
+        }
+        std::copy_n(sum, kPatchPixels, first + static_cast<int64_t>(r) * floats);
+      }
+    }
+  }
+
+  // The covariance of the pilots of n blocks within the group, in units of their noise, summed over the pixels of a
+  // patch.
+  std::vector<double> covariance(size_t n, const std::vector<double>& scale) {
+    std::vector<double> products(n * n);
+    std::vector<float> mean(n * kPatchPixels);
+    for (size_t b = 0; b < n; ++b) {
+      float* own = mean.data() + b * kPatchPixels;
+      const float* x = pilot(b);
+      for (int32_t k = 0; k < count(); ++k, x += kPatchPixels)
+        for (int i = 0; i < kPatchPixels; ++i) own[i] += x[i];
+      for (int i = 0; i < kPatchPixels; ++i) own[i] /= static_cast<float>(count());
+    }
+    for (size_t p = 0; p < n; ++p)
       for (size_t q = 0; q <= p; ++q) {
-        const float *x = pilot_ + static_cast<int64_t>(p) * block_, *y = pilot_ + static_cast<int64_t>(q) * block_;
+        const float *x = pilot(p), *y = pilot(q);
         const float *x_mean = mean.data() + p * kPatchPixels, *y_mean = mean.data() + q * kPatchPixels;
         float sum[kPatchPixels] = {};
-        for (int32_t k = 0; k < count; ++k, x += kPatchPixels, y += kPatchPixels)
+        for (int32_t k = 0; k < count(); ++k, x += kPatchPixels, y += kPatchPixels)
           for (int i = 0; i < kPatchPixels; ++i) sum[i] += (x[i] - x_mean[i]) * (y[i] - y_mean[i]);
         double total = 0;
         for (const float each : sum) total += each;
-        products[p * planes + q] = products[q * planes + p] = scale[p] * scale[q] * total;
+        products[p * n + q] = products[q * n + p] = scale[p] * scale[q] * total;
       }
     return products;
   }
@@ -334,27 +373,12 @@ class Worker {
   }
 
   AlignedFloats memory_;
-  int64_t stride_, block_;  // Floats of a row of distances, and of the patches of one plane.
-  float *distances_, *pilot_, *noisy_, *deviation_, *component_, *scratch_;
-  std::vector<float> sum_;
+  int64_t stride_, block_;  // Floats of a row of distances, and of a block of patches.
+  float *distances_, *pilot_, *noisy_, *deviation_, *leverage_, *scratch_;
+  std::vector<float> before_;
   std::vector<int32_t> chosen_;
   std::vector<int64_t> places_;
 };
-
-// Replaces the values, which stand at the first pixel of each patch, by their sums over all patches that contain a
-// pixel.
-void spread_over_patches(std::vector<float>& values, int64_t height, int64_t width) {
-  std::vector<float> row(static_cast<size_t>(width));
-  // The loop runs from the last row to the first, because a sum needs the original values of earlier rows.
-  for (int64_t y = height - 1; y >= 0; --y) {
-    float* at = values.data() + y * width;
-    for (int64_t above = std::max<int64_t>(y - kPatchSide + 1, 0); above < y; ++above)
-      for (int64_t x = 0; x < width; ++x) at[x] += values[static_cast<size_t>(above * width + x)];
-    std::copy_n(at, width, row.data());
-    for (int64_t back = 1; back < kPatchSide; ++back)
-      for (int64_t x = back; x < width; ++x) at[x] += row[static_cast<size_t>(x - back)];
-  }
-}
 
 }  // namespace
 
@@ -386,15 +410,9 @@ void filter_patches(const PatchFilter& f, float* estimate, float* leverage) {
     for_each_task(down * across, filter_square, static_cast<int64_t>(workers.size()));
   }
   for_each_task(f.channels, [&](int64_t c, int64_t) {
-    std::vector<float> weights(shared.weights.begin() + c * shared.plane,
-                               shared.weights.begin() + (c + 1) * shared.plane);
-    std::vector<float> followed(shared.followed.begin() + c * shared.plane,
-                                shared.followed.begin() + (c + 1) * shared.plane);
-    spread_over_patches(weights, f.height, f.width);
-    spread_over_patches(followed, f.height, f.width);
-    for (int64_t i = 0; i < shared.plane; ++i) {
-      estimate[c * shared.plane + i] /= weights[static_cast<size_t>(i)];
-      leverage[c * shared.plane + i] = followed[static_cast<size_t>(i)] / weights[static_cast<size_t>(i)];
+    for (int64_t i = c * shared.plane; i < (c + 1) * shared.plane; ++i) {
+      estimate[i] /= shared.weights[static_cast<size_t>(i)];
+      leverage[i] = shared.followed[static_cast<size_t>(i)] / shared.weights[static_cast<size_t>(i)];
     }
   });
 }

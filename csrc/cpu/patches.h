@@ -10,6 +10,7 @@ constexpr int32_t kPatchSide = 8;                          // Side of a patch in
 constexpr int32_t kPatchPixels = kPatchSide * kPatchSide;  // Pixels of one channel of a patch.
 constexpr int32_t kSearchRows = 4;                         // Rows of candidates whose distances are computed together.
 constexpr int32_t kProductRows = 4;                        // Groups are padded to a multiple of this number of patches.
+constexpr int32_t kColours = 3;  // Channels of a colour image. Other numbers are of detectors.
 
 struct PatchFilter {
   const float* noisy;     // The noisy image, [channels, height, width].
@@ -44,7 +45,8 @@ struct PatchFilter {
 // For every reference patch, the patches most similar to it on the pilot form a group. In every channel the patches y
 // of the group are modelled as samples of a Gaussian distribution with the covariance S of the pilot within the group,
 // plus noise of covariance N. Each patch becomes y - N (S + N)^-1 (y - mean of y). All estimates of a pixel are
-// averaged; the weight of an estimate decreases with the fraction of the noise that it retains.
+// averaged; the weight of an estimate decreases with the fraction of the noise that it retains at this pixel. Pixels at
+// the border of a patch are known less well than those inside, as fewer neighbours tell about them.
 //
 // S has few directions that are stronger than the noise. It is therefore replaced by P^T P (a pivoted Cholesky factor),
 // where P has the fewest rows that leave a remainder of at most `negligible` of the variance of the noise at each
@@ -56,14 +58,17 @@ struct PatchFilter {
 // same, one component holds it with the noise of all planes averaged; where they are unrelated, the first plane is
 // filtered alone. The correlation of the noise is that of all planes.
 //
+// The channels of a colour image with white noise show the same content in other proportions at every place. They are
+// filtered by principal components of each group in the same way, and R^T brings all of them back.
+//
 // A steep filter replaces the gain G = S (S + N)^-1 by 3 G^2 - 2 G^3. It is meant for noisy images that are their own
 // pilot: S then contains noise as well, and a gain close to a threshold separates it from content better than a smooth
 // one.
 //
 // The function writes
 //   estimate   the filtered first plane, [channels, height, width];
-//   leverage   the covariance of noise and estimate as a fraction of the variance of the noise, of the same shape,
-//              averaged over each patch. It concerns the noise of the first plane.
+//   leverage   the covariance of noise and estimate as a fraction of the variance of the noise, of the same shape. It
+//              concerns the noise of the first plane.
 // The results are the same to the bit for any number of threads. The function takes memory for three planes per
 // channel, and scratch memory for each thread.
 void filter_patches(const PatchFilter& filter, float* estimate, float* leverage);
@@ -78,6 +83,7 @@ struct PatchGroup {
   const float* precision;  // Inverse of the correlation of the noise, [kPatchPixels, kPatchPixels]; null: white.
   float negligible;        // As in PatchFilter.
   bool steep;              // As in PatchFilter.
+  float* leverage;         // Receives the fraction of the noise that is retained at each pixel, [kPatchPixels].
   float* scratch;          // Scratch memory of group_scratch(count) floats.
 };
 constexpr int64_t group_scratch(int64_t count) { return (4 * kPatchPixels + 2 + count + kProductRows) * kPatchPixels; }

@@ -75,13 +75,13 @@ struct SimdTable {
   // nearest `fewest` at least and the nearest `most` at most; which of those at the same distance, is left open.
   struct PatchChoice (*choose_patches)(const struct PatchSearch&, const float* distances, float limit, int32_t fewest,
                                        int32_t most, int32_t* chosen);
-  // Filters a group, and returns its leverage.
-  float (*filter_group)(const struct PatchGroup&);
-  // Patches of an image at these offsets of their corners, the root of their mean, and patches added to an image,
-  // times a weight.
+  // Filters a group.
+  void (*filter_group)(const struct PatchGroup&);
+  // Patches of an image at these offsets of their corners, the root of their mean, and patches added to an image, each
+  // pixel times its weight. Weights alone are added where `patches` is null.
   void (*gather_patches)(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* patches);
   void (*root_mean_patch)(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* root);
-  void (*add_patches)(const float* patches, const int64_t* places, int32_t count, float weight, int64_t pitch,
+  void (*add_patches)(const float* patches, const int64_t* places, int32_t count, const float* weights, int64_t pitch,
                       float* image);
 };
 

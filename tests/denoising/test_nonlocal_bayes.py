@@ -53,6 +53,28 @@ def test_agrees_with_the_twin(shape: tuple[int, int, int], shortcuts: dict[str, 
         np.testing.assert_allclose(one, other, atol=2e-4)
 
 
+@pytest.mark.parametrize("steep", [False, True])
+def test_colours_agree_with_the_twin_and_help_each_other(steep: bool) -> None:
+    """The pilot has lost the content of two colours that the third one, in which it is strong, shows."""
+    rng = np.random.default_rng(8)
+    clean = stripes(33, 41)[[0, 0, 0]] * np.float32([1.0, 0.5, -0.5])[:, None, None]
+    pilot = clean * np.float32([1.0, 0.3, 0.3])[:, None, None] + rng.normal(0, 0.01, clean.shape).astype(np.float32)
+    variance = np.broadcast_to(np.float32([0.01, 0.012, 0.02])[:, None, None], clean.shape)
+    noisy = clean + np.sqrt(variance) * rng.normal(size=clean.shape).astype(np.float32)
+    options: dict[str, Any] = OPTIONS | EVERY | {"steep": steep}
+    white = WHITE[[0, 0, 0]]
+    found = engine.filter_patches(noisy, pilot, variance, white, **options)
+    expected = twin.filter_patches(noisy, pilot, variance, white, **options)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-4)
+    alone = [
+        engine.filter_patches(*(each[c : c + 1] for each in (noisy, pilot, variance)), WHITE, **options)[0]
+        for c in range(3)
+    ]
+    errors = [np.square(image - clean).mean() for image in (found[0], np.concatenate(alone))]
+    assert errors[0] < 0.8 * errors[1]
+
+
 def test_several_planes_agree_with_the_twin_and_equal_ones_are_averaged() -> None:
     rng = np.random.default_rng(3)
     clean = stripes(30, 34)[None] * np.array([1.0, 1.0, 0.6], np.float32)[:, None, None, None]

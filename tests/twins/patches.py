@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 SIDE = 8
-LEVERAGE_FLOOR = 0.05
+LEVERAGE_FLOOR = 0.01
+COLOURS = 3
 
 
 def corners(length: int, stride: int) -> list[int]:
@@ -40,13 +41,13 @@ def strongest(x: np.ndarray, negligible: float) -> np.ndarray:
 
 def filter_group(
     y: np.ndarray, x: np.ndarray, v: np.ndarray, correlation: np.ndarray, negligible: float, steep: bool
-) -> tuple[np.ndarray, float]:
-    """The first of the planes (P, K, 64), by the principal components of the pilots, and its leverage."""
-    planes, count, size = y.shape
+) -> tuple[np.ndarray, np.ndarray]:
+    """Blocks (N, K, 64), planes or colours, by the principal components of the pilots; and their leverage (N, 64)."""
+    blocks, count, size = y.shape
     scale = np.sqrt(v.mean((1, 2)))
     rest = (x - x.mean(1, keepdims=True)) / scale[:, None, None]
-    vectors = np.linalg.eigh(np.einsum("pki,qki->pq", rest, rest))[1] if planes > 1 else np.ones((1, 1))
-    filtered, leverage = np.zeros((count, size)), 0.0
+    vectors = np.linalg.eigh(np.einsum("pki,qki->pq", rest, rest))[1] if blocks > 1 else np.ones((1, 1))
+    filtered, leverage = np.zeros(y.shape), np.zeros((blocks, size))
     for vector in vectors.T:
         y_one, x_one = (np.tensordot(vector / scale, each, 1) for each in (y, x))
         deviation = np.sqrt(np.square(vector / scale) @ v.mean(1))
@@ -54,9 +55,9 @@ def filter_group(
         gain = np.eye(size) - np.linalg.inv(signal + correlation) @ correlation
         gain = 3 * gain @ gain - 2 * gain @ gain @ gain if steep else gain
         centred = (y_one - y_one.mean(0)) / deviation
-        own = 1 / count + (1 - 1 / count) * np.trace(correlation @ gain) / size
-        filtered += vector[0] * scale[0] * (y_one.mean(0) + deviation * (centred @ gain))
-        leverage += vector[0] ** 2 * own
+        own = 1 / count + (1 - 1 / count) * np.diagonal(correlation @ gain)
+        filtered += (vector * scale)[:, None, None] * (y_one.mean(0) + deviation * (centred @ gain))
+        leverage += np.outer(np.square(vector), own)
     return filtered, leverage
 
 
@@ -89,13 +90,19 @@ def filter_patches(
         near = distance[ys, xs] <= same * energy
         ys, xs = ys + top, xs + left
         covered |= set(zip(ys[near].tolist(), xs[near].tolist(), strict=True))
-        for c in range(channels):
-            groups = [each[:, c, ys, xs].reshape(len(each), count, -1) for each in through]
-            filtered, own = filter_group(*groups, correlation[c], negligible, steep)
-            weight = 1 / (own + LEVERAGE_FLOOR)
-            for k in range(count):
-                place = (c, slice(ys[k], ys[k] + SIDE), slice(xs[k], xs[k] + SIDE))
-                estimate[place] += weight * filtered[k].reshape(SIDE, SIDE)
-                leverage[place] += weight * own
-                weights[place] += weight
+        groups = [each[:, :, ys, xs].reshape(*each.shape[:2], count, -1) for each in through]
+        if len(stacks[0]) == 1 and channels == COLOURS and (correlation == np.eye(SIDE * SIDE)).all():
+            filtered, own = filter_group(*(each[0] for each in groups), correlation[0], negligible, steep)
+        else:
+            each_channel = [
+                filter_group(*(each[:, c] for each in groups), correlation[c], negligible, steep)
+                for c in range(channels)
+            ]
+            filtered, own = (np.stack([result[0] for result in part]) for part in zip(*each_channel, strict=True))
+        weight = 1 / (own + LEVERAGE_FLOOR).reshape(channels, SIDE, SIDE)
+        for k in range(count):
+            place = (slice(None), slice(ys[k], ys[k] + SIDE), slice(xs[k], xs[k] + SIDE))
+            estimate[place] += weight * filtered[:, k].reshape(channels, SIDE, SIDE)
+            leverage[place] += weight * own.reshape(channels, SIDE, SIDE)
+            weights[place] += weight
     return estimate / weights, leverage / weights
