@@ -22,8 +22,14 @@ LEVERAGE_POWER = 0.6
 """The squared error grows with this power of the leverage, the share of the noise that is left."""
 LEFT_RATE = 2.0
 """The squared error is multiplied by exp(LEFT_RATE * c), where c is the correlation of neighbours in the residual."""
+REFERENCE_NOISE = 0.135
+"""Standard deviation of white noise, as a fraction of the range of the image, at which `FACTOR` holds."""
+NOISE_POWER = -0.11
+"""The squared error, in units of the noise variance, grows with this power of that variance: where noise is weaker, a
+larger part of the error is content that was lost. At 0 the bars would be too short there, and too long where noise is
+strong."""
 CORRELATED = np.float32(1.8)
-"""Takes the place of this factor if the noise is correlated, as c then says nothing about content."""
+"""Takes the place of these two factors if the noise is correlated, as c then says nothing about content."""
 REFERENCE_MODELS, MOST_MODELS = 6.0, 16
 """Number of models at which `FACTOR` holds, and from which more change nothing."""
 MODELS_POWER = -0.19
@@ -61,7 +67,8 @@ def error_variance(
     Three quantities are measured in the noisy image alone. The spread of the models is large where content is hard, at
     edges and in texture. The leverage is the share of the noise that is left in the final image. And where content
     was lost, neighbours in the residual are correlated, as those of white noise are not; this correlation recalibrates
-    each plane. The error is a product of powers of the three, whose constants were chosen on images with ground truth.
+    each plane. The error is a product of powers of the three and of the noise, whose constants were chosen on images
+    with ground truth.
 
     Parameters
     ----------
@@ -100,6 +107,7 @@ def error_variance(
     if correlation is None:
         return error * CORRELATED
     error *= np.exp(np.float32(LEFT_RATE) * correlation)[:, None, None]
+    error *= np.power(noise / np.float32(REFERENCE_NOISE**2), np.float32(NOISE_POWER))
     return error * np.float32(PHOTONS if photons else 1.0)
 
 
