@@ -75,7 +75,11 @@ def test_a_folder_of_frames_is_followed_in_the_order_of_its_numbers(film, expect
 
 @pytest.mark.parametrize("length", [0, 5])
 def test_a_zarr_array_that_grows_or_fills_is_followed(film, expected, tmp_path, length):
+    """Also where the folder of the store is there before it is a store."""
+    (tmp_path / "in.zarr").mkdir()
+
     def shoot():
+        time.sleep(0.1)
         array = zarr.create_array(
             tmp_path / "in.zarr", shape=(length, 24, 28), chunks=(1, 24, 28), dtype="uint16",
             dimension_names=["t", "y", "x"],

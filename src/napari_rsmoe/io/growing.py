@@ -76,10 +76,12 @@ def frames_of(
     ImageError
         If a frame cannot be read, and has not changed for `idle` seconds.
     """
-    film: _Film = _Folder(place, reading) if place.is_dir() and not is_store(place) else _Stack(place, reading)
     number, changed, before = 0, time.monotonic(), object()
     while count is None or number < count:
         ending, failure = stopped(), None
+        if number == 0:  # The folder of a Zarr store exists before the file that makes it one.
+            folder = place.is_dir() and not is_store(place) and place.suffix.lower() != ".zarr"
+            film: _Film = _Folder(place, reading) if folder else _Stack(place, reading)
         try:
             state, there, frame = film.look(number)
         except ImageError as error:  # It may be written just now.
