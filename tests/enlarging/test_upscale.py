@@ -8,8 +8,10 @@ from skimage import data
 
 from napari_rsmoe import Restored, denoise, psnr, upscale
 from napari_rsmoe.engine import attention
+from napari_rsmoe.enlarging.found_noise import found_noise
 from napari_rsmoe.enlarging.sharpening import overshoot
 from napari_rsmoe.errors import StoppedError
+from napari_rsmoe.image.inputs import Inputs
 from napari_rsmoe.image.reduction import Reduction
 from napari_rsmoe.image.resize import cubic
 from napari_rsmoe.notes import gathered
@@ -79,6 +81,15 @@ def test_noise_that_a_small_image_may_hold_as_texture_is_kept_and_named(photogra
     with gathered() as said:
         upscale(noisy, 2, models=1, iterations=5, preset="fast")
     assert any("was kept" in note and "--noise" in note for note in said)
+
+
+def test_photon_noise_of_a_small_image_is_measured_by_its_law() -> None:
+    y, x = np.mgrid[:96, :96]
+    light = 30.0 + 400 / (1 + np.exp(np.hypot(y - 48, x - 48) - 30))
+    noisy = np.random.default_rng(0).poisson(light).astype(np.uint16)
+    found, kept = found_noise(Inputs.of(noisy))
+    assert kept == 0
+    assert found.sigma == pytest.approx(np.sqrt(light.mean()), rel=0.15)
 
 
 def test_a_flat_image_stays_flat() -> None:

@@ -115,6 +115,15 @@ def test_photon_noise_is_found_with_its_errors() -> None:
     assert np.mean(hits) > 0.7
 
 
+@pytest.mark.parametrize("photons", [30, 400])
+def test_photon_noise_of_a_small_image_is_found(photons: int) -> None:
+    """No block of 16 px has flat surroundings, and few pixels show each brightness."""
+    y, x = np.mgrid[:96, :96]
+    light = 5 + photons / (1 + np.exp(np.hypot(y - 48, x - 48) - 30))
+    noisy = np.random.default_rng(0).poisson(light).astype(np.uint16)
+    assert estimate_noise(noisy).sigma == pytest.approx(np.sqrt(light.mean()), rel=0.15)
+
+
 def test_a_law_that_quiet_places_do_not_keep_is_seen_through() -> None:
     """As where bright texture passes for photon noise; a place without any, such as a black border, does not count."""
     clean = bright_scene()

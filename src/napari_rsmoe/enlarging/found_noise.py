@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import correlate1d, uniform_filter
 
 from .. import engine
-from ..arrays import Floats
+from ..arrays import Array, Floats
 from ..checks import is_number
 from ..denoising.denoise import denoise
 from ..denoising.observation import measured_model
@@ -14,6 +13,8 @@ from ..image.beginning import reading_report
 from ..image.inputs import Inputs
 from ..noise.estimate import estimate_noise
 from ..noise.given import Noise
+from ..noise.noise_model import NoiseModel
+from ..noise.quiet import quietest_power
 from ..notes import gathered, note
 from ..progress import Callback
 
@@ -28,16 +29,10 @@ NOISY_SMALL, NOISY_DOUBTED = 0.015, 0.03
 they have less noise. Below the former, noise of 5 of 255 would be enlarged, which costs up to 4 dB; above it, removed
 texture costs 0.7 dB at most."""
 DOUBTED = 1.5
-"""How many times the noise of the quietest places the measured one may be to be believed. Above lies texture, below it
-noise that grows with brightness, of which dark places have less."""
-QUIET_BLOCK = 8
-"""Side in pixels of the blocks of which the quietest bound the noise of small images."""
-QUIET_SHARE = 0.1
-"""Share of the blocks that count as the quietest. Fewer scatter more, more hold texture."""
-QUIET_BIAS = 1.2
-"""Noise of an image relative to that of its quietest blocks, whose share is the one above."""
-CURVATURE = (1.0, -2.0, 1.0)
-"""Weights of three pixels in a line. Applied along both axes in turn they leave out planes and edges along the axes."""
+"""How many times the noise of the quietest places the measured one may be to be believed. Above lies texture or
+correlated noise, which small images do not tell apart; below it quiet places that are so by chance."""
+FEWEST_QUIET = 9
+"""Blocks of 8x8 px from which the quietest places of small images are told. With fewer there is none among them."""
 
 
 def removed(
@@ -99,10 +94,10 @@ def found_noise(inputs: Inputs) -> tuple[Noise, float]:
     """
     height, width, _ = inputs.pixels.shape
     layout = inputs.layout
-    values = layout.value(inputs.pixels)
+    values = np.ascontiguousarray(layout.value(inputs.pixels))
     with gathered():
-        estimate = estimate_noise(np.ascontiguousarray(values), channel_axis=2)
-    quiet = layout.span * _quiet(inputs.pixels)
+        estimate = estimate_noise(values, channel_axis=2)
+    quiet = estimate.sigma * _quiet_share(values, estimate.model)
     confirmed = estimate.sigma < DOUBTED * quiet
     least = NOISY if min(height, width) >= SURE_SIDE else NOISY_SMALL if confirmed else NOISY_DOUBTED
     surely = min(estimate.sigma, quiet)
@@ -111,13 +106,14 @@ def found_noise(inputs: Inputs) -> tuple[Noise, float]:
     return (estimate if confirmed else quiet), 0.0
 
 
-def _quiet(pixels: Floats) -> float:
-    """Standard deviation of the noise that the quietest blocks of an image (H, W, C) allow."""
-    if min(pixels.shape[:2]) < 2 * QUIET_BLOCK:
-        return 0.0
-    weights = np.array(CURVATURE) / np.linalg.norm(CURVATURE)
-    difference = correlate1d(correlate1d(pixels, weights, axis=0), weights, axis=1)[1:-1, 1:-1]
-    power = uniform_filter(np.square(difference), (QUIET_BLOCK, QUIET_BLOCK, 0))[
-        QUIET_BLOCK // 2 :: QUIET_BLOCK, QUIET_BLOCK // 2 :: QUIET_BLOCK
+def _quiet_share(values: Array, model: NoiseModel) -> float:
+    """Standard deviation that the noise of an image (H, W, C) has in its quietest places, relative to a model of it.
+
+    The model counts as white there: small images do not tell correlated noise from texture.
+    """
+    power = [
+        quietest_power(values[..., c].astype(np.float64), channel, model.limits[c], None, fewest=FEWEST_QUIET)
+        for c, channel in enumerate(model.channels)
+        if channel.gain + channel.read > 0
     ]
-    return QUIET_BIAS * float(np.sqrt(np.quantile(power, QUIET_SHARE)))
+    return float(np.sqrt(max(power, default=0.0)))

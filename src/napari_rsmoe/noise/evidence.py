@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..arrays import Array, Mask
 from .noise_model import PoissonGaussian, rounded
 from .pyramid import kurtosis, pyramid_powers, steady_power
-from .quiet import FAITHFUL
+from .quiet import FAITHFUL, quiet_variance
 from .spectrum import COLOURED, as_noise, finest, flat_spectrum
 
 Normal = tuple[float, float]
@@ -58,6 +58,10 @@ whose power is that low."""
 INTERPOLATED = 30.0
 """Power at half the resolution over power at the finest scale that interpolation leaves at least. Below, and above
 COLOURED, flat blocks must scatter like noise for their noise to be correlated."""
+ALONE = 2.0
+"""Variance of quiet blocks, relative to the predicted noise, up to which they hold noise and hardly anything else.
+Above, it may be the finest part of content that covers the whole image; up to it, noise is seen beside the content,
+also in small images, of which no block has flat surroundings."""
 CLEAR = 2.0
 """Log odds from which correlated noise is so clear that flat blocks are taken to hold nothing else."""
 
@@ -71,7 +75,7 @@ class Scales:
     spectrum : ndarray of float64, shape (BLOCK, BLOCK)
         Power of flat blocks by frequency.
     excess : float
-        Variance of flat blocks.
+        Variance of flat blocks; at most ALONE if quiet blocks hold no more.
     scatter : float
         Scatter of the variances of flat blocks, relative to that of noise of their spectrum.
     half, quarter : float
@@ -91,7 +95,10 @@ class Scales:
     def of(cls, brightness: Array, variance: Array, used: Mask | None) -> Scales:
         """Measure the brightness of an image whose noise has this variance."""
         half, quarter = pyramid_powers(brightness, used) / variance.mean()
-        return cls(*flat_spectrum(brightness, variance, used), half, quarter, kurtosis(brightness, used))
+        spectrum, excess, scatter = flat_spectrum(brightness, variance, used)
+        if quiet_variance(brightness, variance, used) <= ALONE:
+            excess = min(excess, ALONE)
+        return cls(spectrum, excess, scatter, half, quarter, kurtosis(brightness, used))
 
     @property
     def finest(self) -> float:

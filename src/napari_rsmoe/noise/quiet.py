@@ -15,6 +15,7 @@ from ..image.bands import bands, by_bands, separably
 from ..progress import pause
 from .anscombe import Stabiliser
 from .noise_model import PoissonGaussian
+from .spectrum import CONSTANT
 
 FAITHFUL = 0.75
 """Power in the quietest places, relative to what a noise model predicts, above which the model is kept as it is. Below,
@@ -40,6 +41,7 @@ def quietest_power(
     limits: Limits,
     used: Mask | None,
     stabilised: tuple[Array, Array] | None = None,
+    fewest: int = FEWEST_BLOCKS,
 ) -> float:
     """Measure the power of a channel in its quietest blocks, relative to what a noise model predicts there.
 
@@ -58,16 +60,18 @@ def quietest_power(
         Pixels that count; None: all.
     stabilised : tuple of two ndarrays, optional
         What `stabilised_plane` returns for the same channel, model and limits, if it is known already.
+    fewest : int
+        Number of blocks below which nothing is concluded.
 
     Returns
     -------
     float
-        Blocks with clipped values or with a neighbourhood of one value do not count. If fewer than FEWEST_BLOCKS are
-        left, the result is 1.
+        Blocks with clipped values or with a neighbourhood of one value do not count. If fewer than `fewest` are left,
+        the result is 1.
     """
     power = finest_power(*(stabilised or stabilised_plane(plane, model, limits)))
     counted = _counted_blocks(plane, limits, used)
-    if counted.sum() < FEWEST_BLOCKS:
+    if counted.sum() < fewest:
         return 1.0
     return quiet_power(power[counted], QUIETEST_PHOTON if model.gain > 0 else QUIETEST_EVEN)
 
@@ -120,12 +124,29 @@ def _quiet_noise(share: float) -> float:
     return float(np.quantile(finest_power(noise, np.ones_like(noise)), share))
 
 
+def quiet_variance(plane: Array, variance: Array, used: Mask | None) -> float:
+    """Variance of all that quiet blocks hold, content and noise of all scales, relative to the given one of noise.
+
+    Blocks of one value do not count. Infinite if no block counts.
+    """
+    spread = np.concatenate([_blocks(plane[first : first + BAND]).var((1, 3)) for first in range(0, len(plane), BAND)])
+    ratio = spread / block_means(variance)
+    counted = ratio > CONSTANT
+    if used is not None:
+        counted &= block_means(used) == 1
+    return float(np.quantile(ratio[counted], QUIETEST_PHOTON)) if counted.any() else math.inf
+
+
 def block_means(values: NDArray[Any]) -> Array:
     """Means over blocks that do not overlap."""
-    rows, columns = (length // SMALL_BLOCK for length in values.shape)
-    blocks = values[: rows * SMALL_BLOCK, : columns * SMALL_BLOCK].reshape(rows, SMALL_BLOCK, columns, SMALL_BLOCK)
-    means: Array = blocks.mean((1, 3))
+    means: Array = _blocks(values).mean((1, 3))
     return means
+
+
+def _blocks(values: NDArray[Any]) -> NDArray[Any]:
+    """Blocks that do not overlap, shape (rows, SMALL_BLOCK, columns, SMALL_BLOCK)."""
+    rows, columns = (length // SMALL_BLOCK for length in values.shape)
+    return values[: rows * SMALL_BLOCK, : columns * SMALL_BLOCK].reshape(rows, SMALL_BLOCK, columns, SMALL_BLOCK)
 
 
 def _counted_blocks(plane: Array, limits: Limits, used: Mask | None) -> Mask:
