@@ -24,6 +24,11 @@ constexpr double kLeastPivot = 1e-6;
 // leave components correlated.
 constexpr int kSweeps = 8;
 
+// Mean variance of the noise of the quietest colour, as a fraction of that of the loudest, from which colours have
+// principal components. In quieter ones, such as the colour differences of a grey image, what rounding leaves would
+// count as content.
+constexpr float kLeastShare = 0.03f;
+
 struct Corner {
   int64_t y, x;
 };
@@ -47,6 +52,11 @@ class Scaled {
   const float* planes() const { return planes_.data(); }
   int64_t plane() const { return plane_; }
   float weight(int32_t c) const { return weight_[c]; }
+  // Whether the noise of all channels is about as strong.
+  bool alike() const {
+    const auto [least, most] = std::minmax_element(weight_.begin(), weight_.end());
+    return *least >= kLeastShare * *most;
+  }
 
  private:
   int64_t plane_;
@@ -211,7 +221,7 @@ class Worker {
   // Filters the group, and adds its patches to the sums over all groups.
   void filter(Shared& s) {
     const PatchFilter& f = s.f;
-    if (f.planes == 1 && f.channels == kColours && s.precision.white()) {
+    if (f.planes == 1 && f.channels == kColours && s.precision.white() && s.scaled.alike()) {
       for (int32_t c = 0; c < f.channels; ++c) gather(s, c, c);
       filter_components(f, static_cast<size_t>(f.channels), static_cast<size_t>(f.channels), nullptr);
       for (int32_t c = 0; c < f.channels; ++c) add(s, c, c);

@@ -9,6 +9,7 @@ import numpy as np
 SIDE = 8
 LEVERAGE_FLOOR = 0.01
 COLOURS = 3
+LEAST_SHARE = 0.03
 
 
 def corners(length: int, stride: int) -> list[int]:
@@ -73,6 +74,8 @@ def filter_patches(
     through = [np.lib.stride_tricks.sliding_window_view(each, (SIDE, SIDE), (2, 3)) for each in stacks]
     views = [each[0] for each in through]
     trust = 1 / variance.mean((1, 2))
+    mixed = len(stacks[0]) == 1 and channels == COLOURS and (correlation == np.eye(SIDE * SIDE)).all()
+    mixed = mixed and trust.min() >= LEAST_SHARE * trust.max()
     estimate, leverage, weights = np.zeros((3, *noisy.shape))
     covered: set[tuple[int, int]] = set()
     for y, x in in_order(corners(height, stride), corners(width, stride), stride, reach):
@@ -91,7 +94,7 @@ def filter_patches(
         ys, xs = ys + top, xs + left
         covered |= set(zip(ys[near].tolist(), xs[near].tolist(), strict=True))
         groups = [each[:, :, ys, xs].reshape(*each.shape[:2], count, -1) for each in through]
-        if len(stacks[0]) == 1 and channels == COLOURS and (correlation == np.eye(SIDE * SIDE)).all():
+        if mixed:
             filtered, own = filter_group(*(each[0] for each in groups), correlation[0], negligible, steep)
         else:
             each_channel = [
