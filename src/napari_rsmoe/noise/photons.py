@@ -24,8 +24,8 @@ MOST_MEANS = 20_000
 MOST = 2500
 """Patches of a level whose covariance is taken, at most."""
 FEWEST = 150
-"""Patches below which a level is left out, as its eigenvalues scatter. With more, images of 128 px and less have too few
-levels for a line, and the noise of what is bright in them is missed."""
+"""Patches below which a level is left out, as its eigenvalues scatter. If more are asked for, images of 128 px and less
+have too few levels for a line, and the noise of what is bright in them is missed."""
 SATURATED = 0.02
 """Share of values at the upper limit from which a level is left out."""
 GROWTH = 2.5
