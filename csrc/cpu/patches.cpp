@@ -24,10 +24,9 @@ constexpr double kLeastPivot = 1e-6;
 // leave components correlated.
 constexpr int kSweeps = 8;
 
-// Mean variance of the noise of the quietest colour, as a fraction of that of the loudest, from which colours have
-// principal components. In quieter ones, such as the colour differences of a grey image, what rounding leaves would
-// count as content.
-constexpr float kLeastShare = 0.03f;
+// Spread of the values of a colour, as a fraction of the largest, from which colours have principal components. What
+// rounding leaves in the colour differences of a grey image is below it, and would count as content beside the others.
+constexpr float kLeastSpread = 1e-5f;
 
 struct Corner {
   int64_t y, x;
@@ -52,11 +51,6 @@ class Scaled {
   const float* planes() const { return planes_.data(); }
   int64_t plane() const { return plane_; }
   float weight(int32_t c) const { return weight_[c]; }
-  // Whether the noise of all channels is about as strong.
-  bool alike() const {
-    const auto [least, most] = std::minmax_element(weight_.begin(), weight_.end());
-    return *least >= kLeastShare * *most;
-  }
 
  private:
   int64_t plane_;
@@ -113,6 +107,19 @@ class Precision {
   AlignedFloats inverse_;
 };
 
+// Whether groups have principal components through colours: the noise is white, and every colour shows something.
+bool mixes_colours(const PatchFilter& f, const Precision& precision) {
+  if (f.planes > 1 || f.channels != kColours || !precision.white()) return false;
+  float spread[kColours];
+  for (int64_t c = 0; c < kColours; ++c) {
+    const float* plane = f.noisy + c * f.height * f.width;
+    const auto [least, most] = std::minmax_element(plane, plane + f.height * f.width);
+    spread[c] = *most - *least;
+  }
+  const auto [least, most] = std::minmax_element(spread, spread + kColours);
+  return *least > kLeastSpread * *most;
+}
+
 // The positions of reference patches along one axis: every `stride` pixels, and at the end of the axis.
 class Lattice {
  public:
@@ -135,14 +142,15 @@ class Lattice {
 // The data that all threads share.
 struct Shared {
   explicit Shared(const PatchFilter& filter)
-      : f(filter), scaled(filter), precision(filter), down(filter.height, filter.stride),
-        across(filter.width, filter.stride), covered(static_cast<size_t>(down.size() * across.size())),
-        plane(filter.height * filter.width), weights(static_cast<size_t>(plane * filter.channels)),
-        followed(weights.size()) {}
+      : f(filter), scaled(filter), precision(filter), mixed(mixes_colours(filter, precision)),
+        down(filter.height, filter.stride), across(filter.width, filter.stride),
+        covered(static_cast<size_t>(down.size() * across.size())), plane(filter.height * filter.width),
+        weights(static_cast<size_t>(plane * filter.channels)), followed(weights.size()) {}
 
   const PatchFilter& f;
   const Scaled scaled;
   const Precision precision;
+  const bool mixed;
   const Lattice down, across;
   std::vector<uint8_t> covered;  // For each reference patch, 1 if it needs no group of its own.
   int64_t plane;
@@ -221,7 +229,7 @@ class Worker {
   // Filters the group, and adds its patches to the sums over all groups.
   void filter(Shared& s) {
     const PatchFilter& f = s.f;
-    if (f.planes == 1 && f.channels == kColours && s.precision.white() && s.scaled.alike()) {
+    if (s.mixed) {
       for (int32_t c = 0; c < f.channels; ++c) gather(s, c, c);
       filter_components(f, static_cast<size_t>(f.channels), static_cast<size_t>(f.channels), nullptr);
       for (int32_t c = 0; c < f.channels; ++c) add(s, c, c);

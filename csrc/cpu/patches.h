@@ -59,8 +59,8 @@ struct PatchFilter {
 // filtered alone. The correlation of the noise is that of all planes.
 //
 // The channels of a colour image with white noise show the same content in other proportions at every place. They are
-// filtered by principal components of each group in the same way, and R^T brings all of them back, if their noise is
-// about as strong.
+// filtered by principal components of each group in the same way, and R^T brings all of them back, unless one of them
+// shows nothing.
 //
 // A steep filter replaces the gain G = S (S + N)^-1 by 3 G^2 - 2 G^3. It is meant for noisy images that are their own
 // pilot: S then contains noise as well, and a gain close to a threshold separates it from content better than a smooth

@@ -9,7 +9,7 @@ import numpy as np
 SIDE = 8
 LEVERAGE_FLOOR = 0.01
 COLOURS = 3
-LEAST_SHARE = 0.03
+LEAST_SPREAD = 1e-5
 
 
 def corners(length: int, stride: int) -> list[int]:
@@ -75,7 +75,8 @@ def filter_patches(
     views = [each[0] for each in through]
     trust = 1 / variance.mean((1, 2))
     mixed = len(stacks[0]) == 1 and channels == COLOURS and (correlation == np.eye(SIDE * SIDE)).all()
-    mixed = mixed and trust.min() >= LEAST_SHARE * trust.max()
+    spread = np.ptp(noisy, (1, 2))
+    mixed = mixed and spread.min() > LEAST_SPREAD * spread.max()
     estimate, leverage, weights = np.zeros((3, *noisy.shape))
     covered: set[tuple[int, int]] = set()
     for y, x in in_order(corners(height, stride), corners(width, stride), stride, reach):
