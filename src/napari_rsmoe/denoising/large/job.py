@@ -40,7 +40,7 @@ from ...memory import limited
 from ...progress import Callback
 from ..blockwise import HALO, DenoiseBlocks, blocks_of, check_blocks, surveyed
 from ..costs import expected_seconds
-from ..options import EDITION, split_settings
+from ..options import EDITION, RESULTS, split_settings
 from ..plans import REFERENCE_NOISE, plan_ensemble
 from ..survey import Survey
 from .masks import LazyMask
@@ -135,7 +135,7 @@ class JobSettings:
             "reading": json.loads(json.dumps(dict(self.reading))),
             "independent channels": self.independent_channels,
             "ome-zarr": self.ome_zarr,
-            "edition": EDITION,
+            "edition": f"{EDITION}.{RESULTS}",
             "version of napari-rsmoe": version("napari-rsmoe"),
         }
 
