@@ -23,6 +23,7 @@ ONLY_IN_PYTHON = {
     "callback", "client",  # objects; the others have progress bars and --cluster
     "weight", "mask", "warm_start", "neighbours",  # further images: --mask, a labels layer; a stack has its own
     "axes", "channel_axis",  # --axes, the dimensions of a layer, axes= of a widget
+    "spacing",  # the pixel sizes of a file, the scale of a layer
     "sigma", "return_std",  # another name of noise; --std, a layer, the uncertainty in the pane
 }  # fmt: skip
 TABLES: dict[str, Sequence[Parameter]] = {**PARAMETERS, "render": RENDER, "noise": (*LEFT_OUT, MEMORY)}
