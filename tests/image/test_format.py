@@ -77,7 +77,8 @@ def test_masked_pixels_are_refused() -> None:
 
 @pytest.mark.parametrize("options", [{"scale": 0}, {"scale": None}, {"scale": 1e9}, {"scale": 2, "sharpen": -1}])
 def test_upscale_checks_before_it_fits(options: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_rsmoe.enlarging.upscale.fit_models", lambda *_, **__: pytest.fail("it has begun to fit"))
+    fits = "napari_rsmoe.enlarging.upscale.fit_models"
+    monkeypatch.setattr(fits, lambda *_, **__: pytest.fail("it has begun to fit"))
     with pytest.raises(ValueError, match=r"must be|at most"):
         napari_rsmoe.upscale(np.eye(8), **options)  # type: ignore[arg-type]
 
