@@ -40,9 +40,12 @@ SHARPEN = Range(1e-6, 1e6)
 BLOCK = Range(32, 2**16, whole=True)
 """Side of the blocks of an image, px. Smaller ones are mostly halo; larger ones are whole images."""
 WORKERS = Range(1, 10_000, whole=True)
-FRAMES = Range(1, 2**31 - 1, whole=True)
-IDLE = Range(0.1, 7 * 86_400.0)
 """Processes that share the blocks of an image. More than there are blocks have nothing to do."""
+FRAMES = Range(1, 2**31 - 1, whole=True)
+"""Frames of a film. More do not fit the counters of file formats."""
+IDLE = Range(0.1, 7 * 86_400.0)
+"""Seconds without a new frame after which a film has ended. With fewer it ends between two frames; with more than a
+week, an instrument that has stopped is never noticed."""
 THREADS = Range(1, 1024, whole=True)
 """Threads of the processor. More than it has cores only cost time."""
 NOISE_FACTOR = Range(1e-3, 1e3)

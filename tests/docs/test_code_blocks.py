@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -60,9 +61,10 @@ def results() -> dict[str, Any]:
     }
 
 
-def fill(folder: Path) -> None:
-    """Put the files that the pages speak of into a folder."""
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the pages speak of, which is copied for each block."""
+    folder = tmp_path_factory.mktemp("files")
     image = scene()
     for name in ("noisy.tif", "micrograph.tif", "photo.png", "large.tif", "mosaic.ome.tif"):
         rsmoe.write_image(folder / name, image)
@@ -72,19 +74,21 @@ def fill(folder: Path) -> None:
     rsmoe.write_image(folder / "film.ome.tif", np.stack([image[:40, :48]] * 3), axes="TYX")
     rsmoe.write_image(folder / "volume.tif", np.stack([image[:40, :48]] * 3), axes="ZYX")
     rsmoe.write_image(folder / "gaps.png", np.zeros((40, 48), np.uint8))
-    for name in ("folder", "micrographs"):
+    rsmoe.write_image(folder / "film.zarr", image[None, :32, :40], axes="TYX")
+    for name in ("folder", "micrographs", "camera"):
         (folder / name).mkdir()
         rsmoe.write_image(folder / name / "first.tif", image[:32, :40])
+    return folder
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_runs(page: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {**results(), "rsmoe": rsmoe, "napari_rsmoe": rsmoe, "denoise": rsmoe.denoise}
     names |= {"camera": iter(results()["stack"]), "stop_button": SimpleNamespace(pressed=False), "show": print}
     for number, block in enumerate(BLOCK.finditer(page.read_text("utf-8"))):
         if block["comment"]:
             continue
-        fill(tmp_path / str(number))
+        shutil.copytree(files, tmp_path / str(number))
         monkeypatch.chdir(tmp_path / str(number))
         if block["language"] == "python":
             exec(compile(block["code"], str(page), "exec", dont_inherit=True), names)
@@ -97,7 +101,8 @@ def run(line: str) -> None:
     """Run a line of a terminal; of the tools around the program it is checked that what they name exists."""
     words = shlex.split(line, comments=True)
     if words[:1] == ["napari-rsmoe"]:
-        result = CliRunner().invoke(main, words[1:])
+        ends = ["--idle", "0.1"] if "--follow" in words else []  # No camera adds frames here.
+        result = CliRunner().invoke(main, [*words[1:], *ends])
         assert result.exit_code == 0, f"{line}\n{result.output}"
     elif words[:1] == ["make"]:
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE), line

@@ -22,7 +22,7 @@ QUICK = {
 
 @st.composite
 def lines(draw: st.DrawFn) -> list[str]:
-    """A verb, its files, quick settings, and up to two options with any values."""
+    """A verb, its files, quick settings, and up to two options with any values; a film that is followed ends soon."""
     from napari_rsmoe.cli.program import main  # here: the options of all verbs
 
     verb = draw(st.sampled_from(sorted(VERBS)))
@@ -39,4 +39,5 @@ def lines(draw: st.DrawFn) -> list[str]:
     for _ in range(draw(st.integers(0, 2))):
         flag = draw(st.sampled_from([*flags, "--none", "-"]))
         extra += [flag] if draw(st.booleans()) else [flag, draw(VALUES)]
-    return [verb, *files, *QUICK[verb], *extra]
+    soon = ["--idle", "0.1"] if "--follow" in extra else []
+    return [verb, *files, *QUICK[verb], *extra, *soon]

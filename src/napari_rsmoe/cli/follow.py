@@ -14,6 +14,7 @@ import click
 from ..batch.files import Files
 from ..batch.following import Following
 from ..batch.pairs import Pair, Place, Target
+from ..io.formats import check_may_grow
 from .batch import run_batch
 from .options import Common
 
@@ -35,6 +36,7 @@ def follow(
         raise click.UsageError("--follow takes files and folders of this machine.")
     if len({str(each) for each in (source, *places)}) <= len(places):
         raise click.UsageError("INPUT and the outputs must have different names.")
+    check_may_grow(Path(str(source)))
     common.prepare()
     extras = {each.name: place for each, place in zip(targets[1:], places[1:], strict=True)}
     pair = Pair(source, places[0], extras, f"napari-rsmoe denoise --follow {source}")

@@ -39,6 +39,8 @@ READ_ONLY = {
 }
 """Suffixes of the formats that are only read."""
 READABLE = SUFFIXES | READ_ONLY
+AS_A_WHOLE = ("png", "jpeg", "npy", "bmp", "gif", "webp", "asc", "dicom")
+"""Kinds of files that are written as a whole, with their size at the beginning, to which nothing is appended."""
 COMPANION = ".companion.ome"
 """End of the names of files that describe an OME-TIFF set."""
 IN_EXTRA = ("czi", "nd2", "lif", "mrc", "fits", "dicom")
@@ -145,3 +147,20 @@ def kind_to_read(path: Path) -> tuple[str, str]:
     if not real.islower():
         raise ImageError(f"{path} is {'an' if real[0] in 'HX' else 'a'} {real} file, which is not read here.")
     return real, f"it is really a {real.upper()} file and is read as such" if named else f"it is a {real.upper()} file"
+
+
+def check_may_grow(path: Path) -> None:
+    """Check that frames may be added to `path`: a folder, a Zarr store, a stack, or what is not there yet.
+
+    Raises
+    ------
+    WrongUseError
+        If it is a file that is written as a whole, or of an unknown format.
+    """
+    kind = kind_to_read(path)[0] if path.exists() else READABLE.get(path.suffix.lower())
+    if kind in AS_A_WHOLE:
+        raise WrongUseError(
+            f"{path} cannot be followed, because {kind.upper()} files are written as a whole and do not grow. A folder "
+            "to which a file is written for each frame can be followed, and so can a TIFF file or a Zarr array that "
+            "grows. A file that is complete is denoised without --follow."
+        )

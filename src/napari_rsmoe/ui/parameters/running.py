@@ -53,8 +53,9 @@ LARGE: tuple[Parameter, ...] = (CLUSTER, WORKERS, STATUS, OME_ZARR)
 FOLLOW = Flag(
     name="follow",
     label="Follow",
-    help="INPUT is a film that is still being written: a folder of frames, or a stack that grows. Each frame is "
-    "denoised as it arrives. OUTPUT is a folder for the frames, or a stack that is written when the film ends.",
+    help="INPUT is a film that is still being written: a folder of frames, or a Zarr array or TIFF that grows. "
+    "Each frame is denoised as it arrives. OUTPUT is a folder for the frames, or a stack that is written when the "
+    "film ends.",
     default=False,
 )
 FRAMES = IntParameter(
