@@ -23,9 +23,13 @@ MOST_MEANS = 20_000
 """Patches whose means set the darkest and the brightest level."""
 MOST = 2500
 """Patches of a level whose covariance is taken, at most."""
-FEWEST = 150
-"""Patches below which a level is left out, as its eigenvalues scatter. If more are asked for, images of 128 px and less
-have too few levels for a line, and the noise of what is bright in them is missed."""
+FEWEST = 400
+"""Patches below which a level is left out, as its eigenvalues scatter; unless too few levels are left for a line."""
+SPARSE = 150
+"""The same for images that have too few levels otherwise, as images of 128 px and less have where few pixels are
+bright."""
+SURELY = 2.5
+"""How much more noise must grow to be seen in such levels, as a factor: content alone may double their variance."""
 SATURATED = 0.02
 """Share of values at the upper limit from which a level is left out."""
 GROWTH = 2.5
@@ -108,6 +112,7 @@ def photon_noise(
     means, variances, counts = _levels(plane, used, limits[1], apart)
     if len(means) < LEAST_LEVELS or variances.max() <= 0:
         return None
+    growth *= SURELY if counts.min() < FEWEST else 1.0
     slope, constant = _line(means, variances, counts)
     expected = np.ones_like(means)
     if sigma > 0 and any(map(math.isfinite, limits)):
@@ -166,15 +171,16 @@ def _levels(plane: Array, used: Mask | None, top: float, apart: int) -> tuple[Ar
     for number in range(LEVELS):
         pause()
         members = np.flatnonzero(level == number)
-        if len(members) < FEWEST:
+        if len(members) < SPARSE:
             continue
         chosen = places[members[np.linspace(0, len(members) - 1, min(len(members), MOST)).astype(np.intp)]]
         patches = patches_at(plane, (SIDE, SIDE), chosen, apart)
         if np.mean(patches >= top) <= SATURATED:
             mean = patches.mean()
             found.append((mean, longest_even_tail(patches - mean), len(chosen)))
-    levels, variances, counts = np.array(found).reshape(-1, 3).T
-    return levels, variances, counts
+    dense = [each for each in found if each[2] >= FEWEST]
+    means, variances, counts = np.array(dense if len(dense) >= LEAST_LEVELS else found).reshape(-1, 3).T
+    return means, variances, counts
 
 
 def _line(means: Array, variances: Array, counts: Array) -> tuple[float, float]:
