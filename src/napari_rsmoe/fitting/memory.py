@@ -31,6 +31,8 @@ COMPARED = 26.0
 """The PSNR of what is drawn, for each pixel and channel."""
 RELOCATION = (65.0, 8.4)
 """What a relocation takes for each sample, and for each sample and channel."""
+WITHIN_SQUARES = 34.0
+"""What a relocation within squares, as in blocks and in `upscale`, takes besides for each sample."""
 HELD = 0.1
 """Share of what a step takes that the allocator still holds during a relocation."""
 KERNEL = (390.0, 3.7)
@@ -54,7 +56,9 @@ WEIGHT = 8.0
 """The weight of a pixel, as an image and in tiles."""
 
 
-def memory_of_fit(channels: int, n_kernels: int, settings: FitSettings, mode: str, *, weighted: bool = False) -> Need:
+def memory_of_fit(
+    channels: int, n_kernels: int, settings: FitSettings, mode: str, *, weighted: bool = False, placed: bool = False
+) -> Need:
     """What a fit takes besides the image, for each pixel of the image and for its kernels.
 
     Parameters
@@ -69,15 +73,19 @@ def memory_of_fit(channels: int, n_kernels: int, settings: FitSettings, mode: st
         As for `napari_rsmoe.fit`.
     weighted : bool
         Whether pixels have weights.
+    placed : bool
+        Whether kernels move within squares.
     """
     start = STARTS[settings.start]
     beginning = Need(FLOAT * channels + start[0] + start[1] * channels, n_kernels * start[2])
-    steps = _memory_of_steps(channels, n_kernels, settings, mode, weighted=weighted)
+    steps = _memory_of_steps(channels, n_kernels, settings, mode, weighted=weighted, placed=placed)
     checked, compared = Need(CHECKED[0] + CHECKED[1] * channels), Need(COMPARED * channels)
     return Need(0, FIXED) + beginning.or_more(steps).or_more(checked).or_more(compared)
 
 
-def _memory_of_steps(channels: int, n_kernels: int, settings: FitSettings, mode: str, *, weighted: bool) -> Need:
+def _memory_of_steps(
+    channels: int, n_kernels: int, settings: FitSettings, mode: str, *, weighted: bool, placed: bool = False
+) -> Need:
     """What the target, the kernels and the steps of a fit take, on the device that computes them."""
     samples = settings.oversample**2
     columns = (3 if settings.linear else 1) * channels
@@ -86,7 +94,8 @@ def _memory_of_steps(channels: int, n_kernels: int, settings: FitSettings, mode:
         target += samples * FLOAT * channels
     steps = _memory_of_pairs(columns, n_kernels, settings)
     if mode == "smoe" and settings.relocate > 0 and _reaches_relocation(settings):
-        relocation = Need(samples * (RELOCATION[0] + RELOCATION[1] * channels))
+        each = RELOCATION[0] + RELOCATION[1] * channels + (WITHIN_SQUARES if placed else 0.0)
+        relocation = Need(samples * each)
         steps = steps.or_more(relocation + steps * HELD)
     return Need(FLOAT * channels + target, n_kernels * (KERNEL[0] + KERNEL[1] * columns)) + steps
 
@@ -143,7 +152,7 @@ def memory_of_upscale(
     """Bytes that `napari_rsmoe.upscale` takes at its peak for an image of this shape (H, W, C), besides the image."""
     height, width, channels = shape
     finished = n_kernels * FLOAT * (6 + channels)
-    fit = memory_of_fit(channels, n_kernels, settings, "smoe", weighted=weighted).bytes(height * width)
+    fit = memory_of_fit(channels, n_kernels, settings, "smoe", weighted=weighted, placed=True).bytes(height * width)
     raster = Raster.plan((height, width), channels, scale=scale)
     block = memory_of_block(layout, channels, n_kernels, channels, layout.dtype, models, math.prod(raster.fine))
     drawing = memory_of_drawing(raster, channels, layout.dtype, block) + FLOAT * channels * height * width

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ...arrays import Floats
+from ...image.bands import bands
 from ...image.places import mixed, pixel_bits, uniform
 from .content import LEAST_GRADIENT, MIX, SCALE, SCALE_SMOOTHING, gradient_magnitude
 from .start import SIGMA_RANGE, Start
@@ -109,9 +110,12 @@ class PlacedKernels:
 
         `finer` is the number of points for a pixel along each axis.
         """
-        y, x = self.origin
-        bits = pixel_bits((*self.seed, step), (finer * y, finer * x), shape)
-        return (-np.log(uniform(bits))).astype(np.float32).ravel()
+        y, x = (finer * each for each in self.origin)
+        found = np.empty(shape, np.float32)
+        for band in bands(*shape):
+            bits = pixel_bits((*self.seed, step), (y + band.start, x), (band.stop - band.start, shape[1]))
+            found[band] = -np.log(uniform(bits))
+        return found.ravel()
 
 
 def placed_start(image: Floats, density: Density, seed: tuple[int, ...], origin: tuple[int, int]) -> Start:
