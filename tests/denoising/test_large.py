@@ -303,12 +303,12 @@ def test_an_object_store_is_read_and_written(source, expected, tmp_path, monkeyp
 
 def test_planes_of_a_stack_help_each_other_in_blocks_as_in_memory(tmp_path):
     """Along time and depth, with the same bits wherever a block is done; what is left out of a neighbour is no help."""
-    clean = np.stack([np.roll(picture(48, 50, noise=0), t, 1) for t in range(3)])[:, :, 2:]
+    clean = np.stack([np.roll(picture(32, 50, noise=0), t, 1) for t in range(3)])[:, :, 2:]
     noisy = (clean + np.random.default_rng(1).normal(0, 10, clean.shape)).astype(np.float32)
     hole = np.zeros(noisy.shape, np.uint8)
     hole[0] = 1
     write_image(tmp_path / "hole.tif", hole, axes="TYX")
-    given = {"preset": "fast", "models": 1, "noise": 10.0, "n_kernels": 60}
+    given = {"preset": "fast", "models": 1, "noise": 10.0, "n_kernels": 30}
 
     def error(axes, **more):
         write_image(tmp_path / "in.ome.zarr", noisy, axes=axes, overwrite=True)
@@ -316,7 +316,8 @@ def test_planes_of_a_stack_help_each_other_in_blocks_as_in_memory(tmp_path):
         denoise_large(JobSettings(str(tmp_path / "in.ome.zarr"), str(target), given | {"block": 32}, **more))
         return np.square(np.load(target)[1] - clean[1]).mean()
 
-    alone, whole = (np.square(denoise(noisy, axes="TYX", **given, average=n).image - clean)[1].mean() for n in (0, 1))
+    alone = np.square(denoise(noisy[1], **given).image - clean[1]).mean()
+    whole = np.square(denoise(noisy, axes="TYX", **given).image - clean)[1].mean()
     in_time = error("TYX")
     assert in_time == pytest.approx(whole, rel=0.15)
     assert error("TYX", mask=str(tmp_path / "hole.tif")) > 1.1 * in_time
