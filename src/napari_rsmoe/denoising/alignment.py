@@ -17,7 +17,7 @@ from ..image.masks import Selection
 from ..noise.noise_model import NoiseModel
 from ..ranges import NEIGHBOURS
 from .brightness import Brightness
-from .motion import continued, displacements, moved
+from .motion import continued, displacements, inside, moved
 from .neighbours import Aligned, Neighbour, as_neighbour, average, independent
 from .observation import Observation
 from .through_planes import Around
@@ -200,6 +200,8 @@ def _seen(theirs: Inputs, field: Floats) -> Mask:
     counts = ~theirs.left_out
     if not field.any():
         return counts
+    if counts.all():
+        return inside(field)
     grid = np.indices(counts.shape, np.float32) + field
     share = map_coordinates(counts.astype(np.float32), grid, order=1, mode="constant", cval=0.0)
     seen: Mask = share >= COVERED

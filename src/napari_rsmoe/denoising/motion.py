@@ -127,10 +127,16 @@ def continued(reference: Floats, other: Floats, noise: float, start: Floats) -> 
 
 def moved(plane: Floats, field: Floats, order: int) -> Floats:
     """A plane (H, W) seen at displaced places, between pixels by splines of this order."""
-    if not field.any():
+    moves: Mask = np.asarray(field.any(0))
+    if not moves.any():
         return plane
     engine.pause()
-    seen: Floats = map_coordinates(plane, np.indices(plane.shape, np.float32) + field, order=order, mode="mirror")
+    if moves.all():
+        whole: Floats = map_coordinates(plane, np.indices(plane.shape, np.float32) + field, order=order, mode="mirror")
+        return whole
+    seen = plane.copy()
+    places = np.stack(np.nonzero(moves)).astype(np.float32) + field[:, moves]
+    seen[moves] = map_coordinates(plane, places, order=order, mode="mirror")
     return seen
 
 
@@ -294,5 +300,11 @@ def _resized(field: Floats, shape: tuple[int, ...]) -> Floats:
     if field.shape[1:] == shape:
         return field
     factor = np.float32(2.0 ** round(float(np.log2(max(shape) / max(field.shape[1:])))))
-    grid = np.indices(shape, np.float32) / factor
-    return np.stack([factor * map_coordinates(each, grid, order=1, mode="nearest") for each in field])
+    for axis, length in enumerate(shape, 1):
+        last = field.shape[axis] - 1
+        places = np.minimum(np.arange(length, dtype=np.float32) / factor, np.float32(last))
+        first = np.minimum(places.astype(np.intp), max(last - 1, 0))
+        share = np.expand_dims(places - first.astype(np.float32), 2 - axis)
+        low, high = np.take(field, first, axis), np.take(field, np.minimum(first + 1, last), axis)
+        field = low + share * (high - low)
+    return factor * field

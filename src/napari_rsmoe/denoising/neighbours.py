@@ -44,7 +44,7 @@ SCENE = 32.0
 
 In a smaller window structures that are similar by chance are averaged; a larger one spreads a change over the plane."""
 COARSE = 4
-"""Side, in pixels, of the squares that this is judged for."""
+"""Side, in pixels, of the squares that this is judged for, and whether planes have the same noise."""
 UNRELATED, RELATED = 0.2, 0.5
 """Share of the content of that window that agrees, below which a neighbour counts nothing, and above which fully."""
 CONTENT = (0.02, 3.0)
@@ -262,13 +262,18 @@ def shared_content(pixels: Floats, same: Mask, variance: Floats) -> float:
 
 def _repeated(difference: Floats, variance: Floats, finite: Mask) -> bool:
     """Whether two planes have the same noise, in most places."""
-    known: Floats = finite.astype(np.float32)
-    return float(np.median(_mean_square(difference, variance, known)[finite])) < REPEATED
+    squares = np.where(finite, np.square(difference) / variance, 0).mean(2)
+    share = pooled(finite[..., 0].astype(np.float32), COARSE)
+    means = gaussian_filter(pooled(squares, COARSE), AGREEMENT_BLUR / COARSE)
+    weights = np.maximum(gaussian_filter(share, AGREEMENT_BLUR / COARSE), LEAST_WEIGHT)
+    return float(np.median((means / weights)[share > 0])) < REPEATED
 
 
 def _mean_square(difference: Floats, variance: Floats, known: Floats) -> Floats:
     """Mean squared difference around each pixel, (H, W, 1), in units of the given variance, weighted by `known`."""
     blur = (AGREEMENT_BLUR, AGREEMENT_BLUR, 0)
+    if (known == 1).all():
+        return gaussian_filter((np.square(difference) / variance).mean(2, keepdims=True), blur)
     share = np.maximum(gaussian_filter(known, blur), LEAST_WEIGHT)
     mean: Floats = gaussian_filter(known * (np.square(difference) / variance).mean(2, keepdims=True), blur) / share
     return mean

@@ -9,25 +9,6 @@ import numpy as np
 from .. import engine
 from ..arrays import Floats
 
-
-@dataclass(frozen=True)
-class Pass:
-    """Settings of one pass of the filter.
-
-    Attributes
-    ----------
-    strength : float
-        Factor of the noise variance. Below 1, less is removed than the noise model predicts.
-    stride : int
-        Pixels between reference patches along both axes. Larger is faster, and single details are followed less.
-    """
-
-    strength: float
-    stride: int
-
-
-# The first estimate has lost texture, so less is taken away at first; and its result only serves as the next pilot.
-PASSES = (Pass(strength=0.7, stride=6), Pass(strength=1.0, stride=4))
 # Pixels along each axis within which similar patches are searched. More are found further away, at the cost of time.
 REACH = 18
 # Patches of a group at least. Fewer describe the covariance too badly, more mix unlike content.
@@ -48,6 +29,35 @@ NEGLIGIBLE = 0.03
 LEAST_VARIANCE = np.float32(0.01)
 # Variance of the noise, for content that spans [0, 1], below which single precision cannot tell noise from content.
 LEAST_NOISE = np.float32(1e-6)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Settings of one pass of the filter.
+
+    Attributes
+    ----------
+    strength : float
+        Factor of the noise variance. Below 1, less is removed than the noise model predicts.
+    stride : int
+        Pixels between reference patches along both axes. Larger is faster, and single details are followed less.
+    most : int
+        Patches of a group at most.
+    same : float
+        As of `SAME`.
+    negligible : float
+        As of `NEGLIGIBLE`.
+    """
+
+    strength: float
+    stride: int
+    most: int = MOST
+    same: float = SAME
+    negligible: float = NEGLIGIBLE
+
+
+# The first estimate has lost texture, so less is taken away at first; and its result only serves as the next pilot.
+PASSES = (Pass(strength=0.7, stride=6), Pass(strength=1.0, stride=4))
 
 
 @dataclass(frozen=True)
@@ -172,9 +182,9 @@ def filtered(noisy: Floats, pilot: Floats, noise: Floats, step: Pass, correlatio
         stride=step.stride,
         reach=REACH,
         fewest=FEWEST,
-        most=MOST,
+        most=step.most,
         similar=SIMILAR,
-        same=SAME,
-        negligible=NEGLIGIBLE,
+        same=step.same,
+        negligible=step.negligible,
     )
     return Refined(image, leverage)
