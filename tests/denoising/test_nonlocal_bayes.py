@@ -57,7 +57,7 @@ def test_agrees_with_the_twin(shape: tuple[int, int, int], shortcuts: dict[str, 
 def test_colours_agree_with_the_twin_and_help_each_other(steep: bool) -> None:
     """The pilot has lost the content of two colours that the third one, in which it is strong, shows."""
     rng = np.random.default_rng(8)
-    clean = stripes(33, 41)[[0, 0, 0]] * np.float32([1.0, 0.5, -0.5])[:, None, None]
+    clean = stripes(24, 30)[[0, 0, 0]] * np.float32([1.0, 0.5, -0.5])[:, None, None]
     pilot = clean * np.float32([1.0, 0.3, 0.3])[:, None, None] + rng.normal(0, 0.01, clean.shape).astype(np.float32)
     variance = np.broadcast_to(np.float32([0.01, 0.012, 0.02])[:, None, None], clean.shape)
     noisy = clean + np.sqrt(variance) * rng.normal(size=clean.shape).astype(np.float32)

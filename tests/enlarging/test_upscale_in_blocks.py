@@ -121,8 +121,8 @@ def test_a_stopped_job_repeats_pixels_and_what_does_not_fit_is_refused(monkeypat
 
 def test_an_interrupted_job_goes_on_with_the_same_bits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is done is not done again, unless it is damaged; another job on the same result is refused."""
-    small = picture(1.5)[0][:64, :96]
-    expected = enlarged(monkeypatch, small, 1.5, 32, **COARSE)
+    small = picture(1.5)[0][:48, :72]
+    expected = enlarged(monkeypatch, small, 1.5, 24, **COARSE)
     np.save(tmp_path / "in.npy", small)
     target, said, done = tmp_path / "out.npy", [], []
     given = COARSE | {"scale": 1.5, "noise": 0}
@@ -143,7 +143,7 @@ def test_an_interrupted_job_goes_on_with_the_same_bits(monkeypatch: pytest.Monke
         run("never", seed=4)
     damaged = next(folder_of(str(target)).path.glob("plane-0/upscale/blocks/*"))
     damaged.write_bytes(damaged.read_bytes()[:-50])
-    monkeypatch.setattr(upscale_in_blocks.Job, "plan", lambda job: BlockPlan(job.plane.shape[:2], 24, 40))
+    monkeypatch.setattr(upscale_in_blocks.Job, "plan", lambda job: BlockPlan(job.plane.shape[:2], 16, 40))
     done.clear()
     run("never")  # With other blocks, by the memory that is free; those of before are taken up.
     assert len(done) == 4
@@ -153,7 +153,7 @@ def test_an_interrupted_job_goes_on_with_the_same_bits(monkeypatch: pytest.Monke
     with pytest.raises(ImageError, match=r"full: make room.*goes on where it was"):
         run("never")
     monkeypatch.undo()
-    noisy = np.round(small[:, :64] + np.random.default_rng(0).normal(0, 9, (64, 64))).astype(np.float32)
+    noisy = np.round(small[:, :64] + np.random.default_rng(0).normal(0, 9, (48, 64))).astype(np.float32)
     blocks = {"block": 32, "noise": 9, "preset": "fast", "models": 1, "n_kernels": 60}
     with keeping(tmp_path / "kept"):
         stopped = denoise(noisy, **blocks, callback=lambda now: now.stage.startswith("block 3"))
