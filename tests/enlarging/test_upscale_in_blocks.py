@@ -121,6 +121,7 @@ def test_a_stopped_job_repeats_pixels_and_what_does_not_fit_is_refused(monkeypat
 
 def test_an_interrupted_job_goes_on_with_the_same_bits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is done is not done again, unless it is damaged; another job on the same result is refused."""
+    monkeypatch.setattr(sample, "SIDE", 64)
     small = picture(1.5)[0][:48, :72]
     expected = enlarged(monkeypatch, small, 1.5, 24, **COARSE)
     np.save(tmp_path / "in.npy", small)
