@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -47,13 +48,26 @@ def test_without_torch_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_the_collector_is_as_it_was_before(enabled: bool) -> None:
+def test_the_collector_is_as_it_was_before(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     before = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
         with collector_paused():
             assert not gc.isenabled()
+            monkeypatch.setitem(sys.modules, "loaded_meanwhile", ModuleType("loaded_meanwhile"))
         assert gc.isenabled() is enabled
         assert gc.get_freeze_count() == 0
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_what_a_program_has_frozen_stays_frozen_where_nothing_is_loaded() -> None:
+    frozen_before = gc.get_freeze_count() > 0
+    gc.freeze()
+    try:
+        with collector_paused():
+            pass
+        assert gc.get_freeze_count() > 0
+    finally:
+        if not frozen_before:
+            gc.unfreeze()

@@ -44,13 +44,15 @@ def load_libraries() -> bool:
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Keep Python's collector from visiting what is loaded meanwhile, which stays until the end anyway."""
-    enabled = gc.isenabled()
+    enabled, modules = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        # To the oldest generation without a visit: a full collection right now would stop the window too.
-        gc.freeze()
-        gc.unfreeze()
+        # To the oldest generation without a visit: a full collection right now would stop the window too. Nothing is
+        # moved where nothing was loaded, as what the program has frozen itself would come back for good.
+        if len(sys.modules) > modules:
+            gc.freeze()
+            gc.unfreeze()
         if enabled:
             gc.enable()

@@ -7,11 +7,11 @@ tests that look at its picture (fixture `canvas`) are skipped.
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import sys
 import time
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +39,30 @@ def canvas() -> None:
         pytest.skip("no OpenGL: run xvfb-run -a -s '-screen 0 1400x900x24 +extension GLX' pytest")
 
 
-LOADED = ("napari._qt.qt_main_window", "torch", "napari_rsmoe.denoising.stack", "napari_rsmoe.fitting.fit")
+@pytest.fixture(scope="session", autouse=True)
+def no_search_for_garbage_in_modules() -> None:
+    """napari collects garbage whenever a layer is removed: a quarter of a second with all that is loaded.
+
+    All that the widgets load in the background is loaded before, as `collector_paused` would give back what is frozen.
+    """
+    import napari._qt.qt_main_window  # noqa: F401
+
+    from napari_rsmoe.plugin.preferences import load_batch
+
+    load_batch()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_search_for_garbage_in_modules() -> None:
-    """napari collects garbage whenever a layer is removed: a quarter of a second with all that is loaded."""
-    for name in LOADED:
-        import_module(name)
-    gc.collect()
-    gc.freeze()
+def plugins_are_found_once() -> Iterator[None]:
+    """Every window looks for plugins, and reads the manifests of all that are installed: a third of its time."""
+    from npe2 import PluginManifest
+
+    found = tuple(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", staticmethod(lambda paths=(): iter(found)))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -73,9 +87,15 @@ def noisy(picture: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
 
+WINDOWS = itertools.count()
+WINDOWS_PER_FREEZE = 10  # More: longer searches for garbage. Fewer: more memory, as frozen objects may stay for good.
+
+
 @pytest.fixture
 def viewer(make_napari_viewer_proxy: Callable[..., Any]) -> Any:
     """A real window, with napari's check that layers are touched on the main thread only."""
+    if next(WINDOWS) % WINDOWS_PER_FREEZE == 1:
+        gc.freeze()  # What napari keeps of earlier windows, after its search for garbage, need not be searched again.
     return make_napari_viewer_proxy(show=True)
 
 
