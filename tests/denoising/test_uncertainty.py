@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rsmoe import denoise
-from napari_rsmoe.denoising.uncertainty import deviations
+from napari_rsmoe.denoising.uncertainty import deviations, helped_correlation
 
 PROMISED = {1: 0.683, 2: 0.954, 3: 0.997}
 
@@ -67,3 +67,18 @@ def test_intervals_hold_as_many_errors_as_they_promise() -> None:
     for wrong in (0, 1, 99, "most"):
         with pytest.raises(ValueError, match="probability"):
             result.interval(wrong)
+
+
+def test_texture_that_neighbours_cost_lengthens_the_bar() -> None:
+    """The residual of a helped plane tells lost texture from noise, and pixels that do not count change nothing."""
+    rng = np.random.default_rng(3)
+    noise, leverage = rng.normal(size=(1, 64, 64)).astype(np.float32), np.full((1, 64, 64), 0.05, np.float32)
+    lost = gaussian_filter(rng.normal(size=noise.shape), (0, 0.7, 0.7)).astype(np.float32)
+    flat, one = np.zeros_like(noise), np.ones_like(noise)
+    clean = helped_correlation(flat, 0.97 * noise, one, leverage, None)
+    textured = helped_correlation(flat, 0.97 * noise + 0.5 * lost / lost.std(), one, leverage, None)
+    assert textured[0] > clean[0] + 0.1
+    used = np.ones((64, 64), np.float32)
+    used[:, 32:] = 0
+    half = helped_correlation(flat, np.where(used, 0.97 * noise, 0), one, leverage, used)
+    assert abs(half[0] - clean[0]) < 0.1

@@ -109,7 +109,8 @@ def with_neighbours(observation: Observation, neighbours: Sequence[Any]) -> Help
     around = None
     if aligned and (depth or _noise_left(share, aligned) > MOST_LEFT):
         around = Around(observation.pixels, noise, aligned, offsets, depth)
-    return Helped(replace(observation, pixels=pixels, noise=noise.averaged(share), around=around), ways)
+    noise = noise.averaged(share)
+    return Helped(replace(observation, pixels=pixels, noise=noise, around=around, helped=bool(aligned)), ways)
 
 
 def _noise_left(share: Floats, neighbours: Sequence[Aligned]) -> float:

@@ -23,7 +23,7 @@ from .observation import Observation
 from .residual import bound_residual, refine_with_noise
 from .result import Estimate, Whole
 from .through_planes import refine_through
-from .uncertainty import error_variance, residual_correlation
+from .uncertainty import error_variance, helped_correlation, residual_correlation
 
 Value = TypeVar("Value")
 MOMENT = 1.0
@@ -83,7 +83,7 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
         if facts is None:
             light = noise.light(restored, observation.inputs.pixels, used)
             white = spectrum is None and len(ensemble.models) > 1
-            facts = Whole(residual_correlation(bounded.image, noisy, left) if white else None, light, power)
+            facts = Whole(_correlation(observation, bounded, noisy, left, counted) if white else None, light, power)
         image = noise.with_light(restored, facts.light, observation.inputs.pixels, counted)
         if len(ensemble.models) < 2:
             return Estimate(image, np.zeros_like(image), facts)
@@ -105,6 +105,15 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
     if times is not None:
         times.report("error bar", 1.0)
     return estimate
+
+
+def _correlation(
+    observation: Observation, estimate: Refined, noisy: Floats, left: Floats, used: Floats | None
+) -> Floats:
+    """The correlation of the residual from which the error bar follows."""
+    if observation.helped:
+        return helped_correlation(estimate.image, noisy, left, estimate.leverage, used)
+    return residual_correlation(estimate.image, noisy, left)
 
 
 def _all_passes(observation: Observation, feedback: tuple[Pass, ...]) -> tuple[Pass, ...]:

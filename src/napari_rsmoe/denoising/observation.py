@@ -37,7 +37,9 @@ class Observation:
         Whether the noise was measured in the image and is taken away as it is, so that it may be measured again once
         most of the content is known.
     around : Around or None
-        The image and its neighbours, if the pixels are an average of them.
+        The image and its neighbours, if groups of patches reach into them.
+    helped : bool
+        Whether the pixels are an average of the image and its neighbours.
     """
 
     inputs: Inputs
@@ -45,6 +47,7 @@ class Observation:
     pixels: Floats
     measured: bool = False
     around: Around | None = None
+    helped: bool = False
 
     @classmethod
     def of(cls, inputs: Inputs, noise: Noise, factor: float = 1.0) -> Observation:

@@ -40,6 +40,15 @@ PHOTONS = 1.86
 their noise, as the light of a frame changes; without that the bars are too long by its root."""
 FREEDOM = 6
 """Degrees of freedom of the distribution of errors, a Student's t. Errors are large more often with fewer."""
+HELPED = (-0.2, -0.8, 2.77, 7.22)
+"""Logarithm of the squared error of a plane that neighbours have helped, relative to the law for single images: a
+constant, and what it grows by with the logarithm of the power of the residual in windows, with that of its whole power,
+and with the correlation of neighbours. By maximum likelihood on films of Kodak 03, 07, 11, 15, 19 and 23."""
+HELPED_WINDOW = 1.0
+"""Standard deviation, in pixels, of these windows. In larger ones nothing is left; single pixels hold the whole
+power."""
+MOST_HELPED = np.float32(0.8)
+"""Logarithm beyond which this correction is not believed; on the films that were measured it is up to 0.6."""
 ONE_STD = float(ndtr(1.0))
 """Probability that an error is not above one standard deviation."""
 LEAST_NOISE = np.float32(1e-12)
@@ -136,3 +145,31 @@ def residual_correlation(image: Floats, noisy: Floats, variance: Floats) -> Floa
         sums += (first * second).sum((1, 2), dtype=np.float64)
         pairs += first[0].size
     return np.clip(sums / max(pairs, 1), -1, 1).astype(np.float32)
+
+
+def helped_correlation(image: Floats, noisy: Floats, variance: Floats, leverage: Floats, used: Floats | None) -> Floats:
+    """The correlation that stands for the error of a plane that neighbours have helped, (C,).
+
+    The noise of an average is weak, so that a larger part of the residual is content: what was lost of texture is alike
+    in neighbouring pixels and cancels in windows, and leaves more power than noise with that leverage would have.
+
+    Parameters
+    ----------
+    image, noisy, variance, leverage
+        As of `error_variance`.
+    used : ndarray of float32, shape (H, W), or None
+        1 where pixels count, 0 where they do not; None: all count.
+    """
+    correlation = residual_correlation(image, noisy, variance)
+    residual: Floats = ((noisy - image) / np.sqrt(np.maximum(variance, LEAST_NOISE))).astype(np.float32)
+    counted: Floats = np.ones(image.shape[1:], np.float32) if used is None else used
+    pause()
+    in_windows = np.square(blurred(residual, None, HELPED_WINDOW)) * np.float32(4 * np.pi * HELPED_WINDOW**2)
+    powers = [
+        np.sum(counted * each, (1, 2), dtype=np.float64) + LEAST_NOISE
+        for each in (in_windows, np.square(residual), np.ones_like(residual), 1 - leverage)
+    ]
+    constant, windows, whole, neighbours = HELPED
+    more = constant + windows * np.log(powers[0] / powers[2]) + whole * np.log(powers[1] / powers[3])
+    more = np.clip(more + neighbours * correlation, -MOST_HELPED, MOST_HELPED)
+    return (correlation + more / LEFT_RATE).astype(np.float32)
