@@ -74,6 +74,7 @@ def test_a_multiscale_stack_is_denoised_at_full_resolution_and_what_is_in_view_f
     viewer.add_image([stack, stack[:, ::2, ::2]], name="cells", multiscale=True)
     viewer.dims.set_point(0, 1)
     widget = opened(viewer, tmp_path)
+    widget.form.set({"block": 64})
     widget.outputs["std"].value = False
     press(widget.run)
     run_until(lambda: len(viewer.layers) == 2)
