@@ -47,9 +47,9 @@ from .restored import Restored
 LOG = logging.getLogger(__name__)
 LARGEST = 1024
 """Side in pixels of the largest blocks. Larger ones spend little less time around blocks, and take more memory."""
-CALIBRATED = 4
-"""Squares of the sample that are enlarged for what blocks take from the whole. More take longer, fewer are less
-exact."""
+CALIBRATED = 16
+"""Squares of the sample that are enlarged for what blocks take from the whole. More take longer; with 4, an enlargement
+of a 1024 x 1024 image in blocks lost 0.1 dB."""
 PROGRAM = 60e6
 """Bytes that a job takes besides its blocks: code that is loaded, tables and buffers of threads."""
 
