@@ -116,7 +116,7 @@ def fit_gap(viewer: Any) -> None:
     widget.form.set({"n_kernels": 5000, "preset": "fast"})
     for previews in (False, True):
         # without kernels: Mesa's software OpenGL may crash when thousands of shapes are taken away again
-        widget.outputs["kernels"].value = False
+        widget.outputs["model"].value = False
         widget.again.value = "add layers"
         widget.previews.value = previews
         pause(1.0)
