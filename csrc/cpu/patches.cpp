@@ -7,6 +7,7 @@
 
 #include "../threads.h"
 #include "aligned.h"
+#include "symmetric.h"
 #include "tile.h"
 
 namespace rsmoe::cpu {
@@ -17,13 +18,6 @@ constexpr int64_t kSpare = 64;  // Floats behind the last row that vector loads 
 // taken. A larger value makes the weights of all estimates more alike; with 0 estimates that retain little noise would
 // outweigh all others, although their content may be wrong.
 constexpr float kLeverageFloor = 0.01f;
-// Smallest pivot of the correlation of the noise, whose diagonal is 1. Smaller pivots are raised to it, as the
-// correlation may be singular; a larger value would change correlations that are not.
-constexpr double kLeastPivot = 1e-6;
-// Sweeps of Jacobi's rotations. Matrices of up to seven planes are diagonal to double precision after so many; fewer
-// leave components correlated.
-constexpr int kSweeps = 8;
-
 // Spread of the values of a colour, as a fraction of the largest, from which colours have principal components. What
 // rounding leaves in the colour differences of a grey image is below it, and would count as content beside the others.
 constexpr float kLeastSpread = 1e-5f;
@@ -68,7 +62,7 @@ class Precision {
       const float* correlation = f.correlation + c * size;
       for (int64_t i = 0; i < size; ++i)
         if (correlation[i] != (i % (kPatchPixels + 1) == 0 ? 1.0f : 0.0f)) coloured_[static_cast<size_t>(c)] = true;
-      if (coloured_[static_cast<size_t>(c)]) invert(correlation, inverse_.data() + c * size);
+      if (coloured_[static_cast<size_t>(c)]) invert(correlation, kPatchPixels, inverse_.data() + c * size);
     }
   }
   // Whether the noise of all channels is white.
@@ -78,31 +72,6 @@ class Precision {
   }
 
  private:
-  // Inverts by the Cholesky factor L: L^-1 is computed column by column, then L^-T L^-1.
-  static void invert(const float* matrix, float* inverse) {
-    constexpr int n = kPatchPixels;
-    std::vector<double> l(static_cast<size_t>(n * n)), right(l.size());
-    const auto at = [](int row, int column) { return static_cast<size_t>(row) * n + static_cast<size_t>(column); };
-    for (int i = 0; i < n; ++i)
-      for (int j = 0; j <= i; ++j) {
-        double sum = matrix[at(i, j)];
-        for (int k = 0; k < j; ++k) sum -= l[at(i, k)] * l[at(j, k)];
-        l[at(i, j)] = i == j ? std::sqrt(std::max(sum, kLeastPivot)) : sum / l[at(j, j)];
-      }
-    for (int column = 0; column < n; ++column)
-      for (int i = column; i < n; ++i) {
-        double sum = i == column ? 1.0 : 0.0;
-        for (int k = column; k < i; ++k) sum -= l[at(i, k)] * right[at(k, column)];
-        right[at(i, column)] = sum / l[at(i, i)];
-      }
-    for (int i = 0; i < n; ++i)
-      for (int j = 0; j < n; ++j) {
-        double sum = 0;
-        for (int k = std::max(i, j); k < n; ++k) sum += right[at(k, i)] * right[at(k, j)];
-        inverse[at(i, j)] = static_cast<float>(sum);
-      }
-  }
-
   std::vector<bool> coloured_;
   AlignedFloats inverse_;
 };
@@ -355,30 +324,6 @@ class Worker {
         products[p * n + q] = products[q * n + p] = scale[p] * scale[q] * total;
       }
     return products;
-  }
-
-  // The eigenvectors of a symmetric matrix, in columns, by Jacobi's rotations.
-  static std::vector<double> eigenvectors(std::vector<double> matrix, size_t n) {
-    std::vector<double> vectors(n * n);
-    for (size_t i = 0; i < n; ++i) vectors[i * n + i] = 1;
-    for (int sweep = 0; sweep < kSweeps; ++sweep)
-      for (size_t p = 0; p + 1 < n; ++p)
-        for (size_t q = p + 1; q < n; ++q) {
-          const double off = matrix[p * n + q];
-          if (off == 0 || !std::isfinite(off)) continue;
-          const double ratio = (matrix[q * n + q] - matrix[p * n + p]) / (2 * off);
-          const double tangent = std::copysign(1.0, ratio) / (std::fabs(ratio) + std::hypot(1.0, ratio));
-          const double cosine = 1 / std::hypot(1.0, tangent), sine = tangent * cosine;
-          const auto turn = [&](double& a, double& b) {
-            const double before = a;
-            a = cosine * before - sine * b;
-            b = sine * before + cosine * b;
-          };
-          for (size_t i = 0; i < n; ++i) turn(matrix[i * n + p], matrix[i * n + q]);
-          for (size_t i = 0; i < n; ++i) turn(matrix[p * n + i], matrix[q * n + i]);
-          for (size_t i = 0; i < n; ++i) turn(vectors[i * n + p], vectors[i * n + q]);
-        }
-    return vectors;
   }
 
   // Half the squared distance that is expected between two patches of noise alone, in the scaled planes.
