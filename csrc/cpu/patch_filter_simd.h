@@ -9,19 +9,34 @@ namespace {
 
 constexpr int kPatchVectors = kPatchPixels / kLanes;
 
-// Subtracts the mean patch from all patches. With kScale every pixel of a patch is then multiplied by its scale.
-template <bool kScale> void centre(float* patches, int32_t count, float* mean, const float* scale) {
-  for (int v = 0; v < kPatchVectors; ++v) {
-    float* first = patches + v * kLanes;
-    Vec sum{};
-    for (int32_t k = 0; k < count; ++k) sum += load(first + k * kPatchPixels);
-    sum *= 1.0f / static_cast<float>(count);
-    store(mean + v * kLanes, sum);
-    const Vec factor = kScale ? load(scale + v * kLanes) : Vec{};
-    for (int32_t k = 0; k < count; ++k) {
-      const Vec difference = load(first + k * kPatchPixels) - sum;
-      store(first + k * kPatchPixels, kScale ? difference * factor : difference);
+// Vectors of a patch whose sums are held in registers at once.
+constexpr int kPatchBlock = kPatchVectors < 8 ? kPatchVectors : 8;
+
+// Subtracts the mean patch from all patches. With kScale every pixel of a patch is then multiplied by its scale, and
+// the sums of the squares of each pixel are written to `squares`.
+template <bool kScale>
+void centre(float* patches, int32_t count, float* mean, const float* scale = nullptr, float* squares = nullptr) {
+  for (int first = 0; first < kPatchPixels; first += kPatchBlock * kLanes) {
+    float* patch = patches + first;
+    Vec sum[kPatchBlock] = {}, factor[kPatchBlock], square[kPatchBlock] = {};
+    for (int32_t k = 0; k < count; ++k, patch += kPatchPixels)
+      for (int v = 0; v < kPatchBlock; ++v) sum[v] += load(patch + v * kLanes);
+    for (int v = 0; v < kPatchBlock; ++v) {
+      sum[v] *= 1.0f / static_cast<float>(count);
+      store(mean + first + v * kLanes, sum[v]);
+      if constexpr (kScale) factor[v] = load(scale + first + v * kLanes);
     }
+    patch = patches + first;
+    for (int32_t k = 0; k < count; ++k, patch += kPatchPixels)
+      for (int v = 0; v < kPatchBlock; ++v) {
+        Vec value = load(patch + v * kLanes) - load(mean + first + v * kLanes);
+        if constexpr (kScale) {
+          value *= factor[v];
+          square[v] += value * value;
+        }
+        store(patch + v * kLanes, value);
+      }
+    for (int v = 0; kScale && v < kPatchBlock; ++v) store(squares + first + v * kLanes, square[v]);
   }
 }
 
@@ -40,19 +55,28 @@ template <int kVectors> void scatter_row(const float* patches, int32_t count, in
   }
 }
 
-// Computes a pivoted Cholesky factor P of X^T X, for X of shape [count, kPatchPixels], and stops as soon as no element
-// of the diagonal of X^T X - P^T P exceeds `negligible`. Returns the number of rows of P.
-int factor_pilot(const float* x, int32_t count, float negligible, float* rows) {
-  constexpr int kBlock = kPatchVectors < 4 ? kPatchVectors : 4;
-  alignas(64) float rest[kPatchPixels];
-  for (int v = 0; v < kPatchVectors; ++v) {
-    Vec sum{};
-    for (int32_t k = 0; k < count; ++k) {
-      const Vec value = load(x + k * kPatchPixels + v * kLanes);
-      sum += value * value;
-    }
-    store(rest + v * kLanes, sum);
+// The first of kPatchPixels values that equals one of them.
+inline int place_of(float value, const float* values) {
+  for (int at = 0;; at += kLanes) {
+    const VecI same = load(values + at) == splat(value);
+#if defined(__AVX512F__)
+    const uint32_t places = _mm512_movepi32_mask(reinterpret_cast<__m512i>(same));
+    if (places) return at + __builtin_ctz(places);
+#elif defined(__AVX2__)
+    const auto places = static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(same)));
+    if (places) return at + __builtin_ctz(places);
+#else
+    for (int i = 0; i < kLanes; ++i)
+      if (same[i]) return at + i;
+#endif
   }
+}
+
+// Computes a pivoted Cholesky factor P of X^T X, for X of shape [count, kPatchPixels], and stops as soon as no element
+// of the diagonal of X^T X - P^T P exceeds `negligible`. `rest` holds the diagonal of X^T X and receives that of the
+// remainder. Returns the number of rows of P.
+int factor_pilot(const float* x, int32_t count, float negligible, float* rest, float* rows) {
+  constexpr int kBlock = kPatchVectors < 4 ? kPatchVectors : 4;
   float trace = 0;
   for (int i = 0; i < kPatchPixels; ++i) trace += rest[i];
   // Rounding to float32 is about 1e-7 of the trace; a remainder below 1e-6 of the trace could be rounding alone.
@@ -61,8 +85,7 @@ int factor_pilot(const float* x, int32_t count, float negligible, float* rows) {
   for (; rank < kPatchPixels; ++rank) {
     const float largest = largest_of(rest, kPatchPixels);
     if (!(largest > least)) break;
-    int i = 0;
-    while (rest[i] != largest) ++i;
+    const int i = place_of(largest, rest);
     float* row = rows + rank * kPatchPixels;
     for (int v = 0; v < kPatchVectors; v += kBlock)
       scatter_row<kBlock>(x + v * kLanes, count, i - v * kLanes, row + v * kLanes);
@@ -214,8 +237,9 @@ void filter_group(const PatchGroup& g) {
   float* products = rows + kPatchPixels * kPatchPixels;
   const float count = static_cast<float>(g.count);
   for (int i = 0; i < kPatchPixels; ++i) scale[i] = 1.0f / (g.deviation[i] * __builtin_sqrtf(count));
-  centre<true>(g.pilot, g.count, mean, scale);
-  const int rank = factor_pilot(g.pilot, g.count, g.negligible, p);
+  alignas(64) float squares[kPatchPixels];
+  centre<true>(g.pilot, g.count, mean, scale, squares);
+  const int rank = factor_pilot(g.pilot, g.count, g.negligible, squares, p);
   if (g.precision)
     times_symmetric(p, rank, g.precision, w);
   else
@@ -238,7 +262,7 @@ void filter_group(const PatchGroup& g) {
   for (int i = 0; i < kPatchPixels; ++i) scale[i] = 1.0f / g.deviation[i];
   scale_columns(w, rank, scale);
   scale_columns(p, rank, g.deviation);
-  centre<false>(g.noisy, g.count, mean, nullptr);
+  centre<false>(g.noisy, g.count, mean);
   scalar_products(g.noisy, g.count, w, rank, products);
   constexpr int kPatches = kLanes == 16 ? 4 : 2;
   int32_t k = 0;
@@ -270,24 +294,63 @@ void root_mean_patch(const float* image, const int64_t* places, int32_t count, i
   for (int v = 0; v < kPatchVectors; ++v) store(root + v * kLanes, square_root(share * load(root + v * kLanes)));
 }
 
-// Adds patches, each pixel multiplied by its weight, to an image at the offsets of their first pixels. Weights alone
-// are added where `patches` is null.
-void add_patches(const float* patches, const int64_t* places, int32_t count, const float* weights, int64_t pitch,
-                 float* image) {
-  Row weight[kPatchSide];
-  memcpy(weight, weights, sizeof weight);
+// Adds patches, each pixel multiplied by its weight, the weights, and the leverages times the weights to three images
+// at the offsets of the first pixels of the patches.
+void add_patches(const PatchSums& s, const int64_t* places, int32_t count, int64_t pitch) {
+  Row weight[kPatchSide], followed[kPatchSide];
+  memcpy(weight, s.weight, sizeof weight);
+  memcpy(followed, s.followed, sizeof followed);
+  const auto add = [](float* at, Row value) {
+    Row sum;
+    memcpy(&sum, at, sizeof(Row));
+    sum += value;
+    memcpy(at, &sum, sizeof(Row));
+  };
+  const float* patch = s.patches;
   for (int32_t k = 0; k < count; ++k)
-    for (int i = 0; i < kPatchSide; ++i) {
-      float* at = image + places[k] + i * pitch;
-      Row sum, added = weight[i];
-      if (patches) {
-        memcpy(&added, patches + (k * kPatchSide + i) * kPatchSide, sizeof(Row));
-        added *= weight[i];
-      }
-      memcpy(&sum, at, sizeof(Row));
-      sum += added;
-      memcpy(at, &sum, sizeof(Row));
+    for (int i = 0; i < kPatchSide; ++i, patch += kPatchSide) {
+      const int64_t at = places[k] + i * pitch;
+      Row value;
+      memcpy(&value, patch, sizeof(Row));
+      add(s.values + at, value * weight[i]);
+      add(s.weights + at, weight[i]);
+      add(s.followers + at, followed[i]);
     }
+}
+
+// Replaces the first `kept` of n blocks of patches by sums of all: block r by the sum over b of matrix[r, b] times
+// block b. Blocks lie `apart` floats from each other; `before` is scratch memory for a patch of each.
+void mix_patches(float* blocks, int64_t apart, int32_t count, const float* matrix, int32_t n, int32_t kept,
+                 float* before) {
+  for (int32_t k = 0; k < count; ++k, blocks += kPatchPixels) {
+    for (int32_t b = 0; b < n; ++b) memcpy(before + b * kPatchPixels, blocks + b * apart, kPatchPixels * sizeof(float));
+    for (int32_t r = 0; r < kept; ++r)
+      for (int first = 0; first < kPatchPixels; first += kPatchBlock * kLanes) {
+        Vec sum[kPatchBlock] = {};
+        for (int32_t b = 0; b < n; ++b)
+          for (int v = 0; v < kPatchBlock; ++v)
+            sum[v] += matrix[r * n + b] * load(before + b * kPatchPixels + first + v * kLanes);
+        for (int v = 0; v < kPatchBlock; ++v) store(blocks + r * apart + first + v * kLanes, sum[v]);
+      }
+  }
+}
+
+// The sum over patches and pixels of the products of two blocks of patches.
+float block_product(const float* x, const float* y, int32_t count) {
+  Vec total{};
+  for (int first = 0; first < kPatchPixels; first += kPatchBlock * kLanes) {
+    Vec sum[kPatchBlock] = {};
+    for (int64_t at = first; at < int64_t{count} * kPatchPixels; at += kPatchPixels)
+      for (int v = 0; v < kPatchBlock; ++v) sum[v] += load(x + at + v * kLanes) * load(y + at + v * kLanes);
+    for (int v = 0; v < kPatchBlock; ++v) total += sum[v];
+  }
+  return sum_lanes(total);
+}
+
+// Subtracts the mean patch from the patches of a block.
+void centre_patches(float* patches, int32_t count) {
+  alignas(64) float mean[kPatchPixels];
+  centre<false>(patches, count, mean);
 }
 
 }  // namespace

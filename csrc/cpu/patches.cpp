@@ -144,6 +144,7 @@ class Worker {
       noisy_ = arrays.take(patches);
       deviation_ = arrays.take(kPatchPixels * blocks);
       leverage_ = arrays.take(kPatchPixels * blocks);
+      before_ = arrays.take(kPatchPixels * blocks);
       scratch_ = arrays.take(group_scratch(f.most));
       return arrays.taken();
     };
@@ -235,12 +236,10 @@ class Worker {
       weight[i] = 1.0f / (own[i] + kLeverageFloor);
       own[i] *= weight[i];
     }
-    const auto add_to = [&](const float* patches, const float* weights, float* sums) {
-      simd().add_patches(patches, places_.data(), count(), weights, s.f.width, sums + channel * s.plane);
-    };
-    add_to(noisy(block), weight, s.estimate);
-    add_to(nullptr, weight, s.weights.data());
-    add_to(nullptr, own, s.followed.data());
+    const int64_t plane = channel * s.plane;
+    simd().add_patches(
+        {noisy(block), weight, own, s.estimate + plane, s.weights.data() + plane, s.followed.data() + plane},
+        places_.data(), count(), s.f.width);
   }
 
   // Filters the principal components of n blocks, and brings the first `kept` blocks back.
@@ -279,50 +278,24 @@ class Worker {
     return values;
   }
 
-  // Replaces the first `kept` of n blocks by sums of all: block r by the sum over b of matrix[r, b] times block b. The
-  // blocks have the given number of floats, and as many patches as the group has, or one.
+  // Replaces the first `kept` of n blocks by sums of all, with the factors of the first rows of a matrix. The blocks
+  // have the given number of floats, and as many patches as the group has, or one.
   void mix(float* blocks, int64_t floats, const std::vector<double>& matrix, size_t n, size_t kept) {
-    const int32_t patches = floats == kPatchPixels ? 1 : count();
-    before_.resize(n * kPatchPixels);
-    for (int32_t k = 0; k < patches; ++k) {
-      float* first = blocks + int64_t{k} * kPatchPixels;
-      for (size_t b = 0; b < n; ++b)
-        std::copy_n(first + static_cast<int64_t>(b) * floats, kPatchPixels, before_.data() + b * kPatchPixels);
-      for (size_t r = 0; r < kept; ++r) {
-        float sum[kPatchPixels] = {};
-        for (size_t b = 0; b < n; ++b) {
-          const auto factor = static_cast<float>(matrix[r * n + b]);
-          const float* from = before_.data() + b * kPatchPixels;
-          for (int i = 0; i < kPatchPixels; ++i) sum[i] += factor * from[i];
-        }
-        std::copy_n(sum, kPatchPixels, first + static_cast<int64_t>(r) * floats);
-      }
-    }
+    factors_.assign(matrix.begin(), matrix.end());
+    simd().mix_patches(blocks, floats, floats == kPatchPixels ? 1 : count(), factors_.data(), static_cast<int32_t>(n),
+                       static_cast<int32_t>(kept), before_);
   }
 
   // The covariance of the pilots of n blocks within the group, in units of their noise, summed over the pixels of a
-  // patch.
+  // patch. The pilots are less their mean patch afterwards.
   std::vector<double> covariance(size_t n, const std::vector<double>& scale) {
     std::vector<double> products(n * n);
-    std::vector<float> mean(n * kPatchPixels);
-    for (size_t b = 0; b < n; ++b) {
-      float* own = mean.data() + b * kPatchPixels;
-      const float* x = pilot(b);
-      for (int32_t k = 0; k < count(); ++k, x += kPatchPixels)
-        for (int i = 0; i < kPatchPixels; ++i) own[i] += x[i];
-      for (int i = 0; i < kPatchPixels; ++i) own[i] /= static_cast<float>(count());
+    for (size_t p = 0; p < n; ++p) {
+      simd().centre_patches(pilot(p), count());
+      for (size_t q = 0; q <= p; ++q)
+        products[p * n + q] = products[q * n + p] =
+            scale[p] * scale[q] * double{simd().block_product(pilot(p), pilot(q), count())};
     }
-    for (size_t p = 0; p < n; ++p)
-      for (size_t q = 0; q <= p; ++q) {
-        const float *x = pilot(p), *y = pilot(q);
-        const float *x_mean = mean.data() + p * kPatchPixels, *y_mean = mean.data() + q * kPatchPixels;
-        float sum[kPatchPixels] = {};
-        for (int32_t k = 0; k < count(); ++k, x += kPatchPixels, y += kPatchPixels)
-          for (int i = 0; i < kPatchPixels; ++i) sum[i] += (x[i] - x_mean[i]) * (y[i] - y_mean[i]);
-        double total = 0;
-        for (const float each : sum) total += each;
-        products[p * n + q] = products[q * n + p] = scale[p] * scale[q] * total;
-      }
     return products;
   }
 
@@ -337,8 +310,8 @@ class Worker {
 
   AlignedFloats memory_;
   int64_t stride_, block_;  // Floats of a row of distances, and of a block of patches.
-  float *distances_, *pilot_, *noisy_, *deviation_, *leverage_, *scratch_;
-  std::vector<float> before_;
+  float *distances_, *pilot_, *noisy_, *deviation_, *leverage_, *before_, *scratch_;
+  std::vector<float> factors_;
   std::vector<int32_t> chosen_;
   std::vector<int64_t> places_;
 };

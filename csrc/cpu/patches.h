@@ -89,6 +89,14 @@ struct PatchGroup {
 };
 constexpr int64_t group_scratch(int64_t count) { return (4 * kPatchPixels + 2 + count + kProductRows) * kPatchPixels; }
 
+// The filtered patches of a group in one channel and the sums they are added to, as `SimdTable::add_patches` takes
+// them.
+struct PatchSums {
+  const float* patches;                 // [count, kPatchPixels]
+  const float *weight, *followed;       // The weight of each pixel, and its leverage times the weight, [kPatchPixels].
+  float *values, *weights, *followers;  // Planes: the sums of patches times weights, of weights, and of `followed`.
+};
+
 // The search for patches similar to a reference patch, as `SimdTable::patch_distances` takes it.
 struct PatchSearch {
   const float* planes;   // `channels` planes of `plane` floats; up to kSearchRows rows behind the last plane are read.

@@ -77,12 +77,18 @@ struct SimdTable {
                                        int32_t most, int32_t* chosen);
   // Filters a group.
   void (*filter_group)(const struct PatchGroup&);
-  // Patches of an image at these offsets of their corners, the root of their mean, and patches added to an image, each
-  // pixel times its weight. Weights alone are added where `patches` is null.
+  // Patches of an image at these offsets of their corners, and the root of their mean.
   void (*gather_patches)(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* patches);
   void (*root_mean_patch)(const float* image, const int64_t* places, int32_t count, int64_t pitch, float* root);
-  void (*add_patches)(const float* patches, const int64_t* places, int32_t count, const float* weights, int64_t pitch,
-                      float* image);
+  // Adds the patches of a group to the sums over all groups.
+  void (*add_patches)(const struct PatchSums&, const int64_t* places, int32_t count, int64_t pitch);
+  // For groups in several blocks, `apart` floats from each other: patches less their mean; the sum of the products of
+  // two blocks; and the first `kept` of n blocks replaced by sums of all with the factors matrix[kept, n]. `before` is
+  // scratch memory of n patches.
+  void (*centre_patches)(float* patches, int32_t count);
+  float (*block_product)(const float* x, const float* y, int32_t count);
+  void (*mix_patches)(float* blocks, int64_t apart, int32_t count, const float* matrix, int32_t n, int32_t kept,
+                      float* before);
 };
 
 // The table for this machine, chosen once. RSMOE_SIMD=base|avx2|avx512 in the environment chooses another.

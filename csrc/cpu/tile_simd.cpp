@@ -372,7 +372,10 @@ constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA),
                              filter_group,
                              gather_patches,
                              root_mean_patch,
-                             add_patches};
+                             add_patches,
+                             centre_patches,
+                             block_product,
+                             mix_patches};
 
 }  // namespace
 
