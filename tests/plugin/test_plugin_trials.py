@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from driving import Wait, names, open_widget, press
+from napari.settings import get_settings
 
 from napari_rsmoe import denoise, estimate_noise
 from napari_rsmoe.plugin.names import METADATA_KEY
@@ -83,13 +85,27 @@ def test_all_presets_side_by_side(viewer: Any, run_until: Wait, noisy: np.ndarra
     run_until(lambda: widget.trying.dialog is None)
 
 
+def captions_and_titles_have_the_size_of_the_settings(widget: Any, dialog: Any, run_until: Wait) -> None:
+    """Also of what napari's style leaves out: buttons with pictures, lines of text, and the title of the dock."""
+    title = widget.native.parent().titleBarWidget()
+    small = dialog.status.font().pointSize()
+    others = [widget.form.field("noise").own.native, dialog.cells[0][0]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(get_settings().appearance, "font_size", 18)
+        run_until(lambda: all(each.font().pointSize() == 19 for each in (dialog.status, *others)))
+        run_until(lambda: title.height() >= title.title.fontMetrics().height() > title.fontMetrics().height() // 2)
+        assert dialog.sizeHint().height() < 720
+    run_until(lambda: others[0].font().pointSize() == others[1].font().pointSize() == small < 19)
+
+
 def test_the_window_may_be_closed_while_it_computes(viewer: Any, run_until: Wait, noisy: np.ndarray) -> None:
     viewer.add_image(noisy, name="cells")
     widget = open_widget(viewer, "Denoise")
     press(widget.trying.compare)
     dialog = widget.trying.dialog
     job = dialog.job
-    run_until(lambda: len(dialog.crops) > 0)
+    run_until(lambda: len(dialog.cells) > 0)
+    captions_and_titles_have_the_size_of_the_settings(widget, dialog, run_until)
     dialog.close()
     run_until(lambda: job.done)
     assert widget.trying.dialog is None  # An error in a slot of Qt would fail this test.

@@ -10,6 +10,7 @@ import numpy as np
 from ..names import METADATA_KEY, ORIGINAL_KEY, role_of
 from .kernels import TABLE_KEY
 from .owned import layer_by_id
+from .sparing import insert_aside
 from .types import type_name
 
 ORDER = ("image", "model")
@@ -20,7 +21,7 @@ PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_label
 
 
 def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool, preview: Any = None) -> list[Any]:
-    """Add layers made by `Output.layer`.
+    """Add layers made by `Output.layer`, and select the last of the most important ones.
 
     Parameters
     ----------
@@ -62,6 +63,9 @@ def add_layers(viewer: Any, layers: Sequence[Any], *, replace: bool, preview: An
             added[id(layer)] = _put(viewer, layer, old, below)
     if image is not None:
         hide_source(viewer, source_id, image)
+    if layers:
+        main = [added[id(layer)] for layer in layers if roles[id(layer)] in ORDER]
+        viewer.layers.selection.active = main[-1] if main else added[id(layers[-1])]
     return [added[id(layer)] for layer in layers]
 
 
@@ -153,8 +157,7 @@ def _put(viewer: Any, layer: Any, old: Any, position: int) -> Any:
 def _placed(viewer: Any, layer: Any, old: Any, position: int) -> Any:
     """Add a layer at a position, or replace the data of an old layer, because removing layers is slow in napari."""
     if old is None:
-        viewer.layers.insert(position, layer)
-        return viewer.layers[position]
+        return insert_aside(viewer, position, layer)
     if type_name(old) == type_name(layer) == "Image" and old.ndim == layer.ndim and old.rgb == layer.rgb:
         show_in(old, layer.data, layer)
         old.name = layer.name
@@ -165,8 +168,7 @@ def _placed(viewer: Any, layer: Any, old: Any, position: int) -> Any:
     if type_name(old) == type_name(layer):
         layer.visible, layer.opacity, layer.blending = old.visible, old.opacity, str(old.blending)
     viewer.layers.remove(old)
-    viewer.layers.insert(position, layer)
-    return viewer.layers[position]
+    return insert_aside(viewer, position, layer)
 
 
 def _get(record: Any, *path: str) -> Any:

@@ -7,12 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from napari.layers import Image, Shapes
 
 from ..names import METADATA_KEY
 from ..source import from_layer
 from .adding import in_grid
 from .halves import Halves, halves_of
 from .owned import is_ours
+from .sparing import Spared, insert_aside
 from .types import type_name
 
 GRASP = 10.0
@@ -44,6 +46,7 @@ class Curtain:
         self._layers: list[Any] = []  # The image of both halves, and the line at the edge.
         self._pair: tuple[Any, Any] | None = None
         self._seen: list[Any] = []
+        self._spared = Spared(viewer)
         viewer.mouse_drag_callbacks.append(self._on_drag)
 
     @property
@@ -68,24 +71,22 @@ class Curtain:
         self.hide()
         self._halves, self._pair = halves, (before, after)
         place = from_layer(after).place.options()
-        layers, active = self._viewer.layers, self._viewer.layers.selection.active
+        layers = self._viewer.layers
         self._seen = [layer for layer in (before, after) if layer.visible]
         look = from_layer(before).look
         top = max(layers.index(before), layers.index(after)) + 1
-        image = self._viewer.add_image(
+        self._spared.begin()
+        image = Image(
             halves, name=f"{before.name} | {after.name}", rgb=before.rgb, **place, **look,
             metadata={METADATA_KEY: {"role": "curtain"}},
         )  # fmt: skip
-        layers.move(layers.index(image), top)
-        line = self._viewer.add_shapes(
+        line = Shapes(
             None, ndim=2, name="edge of the curtain", units=after.units[-2:], edge_color=EDGE_COLOUR,
             metadata={METADATA_KEY: {"role": "curtain"}},
         )  # fmt: skip
-        self._layers = [image, line]
+        self._layers = [insert_aside(self._viewer, top, image), insert_aside(self._viewer, len(layers), line)]
         for layer in self._seen:
             layer.visible = False
-        if active is not None:
-            layers.selection.active = active
         self.move(share)
         layers.events.removed.connect(self._on_removed)
         layers.events.inserted.connect(self._on_inserted)
@@ -112,6 +113,7 @@ class Curtain:
             for layer in layers:
                 if layer in self._viewer.layers:
                     self._viewer.layers.remove(layer)
+        self._spared.end()
         self._halves, self._seen = None, []
 
     def close(self) -> None:

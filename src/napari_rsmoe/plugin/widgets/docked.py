@@ -10,6 +10,8 @@ from magicgui.widgets import Container
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QSizePolicy, QTabBar, QWidget
 
+from .fonts import fit_title, follow_labels
+
 ROOM = "room"
 """Qt property of a label: pixels that it is high at least, so that fields below do not jump when its text changes."""
 SETTLED = 100
@@ -97,6 +99,10 @@ class DockedWidget(Container):
 
         magicgui measures them in the font of the application, and napari has its own.
         """
+        follow_labels(self.native, self.column.findChild(QLabel))
+        dock = self.native.parent() if self._docked else None
+        if isinstance(dock, QDockWidget):
+            fit_title(dock)
         columns: dict[Any, list[QLabel]] = {}
         for label in self.column.findChildren(QLabel):
             row = label.parent()

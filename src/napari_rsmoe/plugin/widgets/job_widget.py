@@ -20,7 +20,6 @@ from ..actions import ACTIONS, Result
 from ..copying import ready_to_copy
 from ..inside import inside_only
 from ..layers.adding import add_layers
-from ..names import METADATA_KEY
 from ..notes import in_sentences, notes, summary
 from ..preferences import preferences
 from ..record import as_command_line, as_python, make_record
@@ -215,8 +214,6 @@ class JobWidget(WorkingWidget):
         self.progress.value = FULL if not found.record["metrics"]["stopped"] else self.progress.value
         said = [in_form_words(note, self._parameters) for note in notes(found.record)]
         self.status.value = in_sentences([summary(found.record), *said])
-        main = [layer for layer in added if layer.metadata[METADATA_KEY]["role"] in ("image", "model")]
-        self._viewer.layers.selection.active = main[-1]
         self.on_result(found, added)
 
     def show_running(self, running: bool) -> None:

@@ -12,12 +12,17 @@ from ...progress import PlaneProgress
 from ...ui.jobs import Preview
 from ..layers.adding import above_source, hide_source, show_in
 from ..layers.outputs import Output, fitted_place
+from ..layers.sparing import insert_aside
 from ..names import METADATA_KEY
 from ..source import Source, has_plane_at
 
 MOST_SIDE = 2048
 """Longest side of what is shown, px. Of larger previews every second, third, … pixel is shown, as the window stands
 still while napari takes an image: a tenth of a second for 16 megapixels."""
+
+DRAWN_LATER = 40
+"""Milliseconds from the insertion of the layer, which napari lays out as soon as it can, to the first preview on the
+canvas. The window answers in between; with 0 both would be one turn of the event loop."""
 
 
 class PreviewLayer:
@@ -55,13 +60,8 @@ class PreviewLayer:
         viewer = self._viewer
         layer = output.layer()
         layer.visible = False
-        active = viewer.layers.selection.active
-        position = above_source(viewer, self._source.layer_id)
-        viewer.layers.insert(position, layer)
-        self._layer = viewer.layers[position]
+        self._layer = insert_aside(viewer, above_source(viewer, self._source.layer_id), layer)
         viewer.dims.events.point.connect(self._fit_view)
-        if active is not None:
-            viewer.layers.selection.active = active  # A new layer becomes the active one, but the user works on.
 
     def show(self, preview: Preview) -> None:
         """Show the preview of one plane."""
@@ -73,7 +73,7 @@ class PreviewLayer:
         output = _output(self._source, part, image)
         if self._layer is None:
             self._add(output)
-            QTimer.singleShot(0, self._fit_view)  # napari builds the layer now, and draws it in a later turn.
+            QTimer.singleShot(DRAWN_LATER, self._fit_view)
             return
         if output.data.ndim == self._layer.data.ndim:
             show_in(self._layer, output.data, fitted_place(part, image.shape))

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...progress import Callback
 from ...ui.jobs import Job, Outcome
+from ..layers.sparing import Spared
 from ..preferences import preferences
 from ..workers.activity import ActivityBar
 from ..workers.thread import Task
@@ -18,6 +19,8 @@ class Run:
 
     Parameters
     ----------
+    viewer : napari.Viewer
+        The viewer with the layers.
     title : str
         Title in the activity dock.
     function : callable
@@ -30,6 +33,7 @@ class Run:
 
     def __init__(
         self,
+        viewer: Any,
         title: str,
         function: Callable[[Callback], Any],
         finished: Callable[[Outcome], None],
@@ -39,11 +43,13 @@ class Run:
         self.job = Job(function, self._end, Task)
         self._bar = ActivityBar(title, self.job.cancel)
         self._finished = finished
+        self._spared = Spared(viewer)
         self._preview_due = 0.0
         self._abandoned = self._ended = False
 
     def start(self) -> None:
         """Begin."""
+        self._spared.begin()
         self.job.start()
 
     def tick(self, seconds: float) -> None:
@@ -69,9 +75,11 @@ class Run:
         self._bar.close()
         if self.preview is not None:
             self.preview.take_back()
+        self._spared.end()
 
     def _end(self, outcome: Outcome) -> None:
         self._ended = True
         self._bar.close()
         if not self._abandoned:
             self._finished(outcome)
+        self._spared.end()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import (
     QDialog,
@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
@@ -28,13 +29,20 @@ from ...ui.jobs import Job, Outcome, duration, plain_text
 from ..source import Source
 from ..trials import Setting, Trial, crops_of, pixels_of, settings_to_try, tried
 from ..workers.thread import Task
+from .fonts import follow_labels
 
 TICK = 100
 """Milliseconds between two looks for finished trials."""
-PICTURE = 130
-"""Side of the pictures on the screen, in pixels; three rows of them fit a laptop."""
+PICTURE, SMALLEST = 130, 64
+"""Sides of the pictures on the screen in pixels: usually, and at least, when large captions leave less room."""
+HEIGHT = 690
+"""Pixels that the window may be high with three rows of pictures, to fit a laptop."""
+CAPTION, LINES, FRAMES = 2, 4, 150
+"""Lines of text below each picture, lines of text above and below all rows, and pixels of frames and spaces."""
 CHOSEN = "QToolButton { border: 3px solid transparent; } QToolButton:checked { border: 3px solid palette(highlight); }"
 """Style of the pictures: napari's does not show which one is chosen."""
+PICTURED = "picture"
+"""Name of the buttons with pictures among Qt's objects; a tab bar has buttons too."""
 NAMES = ("In view", "Much content", "Little content")
 
 
@@ -122,20 +130,34 @@ class TrialsDialog(QDialog):
         for widget in (self.tabs, self.bar, self.status):
             column.addWidget(widget)
         column.addLayout(buttons)
+        self._fit_font()
+
+    def _fit_font(self) -> None:
+        """Give the captions the font of the window, and the pictures what it leaves of the height of a laptop."""
+        follow_labels(self, self.status)
+        lines = CAPTION * len(self.rows) + LINES
+        side = (HEIGHT - FRAMES - lines * self.status.fontMetrics().height()) // len(self.rows)
+        side = min(max(side, SMALLEST), PICTURE)
+        for button in self.tabs.findChildren(QToolButton, PICTURED):
+            button.setIconSize(QSize(side, side))
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Follow the font size of napari's settings."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and hasattr(self, "status"):
+            self._fit_font()
 
     def _add_tab(self, number: int) -> None:
         """The pictures of a crop: as it is, and with each setting."""
         page = QWidget()
         grid = QGridLayout(page)
-        original = QToolButton()
-        original.setText("as it is")
+        original = _button("as it is")
         _show(original, self._picture(pixels_of(self.crops[number]).image, number))
         grid.addWidget(original, 0, 0, len(self.rows), 1)
         cells: list[QToolButton] = []
         for row, settings in enumerate(self.rows):
             for column, setting in enumerate(settings):
-                cell = QToolButton()
-                cell.setText(setting.label)
+                cell = _button(setting.label)
                 cell.setCheckable(True)
                 cell.setEnabled(False)
                 _show(cell, None)
@@ -145,6 +167,7 @@ class TrialsDialog(QDialog):
                 cells.append(cell)
         self.cells.append(cells)
         self.tabs.addTab(page, NAMES[number] if number < len(NAMES) else f"Crop {number + 1}")
+        self._fit_font()
 
     def choose(self, setting: int) -> None:
         """Choose settings, in the pictures of all crops."""
@@ -206,10 +229,17 @@ def _counted(trials: Iterator[Trial]) -> Iterator[tuple[int, Trial]]:
     return ((number, trial) for number, trial in enumerate(trials, start=1))
 
 
+def _button(caption: str) -> QToolButton:
+    button = QToolButton()
+    button.setObjectName(PICTURED)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+    button.setText(caption)
+    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+    return button
+
+
 def _show(button: QToolButton, picture: np.ndarray | None) -> None:
     """Show a picture on a button, with its text below; None: an empty one."""
-    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-    button.setIconSize(QSize(PICTURE, PICTURE))
     if picture is None:
         blank = QPixmap(PICTURE, PICTURE)
         blank.fill(Qt.GlobalColor.transparent)

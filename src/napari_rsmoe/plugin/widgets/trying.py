@@ -12,6 +12,7 @@ from ...progress import Callback
 from ...ui.jobs import Job, Outcome, duration
 from ..layers.adding import above_source, show_in
 from ..layers.outputs import Output, fitted_place
+from ..layers.sparing import Spared, insert_aside
 from ..layers.types import type_name
 from ..names import METADATA_KEY
 from ..source import Source, plane_in_view
@@ -53,6 +54,7 @@ class Trying:
         )  # fmt: skip
         self.dialog: TrialsDialog | None = None
         self.layer: Any = None
+        self._spared = Spared(viewer)
         self.job: Job | None = None
         self.crop.changed.connect(self.preview)
         self.compare.changed.connect(self.open)
@@ -101,6 +103,7 @@ class Trying:
         with suppress(RuntimeError):  # The window is being closed.
             if layer is not None and layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
+        self._spared.end()
 
     def _forget(self) -> None:
         self.dialog = None
@@ -142,11 +145,8 @@ class Trying:
         if self.layer is not None and self.layer in self._viewer.layers and _alike(self.layer, output):
             show_in(self.layer, output.data, fitted_place(part, output.data.shape))
         else:
-            active = self._viewer.layers.selection.active
-            position = above_source(self._viewer, part.layer_id)
-            self._viewer.layers.insert(position, output.layer())
-            self.layer = self._viewer.layers[position]
-            self._viewer.layers.selection.active = active
+            self._spared.begin()
+            self.layer = insert_aside(self._viewer, above_source(self._viewer, part.layer_id), output.layer())
         whole = duration(trial.seconds)
         self._widget.status.value = f"Preview of {height} x {width} pixels. The whole takes about {whole}."
 

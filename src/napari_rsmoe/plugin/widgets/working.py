@@ -132,7 +132,8 @@ class WorkingWidget(DockedWidget):
         """
         if self._run is not None:
             self._ending.append(self._run)  # Its layers come when they are ready.
-        run = Run(title, self._when_loaded(function), lambda outcome: self._finished(run, outcome), preview)
+        work = self._when_loaded(function)
+        run = Run(self._viewer, title, work, lambda outcome: self._finished(run, outcome), preview)
         self._run = run
         self.show_running(True)
         self.status.value = "Starting"
