@@ -49,6 +49,8 @@ METHODS: dict[str, Method] = {
     "balanced": lambda small, factor, kind: upscale(small, factor, reduction=kind),
     "balanced, found": lambda small, factor, kind: upscale(small, factor),
     "balanced, told mean": lambda small, factor, kind: upscale(small, factor, reduction="mean"),
+    "best": lambda small, factor, kind: upscale(small, factor, reduction=kind, preset="best"),
+    "best, found": lambda small, factor, kind: upscale(small, factor, preset="best"),
 }
 
 

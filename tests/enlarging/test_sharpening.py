@@ -7,7 +7,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from skimage import data
 
 from napari_rsmoe import Kernels, Model
-from napari_rsmoe.enlarging.sharpening import sharpened
+from napari_rsmoe.enlarging.sharpening import overshoot, sharpened
 from napari_rsmoe.enlarging.upscale import Settings, prepare
 from napari_rsmoe.image.inputs import Inputs
 from napari_rsmoe.image.masks import Selection
@@ -49,3 +49,11 @@ def test_a_photograph_with_cracks_gets_no_more_of_them() -> None:
     raw = plain + (models[1] - models[0])[..., None] / np.ptp(photo)
     assert cracks(raw, plain) > 0
     assert cracks(result, plain) == 0
+
+
+def test_overshoot_of_a_part_is_measured_where_it_lies_in_the_image() -> None:
+    small = np.random.default_rng(0).random((40, 30, 1), np.float32)
+    rows, columns = np.arange(13, 57), np.arange(5, 60)
+    part = small.repeat(2, 0).repeat(2, 1)[np.ix_(rows, columns)]
+    assert overshoot(part, small, (rows // 2, columns // 2)).max() == 0
+    assert overshoot(part, small).max() > 0

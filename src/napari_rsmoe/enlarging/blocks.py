@@ -209,7 +209,7 @@ class EnlargeBlocks:
             change = self._draw(models, block, drawn, self.how.sharpen) - plain
             step = self.raster.step
             image = sharpened(estimate.image, change, (1 / step[0], 1 / step[1]))
-            note_overshoot(image, inputs.pixels, self.how.sharpen)
+            note_overshoot(image, inputs.pixels, self.how.sharpen, self._nearest(block, drawn))
             estimate = replace(estimate, image=image)
         return estimate, amount
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from ..arrays import Floats
 from ..notes import note
+
+Nearest = Sequence[NDArray[np.integer[Any]]]
+"""Rows and columns of the small image in which those of the large one lie."""
 
 NEIGHBOURS = 1
 """Pixels of the small image around a place whose values bound the sharpened one. With more, kernels that are much
@@ -30,17 +37,23 @@ def sharpened(image: Floats, change: Floats, scale: tuple[float, float]) -> Floa
     return np.asarray(np.clip(image + change, low, high), np.float32)
 
 
-def overshoot(large: Floats, small: Floats) -> Floats:
-    """How far values (H, W, C) leave the range of the 5 x 5 pixels around them of a smaller image (h, w, c)."""
+def overshoot(large: Floats, small: Floats, nearest: Nearest | None = None) -> Floats:
+    """How far values (H, W, C) leave the range of the 5 x 5 pixels around them of a smaller image (h, w, c).
+
+    By default both images show the same; otherwise `nearest` says where the large one lies in the small one.
+    """
+    if nearest is None:
+        nearest = [np.arange(new) * old // new for new, old in zip(large.shape[:2], small.shape[:2], strict=True)]
     size = (2 * SURROUNDINGS + 1, 2 * SURROUNDINGS + 1, 1)
-    nearest = np.ix_(*(np.arange(new) * old // new for new, old in zip(large.shape[:2], small.shape[:2], strict=True)))
-    low, high = minimum_filter(small, size)[nearest], maximum_filter(small, size)[nearest]
+    low, high = (each(small, size)[np.ix_(*nearest)] for each in (minimum_filter, maximum_filter))
     return np.maximum(large - high, 0) + np.maximum(low - large, 0)
 
 
-def note_overshoot(large: Floats, small: Floats, sharpen: float) -> None:
-    """Say where sharpened values leave the data; both images in the engine's range."""
-    beyond = overshoot(np.clip(large, small.min(), small.max()), small)  # Results are clipped to the range.
+def note_overshoot(large: Floats, small: Floats, sharpen: float, nearest: Nearest | None = None) -> None:
+    """Say where sharpened values leave the data; images in the engine's range, arguments as above."""
+    # Results are clipped to the range of the image, from 0 to 1 unless few pixels lie far beyond the others.
+    clipped = np.clip(large, min(0.0, float(small.min())), max(1.0, float(small.max())))
+    beyond = overshoot(clipped, small, nearest)
     share = float(np.mean(beyond > OVERSHOOT))
     if share > SEEN:
         note(
