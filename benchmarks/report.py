@@ -319,11 +319,11 @@ def enlarging() -> list[str]:
     return [
         "## Enlarging\n",
         prose(
-            "`python -m benchmarks.enlarging --kinds mean --methods bicubic fast balanced --json "
-            "benchmarks/results/enlarging.json`",
+            "`python -m benchmarks.enlarging --json benchmarks/results/enlarging.json`",
             "Six grey images of BSD68 and the brightness of six Kodak images, on which no setting was chosen, reduced "
-            "by the mean over blocks, rounded to 8 bits, and enlarged "
-            "again: mean PSNR, mean gain over bicubic interpolation, that of the worst image, CPU time for an image.",
+            "by the mean over blocks or by bicubic interpolation with antialiasing, rounded to 8 bits, and enlarged "
+            "again: mean PSNR, mean gain over bicubic interpolation, that of the worst image, CPU time for an image. "
+            'The reduction is told, or found by `reduction="auto"`.',
             machine_line(found["machine"]),
         ),
         table(["times", "reduction", "method", "PSNR, dB", "gain, dB", "worst, dB", "CPU s"], rows),

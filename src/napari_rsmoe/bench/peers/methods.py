@@ -83,7 +83,8 @@ def enlargers(iterations: int) -> tuple[Enlarger, ...]:
     """All super-resolution methods; `iterations` are the steps of GaussianImage."""
     splats = gaussian_image.enlarge(iterations, 1 / 3)
     return (
-        Enlarger(OURS, rsmoe_enlarging.enlarge, rsmoe_enlarging.__name__),
+        Enlarger(OURS, rsmoe_enlarging.enlarging("balanced"), rsmoe_enlarging.__name__),
+        Enlarger(f"{OURS}, best", rsmoe_enlarging.enlarging("best"), rsmoe_enlarging.__name__),
         Enlarger("GaussianImage, its settings", splats, gaussian_image.__name__, iterations),
         *(Enlarger(name, interpolation.enlarge(name), interpolation.__name__) for name in interpolation.FILTERS),
     )
