@@ -12,11 +12,15 @@ colour BM3D with the true standard deviation, or the true spectrum of each chann
 
 Then the same images in grey: Gaussian noise, and photon noise that is as strong in the middle of the range. They are
 denoised as they are, and stored as RGB with three equal channels.
+
+All of it takes about an hour of processor time. With ``--json FILE`` every image is written as soon as it is done, and
+another run that names the same file goes on where an earlier one ended.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -136,13 +140,23 @@ def show(name: str, row: dict[str, float]) -> None:
     print(f"{name:32s}", *(f"{key} {value:.4g}," for key, value in row.items()), flush=True)
 
 
+def kept(path: Path | None, variance: float, crop: int) -> dict[str, dict[str, dict[str, float]]]:
+    """The figures of an earlier run with the same noise and crop; none without a file."""
+    if not path or not path.exists():
+        return {}
+    results = json.loads(path.read_text("utf-8"))["results"]
+    if (results["variance"], results["crop"]) != (variance, crop):
+        raise SystemExit(f"{path} holds figures of another variance or crop; name another file, or remove it.")
+    return dict(results["psnr"])
+
+
 def main() -> None:
     """Print and, on request, write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variance", type=float, default=0.001, help="of the noise before processing")
     parser.add_argument("--half", choices=HALVES, default="report")
     parser.add_argument("--crop", type=int, default=256, help="side of the square in the middle that is used")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--json", type=Path, help="write the figures there, and go on with those it holds")
     options = parser.parse_args()
     print(facts())
     level = Level.of_variance(options.variance)
@@ -155,17 +169,23 @@ def main() -> None:
     }
     for name, photons in (("grey, Gaussian noise", False), ("grey, photon noise", True)):
         measures[name] = lambda clean, number, photons=photons: run_grey(clean.mean(2), number, level, photons=photons)
-    results: dict[str, dict[str, dict[str, float]]] = {}
+    results = kept(options.json, options.variance, options.crop)
     for name, measure in measures.items():
-        rows = results[name] = {}
+        rows = results.setdefault(name, {})
         for number, clean in crops.items():
-            rows[f"kodim{number:02d}"] = measure(clean, number)
-            show(f"{name}, kodim{number:02d}", rows[f"kodim{number:02d}"])
-        first = next(iter(rows.values()))
-        rows["mean"] = {key: float(np.mean([row[key] for row in rows.values()])) for key in first}
+            image = f"kodim{number:02d}"
+            if image not in rows:
+                rows.pop("mean", None)
+                rows[image] = measure(clean, number)
+                if options.json:
+                    machine.write(options.json, {"variance": options.variance, "crop": options.crop, "psnr": results})
+            show(f"{name}, {image}", rows[image])
+        if "mean" not in rows:
+            first = next(iter(rows.values()))
+            rows["mean"] = {key: float(np.mean([row[key] for row in rows.values()])) for key in first}
         show(f"{name}, mean", rows["mean"])
     if options.json:
-        machine.write(options.json, {"variance": options.variance, "psnr": results})
+        machine.write(options.json, {"variance": options.variance, "crop": options.crop, "psnr": results})
 
 
 if __name__ == "__main__":
