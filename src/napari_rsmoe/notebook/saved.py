@@ -87,7 +87,7 @@ def _publish(data: dict[str, Any], name: str | None = None, *, update: bool = Fa
     from IPython.display import display
 
     named = {} if name is None else {"display_id": name, "update": update}
-    display(data, raw=True, **named)  # type: ignore[no-untyped-call]
+    display(data, raw=True, **named)
 
 
 def _hide_dead(name: str) -> str:
