@@ -19,10 +19,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from backends import ROOT, SOURCES, compiled, compiler, run
+from backends import CPU_PROGRAM, SOURCES, as_one, compiled, compiler, run
 
-PROGRAM = ROOT / "tests" / "cpu_engine" / "program.cpp"
-PLANTED = ROOT / "tests" / "cpu_engine" / "planted.h"
+PLANTED = CPU_PROGRAM / "planted.h"
 UNITS = ("operators", "lists", "mixture", "threads", "patches", "segment", "simd_dispatch")
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = {
@@ -208,8 +207,9 @@ def build(folder: Path, sanitizer: str) -> Path:
         (csrc / "cpu" / "tile_simd.cpp", ["-ffp-contract=fast", f"-DRSMOE_ISA={level}", *LEVELS[level]])
         for level in levels
     ]
-    rest = [(source, ["-ffp-contract=off"]) for source in (PROGRAM, *(csrc / "cpu" / f"{unit}.cpp" for unit in UNITS))]
-    objects = at_once(lambda unit: compiled(unit[0], csrc, [*flags, *unit[1]]), [*slow, *rest])
+    rest = as_one(folder / "engine.cpp", ["program.cpp", *(f"cpu/{unit}.cpp" for unit in UNITS)])
+    sources = [(rest, ["-ffp-contract=off", "-I", str(CPU_PROGRAM)]), *slow]
+    objects = at_once(lambda source: compiled(source[0], csrc, [*flags, *source[1]]), sources)
     program = folder / sanitizer.replace(",", "-")
     run(compiler(), *flags, "-pthread", *map(str, objects), "-o", str(program))
     return program
