@@ -11,6 +11,9 @@ import pytest
 from driving import Wait, last_words, open_widget, press
 
 from napari_rsmoe import denoise, read_image, write_image
+from napari_rsmoe.batch.pairs import Pair
+from napari_rsmoe.batch.queue import Entry
+from napari_rsmoe.plugin.widgets.file_table import FileTable
 from napari_rsmoe.plugin.widgets.files import FilesWidget
 
 
@@ -164,3 +167,11 @@ def test_the_selected_layers_are_a_queue_too_with_pixels_left_out(
     viewer.layers.selection.clear()
     press(widget.run)
     assert "Select one or more images" in last_words()
+
+
+def test_the_table_says_first_why_a_file_failed(qapp: Any, tmp_path: Path) -> None:
+    pair = Pair(tmp_path / "cells.tif", tmp_path / "out.tif")
+    table = FileTable(lambda _: None)
+    table.show_entries([Entry(pair, "failed", summary=f"{pair.source} cannot be read: it is damaged.")])
+    assert table.item(0, 3).text() == "cannot be read: it is damaged."
+    assert str(pair.source) in table.item(0, 3).toolTip()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from driving import Wait, last_words, names, open_widget, press, quick_fit
+from napari.utils.notifications import notification_manager
 
 from napari_rsmoe import fit
 from napari_rsmoe.noise.report import noise_report
@@ -123,6 +124,17 @@ def test_the_curtain_steps_aside(viewer: Any, run_until: Wait, noisy: np.ndarray
     dock.destroyOnClose()
     assert names(viewer) == ["cells", "other"]
     assert viewer.layers["other"].visible
+
+
+def test_the_curtain_goes_in_silence_with_the_last_image_but_one(viewer: Any, noisy: np.ndarray) -> None:
+    cells, other = viewer.add_image(noisy, name="cells"), viewer.add_image(noisy[::-1], name="other")
+    compare = open_widget(viewer, "Compare")
+    compare.before.value, compare.after.value = cells, other
+    compare.curtain.value = True
+    viewer.layers.remove(cells)
+    assert names(viewer) == ["other"]
+    assert not compare.curtain.value
+    assert not notification_manager.records
 
 
 # ------------------------------------------------------------------ profiles

@@ -89,8 +89,8 @@ def explained(table: EditableKernels, plane: int, y: float, x: float, pixel: tup
         if share <= NEGLIGIBLE:
             break
         counts = f"{_numbers(share * value)} of" if mixture.summed else f"{share:.0%}"
-        said = f"value {_numbers(value)}, {_size(kernels.axes[row], pixel)}, {np.degrees(kernels.angle[row]):.0f}°"
-        lines.append(f"{counts} kernel {row}: {said}")
+        shape = f"{_size(kernels.axes[row], pixel)}, {np.degrees(kernels.angle[row]):.0f}°".replace(" ", "\u00a0")
+        lines.append(f"{counts} kernel {row}: value {_numbers(value)}, {shape}")
     if counted.sum() > MOST_NAMED:
         lines.append(f"and {counted.sum() - MOST_NAMED} weaker")
     return "\n".join(lines)

@@ -120,7 +120,11 @@ class CompareWidget(DockedWidget):
         if (before, after) == self._pair:
             return
         self._watch(before, after)
-        self._show_curtain()
+        if self.curtain.value and (before is None or after is None or before == after):
+            self._untick()  # A layer was deleted, or the other one of the two is about to be chosen.
+            self.sides.value = "The curtain needs two different images."
+        else:
+            self._show_curtain()
         self._read_profiles()
 
     def _watch(self, before: Any, after: Any) -> None:

@@ -32,6 +32,8 @@ class FileTable(QTableWidget):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.horizontalHeader().setSectionResizeMode(len(COLUMNS) - 1, QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setSectionResizeMode(COLUMNS.index("State"), QHeaderView.ResizeMode.ResizeToContents)
+        self.setWordWrap(False)  # A long text is then cut within a word, instead of after its first word.
         self.setMinimumHeight(HEIGHT)
         self.setToolTip("Double-click a finished file to show its result.")
         self.cellDoubleClicked.connect(lambda row, _: opened(row))
@@ -68,6 +70,6 @@ class FileTable(QTableWidget):
             for column, words in ((2, entry.state), (3, text)):
                 item = self.item(row, column)
                 if item is not None:
-                    item.setText(words)
+                    item.setText(words.removeprefix(f"{entry.pair.source} "))  # The row begins with its name.
                     item.setToolTip(words)
                     item.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)

@@ -112,7 +112,8 @@ class NoiseWidget(WorkingWidget):
     def _show_report(self, report: NoiseReport) -> None:
         estimate = report.estimate
         found = str(estimate).replace(" +- ", "\u00a0±\u00a0")  # Which stays in one line.
-        self.status.value = "\n".join([self.layer.value.name, found, *explained(estimate)])
+        lines = [line.strip() for line in found.splitlines()]  # Wrapped lines would not be indented.
+        self.status.value = "\n".join([self.layer.value.name, *lines, *explained(estimate)])
         count = len(report.curves)
         colours = CHANNEL_COLOURS.get(count) or tuple(1 + c % (len(COLOURS) - 1) for c in range(count))
         names = [f"channel {c}, " if count > 1 else "" for c in range(count)]
