@@ -175,12 +175,14 @@ def test_a_copy_of_a_kernels_layer_has_kernels_of_its_own(viewer: Any, fitted: A
     before = image.data.copy()
     assert twin.metadata[TABLE_KEY] is not kernels.metadata[TABLE_KEY]
     fitted.layer.value = twin
+    viewer.layers.selection.active = twin
     twin.selected_data = {0, 1}
     press(fitted.delete)
     assert (twin.metadata[TABLE_KEY].count(0), kernels.metadata[TABLE_KEY].count(0)) == (28, 30)
     run_until(lambda: len(viewer.layers) == 5)  # The copy gets an image of its own.
     np.testing.assert_array_equal(image.data, before)
-    np.testing.assert_array_equal(viewer.layers[4].data, twin.metadata[TABLE_KEY].model(0).render())
+    np.testing.assert_array_equal(viewer.layers[3].data, twin.metadata[TABLE_KEY].model(0).render())
+    assert viewer.layers[4] == twin == viewer.layers.selection.active  # It neither covers them nor takes their keys.
 
 
 def test_recolouring_a_sum_of_gaussians(viewer: Any, noisy: np.ndarray, run_until: Wait) -> None:

@@ -6,11 +6,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from napari.layers import Image
 from napari.utils.notifications import show_error
 
 from ...ui.jobs import Latest, Outcome
 from ..editing import EditableKernels, Trial
 from ..layers.drawn import store_plane, value_range
+from ..layers.sparing import insert_aside
 from ..names import METADATA_KEY
 from ..preferences import preferences
 from ..workers.thread import Task
@@ -92,16 +94,17 @@ class FollowingImage:
         return None
 
     def _added(self, layer: Any, table: EditableKernels, axes: str, drawn: np.ndarray) -> Any:
-        """A new image in the place of the kernels."""
+        """A new image in the place of the kernels, below them, so that they can be edited further."""
         sizes = dict(zip("YXCS" if "S" not in axes else "YXS", (*drawn.shape[:2], *drawn.shape[2:] * 2), strict=False))
         lengths = np.max(np.array(table.planes, int).reshape(len(table), -1), axis=0) + 1
         shape = [sizes[letter] if letter in sizes else int(lengths[k]) for k, letter in enumerate(axes)]
-        return self._viewer.add_image(
+        image = Image(
             np.zeros(shape, drawn.dtype), rgb="S" in axes, name=f"{layer.name} drawn", scale=layer.scale,
             translate=layer.translate, rotate=layer.rotate, shear=layer.shear, affine=layer.affine,
             units=layer.units, axis_labels=layer.axis_labels, contrast_limits=value_range(drawn),
             metadata={METADATA_KEY: {**layer.metadata[METADATA_KEY], "role": "image"}},
         )  # fmt: skip
+        return insert_aside(self._viewer, self._viewer.layers.index(layer), image)
 
 
 def _drawn(

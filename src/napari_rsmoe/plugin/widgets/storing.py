@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, FileEdit
+from napari.layers import Image
 
 from ..layers.adding import above_source, hide_source
 from ..layers.outputs import image_options
+from ..layers.sparing import insert_aside
 from ..names import METADATA_KEY
 from ..source import Source, plane_in_view
 from ..stored import ENDING, Filling, Stored, spread_out
@@ -170,12 +172,8 @@ class FillingLayer:
             filling.source, filling.levels[0].shape, f"{filling.source.name} denoised (filling)", "image", {}
         ) | {"metadata": self._metadata({"source": {"id": filling.source.layer_id}}, "image")}
         position = above_source(viewer, filling.source.layer_id)
-        active = viewer.layers.selection.active
-        self.layer = viewer.add_image(data, multiscale=len(levels) > 1, cache=False, **options)
-        viewer.layers.move(viewer.layers.index(self.layer), position)
+        self.layer = insert_aside(viewer, position, Image(data, multiscale=len(levels) > 1, cache=False, **options))
         hide_source(viewer, filling.source.layer_id, self.layer)
-        if active is not None:
-            viewer.layers.selection.active = active
 
     def _show(self, layer: Any, levels: list[Any]) -> None:
         """Let a layer show other levels; where that needs another kind of layer, the layer is made anew."""
@@ -198,14 +196,13 @@ class FillingLayer:
         high = float(np.percentile(known, 99.5)) or 1.0
         levels = self._spread(levels, math.nan)
         at = self._viewer.layers.index(self.layer)
-        added = self._viewer.add_image(
+        std = Image(
             levels if len(levels) > 1 else levels[0], multiscale=len(levels) > 1, rgb=source.rgb, visible=False,
             name=f"{source.name} uncertainty", colormap="gray" if source.rgb else "inferno",
             contrast_limits=(0.0, high), metadata=self._metadata(result.record, "std"),
             **source.place.options(),
         )  # fmt: skip
-        self._viewer.layers.move(self._viewer.layers.index(added), at)
-        return [added]
+        return [insert_aside(self._viewer, at, std)]
 
     def _spread(self, levels: list[Any], blank: float = 0) -> list[Any]:
         """The levels with their planes where they lie in the source."""
