@@ -43,6 +43,21 @@ def test_photon_noise_keeps_its_light_everywhere() -> None:
     assert light[:, :50].mean() == pytest.approx(truth[:, :50].mean(), rel=0.005)
 
 
+def test_light_is_told_by_pixels_that_cannot_be_clipped() -> None:
+    """A saturated spot looks darker than it is, which is no reason to darken what is around it."""
+    rng = np.random.default_rng(4)
+    truth = np.full((96, 96), 100.0)
+    truth[40:56, 40:56] = 260
+    noisy = np.minimum(rng.poisson(truth), 255)[..., None].astype(np.float32)
+    domain = StabilisedDomain(NoiseModel((PoissonGaussian(1.0, 0.0, 0.0),), ((-np.inf, 255.0),)), noisy)
+    everywhere = np.ones(truth.shape, bool)
+    exact, darker = (factor * truth[..., None].astype(np.float32) for factor in (1.0, 0.95))
+    near = np.s_[30:66, 30:38]
+    for estimate in (exact, darker):
+        lit = domain.with_light(estimate, domain.light(estimate, noisy, everywhere), noisy, None)[..., 0]
+        assert lit[near].mean() == pytest.approx(100, rel=0.01)
+
+
 def test_given_noise_is_not_measured_again() -> None:
     noisy = np.random.default_rng(2).normal(0.5, 0.1, (64, 64))
     results = [denoise(noisy, preset="fast", models=2, noise=told).image for told in (0.09, 0.1)]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scenes import noisy_of, scene
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from napari_rsmoe import denoise
+from napari_rsmoe import PoissonGaussian, denoise
 from napari_rsmoe.denoising.uncertainty import deviations, helped_correlation
+from napari_rsmoe.noise.anscombe import Stabiliser
+from napari_rsmoe.noise.clipping import NO_LIMITS
 
 PROMISED = {1: 0.683, 2: 0.954, 3: 0.997}
 
@@ -67,6 +71,25 @@ def test_intervals_hold_as_many_errors_as_they_promise() -> None:
     for wrong in (0, 1, 99, "most"):
         with pytest.raises(ValueError, match="probability"):
             result.interval(wrong)
+
+
+@pytest.mark.parametrize(
+    ("noise", "limits"),
+    [
+        (PoissonGaussian(2.0, 5.0, 0.0), NO_LIMITS),
+        (PoissonGaussian(2.0, 5.0, 3.0), (-math.inf, 255.0)),
+        (PoissonGaussian(0.0, 0.0, 9.0), (0.0, 255.0)),
+    ],
+    ids=["photons", "saturated photons", "clipped"],
+)
+def test_no_estimate_is_certain_because_it_is_at_the_end_of_what_can_be(
+    noise: PoissonGaussian, limits: tuple[float, float]
+) -> None:
+    """Beyond the means of the darkest and the brightest value the inverse is constant, but not without error."""
+    tables = Stabiliser(noise, 255.0, limits)
+    ends = tables.forward(np.array([noise.offset, 255.0]))
+    slopes = tables.slope(np.linspace(ends[0] - 4, ends[1] + 4, 400))
+    assert slopes.min() > 0.2 * noise.read + 0.2 * noise.gain
 
 
 def test_texture_that_neighbours_cost_lengthens_the_bar() -> None:

@@ -175,8 +175,16 @@ class Stabiliser:
         return values
 
     def slope(self, stabilised: NDArray[np.floating]) -> Array:
-        """Slope of `inverse` at these stabilised values."""
-        above, below = self.inverse(stabilised + SLOPE_STEP), self.inverse(stabilised - SLOPE_STEP)
+        """Slope of `inverse` at these stabilised values; beyond the means that noisy values can have, that at the end.
+
+        There `inverse` is constant, as no true value lies further out; the one at the end is not certain for that.
+        """
+        low, high = self._straight
+        middle = float(self._means[0] + self._means[-1]) / 2
+        first = -math.inf if low else min(float(self._means[0]) + SLOPE_STEP, middle)
+        last = math.inf if high else max(float(self._means[-1]) - SLOPE_STEP, middle)
+        within = np.clip(stabilised, first, last)
+        above, below = self.inverse(within + SLOPE_STEP), self.inverse(within - SLOPE_STEP)
         slope: Array = (above - below) / (2 * SLOPE_STEP)
         return slope
 

@@ -34,6 +34,10 @@ LIGHT_WIDTH = 10.0
 A smaller one brings noise back; with a larger one bright spots lose light to their surroundings."""
 LIGHT_PHOTONS = 400.0
 """Photons in this window that tell as much about its light as is known of it before: that a few per cent are lost."""
+UNCLIPPED = 3.0
+"""Standard deviations of the noise from a limit at which values were clipped, from which a pixel tells of the light.
+
+Nearer ones are darker, at the upper limit, than their light, as the brightest of their noise was cut off."""
 LOCAL_MEAN = 2.0
 """Standard deviation of the blur that estimates the brightness at a pixel, px."""
 
@@ -214,9 +218,13 @@ class StabilisedDomain:
         factors: list[float | None] = []
         for c, model in enumerate(self.model.channels):
             factors.append(None)
-            if model.gain == 0 or any(map(math.isfinite, self.model.limits[c])):
+            if model.gain == 0:
                 continue
-            seen, left = (float(each[..., c][used].mean(dtype=np.float64)) - model.offset for each in (noisy, image))
+            counted = self._unclipped(c, image[..., c])
+            told = used if counted is None else used & (counted > 0)
+            if not told.any():
+                continue
+            seen, left = (float(each[..., c][told].mean(dtype=np.float64)) - model.offset for each in (noisy, image))
             if 0 < seen < DARK * model.gain and left > 0:
                 factors[-1] = seen / left
         return tuple(factors)
@@ -239,16 +247,31 @@ class StabilisedDomain:
         """
         result = image
         for c, (model, whole) in enumerate(zip(self.model.channels, light, strict=True)):
-            if model.gain == 0 or any(map(math.isfinite, self.model.limits[c])):
+            if model.gain == 0:
                 continue
             result = result.copy() if result is image else result
             pair = np.stack([noisy[..., c], image[..., c]]) - np.float32(model.offset)
-            seen, left = np.maximum(blurred(pair, used, LIGHT_WIDTH), 0)
+            counted = self._unclipped(c, image[..., c])
+            if counted is not None and used is not None:
+                counted = counted * used
+            seen, left = np.maximum(blurred(pair, used if counted is None else counted, LIGHT_WIDTH), 0)
             told = np.float32(LIGHT_PHOTONS * model.gain / (4 * math.pi * LIGHT_WIDTH**2))
             known = told * np.float32(1.0 if whole is None else whole)
             lit = partial(_lit, told=told, known=known, offset=np.float32(model.offset))
             result[..., c] = by_bands(lit, pair[1], seen, left, dtype=np.float32)
         return result
+
+    def _unclipped(self, c: int, image: Floats) -> Floats | None:
+        """1 where no noise of a channel (H, W) can have been clipped, 0 elsewhere; None: nowhere was it clipped."""
+        low, high = self.model.limits[c]
+        if not (math.isfinite(low) or math.isfinite(high)):
+            return None
+
+        def apart(values: Floats) -> Floats:
+            reach = UNCLIPPED * np.sqrt(self.model.channels[c].variance(values))
+            return np.asarray((values - reach > low) & (values + reach < high), np.float32)
+
+        return by_bands(apart, image, dtype=np.float32)
 
     def slopes(self, values: Floats) -> Floats:
         """Slope of `restored` at values (..., C) of the domain."""
