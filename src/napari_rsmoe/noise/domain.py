@@ -35,9 +35,8 @@ A smaller one brings noise back; with a larger one bright spots lose light to th
 LIGHT_PHOTONS = 400.0
 """Photons in this window that tell as much about its light as is known of it before: that a few per cent are lost."""
 UNCLIPPED = 3.0
-"""Standard deviations of the noise from a limit at which values were clipped, from which a pixel tells of the light.
-
-Nearer ones are darker, at the upper limit, than their light, as the brightest of their noise was cut off."""
+"""Distance from the value at which a channel is saturated, in standard deviations of the noise, from which a pixel
+tells of the light. Nearer ones are darker than their light, as the brightest of their noise was cut off."""
 LOCAL_MEAN = 2.0
 """Standard deviation of the blur that estimates the brightness at a pixel, px."""
 
@@ -218,13 +217,13 @@ class StabilisedDomain:
         factors: list[float | None] = []
         for c, model in enumerate(self.model.channels):
             factors.append(None)
-            if model.gain == 0:
+            if self._lightless(c):
                 continue
-            counted = self._unclipped(c, image[..., c])
-            told = used if counted is None else used & (counted > 0)
-            if not told.any():
+            clear = self._unsaturated(c, image[..., c], None)
+            counted = used if clear is None else used & (clear > 0)
+            if not np.any(counted):
                 continue
-            seen, left = (float(each[..., c][told].mean(dtype=np.float64)) - model.offset for each in (noisy, image))
+            seen, left = (float(each[..., c][counted].mean(dtype=np.float64)) - model.offset for each in (noisy, image))
             if 0 < seen < DARK * model.gain and left > 0:
                 factors[-1] = seen / left
         return tuple(factors)
@@ -247,31 +246,38 @@ class StabilisedDomain:
         """
         result = image
         for c, (model, whole) in enumerate(zip(self.model.channels, light, strict=True)):
-            if model.gain == 0:
+            if self._lightless(c):
                 continue
             result = result.copy() if result is image else result
             pair = np.stack([noisy[..., c], image[..., c]]) - np.float32(model.offset)
-            counted = self._unclipped(c, image[..., c])
-            if counted is not None and used is not None:
-                counted = counted * used
-            seen, left = np.maximum(blurred(pair, used if counted is None else counted, LIGHT_WIDTH), 0)
+            counted = self._unsaturated(c, image[..., c], used)
+            # Windows of which only a part counts tell less.
+            seen, left = np.maximum(blurred(pair if counted is None else pair * counted, None, LIGHT_WIDTH), 0)
             told = np.float32(LIGHT_PHOTONS * model.gain / (4 * math.pi * LIGHT_WIDTH**2))
             known = told * np.float32(1.0 if whole is None else whole)
             lit = partial(_lit, told=told, known=known, offset=np.float32(model.offset))
             result[..., c] = by_bands(lit, pair[1], seen, left, dtype=np.float32)
         return result
 
-    def _unclipped(self, c: int, image: Floats) -> Floats | None:
-        """1 where no noise of a channel (H, W) can have been clipped, 0 elsewhere; None: nowhere was it clipped."""
-        low, high = self.model.limits[c]
-        if not (math.isfinite(low) or math.isfinite(high)):
-            return None
+    def _lightless(self, c: int) -> bool:
+        """Whether the light of a channel is not known.
+
+        It is not if it is not that of photons, if the dark was cut off, or if noise is correlated: it then is as strong
+        in windows as content that was lost.
+        """
+        return self.model.channels[c].gain == 0 or self.spectrum is not None or math.isfinite(self.model.limits[c][0])
+
+    def _unsaturated(self, c: int, image: Floats, used: Floats | None) -> Floats | None:
+        """1 where pixels of a channel (H, W) count and cannot have been saturated, 0 elsewhere; None: all count."""
+        high, noise = self.model.limits[c][1], self.model.channels[c]
+        if not math.isfinite(high):
+            return used
 
         def apart(values: Floats) -> Floats:
-            reach = UNCLIPPED * np.sqrt(self.model.channels[c].variance(values))
-            return np.asarray((values - reach > low) & (values + reach < high), np.float32)
+            return np.asarray(values + UNCLIPPED * np.sqrt(noise.variance(values)) < high, np.float32)
 
-        return by_bands(apart, image, dtype=np.float32)
+        clear: Floats = by_bands(apart, image, dtype=np.float32)
+        return clear if used is None else clear * used
 
     def slopes(self, values: Floats) -> Floats:
         """Slope of `restored` at values (..., C) of the domain."""
