@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_rsmoe import PoissonGaussian, denoise
 from napari_rsmoe.denoising.nonlocal_bayes import Refined
-from napari_rsmoe.denoising.residual import REMEASURED, noise_left_out
+from napari_rsmoe.denoising.residual import LEAST_PHOTONS, REMEASURED, noise_left_out
 from napari_rsmoe.noise.domain import StabilisedDomain
 from napari_rsmoe.noise.noise_model import NoiseModel
 
@@ -28,6 +28,24 @@ def test_noise_is_measured_again_by_what_was_taken_away(told: float) -> None:
     holed = Refined(np.where(hole, estimate.image, noise).astype(np.float32), share)
     assert noise_left_out(noise, holed, variance, hole) == pytest.approx(1 / told**2, rel=0.04)
     assert noise_left_out(noise, estimate, 9 * variance, None) == REMEASURED[0]
+
+
+def test_photon_noise_is_measured_again_where_there_are_photons() -> None:
+    """Dark places with hardly a photon, where the noise is not known, do not decide how strong it is."""
+    rng = np.random.default_rng(6)
+    truth = np.full((64, 96), 40.0)
+    truth[:, 32:] = 0.3
+    noisy = rng.poisson(truth)[..., None].astype(np.float32) / 80
+    noisy[:, 32:] *= rng.random((64, 64, 1)) < 0.5  # Single photons are lost below the threshold of a camera.
+    domain = StabilisedDomain(NoiseModel((PoissonGaussian(1.3 / 80, 0.0, 0.0),), ((-np.inf, np.inf),)), noisy)
+    clean = domain.stabilised((truth[..., None] / 80).astype(np.float32))
+    counted = domain.where_photons(clean, None)
+    assert counted[:, :30].all()
+    assert not counted[:, 34:].any()
+    estimate = Refined(clean[..., 0][None], np.zeros((1, 64, 96), np.float32))
+    planes = domain.opponent.planes(domain.stabilised(noisy))
+    found = noise_left_out(planes, estimate, domain.plane_variance, counted, LEAST_PHOTONS)
+    assert found == pytest.approx(1 / 1.3, rel=0.06)
 
 
 def test_photon_noise_keeps_its_light_everywhere() -> None:

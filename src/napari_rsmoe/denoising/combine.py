@@ -20,7 +20,7 @@ from .members import DISTURBANCE
 from .multiscale import refine_scales
 from .nonlocal_bayes import PASSES, Pass, Refined, filter_tasks
 from .observation import Observation
-from .residual import bound_residual, refine_with_noise
+from .residual import LEAST_PHOTONS, REMEASURED, bound_residual, refine_with_noise
 from .result import Estimate, Whole
 from .through_planes import refine_through
 from .uncertainty import error_variance, helped_correlation, residual_correlation
@@ -134,9 +134,12 @@ def _textured(
     variance = noise.plane_variance
     if noise.spectrum is not None:
         return refine_scales(noisy, pilot, variance, noise.spectrum), 1.0
-    if power is None and not (observation.measured and noise.even):
+    if power is None and not observation.measured:
         power = 1.0
-    first, power = refine_with_noise(noisy, pilot, variance, used, power)
+    least, certain = REMEASURED[0], used
+    if power is None and not noise.even:
+        least, certain = LEAST_PHOTONS, noise.where_photons(opponent.image(pilot), used)
+    first, power = refine_with_noise(noisy, pilot, variance, certain, power, least)
     even = variance * np.float32(power)
     alone = refine_by_feedback(noisy, first, pilot, even, used, opponent, feedback)
     if observation.around is None:

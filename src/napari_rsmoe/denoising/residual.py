@@ -19,11 +19,16 @@ MOST_DEVIATIONS = np.float32(3)
 REMEASURED = (0.94, 1.15)
 """Variance of the noise relative to the first measurement, between which a second one is believed. Outside, the
 residual tells more of content than of noise."""
+LEAST_PHOTONS = 0.7
+"""The lower bound for photon noise. It is measured at levels of brightness, where fine content adds up to half to the
+variance; above this bound such noise stays too strong, below it texture that fills all frequencies is left as noise."""
 LEAST_POWER = np.float32(1e-20)
 """Power below which the residual counts as zero; it only keeps the division finite."""
 
 
-def noise_left_out(noisy: Floats, estimate: Refined, variance: Floats, used: Floats | None) -> float:
+def noise_left_out(
+    noisy: Floats, estimate: Refined, variance: Floats, used: Floats | None, least: float = REMEASURED[0]
+) -> float:
     """Measure the noise of an image again by the residual of an estimate; relative to its variance so far.
 
     An estimate with leverage h takes 1 - h of the power of the noise away, if it errs as its Gaussian model predicts.
@@ -35,17 +40,23 @@ def noise_left_out(noisy: Floats, estimate: Refined, variance: Floats, used: Flo
         As for `bound_residual`.
     used : ndarray of float32, shape (H, W), or None
         1 where the noisy image counts, 0 where it does not; None: everywhere.
+    least : float
+        Power down to which it is believed.
     """
-    least = np.maximum(variance, LEAST_POWER)
     counted = np.ones(noisy.shape[1:], np.float32) if used is None else used
-    found = float((counted * np.square(noisy - estimate.image) / least).sum(dtype=np.float64))
+    relative = np.square(noisy - estimate.image) / np.maximum(variance, LEAST_POWER)
+    found = float((counted * relative).sum(dtype=np.float64))
     expected = float((counted * (1 - estimate.leverage)).sum(dtype=np.float64))
-    low, high = REMEASURED
-    return low if expected <= 0 else min(max(found / expected, low), high)
+    return 1.0 if expected <= 0 else min(max(found / expected, least), REMEASURED[1])
 
 
 def refine_with_noise(
-    noisy: Floats, pilot: Floats, variance: Floats, used: Floats | None, power: float | None
+    noisy: Floats,
+    pilot: Floats,
+    variance: Floats,
+    used: Floats | None,
+    power: float | None,
+    least: float = REMEASURED[0],
 ) -> tuple[Refined, float]:
     """Filter patches by `nonlocal_bayes.refine`, and measure the noise again after the first pass.
 
@@ -57,6 +68,8 @@ def refine_with_noise(
         As for `noise_left_out`.
     power : float or None
         Variance of the noise relative to `variance`; None: it is measured after the first pass.
+    least : float
+        As for `noise_left_out`.
 
     Returns
     -------
@@ -68,7 +81,7 @@ def refine_with_noise(
     first = refine(noisy, pilot, variance * np.float32(power or 1.0), passes=PASSES[:1])
     if not has_group(noisy.shape):
         return first, power or 1.0
-    power = noise_left_out(noisy, first, variance, used) if power is None else power
+    power = noise_left_out(noisy, first, variance, used, least) if power is None else power
     return refine(noisy, first.image, variance * np.float32(power), passes=PASSES[1:]), power
 
 

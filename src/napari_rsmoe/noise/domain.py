@@ -28,6 +28,9 @@ to the channel that has the most in its own range. Less would let a channel with
 the ranges of channels, such as a bright and a dark dye, may differ by any factor."""
 DARK = 3.0
 """Mean number of photons for each pixel below which the light of an estimate is corrected. Above, it needs no care."""
+CERTAIN = 1.0
+"""Mean number of photons for each pixel from which the variance of their noise is known. Below, it is far less than the
+model predicts (a third in frames of single photons)."""
 LIGHT_WIDTH = 10.0
 """Standard deviation of the window in which an estimate has the light of the noisy image, px.
 
@@ -278,6 +281,26 @@ class StabilisedDomain:
 
         clear: Floats = by_bands(apart, image, dtype=np.float32)
         return clear if used is None else clear * used
+
+    def where_photons(self, values: Floats, used: Floats | None) -> Floats:
+        """1 where all photon noise of denoised values (H, W, C) of the domain is that of photons, 0 elsewhere; (H, W).
+
+        Where there is less than one photon for each pixel, what little is left of the noise follows from rare photons
+        and from what the camera makes of none, so that its variance is not known well.
+
+        Parameters
+        ----------
+        values : ndarray of float32, shape (H, W, C)
+            Values of the domain.
+        used : ndarray of float32, shape (H, W), or None
+            1 where pixels count, 0 where they do not; None: all count.
+        """
+        image = self.restored(values)
+        counted: Floats = np.ones(image.shape[:2], np.float32) if used is None else used
+        for c, model in enumerate(self.model.channels):
+            if model.gain > 0:
+                counted = counted * (image[..., c] > model.offset + CERTAIN * model.gain)
+        return counted
 
     def slopes(self, values: Floats) -> Floats:
         """Slope of `restored` at values (..., C) of the domain."""
