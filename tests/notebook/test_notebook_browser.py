@@ -162,4 +162,4 @@ def test_ten_thousand_kernels_do_not_stall_the_page(lab: Lab) -> None:
     gaps = np.array(page.evaluate("window.gaps"))
     print(f"received {received / 1e6:.2f} MB; frame: median {np.median(gaps):.0f} ms, longest {gaps.max():.0f} ms")
     assert gaps.max() < 1000
-    assert sum(sizes) - received < 50_000  # nothing is sent again
+    assert sum(sizes) - received < received / 20  # Nothing is sent again but what Jupyter says of itself.

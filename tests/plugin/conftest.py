@@ -6,14 +6,16 @@ tests that look at its picture (fixture `canvas`) are skipped.
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import itertools
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -87,16 +89,124 @@ def noisy(picture: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
 
-WINDOWS = itertools.count()
-WINDOWS_PER_FREEZE = 10  # More: longer searches for garbage. Fewer: more memory, as frozen objects may stay for good.
+PARTS = ("camera", "dims", "grid", "text_overlay", "scale_bar", "axes")
+"""What a viewer holds besides its layers, and what one test could leave behind for the next."""
+
+
+class SharedWindow:
+    """A window that the tests of one file use one after the other, as each takes half a second to open and close.
+
+    It is made as napari's own fixture makes one for each test: with an application of its own, no thread for the status
+    bar, and no console.
+    """
+
+    def __init__(self) -> None:
+        self.viewer: Any = None
+        self._changes = contextlib.ExitStack()
+        self._new: dict[str, Any] = {}
+
+    def open(self) -> Any:
+        """The viewer, empty and as when it was new."""
+        if self.viewer is None:
+            self._change_napari()
+            from napari import Viewer
+
+            self.viewer = Viewer(show=True, show_welcome_screen=False)
+            self._new = self._state()
+        return self.viewer
+
+    def _change_napari(self) -> None:
+        from app_model import Application
+        from napari._app_model._app import NapariApplication, _napari_names
+        from napari._qt._qapp_model.qactions import init_qactions
+        from napari._qt.qt_viewer import QtViewer
+        from napari._qt.threads.status_checker import StatusChecker
+        from napari.plugins import _initialize_plugins
+        from qtpy.QtWidgets import QWidget
+
+        class NoConsole(QWidget):  # type: ignore[misc]
+            def _update_theme(self, event: object = None) -> None: ...
+
+        own = NapariApplication("test_app")
+        own.injection_store.namespace = _napari_names
+        self._changes.callback(Application.destroy, "test_app")
+        for function in (_initialize_plugins, init_qactions):
+            function.cache_clear()
+            self._changes.callback(function.cache_clear)
+        for kind, name, instead in (
+            (NapariApplication, "get_app_model", lambda: own),
+            (StatusChecker, "start", lambda *_: None),
+            (QtViewer, "_get_console", lambda *_: NoConsole()),
+        ):
+            self._changes.enter_context(mock.patch.object(kind, name, instead))
+
+    def _state(self) -> dict[str, Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Some parts move into a scene.
+            found: dict[str, Any] = {name: getattr(self.viewer, name).model_dump() for name in PARTS}
+        found |= {name: getattr(self.viewer, name) for name in ("title", "theme")}
+        found["mouse"] = [len(getattr(self.viewer, f"mouse_{name}_callbacks")) for name in ("move", "drag", "wheel")]
+        found["keys"] = sorted(map(str, self.viewer.keymap))
+        found["docks"] = len(self.viewer.window._wrapped_dock_widgets)
+        found["size"] = self.viewer.window._qt_window.size()
+        return found
+
+    def tidy(self) -> None:
+        """Empty the window, and close it where it is not as it was when it was new."""
+        if self.viewer is None:
+            return
+        try:
+            self.viewer.window.remove_dock_widget("all")
+            self.viewer.layers.clear()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                for name in ("camera", "dims"):
+                    getattr(self.viewer, name).update(self._new[name])
+            self.viewer.window._qt_window.resize(self._new["size"])
+            new = self._state() == self._new
+        except (AttributeError, RuntimeError):  # The test has closed it.
+            new = False
+        if not new:
+            self.close()
+
+    def close(self) -> int:
+        """Close the window; how many of its parts are still there."""
+        from napari._qt.qt_viewer import QtViewer
+
+        if self.viewer is not None:
+            with contextlib.suppress(AttributeError, RuntimeError):  # A test has closed it.
+                self.viewer.window._qt_window._save_current_window_settings = lambda: None
+                self.viewer.close()
+            self.viewer = None
+            gc.collect()
+        self._changes.close()
+        left = len(QtViewer._instances)
+        QtViewer._instances.clear()
+        return left
+
+
+@pytest.fixture(scope="module")
+def shared_window(request: pytest.FixtureRequest) -> Iterator[SharedWindow]:
+    failed = request.session.testsfailed
+    window = SharedWindow()
+    yield window
+    left = window.close()
+    assert left == 0 or request.session.testsfailed > failed, "something keeps a window that was closed"
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Any]) -> Any:
+def viewer(qtbot: Any, shared_window: SharedWindow, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A real window, with napari's check that layers are touched on the main thread only."""
-    if next(WINDOWS) % WINDOWS_PER_FREEZE == 1:
-        gc.freeze()  # What napari keeps of earlier windows, after its search for garbage, need not be searched again.
-    return make_napari_viewer_proxy(show=True)
+    from napari.settings import get_settings
+    from napari.utils._proxies import PublicOnlyProxy
+
+    get_settings().reset()
+    monkeypatch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "True")
+    window = shared_window.open()
+    qtbot.wait_exposed(window.window._qt_window, timeout=5000)
+    yield PublicOnlyProxy(window)
+    get_settings().reset()
+    shared_window.tidy()
 
 
 @pytest.fixture

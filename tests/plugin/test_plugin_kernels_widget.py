@@ -206,6 +206,20 @@ def test_recolouring_a_sum_of_gaussians(viewer: Any, noisy: np.ndarray, run_unti
     assert not np.array_equal(image.data, others)
 
 
+def test_a_closed_widget_leaves_edits_to_the_one_that_is_opened_next(viewer: Any, fitted: Any) -> None:
+    kernels = viewer.layers[2]
+    viewer.window.remove_dock_widget(fitted.native)
+    again = open_widget(viewer, "Kernels")
+    kernels.selected_data = {0, 1}
+    press(again.delete)
+    assert len(kernels.data) == 28
+    press(again.undo)
+    assert len(kernels.data) == 30
+    assert not again.undo.enabled
+    viewer.window.add_dock_widget(fitted.native)  # A script may show it again.
+    assert fitted.info.value.startswith("30 of 30 kernels drawn")
+
+
 def test_save_from_the_widget(viewer: Any, fitted: Any, tmp_path: Any) -> None:
     from napari_rsmoe import Model
 

@@ -29,7 +29,7 @@ class DockedWidget(Container):
 
     def __init__(self, widgets: Any = (), **options: Any) -> None:
         super().__init__(widgets=list(widgets), labels=False, scrollable=True, **options)
-        self._docked = False
+        self._docked = self._had_dock = False
         area = self.native
         area._magic_widget = self  # napari finds the widget of a dock by this.
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -66,13 +66,18 @@ class DockedWidget(Container):
     def on_close(self) -> None:
         """Called when the dock of the widget has been closed."""
 
+    def on_open(self) -> None:
+        """Called when the widget has a dock again after one was closed."""
+
     def _on_parent(self) -> None:
         parent = self.native.parent()
         if parent is None and self._docked:
-            self._docked = False
+            self._docked, self._had_dock = False, True
             self.on_close()
         elif parent is not None and not self._docked:
             self._docked = True
+            if self._had_dock:
+                self.on_open()
             QTimer.singleShot(0, self._join_tabs)  # When napari has put the dock into its window.
 
     def _join_tabs(self) -> None:

@@ -96,8 +96,8 @@ class KernelsWidget(DockedWidget):
         self._mouse_rests.setSingleShot(True)
         self._mouse_rests.setInterval(MOUSE_RESTS)
         self._mouse_rests.timeout.connect(self.explain)
-        napari_viewer.mouse_move_callbacks.append(self._on_mouse)
-        self._follow_layer()
+        self._closed = False
+        self.on_open()
 
     def _keep_room(self) -> None:
         """Room for all lines below the mouse, so that the fields do not jump while the mouse moves."""
@@ -107,10 +107,18 @@ class KernelsWidget(DockedWidget):
         label.setProperty(ROOM, (MOST_NAMED + 4) * label.fontMetrics().height())
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
+    def on_open(self) -> None:
+        """Follow the mouse and the chosen layer."""
+        self._closed = False
+        self._viewer.mouse_move_callbacks.append(self._on_mouse)
+        self._follow_layer()
+
     def on_close(self) -> None:
-        """Look no longer at the mouse."""
+        """Follow neither the mouse nor a layer: another widget may take over the edits of its kernels."""
+        self._closed = True
         if self._on_mouse in self._viewer.mouse_move_callbacks:
             self._viewer.mouse_move_callbacks.remove(self._on_mouse)
+        self._follow_layer()
 
     # ------------------------------------------------------------------ the layer
 
@@ -133,7 +141,7 @@ class KernelsWidget(DockedWidget):
         return ["weight"] if layer is None else [name for name in layer.features if name not in ("plane", "kernel")]
 
     def _layer(self) -> Any:
-        layer = self.layer.value
+        layer = None if self._closed else self.layer.value
         return layer if layer is not None and layer in self._viewer.layers else None
 
     def _follow_layer(self, *_: Any) -> None:
