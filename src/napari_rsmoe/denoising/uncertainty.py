@@ -35,9 +35,9 @@ REFERENCE_MODELS, MOST_MODELS = 6.0, 16
 MODELS_POWER = -0.19
 """The squared error grows with this power of the number of models, which average their errors. At 0 the bars of the
 preset `best` would be too long, and those of `fast` too short."""
-PHOTONS = 1.86
+PHOTONS = 1.7
 """Factor of the squared error of white photon noise. Single frames of microscopes differ from their truth by more than
-their noise, as the light of a frame changes; without that the bars are too long by its root."""
+their noise, as the light of a frame changes; where it does not, the bars are too long by its root."""
 FREEDOM = 6
 """Degrees of freedom of the distribution of errors, a Student's t. Errors are large more often with fewer."""
 HELPED = (-0.2, -0.8, 2.77, 7.22)
