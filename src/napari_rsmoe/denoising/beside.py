@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import engine
 from ..image.planes import Planes
-from ..io.units import PixelSize, spacing_of
 from ..ranges import AVERAGE, number_or_auto
 from .memory import memory_of_planes
 from .options import NEIGHBOURS
@@ -132,13 +131,3 @@ def offsets(number: int, present: Callable[[int], bool], *, depth: bool = False)
     distances = range(1, 2 * number + 1)
     candidates = (sign * distance for distance in distances for sign in (-1, 1) if distance <= ends[sign])
     return [offset for offset in candidates if present(offset)]
-
-
-def distances(spacing: Mapping[str, Any] | None) -> Mapping[str, float] | None:
-    """Distances in one unit, of numbers or pixel sizes."""
-    if not isinstance(spacing, Mapping) or not any(isinstance(each, tuple) for each in spacing.values()):
-        return spacing
-    sizes = {
-        str(k).upper(): PixelSize(*each) if isinstance(each, tuple) else PixelSize(each) for k, each in spacing.items()
-    }
-    return spacing_of(sizes)

@@ -14,8 +14,9 @@ from ..image.blocks import Block, BlockPlan, Part
 from ..image.pixelwise import Pixelwise
 from ..image.planes import Planes, check_axes
 from ..image.seams import Strip, Values, earlier, in_order, margin
+from ..io.units import distances
 from ..notes import note
-from .beside import Beside, Reach, distances
+from .beside import Beside, Reach
 from .blockwise import HALO, DenoiseBlocks, surveyed
 from .options import split_settings
 from .result import Denoised

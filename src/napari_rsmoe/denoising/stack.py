@@ -18,9 +18,9 @@ from ..image.each_plane import PlaneResult, each_plane
 from ..image.opacity import Opacity
 from ..image.pixelwise import ALL, Pixelwise
 from ..image.planes import ArraySource, Plane, Planes
+from ..io.units import distances
 from ..progress import Callback
 from ..renamed import accept_earlier_keywords
-from .beside import distances
 from .checkpoint import folder_of_checkpoints
 from .memory import check_stack
 from .result import Denoised

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class PixelSize(NamedTuple):
@@ -143,3 +143,13 @@ def spacing_of(sizes: Mapping[str, PixelSize]) -> dict[str, float]:
             return {}
         spacing[axis] = round(size.value * ratio, 12)
     return spacing
+
+
+def distances(spacing: Mapping[str, Any] | None) -> Mapping[str, float] | None:
+    """Distances in one unit, of numbers or pixel sizes."""
+    if not isinstance(spacing, Mapping) or not any(isinstance(each, tuple) for each in spacing.values()):
+        return spacing
+    sizes = {
+        str(k).upper(): PixelSize(*each) if isinstance(each, tuple) else PixelSize(each) for k, each in spacing.items()
+    }
+    return spacing_of(sizes)
