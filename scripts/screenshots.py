@@ -230,7 +230,7 @@ def pixel(viewer: Any) -> None:
 
 def files(viewer: Any) -> None:
     """A queue of files, of which one cannot be read."""
-    from napari_rsmoe.io.files import write_image
+    from napari_rsmoe.io.writing import write_image
 
     folder = Path(tempfile.mkdtemp())
     (folder / "in").mkdir()

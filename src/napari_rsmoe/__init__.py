@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from .image.each_plane import map_planes
     from .image.metrics import psnr, ssim
     from .image.planes import Planes
-    from .io.files import create_image, read_image, write_image
+    from .io.files import read_image
     from .io.units import PixelSize
+    from .io.writing import create_image, write_image
     from .model.kernels import Kernels
     from .model.model import Model
     from .model.torch_module import Mixture
@@ -104,7 +105,7 @@ _MODULE_OF = {
     "Progress": "progress",
     "Restored": "enlarging.restored",
     "StoppedError": "errors",
-    "create_image": "io.files",
+    "create_image": "io.writing",
     "deblur": "enlarging.deblur",
     "denoise": "denoising.any_array",
     "denoise_film": "denoising.film",
@@ -119,7 +120,7 @@ _MODULE_OF = {
     "stabilise": "noise.anscombe",
     "unstabilise": "noise.anscombe",
     "upscale": "enlarging.upscale",
-    "write_image": "io.files",
+    "write_image": "io.writing",
 }
 
 

@@ -10,9 +10,9 @@ import zarr
 from PIL import Image
 
 from napari_rsmoe.io.details import Details
-from napari_rsmoe.io.files import write_image
 from napari_rsmoe.io.image_file import ImageFile
 from napari_rsmoe.io.units import PixelSize
+from napari_rsmoe.io.writing import write_image
 
 from .frame import Case, Found, Ran, noisy_bytes, scene
 

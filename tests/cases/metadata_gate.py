@@ -12,8 +12,8 @@ import tifffile
 import zarr
 from PIL import Image
 
-from napari_rsmoe.io.files import write_image
 from napari_rsmoe.io.image_file import ImageFile
+from napari_rsmoe.io.writing import write_image
 
 from .frame import Case, Found, Ran, noisy_bytes, scene
 

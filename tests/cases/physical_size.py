@@ -122,9 +122,9 @@ def _finer(ran: Ran) -> Found:
 
 def _placed(folder: Path) -> None:
     from napari_rsmoe.io.details import Details
-    from napari_rsmoe.io.files import write_image
     from napari_rsmoe.io.image_file import ImageFile
     from napari_rsmoe.io.units import PixelSize
+    from napari_rsmoe.io.writing import write_image
 
     size, place = PixelSize(0.2, "micrometer"), PixelSize(10.0, "micrometer")
     details = Details(position={"Y": place, "X": place})

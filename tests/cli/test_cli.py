@@ -5,9 +5,10 @@ import pytest
 from cli_helpers import FEW, QUICK, SIZES, names, run
 
 import napari_rsmoe
-from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.io.files import read_image
 from napari_rsmoe.io.image_file import ImageFile
 from napari_rsmoe.io.units import PixelSize
+from napari_rsmoe.io.writing import write_image
 
 pytest_plugins = ("cli_fixtures",)
 

@@ -8,8 +8,9 @@ import pytest
 from cli_helpers import FEW, names, run
 from PIL import Image
 
-from napari_rsmoe.io.files import create_image, read_image, write_image
+from napari_rsmoe.io.files import read_image
 from napari_rsmoe.io.image_file import ImageFile
+from napari_rsmoe.io.writing import create_image, write_image
 
 pytest_plugins = ("cli_fixtures",)
 

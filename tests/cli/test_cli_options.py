@@ -13,7 +13,8 @@ from cli_helpers import FEW, run
 
 import napari_rsmoe.cli
 from napari_rsmoe.cli import program
-from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.io.files import read_image
+from napari_rsmoe.io.writing import write_image
 from napari_rsmoe.ui import parameters
 from napari_rsmoe.ui.kinds.parameter import Parameter
 

@@ -15,7 +15,7 @@ import pytest
 from cli_helpers import FEW, run
 
 from napari_rsmoe import estimate_noise
-from napari_rsmoe.io.files import write_image
+from napari_rsmoe.io.writing import write_image
 
 pytest_plugins = ("cli_fixtures",)
 PROGRAM = "from napari_rsmoe.cli.program import main; main()"

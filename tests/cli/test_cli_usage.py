@@ -12,7 +12,7 @@ from cli_helpers import FEW, QUICK, names, program, run
 
 import napari_rsmoe
 from napari_rsmoe.cli import program as cli_program
-from napari_rsmoe.io.files import write_image
+from napari_rsmoe.io.writing import write_image
 
 pytest_plugins = ("cli_fixtures",)
 

@@ -13,8 +13,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from napari_rsmoe.io.files import write_image
 from napari_rsmoe.io.units import PixelSize
+from napari_rsmoe.io.writing import write_image
 
 from ..helpers import instrument_files
 

@@ -14,8 +14,9 @@ from instrument_files import write_lif, write_nd2
 from io_helpers import same_sizes
 
 from napari_rsmoe.errors import ImageError
-from napari_rsmoe.io.files import list_series, read_image, write_image
+from napari_rsmoe.io.files import list_series, read_image
 from napari_rsmoe.io.units import PixelSize
+from napari_rsmoe.io.writing import write_image
 
 RANDOM = np.random.default_rng(0)
 STACK = RANDOM.integers(0, 4000, (2, 3, 20, 24), np.uint16)

@@ -18,7 +18,8 @@ from PIL import Image
 
 from napari_rsmoe.errors import ImageError, NotEnoughMemoryError
 from napari_rsmoe.io import sizes, zarr_store
-from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.io.files import read_image
+from napari_rsmoe.io.writing import write_image
 from napari_rsmoe.memory import limited
 
 PIXELS = np.arange(35, dtype=np.uint8).reshape(5, 7)

@@ -12,11 +12,12 @@ from io_helpers import SIZES, same_sizes
 
 from napari_rsmoe.errors import ImageError
 from napari_rsmoe.image.planes import Planes
-from napari_rsmoe.io.files import check_output, read_image, write_image
+from napari_rsmoe.io.files import read_image
 from napari_rsmoe.io.formats import is_image_path
 from napari_rsmoe.io.image_file import DTYPES, ImageFile
 from napari_rsmoe.io.tiff.ome import ome_letters
 from napari_rsmoe.io.units import PixelSize, canonical_unit, imagej_symbol, is_known_unit, ome_symbol
+from napari_rsmoe.io.writing import check_output, write_image
 
 FILES = ("a.tif", "a.ome.tif", "a.npy", "a.zarr", "a.ome.zarr", "a.png")
 several_examples = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,8 +8,9 @@ import pytest
 
 from napari_rsmoe.errors import ImageError
 from napari_rsmoe.io import atomic
-from napari_rsmoe.io.files import create_image, read_image, write_image
+from napari_rsmoe.io.files import read_image
 from napari_rsmoe.io.image_file import ImageFile
+from napari_rsmoe.io.writing import create_image, write_image
 
 FILES = ("a.tif", "a.ome.tif", "a.npy", "a.zarr", "a.ome.zarr", "a.png")
 

@@ -6,9 +6,10 @@ from io_helpers import SIZES, same_sizes
 from PIL import Image
 
 from napari_rsmoe.errors import ImageError
-from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.io.files import read_image
 from napari_rsmoe.io.image_file import ImageFile
 from napari_rsmoe.io.units import PixelSize
+from napari_rsmoe.io.writing import write_image
 
 # ---------------------------------------------------------------------------------------------- TIFF
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from napari_rsmoe.errors import ImageError
 from napari_rsmoe.io import exif
-from napari_rsmoe.io.files import lost_metadata, read_image, write_image
+from napari_rsmoe.io.files import read_image
+from napari_rsmoe.io.writing import lost_metadata, write_image
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (12, 17, 3)).astype(np.uint8)
 PLANES = np.random.default_rng(1).integers(0, 900, (6, 12, 17)).astype(np.uint16)

@@ -9,9 +9,10 @@ import pytest
 import tifffile
 
 from napari_rsmoe.io.details import Details
-from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.io.files import read_image
 from napari_rsmoe.io.image_file import ImageFile
 from napari_rsmoe.io.units import PixelSize
+from napari_rsmoe.io.writing import write_image
 
 ome_types = pytest.importorskip("ome_types")
 RICH = (

@@ -18,7 +18,8 @@ from napari.layers import Image, Labels
 
 from napari_rsmoe import ImageError, fit, psnr, upscale
 from napari_rsmoe.cli.program import main
-from napari_rsmoe.io.files import read_image, write_image
+from napari_rsmoe.io.files import read_image
+from napari_rsmoe.io.writing import write_image
 from napari_rsmoe.plugin import actions
 from napari_rsmoe.plugin.commands import denoise_layer, fit_layer, process_layer, upscale_layer
 from napari_rsmoe.plugin.copying import ready_to_copy

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from napari_rsmoe.io.details import Details
-from napari_rsmoe.io.files import write_image
 from napari_rsmoe.io.image_file import ImageFile
 from napari_rsmoe.io.units import PixelSize
+from napari_rsmoe.io.writing import write_image
 from napari_rsmoe.plugin import image_files
 
 STACK = np.random.default_rng(0).integers(0, 4000, (2, 3, 20, 24), np.uint16)

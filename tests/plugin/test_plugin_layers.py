@@ -229,7 +229,8 @@ def test_copied_calls_leave_out_what_was_left_out(
     from qtpy.QtWidgets import QApplication
 
     from napari_rsmoe.cli.program import main
-    from napari_rsmoe.io.files import read_image, write_image
+    from napari_rsmoe.io.files import read_image
+    from napari_rsmoe.io.writing import write_image
 
     monkeypatch.chdir(tmp_path)
     write_image(tmp_path / "cells.tif", noisy)

@@ -17,9 +17,9 @@ from ..errors import ImageError
 from ..image.format import residual
 from ..image.planes import Planes
 from ..io.atomic import together
-from ..io.files import check_output, create_image
 from ..io.growing import SETTLED, Frame, frames_of
 from ..io.image_file import ImageFile
+from ..io.writing import check_output, create_image
 from ..progress import Progress
 from ..ui.parameters.denoising import PLANE
 from .files import Files

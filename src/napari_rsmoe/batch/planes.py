@@ -18,9 +18,9 @@ from ..image.opacity import Opacity
 from ..image.plane_source import UnreadPlanes
 from ..image.planes import Plane, Planes
 from ..io.atomic import together
-from ..io.files import check_output, create_image, lost_metadata
 from ..io.image_file import ImageFile
 from ..io.units import spacing_of
+from ..io.writing import check_output, create_image, lost_metadata
 from ..model.raster import Raster
 from ..notes import Notes
 from ..progress import Callback

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import engine
 from ..image.metrics import flops_per_pixel
-from ..io.files import write_image
+from ..io.writing import write_image
 from ..model.model import Model
 from . import machine
 from .options import Options, slug

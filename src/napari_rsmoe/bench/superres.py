@@ -14,7 +14,8 @@ import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter, sobel, uniform_filter
 
 from ..image.format import to_type
-from ..io.files import read_image, write_image
+from ..io.files import read_image
+from ..io.writing import write_image
 from . import machine, plots
 from .options import Options, slug
 from .page import compared

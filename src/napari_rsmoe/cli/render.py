@@ -48,9 +48,9 @@ def command(
 
         # Imported here to save start-up time: torch takes seconds.
         from .. import Model
-        from ..io.files import check_output, write_image
         from ..io.image_file import ImageFile
         from ..io.units import PixelSize
+        from ..io.writing import check_output, write_image
         from ..model.output_type import output_type
         from ..model.raster import Raster
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..io.files import read_image, write_image
+from ..io.files import read_image
+from ..io.writing import write_image
 
 DIGITS = 8
 """Hexadecimal digits of the fingerprint in the name of a mask file, which tells the masks of one image apart."""

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ImageError
-from ..io.files import write_image
 from ..io.image_file import ImageFile
+from ..io.writing import write_image
 from .as_image import channel_axis_of, pixel_sizes
 from .place import Place
 from .source import Source
