@@ -25,13 +25,14 @@ from ..model.raster import Numbers, Raster, checked_sharpen
 from ..noise.given import Noise, check_noise, is_no_noise, noise_or_sigma
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
+from .block_job import Job
 from .blocks import How
 from .costs import upscale_seconds
 from .enlargement import Enlargement
 from .found_noise import removed
 from .found_reduction import CHOICES, share_of
 from .restored import Restored
-from .upscale_in_blocks import Job, upscale_in_blocks
+from .upscale_in_blocks import upscale_in_blocks
 
 ROUNDS = {"fast": 2, "balanced": 4, "best": 8}
 """Rounds of refinement, by preset."""
