@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from cli_helpers import run
 from scipy.ndimage import gaussian_filter
+from skimage import data
 from skimage.restoration import richardson_lucy
 
 from napari_rsmoe import ImageError, deblur, measure_psf, psnr, read_image, write_image
+from napari_rsmoe.enlarging.darkness import darkness
 from napari_rsmoe.enlarging.deconvolution import Blur
 from napari_rsmoe.enlarging.flat_areas import WEIGHT, least_variation, with_flat_areas
 from napari_rsmoe.enlarging.psf import point_spread
@@ -187,3 +189,15 @@ def test_it_is_left_in_the_middle_of_a_step(stage: str, monkeypatch: pytest.Monk
             assert len(deblur(image, 1.2, **given).models) == (1 if "model" in stage else 2)
     finally:
         released.set()
+
+
+def test_darkness_is_the_background_or_where_photon_noise_would_vanish() -> None:
+    blur = Blur.of(point_spread(1.5), (64, 64))
+    cells = data.cell()[300:364, 200:264].astype(float)
+    light = 2000 * (cells - cells.min()) / np.ptp(cells) + 50
+    seen = blur.inner(blur(blur.padded(light)))
+    assert seen.min() > 150  # The blur has filled the darkest dips.
+    assert 0 <= darkness(seen, PoissonGaussian(1.0, seen.min(), np.sqrt(seen.min())), blur) < 100
+    assert 0 <= darkness(seen, PoissonGaussian(0.0, 0.0, 15.0), blur) < 100
+    photons = PoissonGaussian(1.0, 0.0, np.sqrt(50))
+    assert darkness(scene(64) * 1000, photons, blur) == pytest.approx(50)

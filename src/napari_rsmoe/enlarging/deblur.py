@@ -38,6 +38,7 @@ from ..notes import gathered
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
 from .costs import deblur_seconds
+from .darkness import darkness
 from .deconvolution import DARK, SHARP_START, Blur, Deconvolved, as_model, deconvolved, richardson_lucy
 from .flat_areas import with_flat_areas
 from .memory import check_deblur
@@ -170,7 +171,7 @@ def deblur(
         )  # fmt: skip
     planes, excess = _without_extremes(inputs, np.atleast_3d(inputs.layout.channels_last(clean.image)))
     jobs = [
-        _Channel(inputs, c, planes[..., c], model.channels[c], spread, _offset(noise, planes[..., c], c), preset, parts)
+        _Channel(inputs, c, planes[..., c], model.channels[c], spread, _offset(noise, c), preset, parts)
         for c in range(channels)
     ]
     results = [job.deconvolved(seed) for job in jobs]
@@ -198,12 +199,11 @@ def _without_extremes(inputs: Inputs, planes: NDArray[Any]) -> tuple[NDArray[Any
     return within, planes - within
 
 
-def _offset(noise: Noise, plane: Floats, channel: int) -> float:
-    """The value without light: as given, or the smallest value."""
-    lowest = float(plane.min())
+def _offset(noise: Noise, channel: int) -> float | None:
+    """The value without light of a channel, if it is given."""
     known: Any = noise[channel % len(noise)] if isinstance(noise, list) else noise
     offset = known[1] if isinstance(known, tuple) and len(known) == 3 else getattr(known, "offset", None)
-    return lowest if offset is None else min(float(offset), lowest)
+    return None if offset is None else float(offset)
 
 
 @dataclass(frozen=True)
@@ -222,8 +222,8 @@ class _Channel:
         Its noise, in the engine's range.
     spread : ndarray of float64
         The point spread function.
-    offset : float
-        The value without light, in units of the image.
+    offset : float or None
+        The value without light, in units of the image, if it is given.
     preset : str
         As for `deblur`.
     parts : Parts
@@ -235,7 +235,7 @@ class _Channel:
     clean: NDArray[Any]
     noise: PoissonGaussian
     spread: NDArray[np.float64]
-    offset: float
+    offset: float | None
     preset: str
     parts: Parts
 
@@ -247,9 +247,13 @@ class _Channel:
     @cached_property
     def light(self) -> tuple[float, float]:
         """Unit and zero of light in the engine's range; light is about [0, 1]."""
-        span = max(float(self.clean.max()) - self.offset, float(np.finfo(np.float32).tiny))
         layout = self.inputs.layout
-        return span / layout.span, (self.offset - layout.low) / layout.span
+        if self.offset is None:
+            dark = darkness(self.clean, self.noise.scaled(layout.span, layout.low), self.blur)
+        else:
+            dark = min(self.offset, float(self.clean.min()))
+        span = max(float(self.clean.max()) - dark, float(np.finfo(np.float32).tiny))
+        return span / layout.span, (dark - layout.low) / layout.span
 
     def report(self, part: int, words: str) -> Callable[[float], bool] | None:
         """Takes the fraction of a part that is done; returns whether to stop. None: nobody listens."""
