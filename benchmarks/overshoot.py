@@ -8,6 +8,7 @@ the root mean square error, as a percentage of the range: the mean of the four s
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -50,10 +51,10 @@ def main() -> None:
     for factor in FACTORS:
         for kind in REDUCTIONS:
             methods: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-                "bicubic": lambda small, factor=factor: bicubic(small, factor, ""),
-                "Lanczos": lambda small, factor=factor: lanczos(small, factor),
-                "upscale, told": lambda small, factor=factor, kind=kind: upscale(small, factor, reduction=kind),
-                "upscale, found": lambda small, factor=factor: upscale(small, factor),
+                "bicubic": partial(bicubic, factor=factor, kind=kind),
+                "Lanczos": partial(lanczos, factor=factor),
+                "upscale, told": partial(upscale, scale=factor, reduction=kind),
+                "upscale, found": partial(upscale, scale=factor),
             }
             inner = np.s_[BORDER * factor : -BORDER * factor, BORDER * factor : -BORDER * factor]
             scenes = [reduced(scene(factor, angle), factor, kind) for angle in (*ANGLES, None)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..noise.noise_model import PoissonGaussian
 from .deconvolution import Blur
 
-BACKGROUND = 0.01
+BACKGROUND = 0.05
 """Fraction of the pixels that are as dark as the darkest one if there is background. On simulated beads, filaments and
 cells it is 0.28 to 0.82, on a micrograph full of soft texture 0.0005."""
 ALIKE = 0.01
@@ -38,7 +38,7 @@ def darkness(plane: NDArray[Any], noise: PoissonGaussian, blur: Blur) -> float:
         The convolution.
     """
     lowest, highest = float(plane.min()), float(plane.max())
-    alike = max(float(np.sqrt(noise.variance(np.float64(lowest)))), ALIKE * (highest - lowest))
+    alike = max(float(np.sqrt(noise.variance(np.array([lowest]))[0])), ALIKE * (highest - lowest))
     if np.mean(plane <= lowest + alike) >= BACKGROUND:
         return lowest
     filled = float(np.max(blur.inner(blur(blur.padded(plane))) - plane))
