@@ -37,7 +37,7 @@ count fully. With less, unrelated planes do harm; with more, those that are far 
 RELATED_WINDOW = 16.0
 """Standard deviation, in pixels, of the window in which that is judged.
 
-In a smaller one structures are alike by chance; a larger one spreads a change over the plane."""
+In a smaller one structures agree by chance; a larger one spreads a change over the plane."""
 COARSE = 4
 """Side, in pixels, of the squares whose means are averaged in both windows for that. Larger ones show in the result;
 smaller ones take more time."""

@@ -32,7 +32,7 @@ DOUBTED = 1.5
 """How many times the noise of the quietest places the measured one may be to be believed. Above lies texture or
 correlated noise, which small images do not tell apart; below it quiet places that are so by chance."""
 FEWEST_QUIET = 9
-"""Blocks of 8x8 px from which the quietest places of small images are told. With fewer there is none among them."""
+"""Blocks of 8x8 px among which the quietest places of small images are searched. Among fewer, none may be quiet."""
 
 
 def removed(

@@ -31,12 +31,12 @@ ENDS = (0, 4, 8, 12, 15, 17)
 """Ends of the bands of frequencies along an axis, in parts of 1 / `BLOCK` of the sampling rate; narrower where the
 reductions differ most, just below half of the sampling rate."""
 CELLS = tuple((a, b) for a in range(len(ENDS) - 1) for b in range(a, len(ENDS) - 1))
-"""Bands along both axes; the axes count alike."""
+"""Bands along both axes; both axes count equally."""
 WEIGHTS = (-3.24, 3.02, -0.02, -0.62, -1.98, 3.11, -0.54, -2.69, 4.31, 1.73, -0.70, 0.24, -2.86, -1.07, -5.94)
 """Weights of the logarithm of the power in all cells but the first, relative to the first, and a constant. Learnt from
 images that were reduced in both ways, by ``python -m benchmarks.reduction``."""
 COST = 1.8
-"""What is lost in dB where means are taken for bicubically reduced pixels, relative to the reverse. Both losses grow
+"""Loss in dB where means are treated as bicubically reduced pixels, relative to the reverse. Both losses grow
 with the square of the share that is wrong, so the best share follows from this ratio and the probability."""
 
 
@@ -59,7 +59,7 @@ def share_of(reduction: str, parts: Sequence[Inputs], *, noisy: bool) -> float:
         return 0.0
     share = best_share([_brightness(part) for part in parts])
     LOG.info(
-        "the pixels are taken for means over their area by %.2f, for reduced bicubically by %.2f", 1 - share, share
+        "the pixels are treated as means over their area by %.2f, as reduced bicubically by %.2f", 1 - share, share
     )
     return share
 

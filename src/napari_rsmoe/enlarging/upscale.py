@@ -121,7 +121,7 @@ def upscale(
     reduction : {"auto", "mean", "bicubic"}
         How the pixels came about: as means over their area, as cameras measure, or by bicubic interpolation with
         antialiasing of a larger image, as programs for photographs reduce it. "auto" finds it from the power spectrum
-        of the image, and counts on both as far as each is likely; images with noise are taken for those of a camera.
+        of the image, and counts on both as far as each is likely; images with noise are treated as a camera's.
     preset : {"fast", "balanced", "best"}
         Number of models and of rounds of refinement: 2, 4 or 8; "fast" also takes fewer steps and compares fewer
         patches.

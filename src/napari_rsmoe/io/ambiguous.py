@@ -60,7 +60,7 @@ def separate_planes(axes: str, shape: Sequence[int], *, alpha: bool) -> str | No
     shape : sequence of int
         Length of each axis.
     alpha : bool
-        Whether the last channel is taken for opacity.
+        Whether the last channel is treated as opacity.
     """
     if not axes.endswith("SYX"):
         return None

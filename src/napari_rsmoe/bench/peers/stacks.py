@@ -48,7 +48,7 @@ class StackMethod:
     run : callable
         Takes a film and a seed.
     given : {"nothing", "noise"}
-        Whether the method is told the noise.
+        Whether the method is given the noise.
     module : str or None
         Package that it needs; None: ours.
     programs : tuple of str
@@ -67,7 +67,7 @@ class StackMethod:
         return (self.module is None or find_spec(self.module) is not None) and all(map(shutil.which, self.programs))
 
     def takes(self, film: Film) -> bool:
-        """Whether it can be run on a film: what is told the noise needs to know it."""
+        """Whether it can be run on a film: a method that is given the noise needs to know it."""
         return self.installed and (self.given == "nothing" or film.sigma >= 0)
 
 

@@ -26,7 +26,7 @@ _NO_HEADER, _BYTES_SPLIT = 1, 3  # Sizes of the header of Zstandard data; the la
 _TIMES = "TimeStamps"  # The attachment that holds the times of the planes, in seconds.
 
 _IN_PLANE = "YX0"
-_MERGED = "SM"  # Scenes and tiles, which are told apart by their places.
+_MERGED = "SM"  # Scenes and tiles, which differ by their places.
 
 
 @dataclass(frozen=True)
