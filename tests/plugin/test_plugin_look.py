@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from driving import Wait, last_words, names, open_widget, press, quick_fit
+from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 
 from napari_rsmoe import fit
 from napari_rsmoe.noise.report import noise_report
 from napari_rsmoe.plugin.layers.explaining import mixture_at
 from napari_rsmoe.plugin.layers.halves import Halves, halves_of
+from napari_rsmoe.plugin.widgets.compare import CompareWidget
 
 QUICK: dict[str, Any] = {"models": 2, "preset": "fast"}
 
@@ -126,15 +128,19 @@ def test_the_curtain_steps_aside(viewer: Any, run_until: Wait, noisy: np.ndarray
     assert viewer.layers["other"].visible
 
 
-def test_the_curtain_goes_in_silence_with_the_last_image_but_one(viewer: Any, noisy: np.ndarray) -> None:
+def test_the_curtain_goes_in_silence_with_the_last_image_but_one(qapp: Any, noisy: np.ndarray) -> None:
+    viewer = ViewerModel()  # No canvas is needed.
     cells, other = viewer.add_image(noisy, name="cells"), viewer.add_image(noisy[::-1], name="other")
-    compare = open_widget(viewer, "Compare")
+    compare = CompareWidget(viewer)
     compare.before.value, compare.after.value = cells, other
     compare.curtain.value = True
+    assert len(viewer.layers) == 4
     viewer.layers.remove(cells)
+    compare.reset_choices()  # As the window does it.
     assert names(viewer) == ["other"]
     assert not compare.curtain.value
     assert not notification_manager.records
+    compare.on_close()
 
 
 # ------------------------------------------------------------------ profiles
