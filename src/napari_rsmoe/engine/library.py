@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 from pathlib import Path
 
-import torch
-
 from ..errors import EngineError
+from ..preload import collector_paused
+
+with collector_paused():  # It would take a tenth of the time.
+    import torch
 
 try:
     from .. import _C
