@@ -7,8 +7,10 @@ load, as they choose their instructions themselves. A ratio of processor seconds
 can be compared between machines.
 
 With ``--grey`` the photographs are grey images of 16 bits, and the peer is BM3D for such images; with ``--micrographs``
-the images are frames of FMD with the noise that is there, of 16 bits too, as ``--images Confocal_FISH_1``. All of it
-takes long, so it is measured in parts: each call writes the rows it was asked for.
+the images are frames of FMD with the noise that is there, of 16 bits too, as ``--images Confocal_FISH_1``.
+
+``--table --json benchmarks/results/ratios.json`` measures all parts of the table in docs/results/benchmarks.md, in a
+quarter of an hour; then ``python -m benchmarks.report`` writes the page.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,8 +45,35 @@ PEER = "BM3D"
 """Whose processor seconds are 1; colour BM3D for colour images."""
 LEVELS = 65535
 """The largest value of 16 bits, as which grey images are given."""
+SIMD = ("avx512", "avx2", "base")
 Content = Literal["colour", "grey", "micrographs"]
 Work = tuple[str, Callable[[], np.ndarray], np.ndarray]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the table: images, our instruction sets and numbers of threads, busy processes beside, side in px."""
+
+    content: Content
+    images: tuple[str, ...]
+    simd: tuple[str, ...] = SIMD
+    threads: tuple[int, ...] = (1,)
+    load: int = 0
+    crop: int | None = 256
+
+
+REPORTED = tuple(f"{number:02d}" for number in range(1, 24, 2))
+"""Half of Kodak: the 12 images with odd numbers."""
+TABLE = (
+    Part("colour", REPORTED, simd=("avx512", "avx2")),
+    Part("colour", IMAGES, threads=(1, 2)),
+    Part("colour", IMAGES[:1], threads=(1, 2), load=2),
+    Part("grey", REPORTED, simd=("avx512", "avx2")),
+    Part("grey", IMAGES, threads=(1, 2)),
+    Part("micrographs", ("Confocal_FISH_2", "TwoPhoton_MICE_2", "Confocal_BPAE_G_2", "WideField_BPAE_R_2")),
+)
+"""What the documentation shows; a quarter of an hour on two cores without other load."""
 
 
 @dataclass(frozen=True)
@@ -154,65 +184,74 @@ def means(rows: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]
     return {name: {key: float(np.mean([row[name][key] for row in rows])) for key in rows[0][name]} for name in rows[0]}
 
 
+def print_row(row: Row) -> None:
+    """Print a line of the table."""
+    print(
+        f"{row['load']:4d} {row['simd'] or '-':>7s} {row['threads']:7d} {row['method']:24s} {row['ratio']:10.3f} "
+        f"{row['cpu_seconds']:8.2f} {row['seconds']:8.2f} {row['psnr']:9.2f}",
+        flush=True,
+    )
+
+
+def rows_of(part: Part) -> Iterator[Row]:
+    """The means over the images for each method, instruction set and number of threads, as soon as they are known."""
+    with busy(part.load):
+        others = means([alone("peers", part.content, image, part.crop, 1, None) for image in part.images])
+        unit = others[PEER]["cpu_seconds"]
+
+        def rows(who: str, simd: str | None, threads: int, found: dict[str, dict[str, float]]) -> Iterator[Row]:
+            for name, row in found.items():
+                of = {"load": part.load, "who": who, "simd": simd, "threads": threads, "method": name}
+                yield of | {"ratio": row["cpu_seconds"] / unit} | row
+
+        yield from rows("peers", None, 1, others)
+        for simd in part.simd:
+            for threads in part.threads:
+                own = [alone("ours", part.content, image, part.crop, threads, simd) for image in part.images]
+                yield from rows("ours", simd, threads, means(own))
+
+
+def measured_parts(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """The parts with their rows, printed on the way."""
+    found = []
+    for part in parts:
+        began = time.monotonic()
+        print(f"{part.content}, {len(part.images)} images ({', '.join(part.images)}), {part.load} busy processes")
+        print("busy     set threads method                    CPU / BM3D    CPU s        s  PSNR, dB")
+        rows = []
+        for row in rows_of(part):
+            print_row(row)
+            rows.append(row)
+        print(f"{time.monotonic() - began:.0f} s\n", flush=True)
+        found.append({**asdict(part), "rows": rows})
+    return found
+
+
 def main() -> None:
     """Measure, print, and on request write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", nargs="+", default=list(IMAGES), help="numbers of Kodak images, or names in FMD")
     parser.add_argument("--crop", type=int, help="side of the square in the middle that is used")
-    parser.add_argument("--simd", nargs="+", default=["avx512", "avx2", "base"], help="instruction sets")
+    parser.add_argument("--simd", nargs="+", default=list(SIMD), help="instruction sets")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--load", type=int, nargs="+", default=[0, 2], help="numbers of busy processes beside")
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--grey", dest="content", action="store_const", const="grey", default="colour")
     parser.add_argument("--micrographs", dest="content", action="store_const", const="micrographs")
+    parser.add_argument("--table", action="store_true", help="measure all parts of the table in the documentation")
     parser.add_argument("--case", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
         who, content, image, crop, threads = options.case
         print(json.dumps(measure(who, content, image, int(crop) or None, int(threads))))
         return
-    results: list[dict[str, Any]] = []
-    for load in options.load:
-        with busy(load):
-            others = means([alone("peers", options.content, image, options.crop, 1, None) for image in options.images])
-            unit = others[PEER]["cpu_seconds"]
-            cases = [("peers", None, 1, others)]
-            for simd in options.simd:
-                for threads in options.threads:
-                    rows = [
-                        alone("ours", options.content, image, options.crop, threads, simd) for image in options.images
-                    ]
-                    cases.append(("ours", simd, threads, means(rows)))
-                    for name, row in cases[-1][3].items():
-                        print(
-                            f"{load} busy, {simd}, {threads} threads, {name}: {row['cpu_seconds'] / unit:.3f}",
-                            flush=True,
-                        )
-        for who, simd, threads, found in cases:
-            for name, row in found.items():
-                ratio = row["cpu_seconds"] / unit
-                results.append(
-                    {"load": load, "who": who, "simd": simd, "threads": threads, "method": name, "ratio": ratio, **row}
-                )
-    print(
-        f"{'busy':>4s} {'set':>7s} {'threads':>7s} {'method':24s} {'CPU / BM3D':>10s} {'CPU s':>8s} {'s':>8s}  PSNR, dB"
-    )
-    for row in results:
-        print(
-            f"{row['load']:4d} {row['simd'] or '-':>7s} {row['threads']:7d} {row['method']:24s} {row['ratio']:10.3f} "
-            f"{row['cpu_seconds']:8.2f} {row['seconds']:8.2f} {row['psnr']:9.2f}"
-        )
+    asked = [
+        Part(options.content, tuple(options.images), tuple(options.simd), tuple(options.threads), load, options.crop)
+        for load in options.load
+    ]
+    found = measured_parts(TABLE if options.table else asked)
     if options.json:
-        machine.write(
-            options.json,
-            {
-                "content": options.content,
-                "images": options.images,
-                "crop": options.crop,
-                "variance": VARIANCE,
-                "rows": results,
-            },
-        )
+        machine.write(options.json, {"variance": VARIANCE, "parts": found})
 
 
 if __name__ == "__main__":

@@ -331,35 +331,43 @@ def enlarging() -> list[str]:
 
 
 def ratios() -> list[str]:
-    """Section of `benchmarks.ratios`, if it was run."""
+    """Section of `benchmarks.ratios`, if it was run with all its parts."""
     found = load("ratios")
     if not found:
         return []
-    results = found["results"]
-    part = f"{results['crop']} px in the middle" if results["crop"] else "whole"
-    return [
+    lines = [
         "## Ratios to other methods\n",
         prose(
-            "`python -m benchmarks.ratios --json benchmarks/results/ratios.json`",
-            "Processor seconds as a fraction of those of colour BM3D under the same load, and mean PSNR in dB, on "
-            f"Kodak {', '.join(results['images'])} ({part}), noise of variance {results['variance']:g}. Busy: other "
-            "processes beside the measured one.",
+            "`python -m benchmarks.ratios --table --json benchmarks/results/ratios.json`",
+            "Processor seconds as a fraction of those of BM3D (PyPI `bm3d`, in colour for colour images) on the same "
+            "images under the same load, and mean PSNR. Our methods run with each instruction set, alone or beside "
+            "processes that are always busy; peers choose their instructions themselves. Colour: Kodak with noise of "
+            f"variance {found['results']['variance']:g}. Grey: its brightness with that noise, 16 bits. Micrographs: "
+            "frames of FMD with the noise that is there, 16 bits.",
             machine_line(found["machine"]),
         ),
+    ]
+    for part in found["results"]["parts"]:
+        lines += ratios_of(part)
+    return lines
+
+
+def ratios_of(part: dict[str, Any]) -> list[str]:
+    """A table of one part of `benchmarks.ratios`: a row for each method, a column for each way to run it."""
+    ways = list(dict.fromkeys((r["simd"], r["threads"]) for r in part["rows"] if r["who"] == "ours"))
+    rows: dict[str, dict[Any, str]] = {}
+    for r in part["rows"]:
+        cells = rows.setdefault(r["method"], {"PSNR": f"{r['psnr']:.2f}"})
+        cells[r["simd"], r["threads"]] = f"{r['ratio']:.{3 if r['ratio'] >= 0.001 else 4}f}"
+    beside = f", beside {part['load']} busy processes" if part["load"] else ""
+    size = f", {part['crop']} px in the middle" if part["crop"] else ""
+    return [
+        f"{part['content'].capitalize()}{beside}: {', '.join(part['images'])}{size}.\n",
         table(
-            ["busy", "instruction set", "threads", "method", "CPU / BM3D", "CPU s", "seconds", "PSNR, dB"],
+            ["method", *(f"{simd}, {n} thread{'s' * (n > 1)}" for simd, n in ways), "its own", "PSNR, dB"],
             [
-                [
-                    str(r["load"]),
-                    r["simd"] or "its own",
-                    str(r["threads"]),
-                    r["method"],
-                    f"{r['ratio']:.3f}",
-                    f"{r['cpu_seconds']:.2f}",
-                    f"{r['seconds']:.2f}",
-                    f"{r['psnr']:.2f}",
-                ]
-                for r in results["rows"]
+                [method, *(cells.get(way, "") for way in ways), cells.get((None, 1), ""), cells["PSNR"]]
+                for method, cells in rows.items()
             ],
         ),
     ]
