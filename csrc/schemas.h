@@ -19,6 +19,7 @@ inline torch_abi::Library define_operators(const char* ns) {
            "bool whitened, int list_interval, float list_margin, float beta1, float beta2, float[] limits, "
            "bool wait=True) -> (Tensor, Tensor)")
       .def("segment(Tensor image, float threshold) -> Tensor")
+      .def("smooth(Tensor values, Tensor weights) -> Tensor")
       .def("filter_patches(Tensor noisy, Tensor pilot, Tensor variance, Tensor correlation, int stride, int reach, "
            "int fewest, int most, float similar, float same, float negligible, bool steep=False) -> (Tensor, Tensor)")
       .def("leave_torch_alone(bool alone) -> bool")

@@ -44,6 +44,10 @@ template <> struct ElementType<float> {
   static constexpr const char* name = "float32";
   static int32_t code() { return aoti_torch_dtype_float32(); }
 };
+template <> struct ElementType<double> {
+  static constexpr const char* name = "float64";
+  static int32_t code() { return aoti_torch_dtype_float64(); }
+};
 template <> struct ElementType<int32_t> {
   static constexpr const char* name = "int32";
   static int32_t code() { return aoti_torch_dtype_int32(); }
@@ -139,6 +143,13 @@ class Tensor {
     if (!same) fail(std::string(name) + " must have shape " + text(expected) + ", not " + text(actual));
   }
 
+  // Whether the elements are of this type.
+  template <class T> bool holds() const {
+    int32_t dtype;
+    RSMOE_TORCH(aoti_torch_get_dtype(handle_, &dtype));
+    return dtype == ElementType<T>::code();
+  }
+
   // Throws unless the tensor lives on this device.
   void require_device(const char* name, Device expected) const {
     const Device actual = device();
@@ -148,9 +159,7 @@ class Tensor {
 
  private:
   template <class T> void require_plain(const char* name) const {
-    int32_t dtype;
-    RSMOE_TORCH(aoti_torch_get_dtype(handle_, &dtype));
-    if (dtype != ElementType<T>::code()) fail(std::string(name) + " must be " + ElementType<T>::name);
+    if (!holds<T>()) fail(std::string(name) + " must be " + ElementType<T>::name);
     bool contiguous;
     RSMOE_TORCH(aoti_torch_is_contiguous(handle_, &contiguous));
     if (!contiguous) fail(std::string(name) + " must be contiguous");

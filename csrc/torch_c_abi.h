@@ -48,6 +48,7 @@ AOTITorchError aoti_torch_empty_strided(int64_t ndim, const int64_t* sizes_ptr, 
 
 // The numbers that stand for types and devices.
 int32_t aoti_torch_dtype_float32();
+int32_t aoti_torch_dtype_float64();
 int32_t aoti_torch_dtype_int32();
 int32_t aoti_torch_dtype_int64();
 int32_t aoti_torch_dtype_uint8();

@@ -8,6 +8,7 @@
 #include "cpu/mixture.h"
 #include "cpu/patches.h"
 #include "cpu/segment.h"
+#include "cpu/smooth.h"
 #include "cpu/tile.h"
 #include "schemas.h"
 #include "threads.h"
@@ -123,6 +124,21 @@ Tensor segment(const Tensor& image, double threshold) {
   return labels;
 }
 
+template <class T> Tensor smooth_as(const Tensor& values, const Tensor& weights) {
+  Tensor result = empty<T>({values.size(0), values.size(1), values.size(2)});
+  cpu::smooth({values.data<T>("values"), result.mutable_data<T>("result"), std::is_same_v<T, double>, values.size(0),
+               values.size(1), values.size(2), weights.data<double>("weights"), weights.size(0) - 1});
+  return result;
+}
+
+Tensor smooth(const Tensor& values, const Tensor& weights) {
+  values.require_shape("values", {-1, -1, -1});
+  weights.require_shape("weights", {-1});
+  check(values.size(0) > 0 && values.size(1) > 0 && values.size(2) > 0, "values must not be empty");
+  check(weights.size(0) > 0 && weights.size(0) <= kMostSide, "there must be 1 to 16777216 weights");
+  return values.holds<double>() ? smooth_as<double>(values, weights) : smooth_as<float>(values, weights);
+}
+
 std::tuple<Tensor, Tensor> filter_patches(const Tensor& noisy, const Tensor& pilot, const Tensor& variance,
                                           const Tensor& correlation, int64_t stride, int64_t reach, int64_t fewest,
                                           int64_t most, double similar, double same, double negligible, bool steep) {
@@ -140,7 +156,7 @@ void register_operators() {
   define_operators("rsmoe");
   Library library = Library::implement("rsmoe", "CPU");
   Operators<CpuEngine>::implement(library);
-  library.impl<&segment>("segment").impl<&filter_patches>("filter_patches");
+  library.impl<&segment>("segment").impl<&smooth>("smooth").impl<&filter_patches>("filter_patches");
   Library::implement("rsmoe", "CompositeExplicitAutograd")
       .impl<&simd_level>("simd_level")
       .impl<&leave_torch_alone>("leave_torch_alone")

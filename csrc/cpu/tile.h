@@ -89,6 +89,9 @@ struct SimdTable {
   float (*block_product)(const float* x, const float* y, int32_t count);
   void (*mix_patches)(float* blocks, int64_t apart, int32_t count, const float* matrix, int32_t n, int32_t kept,
                       float* before);
+
+  // Rows [begin, end) of a smoothed image; see smooth.h. line: smoothing_scratch(...) doubles.
+  void (*smooth_rows)(const struct Smoothing&, int64_t begin, int64_t end, double* line);
 };
 
 // The table for this machine, chosen once. RSMOE_SIMD=base|avx2|avx512 in the environment chooses another.

@@ -11,6 +11,9 @@
 #define RSMOE_JOIN(a, b) RSMOE_JOIN_(a, b)
 
 namespace rsmoe::cpu {
+
+void RSMOE_JOIN(smooth_rows_, RSMOE_ISA)(const struct Smoothing&, int64_t, int64_t, double*);  // of smooth_simd.cpp
+
 namespace {
 
 // The values of a linear expert at these rows and columns. Value and slopes lie `channels` floats apart.
@@ -375,7 +378,8 @@ constexpr SimdTable table = {RSMOE_STRING(RSMOE_ISA),
                              add_patches,
                              centre_patches,
                              block_product,
-                             mix_patches};
+                             mix_patches,
+                             RSMOE_JOIN(smooth_rows_, RSMOE_ISA)};
 
 }  // namespace
 

@@ -28,6 +28,7 @@
 #include "cpu/mixture.h"
 #include "cpu/patches.h"
 #include "cpu/segment.h"
+#include "cpu/smooth.h"
 #include "cpu/tile.h"
 #include "model.h"
 #include "operator_calls.h"
@@ -231,6 +232,15 @@ void try_patches() {
   ++counts.patch_filters;
 }
 
+void try_smoothing() {
+  const int64_t height = whole(1, 40), width = whole(1, 90), channels = whole(1, 3), reach = whole(0, 50);
+  doing = "averages of " + std::to_string(height) + " x " + std::to_string(width);
+  const Floats image = chances(height * width * channels);
+  Floats smooth(image.size());
+  const std::vector<double> weights(static_cast<size_t>(reach + 1), 1.0 / static_cast<double>(2 * reach + 1));
+  cpu::smooth({image.data(), smooth.data(), false, height, width, channels, weights.data(), reach});
+}
+
 void try_segments() {
   const int64_t height = happens(0.1f) ? whole(0, 1) : whole(1, 40), width = whole(1, 40), channels = whole(1, 4);
   doing = "segments of " + std::to_string(height) + " x " + std::to_string(width);
@@ -292,6 +302,7 @@ int main(int arguments, char** argument) {
     try_fit(model);
     if (counts.rounds % 3 == 0) try_patches();
     if (counts.rounds % 3 == 1) try_segments();
+    if (counts.rounds % 3 == 2) try_smoothing();
     if (counts.rounds % 3 == 2) try_operators(model);
     if (counts.rounds % 20 == 7) try_threads();
   }

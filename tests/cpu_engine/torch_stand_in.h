@@ -40,7 +40,7 @@ inline uint32_t threads = 1;
 inline std::map<std::string, Operator> operators;
 inline int64_t tensors = 0;  // that exist
 
-constexpr int32_t kFloat32 = 6, kInt32 = 3, kInt64 = 4, kUint8 = 0, kCpu = 0, kCuda = 1;
+constexpr int32_t kFloat32 = 6, kFloat64 = 7, kInt32 = 3, kInt64 = 4, kUint8 = 0, kCpu = 0, kCuda = 1;
 
 inline int64_t width(int32_t dtype) { return dtype == kInt64 ? 8 : dtype == kUint8 ? 1 : 4; }
 
@@ -67,6 +67,7 @@ extern "C" {
 AOTITorchError torch_get_num_threads(uint32_t* out) { return *out = stand_in::threads, 0; }
 
 int32_t aoti_torch_dtype_float32() { return stand_in::kFloat32; }
+int32_t aoti_torch_dtype_float64() { return stand_in::kFloat64; }
 int32_t aoti_torch_dtype_int32() { return stand_in::kInt32; }
 int32_t aoti_torch_dtype_int64() { return stand_in::kInt64; }
 int32_t aoti_torch_dtype_uint8() { return stand_in::kUint8; }

@@ -221,6 +221,10 @@ def test_opcheck_segment() -> None:
     torch.library.opcheck(torch.ops.rsmoe.segment.default, (torch.rand(9, 11, 3), 0.2))
 
 
+def test_opcheck_smooth() -> None:
+    torch.library.opcheck(torch.ops.rsmoe.smooth.default, (torch.rand(9, 11, 3), torch.rand(3, dtype=torch.float64)))
+
+
 def test_opcheck_filter_patches() -> None:
     arguments = (*torch.rand(3, 1, 9, 11), torch.eye(64)[None], 4, 3, 5, 9, 0.1, 0.02, 0.015)
     torch.library.opcheck(torch.ops.rsmoe.filter_patches.default, arguments)

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from backends import CPU_PROGRAM, SOURCES, as_one, compiled, compiler, run
 
 PLANTED = CPU_PROGRAM / "planted.h"
-UNITS = ("operators", "lists", "mixture", "threads", "patches", "segment", "simd_dispatch")
+UNITS = ("operators", "lists", "mixture", "threads", "patches", "segment", "simd_dispatch", "smooth")
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = {
     "base": [],
@@ -204,8 +204,9 @@ def build(folder: Path, sanitizer: str) -> Path:
     flags += [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", *SANITIZERS[sanitizer]]
     flags += ["-include", str(PLANTED), "-I", str(csrc), *(["-DRSMOE_X86=1"] if len(levels) > 1 else [])]
     slow = [
-        (csrc / "cpu" / "tile_simd.cpp", ["-ffp-contract=fast", f"-DRSMOE_ISA={level}", *LEVELS[level]])
+        (csrc / "cpu" / f"{unit}_simd.cpp", [f"-ffp-contract={fused}", f"-DRSMOE_ISA={level}", *LEVELS[level]])
         for level in levels
+        for unit, fused in (("tile", "fast"), ("smooth", "off"))
     ]
     rest = as_one(folder / "engine.cpp", ["program.cpp", *(f"cpu/{unit}.cpp" for unit in UNITS)])
     sources = [(rest, ["-ffp-contract=off", "-I", str(CPU_PROGRAM)]), *slow]

@@ -123,11 +123,10 @@ def program(name: str) -> tuple[Sequence[str], Path]:
         Path(__file__).with_name("program.cpp"),
         *(SOURCES / "cpu" / f"{unit}.cpp" for unit in (*UNITS, "processors")),
     ]
+    sources += [SOURCES / "cpu" / f"{unit}_simd.cpp" for unit in ("tile", "smooth")]
     flags = [*FLAGS, "-O3", "-DRSMOE_ISA=base", "-ffp-contract=fast", "-static"]
     FOLDER.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [ZIG, "c++", "-target", zig, *flags, *sources, SOURCES / "cpu" / "tile_simd.cpp", "-o", output], check=True
-    )
+    subprocess.run([ZIG, "c++", "-target", zig, *flags, *sources, "-o", output], check=True)
     return command, output
 
 

@@ -24,6 +24,7 @@ from .operators import (
     render,
     segment,
     simd_level,
+    smooth,
     tile_lists,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "run_on",
     "segment",
     "simd_level",
+    "smooth",
     "tile_lists",
 ]

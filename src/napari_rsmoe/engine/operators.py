@@ -236,6 +236,28 @@ def segment(image: np.ndarray, threshold: float) -> np.ndarray:
     return labels.numpy()
 
 
+def smooth(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Average the pixels around each pixel of an image; see csrc/cpu/smooth.h.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (H, W) or (H, W, C), float32 or float64.
+    weights : numpy.ndarray
+        (R + 1,) weights of the pixels 0 to R px away along each axis, on either side.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the shape and the type of `values`; the bits are those of `scipy.ndimage.correlate1d` along either axis.
+    """
+    if values.size == 0:
+        return values.copy()
+    planes = torch.from_numpy(np.ascontiguousarray(values.reshape(*values.shape[:2], -1)))
+    result: np.ndarray = ops.smooth(planes, torch.from_numpy(np.asarray(weights, np.float64))).numpy()
+    return result.reshape(values.shape)
+
+
 def filter_patches(
     noisy: np.ndarray,
     pilot: np.ndarray,
@@ -342,6 +364,10 @@ def _fake_segment(image: torch.Tensor, threshold: float) -> torch.Tensor:
     return image.new_empty(image.shape[:2], dtype=torch.int32)
 
 
+def _fake_smooth(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(values)
+
+
 def _fake_filter_patches(noisy: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
     first = noisy[0] if noisy.dim() == 4 else noisy
     return torch.empty_like(first), torch.empty_like(first)
@@ -373,6 +399,7 @@ def register(namespace: str) -> None:
         ("tile_lists", _fake_tile_lists),
         ("fit_steps", _fake_fit_steps),
         ("segment", _fake_segment),
+        ("smooth", _fake_smooth),
         ("filter_patches", _fake_filter_patches),
     ):
         torch.library.register_fake(f"{namespace}::{name}", fake)

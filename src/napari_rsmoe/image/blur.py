@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import engine
 from ..arrays import Floats
-from .bands import separably
 
 REACH = 3.0
 """Standard deviations from a pixel beyond which others do not count; the Gaussian has fallen to 1 % there."""
@@ -34,5 +36,31 @@ def blurred(planes: Floats, used: Floats | None, width: float) -> Floats:
 
 
 def _gaussian(planes: Floats, width: float) -> Floats:
-    """`scipy.ndimage.gaussian_filter` of each plane, which may be stopped."""
-    return np.stack([separably(gaussian_filter1d, plane, width, truncate=REACH) for plane in planes])
+    return np.stack([gaussian(plane, width, REACH) for plane in planes])
+
+
+def gaussian(values: NDArray[Any], width: float, reach: float = 4.0, dtype: Any = None) -> NDArray[Any]:
+    """Average an image with Gaussian weights, with the bits of `scipy.ndimage.gaussian_filter`, and faster.
+
+    Parameters
+    ----------
+    values : ndarray, shape (H, W) or (H, W, C)
+        Numbers; the average is taken along the first two axes.
+    width : float
+        Standard deviation of the weights in pixels.
+    reach : float
+        Standard deviations from a pixel beyond which others do not count.
+    dtype : data type, optional
+        Of the result, float32 or float64; by default that of the values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_rsmoe.image.blur import gaussian
+    >>> gaussian(np.eye(3), 1.0).round(2).tolist()
+    [[0.4, 0.34, 0.25], [0.34, 0.32, 0.34], [0.25, 0.34, 0.4]]
+    """
+    away = np.arange(-int(reach * width + 0.5), int(reach * width + 0.5) + 1)
+    weights = np.exp(-0.5 / (width * width) * away**2)
+    weights /= weights.sum()
+    return engine.smooth(np.asarray(values, dtype), weights[len(away) // 2 :])

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from ..arrays import Array, Floats, Mask
-from ..image.bands import by_bands, separably
-from ..image.blur import blurred
+from ..image.bands import by_bands
+from ..image.blur import blurred, gaussian
 from ..image.opponent import Opponent
 from ..image.value_range import beyond_range, compressed, compression_slope, expanded
 from .anscombe import Stabiliser
@@ -94,7 +93,7 @@ class StabilisedDomain:
         self.extreme = self.uneven = bool(beyond_range(pixels).any())
         # A few extreme pixels say nothing about the noise around them.
         near = np.clip(pixels, 0, 1) if self.extreme else pixels
-        local = separably(gaussian_filter1d, near, LOCAL_MEAN)
+        local = gaussian(near, LOCAL_MEAN)
         strengths = np.array([by_bands(noise.variance, local[..., c]).mean() for c, noise in enumerate(model.channels)])
         self.sigma = math.sqrt(float(strengths.mean()))
         self._stabilisers: list[Stabiliser] = []
@@ -123,7 +122,7 @@ class StabilisedDomain:
 
     def _variance_of(self, pixels: Floats, near: Floats) -> Floats:
         """Variance of the noise at each pixel, whose values without what is extreme are `near`."""
-        means = separably(gaussian_filter1d, self._stabilised(near), LOCAL_MEAN)
+        means = gaussian(self._stabilised(near), LOCAL_MEAN)
         variance = self._by_channel("variance", means, self._scale**2)
         if self.extreme:
             variance *= np.square(compression_slope(self._even(pixels)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, minimum_filter1d
+from scipy.ndimage import minimum_filter1d
 
 from ..arrays import Array, Mask
 from ..image.bands import bands, separably
+from ..image.blur import gaussian
 from ..image.resize import halved
 from ..progress import pause
 from .clipping import NO_LIMITS
@@ -69,8 +70,8 @@ def kurtosis(plane: Array, used: Mask | None = None) -> float:
     if not counted.any():
         return math.inf
     squares[~counted] = 0
-    share = separably(gaussian_filter1d, counted.astype(np.float64), LOCAL_POWER)[counted]
-    around = separably(gaussian_filter1d, squares, LOCAL_POWER)[counted]
+    share = gaussian(counted.astype(np.float64), LOCAL_POWER)[counted]
+    around = gaussian(squares, LOCAL_POWER)[counted]
     pause()
     around /= share
     relative = squares[counted]

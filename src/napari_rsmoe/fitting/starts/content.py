@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from ...arrays import Floats
-from ...image.bands import bands, by_bands, separably
+from ...image.bands import bands, by_bands
+from ...image.blur import gaussian
 from .start import SIGMA_RANGE, Start, check_request, draw_pixels, jitter
 
 # Standard deviation in pixels of the blur before the gradient; less follows noise, more loses detail.
@@ -26,7 +26,7 @@ def gradient_magnitude(image: Floats) -> NDArray[np.float64]:
     height, width, channels = image.shape
     energy = np.zeros((height, width))
     for c in range(channels):
-        soft = separably(gaussian_filter1d, image[..., c], PRESMOOTHING, dtype=np.float64)
+        soft = gaussian(image[..., c], PRESMOOTHING, dtype=np.float64)
         for band in bands(height, width):
             above = min(band.start, 1)
             part = soft[band.start - above : band.stop + 1]
@@ -34,7 +34,7 @@ def gradient_magnitude(image: Floats) -> NDArray[np.float64]:
                 if soft.shape[axis] > 1:  # An axis of length one has no gradient.
                     slope = np.gradient(part, axis=axis)[above : above + band.stop - band.start]
                     energy[band] += slope**2
-    return separably(gaussian_filter1d, by_bands(np.sqrt, energy), DENSITY_SMOOTHING)
+    return gaussian(by_bands(np.sqrt, energy), DENSITY_SMOOTHING)
 
 
 def gradient_density(image: Floats, mix: float = MIX) -> NDArray[np.float64]:
@@ -81,7 +81,7 @@ class ContentPlaces:
     def of(cls, image: Floats, mix: float = MIX) -> ContentPlaces:
         """The places of an image (H, W, C); `mix` as for `gradient_density`."""
         density = gradient_density(image, mix)
-        return cls(image, density, separably(gaussian_filter1d, density, SCALE_SMOOTHING))
+        return cls(image, density, gaussian(density, SCALE_SMOOTHING))
 
     def start(self, n_kernels: int, rng: np.random.Generator) -> Start:
         """Draw an initialisation; arguments as of `content_start`."""
@@ -140,6 +140,6 @@ def content_start(
     # As `ContentPlaces.start`, but the plane of scales is made when the draws of the pixels are gone, for memory.
     density = gradient_density(image, mix)
     pixels = draw_pixels(density.ravel(), n_kernels, rng)
-    local = separably(gaussian_filter1d, density, SCALE_SMOOTHING).ravel()[pixels]
+    local = gaussian(density, SCALE_SMOOTHING).ravel()[pixels]
     sigmas = np.clip(scale / np.sqrt(n_kernels * local), *sigma_range).astype(np.float32)
     return Start(jitter(pixels, image.shape[1], rng), sigmas, image.reshape(-1, image.shape[2])[pixels])
