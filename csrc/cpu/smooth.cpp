@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kPixelsOfTask =
     1 << 14;  // A task of 0.1 ms. Fewer pixels cost time for each, more keep threads idle.
-constexpr int64_t kPixelsUnasked = 1 << 22;  // Pixels between two checks whether the work is to stop.
+constexpr int64_t kPixelsAtOnce = 1 << 22;  // Pixels between two checks whether the work is to stop.
 
 // Nobody follows the tasks meanwhile: they are too short to be counted among those of a job.
 class Unwatched {
@@ -29,7 +29,7 @@ class Unwatched {
 
 void smooth(const Smoothing& s) {
   const int64_t floats = std::max<int64_t>(1, s.width * s.channels);
-  const int64_t rows = std::max<int64_t>(1, kPixelsOfTask / floats), most = std::max(rows, kPixelsUnasked / floats);
+  const int64_t rows = std::max<int64_t>(1, kPixelsOfTask / floats), most = std::max(rows, kPixelsAtOnce / floats);
   std::vector<std::vector<double>> scratch(static_cast<size_t>(worker_count()));
   for (auto& each : scratch) each.resize(static_cast<size_t>(smoothing_scratch(s)));
   for (int64_t begin = 0; begin < s.height; begin += most) {
