@@ -58,7 +58,7 @@ def gaussian(values: NDArray[Any], width: float, reach: float = 4.0, dtype: Any 
     >>> import numpy as np
     >>> from napari_rsmoe.image.blur import gaussian
     >>> gaussian(np.eye(3), 1.0).round(2).tolist()
-    [[0.4, 0.34, 0.25], [0.34, 0.32, 0.34], [0.25, 0.34, 0.4]]
+    [[0.5, 0.33, 0.17], [0.33, 0.34, 0.33], [0.17, 0.33, 0.5]]
     """
     away = np.arange(-int(reach * width + 0.5), int(reach * width + 0.5) + 1)
     weights = np.exp(-0.5 / (width * width) * away**2)
