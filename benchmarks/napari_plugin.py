@@ -5,7 +5,6 @@ Run it on a display, or ``scripts/with_display.sh python -m benchmarks.napari_pl
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,6 @@ from napari_rsmoe.ui.jobs import Latest
 
 SIZE = 1024
 LARGE = 4000
-START_UPS = 4  # Runs of each measurement of the start-up.
 PLACE = Place(np.ones(2), np.zeros(2), np.eye(2), np.zeros(1), np.eye(3), ("pixel", "pixel"), ("y", "x"))
 RECORD = {"action": "fit", "run": "1", "source": {"id": "", "axes": "YX"}}
 
@@ -101,18 +99,13 @@ def start_up() -> None:
         "the widget modules": base
         + "from napari_rsmoe.plugin.widgets import compare, denoise, files, fit, kernels, noise, upscale",
     }
-    # With compiled modules, as they are once installed, and the best of some runs, as other programs prolong them.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for name, code in cases.items():
-        times = []
-        for _ in range(START_UPS):
-            done = subprocess.run(
-                [sys.executable, "-c", code + "; import sys; print(time.process_time() - t, 'torch' in sys.modules)"],
-                capture_output=True, text=True, check=True, env=environment,
-            )  # fmt: skip
-            seconds, torch = done.stdout.split()[-2:]
-            times.append(1000 * float(seconds))
-        print(f"start-up: {name}: {min(times):.0f} ms of processor time, torch loaded: {torch}")
+        done = subprocess.run(
+            [sys.executable, "-c", code + "; import sys; print(time.process_time() - t, 'torch' in sys.modules)"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        seconds, torch = done.stdout.split()[-2:]
+        print(f"start-up: {name}: {1000 * float(seconds):.0f} ms of processor time, torch loaded: {torch}")
 
 
 def fit_gap(viewer: Any) -> None:

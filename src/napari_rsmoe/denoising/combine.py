@@ -13,6 +13,7 @@ from .. import engine
 from ..arrays import Floats
 from ..errors import StoppedError
 from ..progress import Timetable
+from .coarser import coarser_passes, refine_coarser
 from .ensemble import Ensemble
 from .feedback import passes_for, refine_by_feedback
 from .fusion import fuse
@@ -70,7 +71,7 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
     def restore_texture() -> tuple[Refined, float]:
         return _textured(observation, noisy, fused.image, counted, passes, None if whole is None else whole.noise)
 
-    tasks = filter_tasks(noisy.shape, _all_passes(observation, passes)) if spectrum is None else None
+    tasks = _filter_tasks(observation, passes) if spectrum is None else None
     refined, power = stage("filter", restore_texture, tasks)
     left = variance * np.float32(power)
 
@@ -116,9 +117,20 @@ def _correlation(
     return residual_correlation(estimate.image, noisy, left)
 
 
-def _all_passes(observation: Observation, feedback: tuple[Pass, ...]) -> tuple[Pass, ...]:
-    """The passes of the filter for white noise."""
-    return PASSES + feedback + (() if observation.around is None else observation.around.passes)
+def _filter_tasks(observation: Observation, feedback: tuple[Pass, ...]) -> int:
+    """Number of tasks of the filter for white noise."""
+    shape = observation.planes.shape
+    passes = PASSES + feedback + (() if observation.around is None else observation.around.passes)
+    coarser = coarser_passes(shape) if _has_levels(observation, feedback) else []
+    return filter_tasks(shape, passes) + sum(filter_tasks(*level) for level in coarser)
+
+
+def _has_levels(observation: Observation, feedback: tuple[Pass, ...]) -> bool:
+    """Whether coarser levels correct the estimate: where the time for feedback is given, in images that stand alone.
+
+    The noise of an average of planes is weak, and most of what is left of it is not in low frequencies.
+    """
+    return bool(feedback) and not observation.helped
 
 
 def _textured(
@@ -142,6 +154,8 @@ def _textured(
     first, power = refine_with_noise(noisy, pilot, variance, certain, power, least)
     even = variance * np.float32(power)
     alone = refine_by_feedback(noisy, first, pilot, even, used, opponent, feedback)
+    if _has_levels(observation, feedback):
+        alone = refine_coarser(noisy, alone, even, used, opponent)
     if observation.around is None:
         return alone, power
     return refine_through(alone, even, observation.around, used, opponent, power), power

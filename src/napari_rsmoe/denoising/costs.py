@@ -12,9 +12,10 @@ from ..noise.measure import SECONDS
 from .feedback import passes_for
 from .plans import Plan
 
-READ, NOISE, STABILISE, ADD, FUSE, FILTER, FEEDBACK, BOUND = 0.2, SECONDS, 0.07, 0.03, 0.105, 1.0, 0.7, 0.15
+READ, NOISE, STABILISE, ADD, FUSE, BOUND = 0.2, SECONDS, 0.07, 0.03, 0.105, 0.15
+FILTER, FEEDBACK, COARSER = 1.0, 0.7, 0.6
 """Processor seconds for a million pixels and each channel, measured as `fitting.costs`; `FUSE` per kernel count,
-`FEEDBACK` per pass."""
+`FEEDBACK` per pass, and `COARSER` where there is feedback."""
 
 
 def model_stage(number: int) -> str:
@@ -48,7 +49,8 @@ def expected_seconds(
         stages[model_stage(number)] = fit_seconds(shape, plan.n_kernels, iterations) + ADD * values
     counts = len({plan.n_kernels for plan in plans})
     stages["fusion"] = FUSE * counts * values
-    filtering = FILTER + FEEDBACK * len(passes_for(len(plans)))
+    feedback = len(passes_for(len(plans)))
+    filtering = FILTER + FEEDBACK * feedback + COARSER * bool(feedback)
     stages["filter"] = filtering * values / threads if noisy else 0.0
     stages["error bar"] = BOUND * values
     return stages

@@ -88,24 +88,31 @@ def refine_by_feedback(
     if not passes or not has_group(pilot.shape):
         return refined
     noise, image = floored(variance), refined.image
-    white = np.tile(np.eye(engine.PATCH_SIDE**2, dtype=np.float32), (len(pilot), 1, 1))
-    relative = opponent.by_plane(1.0, COLOUR)
     for each in passes:
-        image = image + RETURNED * (noisy - image)
-        power = blurred(np.square(noisy - image), used, WIDTH)
-        left = floored(np.abs(noise - power) * (np.float32(each.strength) * relative))
-        image, _ = engine.filter_patches(
-            image,
-            image,
-            left,
-            white,
-            stride=each.stride,
-            reach=REACH,
-            fewest=GROUP,
-            most=GROUP,
-            similar=0.0,
-            same=SAME,
-            negligible=NEGLIGIBLE,
-            steep=True,
-        )
+        image = fed_back(noisy, image, noise, used, opponent, each)
     return Refined(image + PILOT * (pilot - image), refined.leverage)
+
+
+def fed_back(
+    noisy: Floats, image: Floats, noise: Floats, used: Floats | None, opponent: Opponent, step: Pass
+) -> Floats:
+    """The estimate (C, H, W) after one pass; arguments as of `refine_by_feedback`, but `noise`: `floored` variance."""
+    white = np.tile(np.eye(engine.PATCH_SIDE**2, dtype=np.float32), (len(noisy), 1, 1))
+    image = image + RETURNED * (noisy - image)
+    power = blurred(np.square(noisy - image), used, WIDTH)
+    left = floored(np.abs(noise - power) * (np.float32(step.strength) * opponent.by_plane(1.0, COLOUR)))
+    filtered, _ = engine.filter_patches(
+        image,
+        image,
+        left,
+        white,
+        stride=step.stride,
+        reach=REACH,
+        fewest=GROUP,
+        most=GROUP,
+        similar=0.0,
+        same=SAME,
+        negligible=NEGLIGIBLE,
+        steep=True,
+    )
+    return filtered
