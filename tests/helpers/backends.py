@@ -28,6 +28,7 @@ UNITS = ("lists.cu", "tile.cu", "adam.cu", "mixture.cu")
 BACKENDS = ("cpu", "cuda-on-host") + (() if devices.why_not_cuda() else ("cuda",))  # test_gpu.py says why not
 MUTATED = {"fit_steps": (0, 1, 2)}
 ON_HOST = {"fit_steps": (6,)}  # arguments that stay on the CPU
+ALONE = ("segment", "smooth", "filter_patches", "simd_level")  # operators of the CPU alone
 _current = "cpu"
 
 
@@ -108,8 +109,7 @@ class OnHost:
     """The operators of the CUDA source run on the CPU; those that have no CUDA version as they are."""
 
     def __getattr__(self, name: str) -> Any:
-        alone = name in ("segment", "filter_patches", "simd_level")
-        return getattr(torch.ops.rsmoe if alone else torch.ops.rsmoe_cuda_on_host, name)
+        return getattr(torch.ops.rsmoe if name in ALONE else torch.ops.rsmoe_cuda_on_host, name)
 
 
 class OnDevice:
@@ -117,6 +117,8 @@ class OnDevice:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         operator = getattr(torch.ops.rsmoe, name)
+        if name in ALONE:
+            return operator
 
         def call(*arguments: Any) -> Any:
             moved = on_device(name, arguments)

@@ -32,7 +32,8 @@ def noise_left_out(
     """Measure the noise of an image again by the residual of an estimate; relative to its variance so far.
 
     An estimate with leverage h takes 1 - h of the power of the noise away, if it errs as its Gaussian model predicts.
-    Where texture fills all frequencies, so that the noise was found too strong, less power is in the residual.
+    Where texture fills all frequencies, so that the noise was found too strong, less power is in the residual. The
+    planes are measured together, so that those without noise, such as the colours of grey stored as RGB, tell nothing.
 
     Parameters
     ----------
@@ -44,9 +45,9 @@ def noise_left_out(
         Power down to which it is believed.
     """
     counted = np.ones(noisy.shape[1:], np.float32) if used is None else used
-    relative = np.square(noisy - estimate.image) / np.maximum(variance, LEAST_POWER)
-    found = float((counted * relative).sum(dtype=np.float64))
-    expected = float((counted * (1 - estimate.leverage)).sum(dtype=np.float64))
+    weight = counted / np.maximum(variance.sum(0), LEAST_POWER)
+    found = float((weight * np.square(noisy - estimate.image)).sum(dtype=np.float64))
+    expected = float((weight * variance * (1 - estimate.leverage)).sum(dtype=np.float64))
     return 1.0 if expected <= 0 else min(max(found / expected, least), REMEASURED[1])
 
 
