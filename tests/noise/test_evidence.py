@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,10 @@ def test_correlated_noise_has_evidence_and_texture_has_not() -> None:
     found = scales_of(noise)
     assert found.correlated
     assert found.clear
+    # Foam and stones with noise, enlarged: blocks differ more than those of noise alone.
+    uneven = replace(found, scatter=2.1)
+    assert uneven.correlated
+    assert not uneven.clear
     for texture in (data.gravel(), data.brick(), data.grass()):
         assert not scales_of(texture[:256, :256] / 255).correlated
     assert scales_of(np.zeros((128, 128))).log_odds == -math.inf

@@ -10,6 +10,7 @@ from skimage import data
 
 from napari_rsmoe import denoise, estimate_noise, psnr
 from napari_rsmoe.image.opponent import Opponent
+from napari_rsmoe.noise.channels import PlaneSpectrum
 from napari_rsmoe.noise.domain import StabilisedDomain
 from napari_rsmoe.noise.measure import measure_noise
 from napari_rsmoe.noise.noise_model import BLOCK
@@ -103,3 +104,10 @@ def test_each_plane_has_its_level_and_spectrum() -> None:
     drawn = np.sqrt(model.plane_variance) * model.sample(white)
     np.testing.assert_allclose(drawn.var((1, 2)) / drawn.var((1, 2)).mean(), truth, rtol=0.25)
     np.testing.assert_allclose([(each[1:] * each[:-1]).mean() / each.var() for each in drawn], alike, atol=0.07)
+
+
+def test_what_planes_without_content_hold_bounds_the_noise_of_planes_with_content() -> None:
+    power, bound = np.full((BLOCK, BLOCK), 3.0), np.ones((BLOCK, BLOCK))
+    assert (PlaneSpectrum(power, alone=False, sure=True).bounded(bound) == bound).all()
+    assert (PlaneSpectrum(power, alone=True, sure=True).bounded(bound) == power).all()
+    assert (PlaneSpectrum(bound, alone=False, sure=True).bounded(power) < bound).all()

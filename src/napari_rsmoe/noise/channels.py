@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,34 @@ UNEVEN_SHARE = 0.7
 noise does."""
 EQUAL = np.array([3.0, 0.0, 0.0])
 """Variance of the noise of the decorrelated planes of three equal channels, relative to that of independent ones."""
+
+
+@dataclass(frozen=True)
+class PlaneSpectrum:
+    """Power of the flat blocks of a plane, which hold noise, and perhaps content.
+
+    Attributes
+    ----------
+    power : ndarray of float64, shape (BLOCK, BLOCK)
+        By frequency, in units of the variance of the noise; at most the power at half the resolution if it is `sure`.
+    alone : bool
+        Whether the blocks hold nothing but noise.
+    sure : bool
+        Whether the plane has noise that can be distinguished from content.
+    """
+
+    power: Array
+    alone: bool
+    sure: bool
+
+    @property
+    def noise(self) -> Array:
+        """Power of the noise, if nothing else bounds it."""
+        return self.power if self.alone else UNEVEN_SHARE * self.power
+
+    def bounded(self, bound: Array) -> Array:
+        """Power of the noise, if it is at most `bound` where the blocks hold content."""
+        return self.power if self.alone else np.minimum(self.noise, bound)
 
 
 class Channels:
@@ -121,50 +150,71 @@ class Channels:
         """`shared_levels` of the channels; 1 for all if there are not three with noise, or if they are independent."""
         if independent or not self._colour(models):
             return np.ones(len(self.planes))
-        counted = np.ones(self.planes[0].shape, bool) if self.used is None else self.used.copy()
-        for plane, (low, high) in zip(self.planes, self.limits, strict=True):
-            counted &= (plane > low) & (plane < high)
-        return shared_levels(*self._decorrelated(models), counted, certain)
+        return shared_levels(*self._decorrelated(models), self._unclipped(), certain)
 
     def spectra(self, models: Models) -> Array:
         """Spectrum of the noise of each decorrelated plane, shape (C, BLOCK, BLOCK).
 
-        It is common to all planes if there are not three channels with noise. A plane in which noise cannot be
-        distinguished from content has at most the spectrum of the others.
+        It is common to all planes if there are not three channels with noise. A plane that has content in its flat
+        blocks has at most the spectrum of the planes without, if channels have independent noise; and if its noise
+        cannot be distinguished from content, at most the spectrum of the others in any case.
         """
         if not self._colour(models):
-            common, _ = self._spectrum(*self.brightness(models))
+            common = self._spectrum(*self.brightness(models)).noise
             return np.tile(common / common.mean(), (len(self.planes), 1, 1))
-        measured = [self._spectrum(*each) for each in zip(*self._decorrelated(models), strict=True)]
-        sure = [spectrum for spectrum, certain in measured if certain]
+        measured, bound = self._decorrelated_spectra(models)
+        if bound is not None:
+            return np.stack([each.bounded(bound) for each in measured])
+        sure = [each.noise for each in measured if each.sure]
         most = np.mean(sure, 0) if sure else np.inf
-        return np.stack([spectrum if certain else np.minimum(spectrum, most) for spectrum, certain in measured])
+        return np.stack([each.noise if each.sure else np.minimum(each.noise, most) for each in measured])
 
     def relevelled(self, models: Models) -> list[PoissonGaussian]:
         """Scale each model to the power of its channel over all scales; interpolation may treat channels unequally."""
-        powers, certain = [], True
-        for c, model in enumerate(models):
-            power = 1.0
-            if _noisy(model):
-                spectrum, noise_alone = self._spectrum(*self._stable(c, model))
-                power, certain = float(spectrum.mean()), certain and noise_alone
-            powers.append(power)
-        if self._colour(models) and not certain:
-            # Content only adds power, so what was measured of a channel bounds its noise from above.
-            common = float(self.spectra(models).mean())
-            powers = [min(power, common) for power in powers]
-        return [model.stronger(power) for model, power in zip(models, powers, strict=True)]
+        noisy = [c for c, model in enumerate(models) if _noisy(model)]
+        measured = {c: self._spectrum(*self._stable(c, models[c])) for c in noisy}
+        powers = {c: float(each.noise.mean()) for c, each in measured.items()}
+        if self._colour(models) and not all(each.alone for each in measured.values()):
+            bound = self._decorrelated_spectra(models)[1]
+            if bound is not None:
+                powers = {c: float(each.bounded(bound).mean()) for c, each in measured.items()}
+            if not all(each.sure for each in measured.values()):
+                # Content only adds power, so what was measured of a channel bounds its noise from above.
+                common = float(self.spectra(models).mean())
+                powers = {c: min(power, common) for c, power in powers.items()}
+        return [model.stronger(powers.get(c, 1.0)) for c, model in enumerate(models)]
 
-    def _spectrum(self, plane: Array, variance: Array) -> tuple[Array, bool]:
-        """Spectrum of the noise of a stabilised plane in units of its variance, and whether it is free of content."""
+    def _decorrelated_spectra(self, models: Models) -> tuple[list[PlaneSpectrum], Array | None]:
+        """Spectra of the decorrelated planes, and the power that none of them can exceed.
+
+        Noise that channels do not share is equally strong in all planes, while content differs. So what planes
+        without content hold bounds the noise of all. There is no bound if channels may share their noise, which
+        brightness then has more of, or if all planes have content.
+        """
+        planes, variances = self._decorrelated(models)
+        measured = [self._spectrum(*each) for each in zip(planes, variances, strict=True)]
+        alone = [each.power for each in measured if each.alone]
+        if not alone or channel_correlation(shared_levels(planes, variances, self._unclipped(), True)) >= SHARED:
+            return measured, None
+        return measured, np.asarray(np.mean(alone, 0))
+
+    def _unclipped(self) -> Mask:
+        """Pixels that count and are not clipped in any channel."""
+        counted = np.ones(self.planes[0].shape, bool) if self.used is None else self.used.copy()
+        for plane, (low, high) in zip(self.planes, self.limits, strict=True):
+            counted &= (plane > low) & (plane < high)
+        return counted
+
+    def _spectrum(self, plane: Array, variance: Array) -> PlaneSpectrum:
+        """Spectrum of the flat blocks of a stabilised plane, in units of the variance of its noise."""
         if not (plane if self.used is None else plane[self.used]).any():
-            return np.zeros((BLOCK, BLOCK)), True
-        spectrum, _, scatter = flat_spectrum(plane, variance, self.used)
+            return PlaneSpectrum(np.zeros((BLOCK, BLOCK)), alone=True, sure=True)
+        power, _, scatter = flat_spectrum(plane, variance, self.used)
         if as_noise(scatter):
-            return spectrum, True
+            return PlaneSpectrum(power, alone=True, sure=True)
         # Flat blocks hold content as well, most of all at low frequencies.
         steady = steady_power(*pyramid_powers(plane, self.used) / variance.mean())
-        return UNEVEN_SHARE * (np.minimum(spectrum, steady) if steady else spectrum), steady > 0
+        return PlaneSpectrum(np.minimum(power, steady) if steady else power, alone=False, sure=steady > 0)
 
     def _stable(self, channel: int, model: PoissonGaussian) -> tuple[Array, Array]:
         """A channel stabilised by a noise model, and the variance that its noise then has; kept for the next caller."""

@@ -62,8 +62,6 @@ ALONE = 2.0
 """Variance of quiet blocks, relative to the predicted noise, up to which they hold noise and hardly anything else.
 Above, it may be the finest part of content that covers the whole image; up to it, noise is seen beside the content,
 also in small images, of which no block has flat surroundings."""
-CLEAR = 2.0
-"""Log odds from which correlated noise is so clear that flat blocks are taken to hold nothing else."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class Scales:
     @property
     def clear(self) -> bool:
         """Whether neighbours share their noise, and flat blocks hold nothing but noise."""
-        return self.half > COLOURED * self.finest and self.log_odds > CLEAR
+        return self.correlated and as_noise(self.scatter)
 
 
 def posterior_mean(
