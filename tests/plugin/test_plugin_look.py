@@ -12,6 +12,8 @@ import pytest
 from driving import Wait, last_words, names, open_widget, press, quick_fit
 from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
+from qtpy.QtGui import QOpenGLContext
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
 from napari_rsmoe import fit
 from napari_rsmoe.noise.report import noise_report
@@ -141,6 +143,20 @@ def test_the_curtain_goes_in_silence_with_the_last_image_but_one(qapp: Any, nois
     assert not compare.curtain.value
     assert not notification_manager.records
     compare.on_close()
+
+
+def test_a_layer_is_removed_in_the_context_of_the_canvas(canvas: None, viewer: Any, run_until: Wait) -> None:
+    """In another one, napari's deletion of its OpenGL objects ends the process at a later paint."""
+    dock, _ = viewer.window.add_plugin_dock_widget("napari-rsmoe", "Compare")
+    drawn = dock.parent().findChild(QOpenGLWidget)
+    painted, current = [], []
+    drawn.frameSwapped.connect(lambda: painted.append(True))
+    viewer.layers.events.removed.connect(lambda _: current.append(QOpenGLContext.currentContext()), position="last")
+    shapes = viewer.add_shapes([np.array([[5.0, 5.0], [20.0, 15.0]])])
+    run_until(lambda: bool(painted))  # From now on, the context is that of the whole window.
+    assert QOpenGLContext.currentContext() is not drawn.context()
+    viewer.layers.remove(shapes)
+    assert current == [drawn.context()]
 
 
 # ------------------------------------------------------------------ profiles

@@ -76,10 +76,11 @@ class CompareWidget(DockedWidget):
         self.save = PushButton(text="Save profile…", tooltip="Write the values along the line as a table (CSV).")
         self.plot = Plot("distance", "value", "Draw a profile line to see the values along it, with their error bars.")
         super().__init__(
+            napari_viewer,
             [
                 column_of(self.before, self.after), row_of(self.curtain, self.same_contrast),
                 column_of(self.direction, self.position), row_of(self.sides), row_of(self.draw_line, self.save),
-            ]
+            ],
         )  # fmt: skip
         self.append_native(self.plot)
         self.sides.native.setWordWrap(True)

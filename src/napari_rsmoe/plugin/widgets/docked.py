@@ -10,6 +10,7 @@ from magicgui.widgets import Container
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QSizePolicy, QTabBar, QWidget
 
+from .canvas import keep_own_context
 from .fonts import fit_title, follow_labels
 
 ROOM = "room"
@@ -25,9 +26,17 @@ class DockedWidget(Container):
     halving its height, and notices when its dock is closed: napari then keeps the widget, and does not tell it.
     `superqt` and napari have no such container; magicgui's has a scroll area, which napari leaves out because it takes
     the `native` widget.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer of the window.
+    widgets : sequence of magicgui.widgets.Widget
+        The rows, from the top.
     """
 
-    def __init__(self, widgets: Any = (), **options: Any) -> None:
+    def __init__(self, viewer: Any, widgets: Any = (), **options: Any) -> None:
+        self._viewer = viewer
         super().__init__(widgets=list(widgets), labels=False, scrollable=True, **options)
         self._docked = self._had_dock = False
         area = self.native
@@ -83,10 +92,11 @@ class DockedWidget(Container):
     def _join_tabs(self) -> None:
         """Share the area with another dock of this plugin."""
         dock = self.native.parent() if self._docked else None
-        if not isinstance(dock, QDockWidget) or dock.isFloating():
+        window = dock.parent() if isinstance(dock, QDockWidget) else None
+        if not isinstance(dock, QDockWidget) or not isinstance(window, QMainWindow):
             return
-        window = dock.parent()
-        if not isinstance(window, QMainWindow):
+        keep_own_context(window, self._viewer)
+        if dock.isFloating():
             return
         for other in window.findChildren(QDockWidget):
             inner = getattr(other.widget(), "_magic_widget", None)

@@ -74,12 +74,13 @@ class KernelsWidget(DockedWidget):
             "gates: how much each of them counts there. Sizes are standard deviations along the axes of the kernel.",
         )  # fmt: skip
         super().__init__(
+            napari_viewer,
             [
                 column_of(self.layer), row_of(self.info), column_of(self.draw, self.most), row_of(self.redraw),
                 column_of(self.feature, self.low, self.high), row_of(self.select, self.delete),
                 column_of(self.expert), row_of(self.recolour), row_of(self.undo, self.redo),
                 row_of(self.follow, self.save), row_of(self.pointed),
-            ]
+            ],
         )  # fmt: skip
         self._keep_room()
         self.layer.changed.connect(self._follow_layer)

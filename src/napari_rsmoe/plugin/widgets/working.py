@@ -60,7 +60,7 @@ class WorkingWidget(DockedWidget):
         self.cancel = PushButton(text=CANCEL, enabled=False, tooltip=cancel_help)
         self.progress = ProgressBar(value=0, min=0, max=FULL)
         self.status = Label(value=" ")
-        super().__init__(self.rows())
+        super().__init__(viewer, self.rows())
         self.status.native.setWordWrap(True)
         self.status.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._timer = QTimer(self.native)
