@@ -48,7 +48,7 @@ def denoise(
     sigma : float, optional
         Another name of `noise`, as in scikit-image.
     preset : {"fast", "balanced", "best"}
-        4, 8 or 16 models. `models` and `n_kernels` say how many models, and of how many kernels each.
+        4, 8 or 24 models. `models` and `n_kernels` say how many models, and of how many kernels each.
     mask, weight : array-like, optional
         (Y, X) pixels to be left out (not 0), or weights of the pixels; of a stack also one for each pixel.
     ignore_nan, saturation, below, above : bool, float or None

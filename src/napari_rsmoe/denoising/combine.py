@@ -19,7 +19,7 @@ from .feedback import passes_for, refine_by_feedback
 from .fusion import fuse
 from .members import DISTURBANCE
 from .multiscale import refine_scales
-from .nonlocal_bayes import PASSES, Pass, Refined, filter_tasks
+from .nonlocal_bayes import Refined, filter_tasks, passes_after
 from .observation import Observation
 from .residual import LEAST_PHOTONS, REMEASURED, bound_residual, refine_with_noise
 from .result import Estimate, Whole
@@ -66,12 +66,12 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
         return Estimate(opponent.image(fused.image), np.sqrt(opponent.image_variance(fused.spread * ~used)))
     noisy = np.where(used, planes, fused.image)
     spectrum = noise.spectrum
-    passes = passes_for(len(ensemble.models)) if spectrum is None else ()
+    models = len(ensemble.models)
 
     def restore_texture() -> tuple[Refined, float]:
-        return _textured(observation, noisy, fused.image, counted, passes, None if whole is None else whole.noise)
+        return _textured(observation, noisy, fused.image, counted, models, None if whole is None else whole.noise)
 
-    tasks = _filter_tasks(observation, passes) if spectrum is None else None
+    tasks = _filter_tasks(observation, models) if spectrum is None else None
     refined, power = stage("filter", restore_texture, tasks)
     left = variance * np.float32(power)
 
@@ -83,10 +83,10 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
         facts = whole
         if facts is None:
             light = noise.light(restored, observation.inputs.pixels, used)
-            white = spectrum is None and len(ensemble.models) > 1
+            white = spectrum is None and models > 1
             facts = Whole(_correlation(observation, bounded, noisy, left, counted) if white else None, light, power)
         image = noise.with_light(restored, facts.light, observation.inputs.pixels, counted)
-        if len(ensemble.models) < 2:
+        if models < 2:
             return Estimate(image, np.zeros_like(image), facts)
         engine.pause()
         error = error_variance(
@@ -97,7 +97,7 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
             bounded.leverage,
             opponent,
             correlation=facts.correlation,
-            models=len(ensemble.models),
+            models=models,
             photons=not noise.even,
         )
         return Estimate(image, np.sqrt(opponent.image_variance(error)) * noise.slopes(denoised), facts)
@@ -117,20 +117,20 @@ def _correlation(
     return residual_correlation(estimate.image, noisy, left)
 
 
-def _filter_tasks(observation: Observation, feedback: tuple[Pass, ...]) -> int:
+def _filter_tasks(observation: Observation, models: int) -> int:
     """Number of tasks of the filter for white noise."""
     shape = observation.planes.shape
-    passes = PASSES + feedback + (() if observation.around is None else observation.around.passes)
-    coarser = coarser_passes(shape) if _has_levels(observation, feedback) else []
+    passes = passes_after(models) + passes_for(models) + (() if observation.around is None else observation.around.passes)
+    coarser = coarser_passes(shape) if _has_levels(observation, models) else []
     return filter_tasks(shape, passes) + sum(filter_tasks(*level) for level in coarser)
 
 
-def _has_levels(observation: Observation, feedback: tuple[Pass, ...]) -> bool:
+def _has_levels(observation: Observation, models: int) -> bool:
     """Whether coarser levels correct the estimate: where the time for feedback is given, in images that stand alone.
 
     The noise of an average of planes is weak, and most of what is left of it is not in low frequencies.
     """
-    return bool(feedback) and not observation.helped
+    return bool(passes_for(models)) and not observation.helped
 
 
 def _textured(
@@ -138,7 +138,7 @@ def _textured(
     noisy: Floats,
     pilot: Floats,
     used: Floats | None,
-    feedback: tuple[Pass, ...],
+    models: int,
     power: float | None,
 ) -> tuple[Refined, float]:
     """Restore texture in a fused image with similar patches; and the variance of the noise, relative to the model's."""
@@ -151,10 +151,10 @@ def _textured(
     least, certain = REMEASURED[0], used
     if power is None and not noise.even:
         least, certain = LEAST_PHOTONS, noise.where_photons(opponent.image(pilot), used)
-    first, power = refine_with_noise(noisy, pilot, variance, certain, power, least)
+    first, power = refine_with_noise(noisy, pilot, variance, certain, power, least, passes_after(models))
     even = variance * np.float32(power)
-    alone = refine_by_feedback(noisy, first, pilot, even, used, opponent, feedback)
-    if _has_levels(observation, feedback):
+    alone = refine_by_feedback(noisy, first, pilot, even, used, opponent, passes_for(models))
+    if _has_levels(observation, models):
         alone = refine_coarser(noisy, alone, even, used, opponent)
     if observation.around is None:
         return alone, power

@@ -10,12 +10,13 @@ from ..fitting.costs import expected_seconds as fit_seconds
 from ..image.beginning import READING
 from ..noise.measure import SECONDS
 from .feedback import passes_for
+from .nonlocal_bayes import MANY
 from .plans import Plan
 
 READ, NOISE, STABILISE, ADD, FUSE, BOUND = 0.2, SECONDS, 0.07, 0.03, 0.105, 0.15
-FILTER, FEEDBACK, COARSER = 1.0, 0.7, 0.6
+FILTER, FURTHER, FEEDBACK, COARSER = 1.0, 0.4, 0.7, 0.6
 """Processor seconds for a million pixels and each channel, measured as `fitting.costs`; `FUSE` per kernel count,
-`FEEDBACK` per pass, and `COARSER` where there is feedback."""
+`FURTHER` where patches are searched far away, `FEEDBACK` per pass, and `COARSER` where there is feedback."""
 
 
 def model_stage(number: int) -> str:
@@ -50,7 +51,7 @@ def expected_seconds(
     counts = len({plan.n_kernels for plan in plans})
     stages["fusion"] = FUSE * counts * values
     feedback = len(passes_for(len(plans)))
-    filtering = FILTER + FEEDBACK * feedback + COARSER * bool(feedback)
+    filtering = FILTER + FURTHER * (len(plans) >= MANY) + FEEDBACK * feedback + COARSER * bool(feedback)
     stages["filter"] = filtering * values / threads if noisy else 0.0
     stages["error bar"] = BOUND * values
     return stages

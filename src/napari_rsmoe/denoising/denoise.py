@@ -106,7 +106,7 @@ def denoise(
         each segment as in the paper's release. With "paper" there may be fewer kernels than asked; fewer kernels than
         segments are refused. By default "content".
     preset : {"fast", "balanced", "best"}
-        Number of models and of optimiser steps: 4 models of 40 steps, 8 of 55, or 16 of 100.
+        Number of models and of optimiser steps: 4 models of 40 steps, 8 of 55, or 24 of 70.
     weight : array-like, optional
         (Y, X) non-negative weights of the pixels; 0 leaves a pixel out.
     mask : array-like, optional

@@ -8,7 +8,7 @@ from .. import engine
 from ..arrays import Floats
 from ..image.blur import blurred
 from ..image.opponent import Opponent
-from .nonlocal_bayes import REACH, Pass, Refined, floored, has_group
+from .nonlocal_bayes import Pass, Refined, floored, has_group
 
 MODELS_PER_PASS = 5
 """Models of the ensemble for each pass: the effort grows with the number of models, as the gain of a pass does not
@@ -107,7 +107,7 @@ def fed_back(
         left,
         white,
         stride=step.stride,
-        reach=REACH,
+        reach=step.reach,
         fewest=GROUP,
         most=GROUP,
         similar=0.0,

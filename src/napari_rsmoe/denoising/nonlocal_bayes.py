@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,12 @@ from ..arrays import Floats
 
 # Pixels along each axis within which similar patches are searched. More are found further away, at the cost of time.
 REACH = 18
+# The same for many models. Further away structure repeats less; and with fewer pixels regular structure is lost. The
+# filter takes 0.4 times as much time again.
+FAR = 32
+# Models of an ensemble from which on patches are searched that far: time grows with both. With fewer models the presets
+# become slower.
+MANY = 16
 # Patches of a group at least. Fewer describe the covariance too badly, more mix unlike content.
 FEWEST = 60
 # Patches of a group at most. More average flat areas better, at the cost of time.
@@ -47,6 +53,8 @@ class Pass:
         As of `SAME`.
     negligible : float
         As of `NEGLIGIBLE`.
+    reach : int
+        As of `REACH`.
     """
 
     strength: float
@@ -54,10 +62,16 @@ class Pass:
     most: int = MOST
     same: float = SAME
     negligible: float = NEGLIGIBLE
+    reach: int = REACH
 
 
 # The first estimate has lost texture, so less is taken away at first; and its result only serves as the next pilot.
 PASSES = (Pass(strength=0.7, stride=6), Pass(strength=1.0, stride=4))
+
+
+def passes_after(models: int) -> tuple[Pass, ...]:
+    """The passes that filter the fused image of so many models."""
+    return PASSES if models < MANY else tuple(replace(each, reach=FAR) for each in PASSES)
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ def filter_tasks(shape: tuple[int, ...], passes: tuple[Pass, ...] = PASSES) -> i
     """Number of tasks of the engine in `refine` for planes (C, H, W): squares of reference patches, and channels."""
     tasks = 0
     for each in passes:
-        square = (2 * REACH + engine.PATCH_SIDE + each.stride - 1) // each.stride
+        square = (2 * each.reach + engine.PATCH_SIDE + each.stride - 1) // each.stride
         down, across = (-(-(length - engine.PATCH_SIDE) // each.stride) + 1 for length in shape[1:])
         tasks += -(-down // square) * -(-across // square) + shape[0]
     return max(tasks, 1)
@@ -180,7 +194,7 @@ def filtered(noisy: Floats, pilot: Floats, noise: Floats, step: Pass, correlatio
         noise * np.float32(step.strength),
         correlation,
         stride=step.stride,
-        reach=REACH,
+        reach=step.reach,
         fewest=FEWEST,
         most=step.most,
         similar=SIMILAR,

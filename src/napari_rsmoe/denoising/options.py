@@ -19,9 +19,9 @@ from ..image.masks import Selection
 from ..noise.given import Noise, check_noise, is_no_noise
 from ..ranges import number_or_auto
 
-ITERATIONS = {"fast": 40, "balanced": 55, "best": 100}
+ITERATIONS = {"fast": 40, "balanced": 55, "best": 70}
 """Optimiser steps of each model, by preset. With more the models follow the image more closely, and the noise too."""
-MODELS = {"fast": 4, "balanced": 8, "best": 16}
+MODELS = {"fast": 4, "balanced": 8, "best": 24}
 """Number of models, by preset. More average out more of what each model does wrong; time grows with their number."""
 NEIGHBOURS = {"fast": 1, "balanced": 2, "best": 3}
 """Planes of a stack or film on either side that help each plane, by preset. With more, more noise is averaged away."""
@@ -32,9 +32,9 @@ SETTINGS = FitSettings(
 )  # fmt: skip
 """Settings of every fit, except the initialisation and the number of steps."""
 
-EDITION = 3
+EDITION = 4
 """Edition of the numbers above and of the densities in `plans`; checkpoints hold it. Jobs of 0.1.0 hold none."""
-RESULTS = 3
+RESULTS = 4
 """Edition of what makes results of models: the patch filter, and which planes help. A job in blocks goes on with its
 own only, as its blocks would differ."""
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..image.blur import blurred
-from .nonlocal_bayes import PASSES, Refined, has_group, refine
+from .nonlocal_bayes import PASSES, Pass, Refined, has_group, refine
 
 WIDTH = 4.0
 """Standard deviation, in pixels, of the window in which the power of the residual is measured.
@@ -58,6 +58,7 @@ def refine_with_noise(
     used: Floats | None,
     power: float | None,
     least: float = REMEASURED[0],
+    passes: tuple[Pass, ...] = PASSES,
 ) -> tuple[Refined, float]:
     """Filter patches by `nonlocal_bayes.refine`, and measure the noise again after the first pass.
 
@@ -71,6 +72,8 @@ def refine_with_noise(
         Variance of the noise relative to `variance`; None: it is measured after the first pass.
     least : float
         As for `noise_left_out`.
+    passes : tuple of Pass
+        Settings of each pass.
 
     Returns
     -------
@@ -79,11 +82,11 @@ def refine_with_noise(
     float
         The power with which it was made.
     """
-    first = refine(noisy, pilot, variance * np.float32(power or 1.0), passes=PASSES[:1])
+    first = refine(noisy, pilot, variance * np.float32(power or 1.0), passes=passes[:1])
     if not has_group(noisy.shape):
         return first, power or 1.0
     power = noise_left_out(noisy, first, variance, used, least) if power is None else power
-    return refine(noisy, first.image, variance * np.float32(power), passes=PASSES[1:]), power
+    return refine(noisy, first.image, variance * np.float32(power), passes=passes[1:]), power
 
 
 def bound_residual(noisy: Floats, estimate: Refined, variance: Floats, *, uneven: bool = False) -> Refined:

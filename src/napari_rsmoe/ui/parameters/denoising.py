@@ -12,7 +12,7 @@ PLANE: tuple[Parameter, ...] = (
     Choice(
         name="preset",
         label="Quality",
-        help="How many models are fitted and for how long: 4, 8 or 16 models, of 40, 55 or 100 steps.",
+        help="How many models are fitted and for how long: 4, 8 or 24 models, of 40, 55 or 70 steps.",
         default="balanced",
         choices=("fast", "balanced", "best"),
     ),
