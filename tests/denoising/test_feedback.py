@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_rsmoe.denoising.feedback import MODELS_PER_PASS, MOST_PASSES, passes_for, refine_by_feedback
-from napari_rsmoe.denoising.nonlocal_bayes import FAR, MANY, REACH, Refined, filter_tasks, passes_after, refine
+from napari_rsmoe.denoising.nonlocal_bayes import FAR, MANY, REACH, Refined, passes_after, refine
 from napari_rsmoe.image.opponent import Opponent
 
 GREY = Opponent.of(1)

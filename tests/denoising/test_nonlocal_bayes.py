@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from napari_rsmoe import engine
 from napari_rsmoe.denoising.multiscale import patch_correlation
-from napari_rsmoe.denoising.nonlocal_bayes import refine
+from napari_rsmoe.denoising.nonlocal_bayes import FAR, MANY, PASSES, REACH, Pass, filter_tasks, passes_after, refine
+from napari_rsmoe.engine.attention import _Watch
 from napari_rsmoe.noise.noise_model import BLOCK
 from twins import patches as twin
 
@@ -107,20 +108,37 @@ def test_equally_distant_patches_are_taken_from_near_to_far() -> None:
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_same_bits_for_any_number_of_threads() -> None:
+@pytest.mark.parametrize("passes", [PASSES, passes_after(MANY)], ids=["few models", "many models"])
+def test_same_bits_for_any_number_of_threads_and_tasks_as_announced(passes: tuple[Pass, ...]) -> None:
     clean = stripes(120, 130, 3)
     noisy = clean + np.random.default_rng(0).normal(0, 0.1, clean.shape).astype(np.float32)
+    pilot, variance = gaussian_filter(noisy, (0, 1, 1)), np.full_like(clean, 0.01)
     before = torch.get_num_threads()
     results = []
     try:
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
-            results.append(refine(noisy, gaussian_filter(noisy, (0, 1, 1)), np.full_like(clean, 0.01)))
+            watch = _Watch(filter_tasks(clean.shape, passes))
+            with watch.over_this_thread():
+                results.append(refine(noisy, pilot, variance, passes=passes))
+            assert watch._numbers[1] == watch._tasks
     finally:
         torch.set_num_threads(before)
     for other in results[1:]:
         np.testing.assert_array_equal(other.image, results[0].image)
         np.testing.assert_array_equal(other.leverage, results[0].leverage)
+
+
+def test_many_models_have_patches_from_further_away() -> None:
+    """What repeats only beyond the reach of few models is filtered better."""
+    rng = np.random.default_rng(1)
+    clean = np.full((1, 36, 60), 0.5, np.float32)
+    clean[..., 4:32, 2:30] = clean[..., 4:32, 30:58] = rng.uniform(0.3, 0.7, (28, 28)).astype(np.float32)
+    noisy = clean + rng.normal(0, 0.1, clean.shape).astype(np.float32)
+    variance = np.full_like(clean, 0.01)
+    near, far = (refine(noisy, clean, variance, None, passes_after(models)).image for models in (1, MANY))
+    assert REACH < 28 < FAR
+    assert np.square(far - clean).mean() < 0.95 * np.square(near - clean).mean()
 
 
 def test_brings_back_what_the_pilot_lost() -> None:

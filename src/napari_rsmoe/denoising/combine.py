@@ -120,7 +120,8 @@ def _correlation(
 def _filter_tasks(observation: Observation, models: int) -> int:
     """Number of tasks of the filter for white noise."""
     shape = observation.planes.shape
-    passes = passes_after(models) + passes_for(models) + (() if observation.around is None else observation.around.passes)
+    through = () if observation.around is None else observation.around.passes
+    passes = passes_after(models) + passes_for(models) + through
     coarser = coarser_passes(shape) if _has_levels(observation, models) else []
     return filter_tasks(shape, passes) + sum(filter_tasks(*level) for level in coarser)
 

@@ -30,8 +30,9 @@ larger part of the error is content that was lost. At 0 the bars would be too sh
 strong."""
 CORRELATED = np.float32(1.8)
 """Takes the place of these two factors if the noise is correlated, as c then says nothing about content."""
-REFERENCE_MODELS, MOST_MODELS = 6.0, 16
-"""Number of models at which `FACTOR` holds, and from which more change nothing."""
+REFERENCE_MODELS, MOST_MODELS = 6.0, 10
+"""Number of models at which `FACTOR` holds, and from which more change nothing. With a larger limit the bars of the
+preset `best` are too short."""
 MODELS_POWER = -0.19
 """The squared error grows with this power of the number of models, which average their errors. At 0 the bars of the
 preset `best` would be too long, and those of `fast` too short."""
