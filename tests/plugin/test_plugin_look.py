@@ -14,6 +14,7 @@ from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 from qtpy.QtGui import QOpenGLContext
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from vispy.gloo.glir import GlirParser
 
 from napari_rsmoe import fit
 from napari_rsmoe.noise.report import noise_report
@@ -145,18 +146,31 @@ def test_the_curtain_goes_in_silence_with_the_last_image_but_one(qapp: Any, nois
     compare.on_close()
 
 
-def test_a_layer_is_removed_in_the_context_of_the_canvas(canvas: None, viewer: Any, run_until: Wait) -> None:
-    """In another one, napari's deletion of its OpenGL objects ends the process at a later paint."""
+def test_a_layer_is_removed_in_the_context_of_the_canvas(
+    canvas: None, viewer: Any, run_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another one, the deletion of its OpenGL objects ends the process at a later paint."""
+    painted: list[bool] = []
+    contexts: list[Any] = []
+    parse = GlirParser.parse
+
+    def watched(parser: GlirParser, commands: list[tuple[Any, ...]]) -> None:
+        contexts.extend(QOpenGLContext.currentContext() for command in commands if command[0] == "DELETE")
+        parse(parser, commands)
+
     dock, _ = viewer.window.add_plugin_dock_widget("napari-rsmoe", "Compare")
     drawn = dock.parent().findChild(QOpenGLWidget)
-    painted, current = [], []
     drawn.frameSwapped.connect(lambda: painted.append(True))
-    viewer.layers.events.removed.connect(lambda _: current.append(QOpenGLContext.currentContext()), position="last")
     shapes = viewer.add_shapes([np.array([[5.0, 5.0], [20.0, 15.0]])])
     run_until(lambda: bool(painted))  # From now on, the context is that of the whole window.
     assert QOpenGLContext.currentContext() is not drawn.context()
+    monkeypatch.setattr(GlirParser, "parse", watched)
     viewer.layers.remove(shapes)
-    assert current == [drawn.context()]
+    assert set(contexts) <= {drawn.context()}  # Before the paint that would end the process.
+    del shapes
+    viewer.add_image(np.zeros((8, 8)))
+    run_until(lambda: bool(contexts))
+    assert set(contexts) == {drawn.context()}
 
 
 # ------------------------------------------------------------------ profiles

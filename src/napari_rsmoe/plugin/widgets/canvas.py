@@ -29,10 +29,10 @@ class OwnContext(QObject):
     def __init__(self, window: QMainWindow, viewer: Any) -> None:
         super().__init__(window)
         self._window = window
-        # First, thus before napari's own.
-        viewer.layers.events.removed.connect(self._on_removed, position="first")
+        # Before `removed`, which napari's own functions hear first.
+        viewer.layers.events.removing.connect(self._on_removing)
 
-    def _on_removed(self, event: object = None) -> None:
+    def _on_removing(self, event: object = None) -> None:
         with suppress(RuntimeError, AttributeError):  # The window is being closed.
             for canvas in self._window.findChildren(QOpenGLWidget):
                 if canvas.isValid():
