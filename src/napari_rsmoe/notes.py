@@ -76,6 +76,12 @@ class Notes:
     ...         note(f"{number + 2} hot pixels are left out")
     >>> notes.lines()
     ['T 0, T 1, T 2: 2 hot pixels are left out.']
+    >>> notes = Notes()
+    >>> for number in range(2):
+    ...     with notes.on(f"T 0, Z {number}"):
+    ...         note("the noise is a guess")
+    >>> notes.lines()
+    ['T 0, Z 0; T 0, Z 1: the noise is a guess.']
     """
 
     def __init__(self) -> None:
@@ -98,7 +104,8 @@ class Notes:
         lines = []
         for text, labels in self._said.values():
             places = [label for label in labels if label]
-            named, more = ", ".join(places[:MOST_NAMED]), len(places) - MOST_NAMED
+            between = "; " if any("," in place for place in places) else ", "
+            named, more = between.join(places[:MOST_NAMED]), len(places) - MOST_NAMED
             where = f"{named}{f' and {more} more planes' if more > 0 else ''}: " if places else ""
             lines.append(f"{where}{text}.")
         return lines

@@ -10,6 +10,7 @@ from skimage import data
 
 import napari_rsmoe
 from napari_rsmoe import PoissonGaussian, denoise, estimate_noise, psnr, stabilise, unstabilise
+from napari_rsmoe.errors import ImageWarning
 from napari_rsmoe.noise.anscombe import Stabiliser
 from napari_rsmoe.noise.clipping import NO_LIMITS
 from napari_rsmoe.noise.measure import measure_noise
@@ -258,3 +259,10 @@ def test_impossible_noise_is_refused() -> None:
 
 def test_names_are_public() -> None:
     assert {"estimate_noise", "NoiseEstimate", "PoissonGaussian", "stabilise"} <= set(napari_rsmoe.__all__)
+
+
+def test_an_error_that_one_pixel_cannot_give_is_said_in_words() -> None:
+    with pytest.warns(ImageWarning):
+        said = str(estimate_noise(np.full((1, 1), 7, np.uint8)))
+    assert "0 (error unknown)" in said
+    assert "nan" not in said

@@ -159,8 +159,9 @@ def _with_error(value: float, error: float) -> str:
     """A value and its standard error, without digits that the error leaves open."""
     if not error:  # Only one of offset and read noise follows from the variances.
         return f"{value:.4g} (assumed)"
-    known = round(value, 1 - math.floor(math.log10(error))) if math.isfinite(error) else value
-    return f"{known:.4g} +- {error:.2g}"
+    if not math.isfinite(error):  # Too few pixels.
+        return f"{value:.4g} (error unknown)"
+    return f"{round(value, 1 - math.floor(math.log10(error))):.4g} +- {error:.2g}"
 
 
 @door
