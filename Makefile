@@ -68,6 +68,7 @@ $(VENV)/.created: scripts/system_packages.sh scripts/display_packages.sh
 
 $(VENV)/.built: $(VENV)/.created pyproject.toml constraints.txt $(NATIVE)
 	$(BIN)/python -m pip install --quiet --no-build-isolation --constraint constraints.txt --editable '.[dev,test]'
+	@$(BIN)/python -m compileall -q src  # As pip does with other packages: the program starts sooner.
 	@touch $@
 
 demo: setup

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 import subprocess
 import sys
+
+import pytest
 
 PROGRAM = """
 import threading, time
@@ -54,3 +58,39 @@ raise SystemExit(3)
 def test_a_thread_that_goes_on_in_cxx_does_not_abort_the_program() -> None:
     done = subprocess.run([sys.executable, "-c", IN_CXX], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (3, "")
+
+
+LEAVING = """
+import atexit, sys, threading, time
+from napari_rsmoe.endings import leave
+
+class Kept:
+    def __del__(self):
+        print("taken apart")
+
+kept = Kept()
+atexit.register(print, "at exit", end="")
+threading.Thread(target=lambda: (time.sleep(0.05), print("awaited"))).start()
+if sys.argv[1:] == ["watched"]:
+    sys.setprofile(lambda *event: None)
+leave(3)
+sys.setprofile(None)
+raise SystemExit(4)
+"""
+
+
+def test_a_program_leaves_in_good_order_without_being_taken_apart() -> None:
+    command = [sys.executable, "-c", LEAVING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "awaited\nat exit", "")
+    watched = subprocess.run([*command, "watched"], capture_output=True, text=True, timeout=30, check=False)
+    assert (watched.returncode, watched.stdout.splitlines()[0]) == (4, "awaited")
+
+
+@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="needs a full device")
+def test_output_that_cannot_be_written_is_an_error_as_usual() -> None:
+    command = [sys.executable, "-c", "import napari_rsmoe.endings as e; print('text'); e.leave(0)"]
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with pathlib.Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=30, check=False, env=buffered)
+    assert done.returncode == 120

@@ -7,14 +7,49 @@ second, also from another thread.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+
+from .endings import before_python_ends
+
+BEFORE = (
+    "secrets",
+    "shutil",
+    "numpy",
+    "csv",
+    "socket",
+    "mmap",
+    "multiprocessing.synchronize",
+    "psutil",
+    "PIL.Image",
+    "decimal",
+)
+"""Modules that every job on an image needs, and that have compiled parts or load modules that do.
+
+The system loads one library at a time. What comes after torch's would wait for a fifth of a second."""
+
+
+def load_early() -> None:
+    """Begin to load torch's libraries in the background, for a program that will need them in a moment.
+
+    NumPy's BLAS gets a single thread, if the environment does not say otherwise: only small products are left to it,
+    and its threads would take turns with those of the engine.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name in BEFORE:
+        with suppress(ImportError):  # Not every platform has all of them.
+            import_module(name)
+    thread = threading.Thread(target=load_libraries, name="libraries of torch", daemon=True)
+    thread.start()
+    # Libraries that are only half loaded would crash Python at its end.
+    before_python_ends(thread.join)
 
 
 def load_libraries() -> bool:
@@ -28,6 +63,9 @@ def load_libraries() -> bool:
         False where it does not work: on Windows, whose libraries need paths that torch sets itself, or without torch.
         Then `import torch` loads them, as always.
     """
+    # Imported here to save start-up time.
+    import ctypes
+
     spec = find_spec("torch")
     folders = None if spec is None else spec.submodule_search_locations
     if not folders or os.name != "posix":

@@ -350,3 +350,9 @@ def test_a_stopped_program_leaves_no_half_file(tmp_path, stack, number, code):
     assert process.returncode == code, err
     assert names(tmp_path) == ["a.tif"]
     assert "Traceback" not in err
+
+
+def test_libraries_are_loaded_ahead_only_for_work_of_the_engine() -> None:
+    assert cli_program.needs_engine(["denoise", "a.png", "b.png"])
+    for words in ([], ["--help"], ["info", "a.png"], ["denoise", "--help"], ["denoise", "a.png", "-h"], ["nothing"]):
+        assert not cli_program.needs_engine(words)

@@ -46,17 +46,17 @@ class Large:
 
 def goes_in_blocks(pair: Pair, given: Mapping[str, Any], files: Files, large: Large) -> bool:
     """Whether a file is denoised from store to store: on request, or as its planes do not fit the memory."""
-    # Imported here to save start-up time: torch takes seconds, and NumPy a tenth of one.
-    from ..denoising.blockwise import fits_whole
-    from ..denoising.options import split_settings
-    from ..image.planes import Planes
-
     if large.cluster is not None:
         return True
     if SUFFIXES.get(Path(pair.target.name).suffix.lower()) not in FORMATS:
         return False
     if isinstance(given["block"], int) or (folder_of(str(pair.target)) / "job.json").exists():
         return True
+    # Imported here to save start-up time: torch takes seconds, and NumPy a tenth of one.
+    from ..denoising.blockwise import fits_whole
+    from ..denoising.options import split_settings
+    from ..image.planes import Planes
+
     with files.read(pair.source) as image:
         shape = Planes(image.data, image.axes, independent_channels=files.independent_channels).plane_shape
         if image.alpha:

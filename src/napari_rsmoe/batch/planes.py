@@ -210,6 +210,9 @@ def process_file(
             for line in lost_metadata(str(output.path), like) if output.same_quantity else ():
                 report.note(f"{line}.")
 
+        # Imported here to save start-up time, and before `function` imports torch itself: the engine loads it sooner.
+        from .. import engine  # noqa: F401
+
         notes = Notes()
         left_out = MaskFile(mask, image.axes, files)
 

@@ -21,7 +21,6 @@ from ..batch.at_urls import pair_at_urls
 from ..batch.one_by_one import Done, Work, one_by_one
 from ..batch.pairs import Pair, Place, Target
 from ..io.location import Location, is_url
-from ..preload import load_libraries
 from ..progress import Callback, Progress
 from .options import Common
 from .program import FAILED, OK, SEVERAL, USAGE, describe_error
@@ -193,9 +192,6 @@ def run_batch(verb: str, common: Common, files: Sequence[Pair], work: Work) -> i
     int
         The exit code.
     """
-    # Torch is needed in a moment. The program waits for the thread before it ends: libraries that are only half loaded
-    # then would crash it.
-    threading.Thread(target=load_libraries).start()
     results: list[Done] = []
     report = Report(common, len(files))
     try:

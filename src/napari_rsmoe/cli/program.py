@@ -16,8 +16,10 @@ from typing import Any, NoReturn
 
 import click
 
+from ..endings import leave
 from ..errors import DeviceError, EngineError, WrongUseError
 from ..memory import memory_error
+from ..preload import load_early
 from .terminal import safe_output, stopped_by_signals
 
 # The line of each verb in the overview; its command is `command` in the module of the same name.
@@ -32,6 +34,8 @@ VERBS = {
     "bench": "Measure quality and cost beside other methods.",
     "doctor": "Check the installation, with a remedy for each problem.",
 }
+WITHOUT_ENGINE = ("info", "bench", "doctor")
+"""Verbs that need torch late or not at all."""
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 EXPECTED = (ValueError, OSError, MemoryError, DeviceError, EngineError)
 """Expected errors, whose message suffices; any other error is a defect of this program, and its traceback is shown."""
@@ -168,10 +172,16 @@ class Program(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
         """Run the program and leave with its exit code."""
         arguments = list(sys.argv[1:] if args is None else args)
+        early = args is None and needs_engine(arguments)
+        if early:
+            load_early()
         with safe_output(), stopped_by_signals():
             code = self._run(arguments, *rest, **options)
-        if args is None and any(thread.name.startswith(PROGRAM) for thread in threading.enumerate()):
-            _leave_at_once(code)
+        if args is None:
+            if any(thread.name.startswith(PROGRAM) for thread in threading.enumerate()):
+                _leave_at_once(code)
+            if early:
+                leave(code)
         sys.exit(code)
 
     def _run(self, arguments: list[str], *rest: Any, **options: Any) -> int:
@@ -193,6 +203,15 @@ class Program(click.Group):
         except Exception as error:
             _say_error(describe_error(error), "--json" in arguments)
             return USAGE if isinstance(error, WrongUseError) else FAILED
+
+
+def needs_engine(arguments: Sequence[str]) -> bool:
+    """Whether the words of a command line ask for work of the engine."""
+    return (
+        bool(arguments)
+        and arguments[0] in VERBS.keys() - WITHOUT_ENGINE
+        and not {"-h", "--help"}.intersection(arguments)
+    )
 
 
 def _leave_at_once(code: int) -> NoReturn:
