@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Mask
 from ..errors import ImageError
-from ..memory import release
+from ..memory import WORTH_RELEASE, release
 from ..notes import note
 from ..progress import pause
 from .defects import find_defects
@@ -123,7 +123,7 @@ class Inputs:
         layout = _layout(values, axis, given.dtype.str) if layout is None else layout
         pause()
         inputs = cls(layout.unit(values), layout, weight, given, missing)
-        release()
+        release(WORTH_RELEASE)
         return inputs
 
     @property

@@ -174,6 +174,10 @@ class Stabiliser:
             values = np.where(stabilised > self._means[-1], plain, values)
         return values
 
+    def mean_of(self, value: float) -> float:
+        """The mean of stabilised noise above which `inverse` is more than a value; infinite if it nowhere is."""
+        return math.inf if value >= self._values[-1] else float(np.interp(value, self._values, self._means))
+
     def slope(self, stabilised: NDArray[np.floating]) -> Array:
         """Slope of `inverse` at these stabilised values; beyond the means that noisy values can have, that at the end.
 

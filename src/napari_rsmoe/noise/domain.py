@@ -294,11 +294,12 @@ class StabilisedDomain:
         used : ndarray of float32, shape (H, W), or None
             1 where pixels count, 0 where they do not; None: all count.
         """
-        image = self.restored(values)
-        counted: Floats = np.ones(image.shape[:2], np.float32) if used is None else used
+        linear = self._linear(values)
+        counted: Floats = np.ones(values.shape[:2], np.float32) if used is None else used
         for c, model in enumerate(self.model.channels):
             if model.gain > 0:
-                counted = counted * (image[..., c] > model.offset + CERTAIN * model.gain)
+                mean = self._stabilisers[c].mean_of(model.offset + CERTAIN * model.gain)
+                counted = counted * (linear[..., c] > self._scale * (mean + self._shift))
         return counted
 
     def slopes(self, values: Floats) -> Floats:

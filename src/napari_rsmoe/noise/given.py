@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Floats, Mask
 from ..checks import is_number
 from ..image.format import ImageFormat
-from ..memory import release
+from ..memory import WORTH_RELEASE, release
 from ..notes import note
 from .channels import equal_levels
 from .clipping import clip_limits
@@ -72,7 +72,7 @@ def noise_model(noise: Noise, pixels: Floats, used: Mask | None, layout: ImageFo
     # A constant image has no noise, whatever is given.
     if known is None or np.ptp(pixels) == 0:
         measured = measure_noise(pixels, used)
-        release()
+        release(WORTH_RELEASE)
         doubt_measured(measured, pixels, used)
         return in_linear_units(measured, layout)
     factor = 1 / layout.span

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,8 @@ QUIETEST_PHOTON = 0.1
 lower quantile would be uncertain."""
 QUIETEST_EVEN = 0.01
 """The same for even noise. A higher quantile would meet content more often."""
+OF_WHITE_NOISE = {QUIETEST_PHOTON: 0.627923468258643, QUIETEST_EVEN: 0.44568458821706725}
+"""The same quantiles of the block powers of unit white noise, of one sample of 512 x 512 px."""
 LOCAL_WIDTH = 7
 """Side of the box over which the brightness around a pixel is averaged, px."""
 
@@ -114,14 +115,7 @@ def _band_power(plane: Array, variance: Array, first: int) -> Array:
 
 def quiet_power(power: Array, share: float) -> float:
     """The given quantile of the block powers, relative to the same quantile for unit white noise."""
-    return float(np.quantile(power, share)) / _quiet_noise(share)
-
-
-@cache
-def _quiet_noise(share: float) -> float:
-    """The given quantile of the block powers of unit white noise."""
-    noise = np.random.default_rng(0).standard_normal((512, 512))
-    return float(np.quantile(finest_power(noise, np.ones_like(noise)), share))
+    return float(np.quantile(power, share)) / OF_WHITE_NOISE[share]
 
 
 def quiet_variance(plane: Array, variance: Array, used: Mask | None) -> float:

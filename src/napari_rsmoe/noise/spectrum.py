@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft2, rfft2
 from scipy.ndimage import convolve
 
 from ..arrays import Array, Mask
@@ -65,10 +66,25 @@ def as_noise(scatter: float) -> bool:
 
 
 def coloured(white: NDArray[np.floating], spectra: Array) -> Array:
-    """Turn white noise (C, H, W) of variance 1 into noise of these spectra (C, BLOCK, BLOCK) and variance 1."""
+    """Turn white noise (C, H, W) of variance 1 into noise of these spectra (C, BLOCK, BLOCK) and variance 1.
+
+    The opposite ends of an axis are neighbours.
+    """
     kernels = np.fft.fftshift(np.fft.ifft2(np.sqrt(spectra)).real, (1, 2))
     kernels /= np.sqrt(np.square(kernels).sum((1, 2), keepdims=True))
-    return np.stack([convolve(plane, kernel, mode="wrap") for plane, kernel in zip(white, kernels, strict=True)])
+    return np.stack([_around(plane, kernel) for plane, kernel in zip(white, kernels, strict=True)])
+
+
+def _around(plane: NDArray[np.floating], kernel: Array) -> NDArray[np.floating]:
+    """The circular convolution of a plane (H, W) with a kernel (BLOCK, BLOCK), whose centre is BLOCK // 2.
+
+    By Fourier transforms, as a sum over the kernel takes eight times as long.
+    """
+    whole = np.zeros(plane.shape, plane.dtype)
+    lags = np.arange(BLOCK) - BLOCK // 2
+    np.add.at(whole, (lags[:, None] % plane.shape[0], lags % plane.shape[1]), kernel)  # Of small planes more than once.
+    found: NDArray[np.floating] = irfft2(rfft2(plane) * rfft2(whole), plane.shape)
+    return found
 
 
 def cell_sums(values: NDArray[Any]) -> Array:
