@@ -28,6 +28,8 @@ LEAST = 2**20
 WORTH_RELEASE = 16 * 2**20
 """Freed bytes from which they are returned to the system between short stages that are repeated. With fewer, jobs on
 small images take 2 % more time; with more, they take more memory."""
+UNLIMITED = 2**62
+"""Bytes from which a control group has no limit. The first version of control groups has a number for that too."""
 UNITS = "KMGT"
 """Prefixes of a unit, each 1024 times the one before."""
 Memory = int | str | None
@@ -290,7 +292,10 @@ def _left_in_groups(root: Path) -> Iterator[int]:
         # A container sees its own group as the root, whatever its path is called outside.
         for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(mount))):
             try:
-                most, used = (int((folder / name).read_text("utf-8")) for name in (limit, usage))
+                most = int((folder / limit).read_text("utf-8"))
+                if most >= UNLIMITED:
+                    continue
+                used = int((folder / usage).read_text("utf-8"))
                 statistics = dict(each.split() for each in (folder / "memory.stat").read_text("utf-8").splitlines())
             except (OSError, ValueError):  # The group has no limit ("max"), or is not to be seen from here.
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scenes import noisy_of, scene
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve, gaussian_filter
 from skimage import data
 
 from napari_rsmoe import denoise, estimate_noise, psnr
@@ -14,7 +14,8 @@ from napari_rsmoe.noise.channels import PlaneSpectrum
 from napari_rsmoe.noise.domain import StabilisedDomain
 from napari_rsmoe.noise.measure import measure_noise
 from napari_rsmoe.noise.noise_model import BLOCK
-from napari_rsmoe.noise.spectrum import neighbour_correlation
+from napari_rsmoe.noise.quiet import OF_WHITE_NOISE, finest_power
+from napari_rsmoe.noise.spectrum import coloured, neighbour_correlation
 
 QUICK = {"models": 4, "preset": "fast"}
 
@@ -111,3 +112,20 @@ def test_what_planes_without_content_hold_bounds_the_noise_of_planes_with_conten
     assert (PlaneSpectrum(power, alone=False, sure=True).bounded(bound) == bound).all()
     assert (PlaneSpectrum(power, alone=True, sure=True).bounded(bound) == power).all()
     assert (PlaneSpectrum(bound, alone=False, sure=True).bounded(power) < bound).all()
+
+
+@pytest.mark.parametrize("shape", [(40, 33), (9, 5)])
+def test_white_noise_is_coloured_by_a_circular_convolution(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    spectrum = np.square(np.abs(np.fft.fft2(rng.normal(size=(BLOCK, BLOCK)))))
+    white = rng.choice(np.array([-1, 1], np.float32), (1, *shape))
+    kernel = np.fft.fftshift(np.fft.ifft2(np.sqrt(spectrum)).real)
+    expected = convolve(white[0], kernel / np.linalg.norm(kernel), mode="wrap")
+    np.testing.assert_allclose(coloured(white, spectrum[None])[0], expected, atol=1e-5)
+
+
+def test_powers_of_blocks_of_white_noise_are_those_of_a_sample() -> None:
+    noise = np.random.default_rng(0).standard_normal((512, 512))
+    power = finest_power(noise, np.ones_like(noise))
+    for share, found in OF_WHITE_NOISE.items():
+        assert np.quantile(power, share) == pytest.approx(found)

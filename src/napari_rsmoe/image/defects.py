@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -89,16 +90,23 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
     stuck = np.zeros_like(found)
     for plane in np.moveaxis(values, -1, 0):
         stuck |= _stuck(plane, np.zeros_like(found) if left_out is None else left_out)
+    single = None
     if not stuck.any():
+        single = np.zeros_like(found)
         for plane in np.moveaxis(values, -1, 0):
-            stuck |= _groups(plane)
+            detail = _Detail.of(plane)
+            stuck |= _groups(plane, detail)
+            single |= _defects_of(plane, detail)
     if stuck.any():
+        single = None
         values = fill_nearest(values, stuck)
         left_out = stuck if left_out is None else stuck | left_out
     for _ in range(ROUNDS):
-        more = np.zeros_like(found)
-        for plane in np.moveaxis(values, -1, 0):
-            more |= _defects_of(plane)
+        if single is None:
+            single = np.zeros_like(found)
+            for plane in np.moveaxis(values, -1, 0):
+                single |= _defects_of(plane, _Detail.of(plane))
+        more, single = single, None
         more &= ~found if left_out is None else ~(found | left_out)
         if not more.any():
             break
@@ -107,12 +115,35 @@ def find_defects(values: NDArray[Any], left_out: Mask | None = None) -> Mask:
     return stuck | found if found.mean() <= MOST else stuck
 
 
-def _groups(plane: NDArray[Any]) -> Mask:
+@dataclass(frozen=True)
+class _Detail:
+    """What neighbours differ by in one channel.
+
+    Attributes
+    ----------
+    differences : ndarray of float64, shape (H, W)
+        As of `_differences`.
+    noise, detail : float
+        Their median, and their quantile DETAIL.
+    """
+
+    differences: NDArray[np.float64]
+    noise: float
+    detail: float
+
+    @classmethod
+    def of(cls, plane: NDArray[Any]) -> _Detail:
+        """The detail of a channel (H, W)."""
+        differences = _differences(plane)
+        return cls(differences, *quantiles(differences, [0.5, DETAIL]))
+
+
+def _groups(plane: NDArray[Any], beside: _Detail) -> Mask:
     """Pixels of one channel (H, W) that are defects together: clusters, columns and rows."""
-    noise, detail = quantiles(_differences(plane), [0.5, DETAIL])
+    detail = beside.detail
     if detail == 0:
         return np.zeros(plane.shape, bool)
-    lines = find_lines(plane, noise)
+    lines = find_lines(plane, beside.noise)
     rest = fill_nearest(plane[..., None], lines)[..., 0] if lines.any() else plane
     step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
     far = _differences(rest, REACH)
@@ -130,7 +161,8 @@ def _stuck(plane: NDArray[Any], left_out: Mask) -> Mask:
     if not MOST < _fraction(together) <= 2 * MOST_STUCK:
         return none
     rest = fill_nearest(plane[..., None], together | left_out)[..., 0].astype(np.float64)
-    noise, detail = quantiles(_differences(rest), [0.5, DETAIL])
+    beside = _Detail.of(rest)
+    noise, detail = beside.noise, beside.detail
     if detail == 0:
         return none
     step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
@@ -221,12 +253,11 @@ def _within(padded: NDArray[Any], reach: int = 1) -> list[NDArray[Any]]:
     return [padded[:-twice, inner], padded[twice:, inner], padded[inner, :-twice], padded[inner, twice:]]
 
 
-def _defects_of(plane: NDArray[Any]) -> Mask:
+def _defects_of(plane: NDArray[Any], beside: _Detail) -> Mask:
     """Defects of one channel (H, W)."""
     step = FEWEST_STEPS if plane.dtype.kind in "iu" else 0.0
     found = np.zeros(plane.shape, bool)
-    difference = _differences(plane)
-    (detail,) = quantiles(difference, [DETAIL])
+    difference, detail = beside.differences, beside.detail
     # Where nearly all pixels equal their neighbours, as in drawings, a dot is content.
     if detail == 0:
         return found

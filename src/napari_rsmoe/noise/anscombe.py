@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from .noise_model import PoissonGaussian
 GRID = 1025
 """True values at which the moments of stabilised values are tabulated."""
 STEPS = 8193
-"""Even steps of the mean of stabilised values at which their variance is looked up."""
+"""Even steps of stabilised values at which the variance of the noise and the slope of the inverse are tabulated."""
 FEW = 40.0
 """Number of photons up to which the Poisson distribution is summed term by term; above, a Gaussian replaces it."""
 TAIL = 10.0
@@ -183,14 +184,27 @@ class Stabiliser:
 
         There `inverse` is constant, as no true value lies further out; the one at the end is not certain for that.
         """
-        low, high = self._straight
-        middle = float(self._means[0] + self._means[-1]) / 2
-        first = -math.inf if low else min(float(self._means[0]) + SLOPE_STEP, middle)
-        last = math.inf if high else max(float(self._means[-1]) - SLOPE_STEP, middle)
-        within = np.clip(stabilised, first, last)
-        above, below = self.inverse(within + SLOPE_STEP), self.inverse(within - SLOPE_STEP)
-        slope: Array = (above - below) / (2 * SLOPE_STEP)
+        low, high, table = self._slopes
+        steps = np.clip((np.asarray(stabilised, np.float64) - low) * ((STEPS - 1) / (high - low)), 0, STEPS - 1)
+        before = np.minimum(steps.astype(np.intp), STEPS - 2)
+        slope: Array = table[before] + (steps - before) * np.diff(table)[before]
         return slope
+
+    @cached_property
+    def _slopes(self) -> tuple[float, float, Array]:
+        """Slopes at even steps of stabilised values, of which the first and the last are returned too.
+
+        Beyond these the slope stays the same. Slopes are tabulated as they take two searches for each value.
+        """
+        straight_below, straight_above = self._straight
+        least, most = float(self._means[0]), float(self._means[-1])
+        middle = (least + most) / 2
+        first = -math.inf if straight_below else min(least + SLOPE_STEP, middle)
+        last = math.inf if straight_above else max(most - SLOPE_STEP, middle)
+        low, high = least - 2 * SLOPE_STEP, most + 2 * SLOPE_STEP
+        within = np.clip(np.linspace(low, high, STEPS), first, last)
+        above, below = self.inverse(within + SLOPE_STEP), self.inverse(within - SLOPE_STEP)
+        return low, high, (above - below) / (2 * SLOPE_STEP)
 
     def variance(self, stabilised: NDArray[np.floating]) -> Array:
         """Variance of the noise of stabilised values of these means: 1, or less where values are clipped."""

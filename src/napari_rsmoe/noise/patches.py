@@ -33,10 +33,10 @@ def box_sums(values: NDArray[Any], size: tuple[int, int], apart: int = 1) -> Arr
 
 def patches_at(plane: Array, size: tuple[int, int], places: Places, apart: int = 1) -> Array:
     """Patches, shape (N, height * width), that begin at these places."""
-    width = plane.shape[1]
-    y, x = np.divmod(places, width - (size[1] - 1) * apart)
-    offsets = np.add.outer(np.arange(size[0]) * (width * apart), np.arange(size[1]) * apart).ravel()
-    return plane.ravel()[np.add.outer(y * width + x, offsets)]
+    rows, columns = ((side - 1) * apart + 1 for side in size)
+    windows = np.lib.stride_tricks.sliding_window_view(plane, (rows, columns))[..., ::apart, ::apart]
+    found: Array = windows[np.divmod(places, windows.shape[1])].reshape(len(places), -1)
+    return found
 
 
 def parts_at(plane: Array, size: tuple[int, int], places: Places) -> Iterator[Array]:
