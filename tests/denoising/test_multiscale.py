@@ -7,7 +7,12 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_rsmoe import engine
-from napari_rsmoe.denoising.multiscale import patch_correlation, refine_scales
+from napari_rsmoe.denoising.multiscale import (
+    LEAST_CORRELATED,
+    patch_correlation,
+    refine_scales,
+    refine_scales_with_noise,
+)
 from napari_rsmoe.denoising.nonlocal_bayes import refine
 from napari_rsmoe.noise.noise_model import BLOCK
 
@@ -59,3 +64,19 @@ def test_small_images_have_fewer_scales(shape: tuple[int, int, int]) -> None:
     refined = refine_scales(noisy, gaussian_filter(noisy, (0, 2, 2)), np.full_like(noisy, VARIANCE), spectrum)
     assert refined.image.shape == shape
     assert error(refined.image, np.float32(0.5)) <= error(noisy, np.float32(0.5))
+
+
+@pytest.mark.parametrize("strength", [1.0, 1.3, 2.0], ids=["right", "too strong", "far too strong"])
+def test_correlated_noise_is_measured_again_by_what_was_left_out(strength: float) -> None:
+    noise, spectrum = soft_noise((1, 96, 96), 1.0)
+    clean = np.full(noise.shape, 0.5, np.float32)
+    clean[:, 30:70, 20:60] = 0.8
+    noisy = (clean + SIGMA * noise).astype(np.float32)
+    pilot, variance = gaussian_filter(noisy, (0, 2, 2)), np.full_like(clean, VARIANCE * np.float32(strength))
+    again, power = refine_scales_with_noise(noisy, pilot, variance, spectrum, None, None, LEAST_CORRELATED)
+    assert power == pytest.approx(max(1 / strength, LEAST_CORRELATED), rel=0.12)
+    once = refine_scales(noisy, pilot, variance * np.float32(power), spectrum)
+    np.testing.assert_array_equal(again.image, once.image)
+    told, kept = refine_scales_with_noise(noisy, pilot, variance, spectrum, None, 1.0)
+    np.testing.assert_array_equal(told.image, refine_scales(noisy, pilot, variance, spectrum).image)
+    assert kept == 1.0

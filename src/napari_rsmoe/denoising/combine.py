@@ -18,7 +18,7 @@ from .ensemble import Ensemble
 from .feedback import passes_for, refine_by_feedback
 from .fusion import fuse
 from .members import DISTURBANCE
-from .multiscale import refine_scales
+from .multiscale import LEAST_CORRELATED, passes_of_scales, refine_scales_with_noise
 from .nonlocal_bayes import Refined, filter_tasks, passes_after
 from .observation import Observation
 from .residual import LEAST_PHOTONS, REMEASURED, bound_residual, refine_with_noise
@@ -145,13 +145,16 @@ def _textured(
     """Restore texture in a fused image with similar patches; and the variance of the noise, relative to the model's."""
     noise, opponent = observation.noise, observation.opponent
     variance = noise.plane_variance
-    if noise.spectrum is not None:
-        return refine_scales(noisy, pilot, variance, noise.spectrum), 1.0
-    if power is None and not observation.measured:
+    correlated = noise.spectrum is not None
+    # To measure correlated noise again takes as long as the filter itself.
+    if power is None and not (observation.measured and (passes_for(models) or not correlated)):
         power = 1.0
-    least, certain = REMEASURED[0], used
+    least, certain = LEAST_CORRELATED if correlated else REMEASURED[0], used
     if power is None and not noise.even:
         least, certain = LEAST_PHOTONS, noise.where_photons(opponent.image(pilot), used)
+    if noise.spectrum is not None:
+        passes = passes_of_scales(passes_after(models))
+        return refine_scales_with_noise(noisy, pilot, variance, noise.spectrum, certain, power, least, passes)
     first, power = refine_with_noise(noisy, pilot, variance, certain, power, least, passes_after(models))
     even = variance * np.float32(power)
     alone = refine_by_feedback(noisy, first, pilot, even, used, opponent, passes_for(models))

@@ -2,24 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.ndimage import map_coordinates
 
 from .. import engine
 from ..arrays import Array, Floats
 from ..image.resize import resized, with_low_frequencies
-from .nonlocal_bayes import Refined, refine
+from .nonlocal_bayes import PASSES, Pass, Refined, has_group, refine
+from .residual import REMEASURED, noise_left_out
 
 LEVELS = 2
 """Pyramid levels that are filtered before the image itself, each of half the resolution of the next.
 
 The noise of pixels 4 px apart is hardly correlated, so more levels gain nothing."""
-LEFT = 0.3
+LEFT = 0.2
 """Fraction of the noise power that is left in the frequencies of a level that has been filtered."""
+SIMILAR = 0.15
+"""As `nonlocal_bayes.SIMILAR`, for correlated noise. Its energy lies in few frequencies, so the distances of equal
+patches scatter more. With less, flat places keep noise; with more, weak content of enlarged images is lost."""
+MOST = 1000
+"""As `nonlocal_bayes.MOST`, for correlated noise, of which a group of patches averages less away."""
+LEAST_CORRELATED = 0.7
+"""Variance of correlated noise, relative to the first measurement, down to which a second one is believed. The first
+one takes fine texture that fills whole blocks for noise; below this bound, content that the filter lost tells more."""
+
+
+def passes_of_scales(passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
+    """The passes of the filter for white noise, with the groups that correlated noise needs."""
+    return tuple(replace(each, similar=SIMILAR, most=MOST) for each in passes)
+
+
+def refine_scales_with_noise(
+    noisy: Floats,
+    pilot: Floats,
+    variance: Floats,
+    spectrum: Array,
+    used: Floats | None,
+    power: float | None,
+    least: float = REMEASURED[0],
+    passes: tuple[Pass, ...] = PASSES,
+) -> tuple[Refined, float]:
+    """Filter correlated noise by `refine_scales`, and filter again with the noise that the first result leaves out.
+
+    Parameters
+    ----------
+    noisy, pilot, variance, spectrum, passes
+        As `refine_scales` takes them.
+    used, least
+        As for `residual.noise_left_out`.
+    power : float or None
+        Variance of the noise relative to `variance`; None: it is measured.
+
+    Returns
+    -------
+    Refined
+        The estimate.
+    float
+        The power with which it was made.
+    """
+    if power is None:
+        first = refine_scales(noisy, pilot, variance, spectrum, passes=passes)
+        power = noise_left_out(noisy, first, variance, used, least) if has_group(noisy.shape) else 1.0
+    return refine_scales(noisy, pilot, variance * np.float32(power), spectrum, passes=passes), power
 
 
 def refine_scales(
-    noisy: Floats, pilot: Floats, variance: Floats, spectrum: Array, levels: int | None = None
+    noisy: Floats,
+    pilot: Floats,
+    variance: Floats,
+    spectrum: Array,
+    levels: int | None = None,
+    passes: tuple[Pass, ...] = PASSES,
 ) -> Refined:
     """`nonlocal_bayes.refine` for noise with a spectrum, on several pyramid levels.
 
@@ -37,6 +92,8 @@ def refine_scales(
         Power of the noise by frequency as `numpy.fft.fft2` orders it, in units of `variance`; 16 px a side at least.
     levels : int, optional
         How many coarser levels are filtered, if the image is large enough. By default `LEVELS`.
+    passes : tuple of Pass
+        Settings of each pass of `refine` on each level.
 
     Returns
     -------
@@ -56,13 +113,13 @@ def refine_scales(
     levels = LEVELS if levels is None else levels
     if levels > 0 and min(half) >= 2 * side:
         smaller = [resized(planes, half) for planes in (noisy, pilot, variance)]
-        coarse = refine_scales(smaller[0], smaller[1], np.maximum(smaller[2], 0), _halved(spectrum), levels - 1)
+        coarse = refine_scales(smaller[0], smaller[1], np.maximum(smaller[2], 0), _halved(spectrum), levels - 1, passes)
         noisy, pilot = (with_low_frequencies(planes, coarse.image) for planes in (noisy, pilot))
         frequency = np.abs(np.fft.fftfreq(spectrum.shape[-1]))
         low = np.maximum(frequency[:, None], frequency) < 0.25
         left = np.where(low, LEFT, 1.0) * spectrum
     whole, rest = (each.mean((1, 2), keepdims=True).astype(np.float32) for each in (spectrum, left))
-    refined = refine(noisy, pilot, variance * rest, patch_correlation(left, side))
+    refined = refine(noisy, pilot, variance * rest, patch_correlation(left, side), passes)
     return Refined(refined.image, refined.leverage * (rest / whole))
 
 

@@ -49,6 +49,8 @@ class Pass:
         Pixels between reference patches along both axes. Larger is faster, and single details are followed less.
     most : int
         Patches of a group at most.
+    similar : float
+        As of `SIMILAR`.
     same : float
         As of `SAME`.
     negligible : float
@@ -60,6 +62,7 @@ class Pass:
     strength: float
     stride: int
     most: int = MOST
+    similar: float = SIMILAR
     same: float = SAME
     negligible: float = NEGLIGIBLE
     reach: int = REACH
@@ -197,7 +200,7 @@ def filtered(noisy: Floats, pilot: Floats, noise: Floats, step: Pass, correlatio
         reach=step.reach,
         fewest=FEWEST,
         most=step.most,
-        similar=SIMILAR,
+        similar=step.similar,
         same=step.same,
         negligible=step.negligible,
     )
