@@ -1,23 +1,15 @@
 #include "mixture.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstring>
-#include <limits>
-#include <utility>
 #include <vector>
 
 #include "../threads.h"
 #include "aligned.h"
-#include "tile.h"
+#include "tile_jobs.h"
 
 namespace rsmoe::cpu {
 namespace {
-
-// Pairs of a tile and a kernel. From this number on several threads work; below it one thread does, because waking a
-// thread costs about 10 us and this many pairs take about 40 us.
-constexpr int64_t kPairsWorthThreads = 512;
 
 // One workspace per thread, large enough for the longest list.
 class Workspaces {
@@ -26,11 +18,7 @@ class Workspaces {
 
   // Makes room for the longest of these lists.
   void fit(const Mixture& m, const TileLists& lists) {
-    TileJob largest{};
-    largest.count = lists.longest();
-    largest.channels = m.channels;
-    largest.linear = m.linear;
-    const int64_t floats = simd().workspace(largest);
+    const int64_t floats = largest_workspace(m, lists);
     for (AlignedFloats& m : memory_) m.reserve(floats);
   }
   // Calls body(tile, memory) for every tile of these lists.
@@ -44,40 +32,6 @@ class Workspaces {
  private:
   std::vector<AlignedFloats> memory_;
 };
-
-class Stopwatch {
- public:
-  // Seconds since the last call, or since the beginning.
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double> passed = now - std::exchange(last_, now);
-    return passed.count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
-TileJob tile_job(const Mixture& m, const TileLists& lists, int64_t tile, float tau) {
-  const int64_t y = tile / lists.tiles_x * kTile, x = tile % lists.tiles_x * kTile;
-  return {m.geometry,
-          m.experts,
-          lists.ids.data() + lists.start[tile],
-          lists.count(tile),
-          m.channels,
-          static_cast<float>(y),
-          static_cast<float>(x),
-          static_cast<int32_t>(std::min<int64_t>(kTile, m.height - y)),
-          static_cast<int32_t>(std::min<int64_t>(kTile, m.width - x)),
-          tau,
-          m.culling.normalised,
-          m.linear};
-}
-
-// The paper's selection is final; gate culling goes on within the tile.
-float tile_tau(const Culling& culling) {
-  return culling.confidence > 0 ? std::numeric_limits<float>::infinity() : culling.tau;
-}
 
 // Calls copy(plane, image, floats) for every row of the tile that lies in the image.
 template <class Copy> void for_rows(const Mixture& m, const TileJob& job, Copy&& copy) {
@@ -141,60 +95,6 @@ void render_backward(const Mixture& m, const float* grad_image, float* grad_geom
       std::copy_n(by_value, expert_columns, grad_experts + j * expert_columns);
     }
   });
-}
-
-FitSeconds fit(const FitSteps& f, float* losses) {
-  FitSeconds seconds;
-  Stopwatch watch;
-  const Mixture m{f.geometry, f.experts, f.kernels, f.channels, f.linear, f.height, f.width, f.culling};
-  const int32_t columns = kMoments + (f.linear ? 3 * f.channels : f.channels);
-  Culling with_margin = f.culling;
-  with_margin.tau += f.list_margin;
-  TileLists lists;
-  KernelPairs of_kernel;
-  AlignedFloats pairs;
-  Workspaces workspaces;
-  std::vector<float> tile_loss;
-  for (int64_t i = 0; i < f.steps; ++i) {
-    if (i % f.list_interval == 0) {
-      lists = build_lists(m, with_margin);
-      of_kernel = invert(lists, f.kernels);
-      pairs.reserve(lists.pairs() * columns + kPairPadding);
-      workspaces.fit(m, lists);
-      tile_loss.resize(static_cast<size_t>(lists.tiles()));
-      seconds.lists += watch.lap();
-    }
-    workspaces.for_each_tile(lists, [&](int64_t tile, float* memory) {
-      const TileJob job = tile_job(m, lists, tile, tile_tau(f.culling));
-      simd().forward(job, memory);
-      tile_loss[tile] = simd().residual_from_target(job, memory, f.target + tile * f.channels * kTilePixels,
-                                                    f.weight ? f.weight + tile * kTilePixels : nullptr, f.block);
-      simd().backward(job, memory, pairs.data() + lists.start[tile] * columns);
-    });
-    double loss = 0;
-    for (const float part : tile_loss) loss += part;
-    losses[i] = static_cast<float>(loss);
-    seconds.tiles += watch.lap();
-    const auto step = static_cast<double>(f.first_step + i + 1);
-    const float* rate = f.rates + 4 * i;
-    const AdamStep adam{f.geometry,
-                        f.experts,
-                        f.state,
-                        f.kernels,
-                        f.channels,
-                        f.linear,
-                        pairs.data(),
-                        of_kernel.start.data(),
-                        of_kernel.pairs.data(),
-                        f.whitened,
-                        {rate[0], rate[1], rate[2], rate[3]},
-                        {f.beta1, f.beta2, static_cast<float>(1 / (1 - std::pow(f.beta1, step))),
-                         static_cast<float>(1 / (1 - std::pow(f.beta2, step)))},
-                        f.limits};
-    for_each_piece(f.kernels, 512, [&](int64_t begin, int64_t end) { simd().adam(adam, begin, end); });
-    seconds.optimiser += watch.lap();
-  }
-  return seconds;
 }
 
 }  // namespace rsmoe::cpu

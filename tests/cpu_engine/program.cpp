@@ -3,6 +3,9 @@
 // Prints what it has tried as JSON; ends with 1 and a message if a result is wrong. It writes the images that it has
 // drawn to FILE, each after the number of its values and the largest expert, so that those of different instruction
 // sets (RSMOE_SIMD) can be compared. It needs no torch: torch_stand_in.h takes its place.
+#include <array>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -11,6 +14,7 @@
 #include <functional>
 #include <limits>
 #include <new>
+#include <numeric>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -23,6 +27,7 @@
 #undef processors
 
 #include "chance.h"
+#include "cpu/chain.h"
 #include "cpu/guards.h"
 #include "cpu/lists.h"
 #include "cpu/mixture.h"
@@ -287,6 +292,68 @@ void try_threads() {
   require(cpu::true_processors() >= 1, "there is no processor");
 }
 
+// Counts upwards in stages. In every second one a worker stops in the midst of a task until another has done it.
+class Counting final : public cpu::Chain {
+ public:
+  static constexpr int64_t kTasks = 20, kStages = 24;
+  Counting(int64_t workers, int64_t failing) : Chain(workers, kTasks), failing_(failing), own_(places()) {}
+  int64_t sum() const { return std::accumulate(counts_.begin(), counts_.end(), int64_t{0}); }
+  bool helped() const { return helped_; }
+
+ protected:
+  Tasks next(size_t place) override {
+    std::atomic<int64_t> shared{0};
+    for_each_task(30, [&](int64_t, int64_t) { ++shared; });
+    require(shared == 30, "a task of the worker that prepares a stage was left out");
+    begun_[place] = stage_, before_[place] = counts_, stops_[place] = stage_ % 2;
+    return {stage_++ < kStages ? kTasks : 0, begun_[place] % 2 == 1};
+  }
+  void compute(size_t place, int64_t task, int64_t worker) override {
+    if (begun_[place] == failing_ && task == 7) throw std::runtime_error("as it should");
+    own_[static_cast<size_t>(worker)] = before_[place][static_cast<size_t>(task)] + 1;
+    if (task != 5 || !stops_[place].exchange(0)) return;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+    const auto done = [&] { return done_ >= begun_[place]; };
+    while (!done() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    if (done()) helped_ = true;
+  }
+  void commit(size_t place, int64_t task, int64_t worker) override {
+    counts_[static_cast<size_t>(task)] = own_[static_cast<size_t>(worker)];
+    if (task == 5) done_ = begun_[place];
+  }
+
+ private:
+  using Counts = std::array<int64_t, kTasks>;
+  int64_t failing_, stage_ = 0;
+  std::array<int64_t, 8> begun_{};
+  std::array<Counts, 8> before_{};
+  std::array<std::atomic<int64_t>, 8> stops_{};
+  Counts counts_{};
+  std::vector<int64_t> own_;
+  std::atomic<int64_t> done_{-1};  // the last stage whose task 5 was committed
+  std::atomic<bool> helped_{false};
+};
+
+// Stages whose results are right whatever the workers do, although some stop, or one fails.
+void try_chain() {
+  doing = "a chain of stages";
+  for (const int64_t workers : {1, 4}) {
+    stand_in::threads = workers;
+    Counting chain(workers, -1);
+    chain.run();
+    require(chain.sum() == Counting::kTasks * Counting::kStages, "a task was left out or counted twice");
+    require(chain.helped() == (workers > 1), "nobody went on while a worker stopped");
+    Counting failing(workers, 6);
+    bool thrown = false;
+    try {
+      failing.run();
+    } catch (const std::runtime_error&) {
+      thrown = true;
+    }
+    require(thrown, "an error was lost");
+  }
+}
+
 }  // namespace
 
 int main(int arguments, char** argument) {
@@ -305,6 +372,7 @@ int main(int arguments, char** argument) {
     if (counts.rounds % 3 == 2) try_smoothing();
     if (counts.rounds % 3 == 2) try_operators(model);
     if (counts.rounds % 20 == 7) try_threads();
+    if (counts.rounds % 20 == 7) try_chain();
   }
   if (images) std::fclose(images);
   std::printf("{\"simd\": \"%s\", \"rounds\": %lld, \"models\": %lld, \"hostile_models\": %lld, \"drawings\": %lld, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from skimage import data, transform
 
 import napari_rsmoe
 from napari_rsmoe import Progress, engine, fit, psnr, upscale
+from napari_rsmoe.fitting.fitter import Fitter
+from napari_rsmoe.fitting.settings import PRESETS
+from napari_rsmoe.fitting.starts.methods import make_start
 
 # ---------------------------------------------------------------------- quality
 
@@ -205,6 +209,30 @@ def test_the_seed_fixes_every_bit(photograph: np.ndarray) -> None:
     assert torch.equal(run(1, 1), run(1, 2))
     assert torch.equal(run(1, 2), run(1, 3))
     assert not torch.equal(run(1, 1), run(2, 1))
+
+
+@pytest.mark.parametrize("haste", [1.0, 20.0])
+def test_a_fit_that_nobody_follows_has_the_same_bits(photograph: np.ndarray, haste: float) -> None:
+    """Steps are then taken many at once, also where their last ones are not the best."""
+    pixels = np.ascontiguousarray(photograph[:32, :48], np.float32) / 255
+    fast = PRESETS["fast"]
+    rates = {"rate_position": haste * fast.rate_position, "rate_steering": haste * fast.rate_steering}
+    if haste > 1:
+        rates |= {"final_position": 1.0, "final_steering": 1.0}
+    settings = replace(fast, iterations=83, **rates)
+    results = []
+    for followed in (True, False):
+        rng, calls = np.random.default_rng(0), 0
+        fitter = Fitter(pixels, make_start(settings.start, pixels, 40, rng), settings, rng=rng)
+        while fitter.remaining:
+            fitter.chunk(followed=followed)
+            calls += 1
+        last = fitter.mean_squared_error
+        fitter.keep_best()
+        assert (fitter.mean_squared_error < last) == (haste > 1)
+        results.append((fitter.geometry, fitter.experts, torch.tensor(fitter.mean_squared_error)))
+    assert calls < 10
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*results, strict=True))
 
 
 # ---------------------------------------------------------------------- enlarging

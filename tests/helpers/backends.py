@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def as_one(path: Path, names: Iterable[str]) -> Path:
 def compiled(source: Path, csrc: Path, flags: list[str]) -> Path:
     """The object file of a source; one whose text and headers are the same is compiled once, whatever its folder."""
     moving = [flag for flag in flags if flag != str(csrc)]
-    parts = [compiler(), *moving, *(f"{path.name}\n{path.read_text()}" for path in sorted(included(source, csrc)))]
+    parts = [compiler(), *moving, *(f"{path.name}\n{path.read_text()}" for path in sorted(included(source, flags)))]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     found = OBJECTS / f"{source.stem}-{key}.o"
     if not found.exists():
@@ -71,8 +72,9 @@ def compiled(source: Path, csrc: Path, flags: list[str]) -> Path:
     return found
 
 
-def included(source: Path, csrc: Path) -> set[Path]:
-    """A source and the headers of this project that it includes, directly or not."""
+def included(source: Path, flags: list[str]) -> set[Path]:
+    """A source and the files of this project that it includes, directly or not, as the compiler finds them."""
+    folders = [Path(folder) for flag, folder in pairwise(flags) if flag == "-I"]
     found, waiting = set(), [source]
     while waiting:
         path = waiting.pop()
@@ -80,7 +82,7 @@ def included(source: Path, csrc: Path) -> set[Path]:
             continue
         found.add(path)
         for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.MULTILINE):
-            places = (path.parent / name, csrc / name, EMULATOR / name, CPU_PROGRAM / name)
+            places = [folder / name for folder in (path.parent, *folders)]
             waiting += [place.resolve() for place in places if place.is_file()][:1]
     return found
 

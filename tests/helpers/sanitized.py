@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from backends import CPU_PROGRAM, SOURCES, as_one, compiled, compiler, run
 
 PLANTED = CPU_PROGRAM / "planted.h"
-UNITS = ("operators", "lists", "mixture", "threads", "patches", "segment", "simd_dispatch", "smooth")
+UNITS = ("operators", "lists", "mixture", "fit", "chain", "threads", "patches", "segment", "simd_dispatch", "smooth")
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = {
     "base": [],
@@ -71,7 +71,7 @@ FAULTS = {
         "use-after-poison",
     ),
     "a tile not clamped to the image": Fault(
-        3, "address,undefined", "cpu/mixture.cpp",
+        3, "address,undefined", "cpu/tile_jobs.h",
         "std::min<int64_t>(kTile, m.height - y)",
         "std::min<int64_t>(kTile, PLANTED(3) ? kTile : m.height - y)",
         "heap-buffer-overflow",
@@ -113,13 +113,13 @@ FAULTS = {
         "runtime error",
     ),
     "jobs offered without the lock": Fault(
-        10, "thread", "cpu/threads.cpp",
-        "const std::lock_guard lock(mutex_);\n      while (helpers_",
-        "std::unique_lock lock(mutex_, std::defer_lock);\n      if (!PLANTED(10)) lock.lock();\n      while (helpers_",
+        10, "thread", "cpu/team.h",
+        "const std::lock_guard lock(mutex_);\n      jobs_.push_back(",
+        "std::unique_lock lock(mutex_, std::defer_lock);\n      if (!PLANTED(10)) lock.lock();\n      jobs_.push_back(",
         "ThreadSanitizer: data race",
     ),
     "the end of a job not waited for": Fault(
-        11, "thread", "cpu/threads.cpp",
+        11, "thread", "cpu/team.h",
         "job.left.wait(lock, alone);",
         "if (!PLANTED(11)) job.left.wait(lock, alone);",
         "ThreadSanitizer",
@@ -153,6 +153,12 @@ FAULTS = {
         'torch_abi::check(height <= kMostSide',
         'if (!PLANTED(16)) torch_abi::check(height <= kMostSide',
         "runtime error",
+    ),
+    "memory of a stage used again while a worker reads it": Fault(
+        17, "thread", "cpu/chain.cpp",
+        "worker.in.load() == &stage;",
+        "worker.in.load() == &stage && !PLANTED(17);",
+        "ThreadSanitizer: data race",
     ),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,19 +17,23 @@ from ..image.format import ImageFormat
 from ..model.experts import Mode
 from ..model.model import Model
 from ..model.raster import to_raster
+from .costs import expected_seconds
 from .optimiser import Optimiser
 from .relocation import Moves, relocate
 from .run_ahead import RunAhead
 from .settings import FitSettings
 from .starts.placed import PlacedKernels
 from .starts.start import Start
-from .state import FitState
+from .state import Best, FitState
 from .target import FitTarget
 from .tensors import shared_out, start_tensors
 
 CHUNK = 5
 """Steps between two reports; it divides the intervals of the settings. Fewer steps slow down the fit, more delay the
 reaction to a stop."""
+UNFOLLOWED_SECONDS = 0.1
+"""Expected time of the steps that are taken at once if nobody follows the fit. Beside other programs the engine's
+threads wait for each other at the end, so shorter times slow down the fit; in longer ones Python hears of no signal."""
 
 
 class Fitter(Optimiser):
@@ -90,6 +95,7 @@ class Fitter(Optimiser):
         state = FitState.begin(geometry.to(device), experts.to(device))
         ahead = RunAhead(state, self._rng, device.type != "cpu" if runs_ahead is None else runs_ahead)
         super().__init__(FitTarget.of(pixels, weight, settings.oversample, device), settings, mode, ahead)
+        self._find_best: Callable[[], Best] | None = None  # Takes steps again, after which the error was smallest.
         self._place = place
         if place is not None:
             return
@@ -100,13 +106,54 @@ class Fitter(Optimiser):
             self._rng.standard_exponential(dtype=np.float32, out=chances[band])
         self._chances = torch.from_numpy(chances).to(device)
 
-    def chunk(self, remaining: int | None = None) -> None:
-        """Relocate kernels if it is due, then take the next few steps; `remaining` as for `advance`."""
+    def chunk(self, remaining: int | None = None, *, followed: bool = True) -> None:
+        """Relocate kernels if it is due, then take the next few steps; `remaining` as for `advance`.
+
+        With `followed` false, many may be taken at once. The kernels are the same.
+        """
         s = self.settings
         due = self.step % s.relocate_interval == 0 and self.step >= 2 * s.relocate_interval
         if self.mode == "smoe" and due and self.fraction < s.relocate_until:
             self.relocate()
+        remaining = self.remaining if remaining is None else remaining
+        if not followed and (chunks := self._chunks_at_once(remaining)) > 1:
+            self._take(chunks, remaining)
+            return
         self.advance(max(CHUNK, s.relocate_interval) if self.ahead.active else CHUNK, remaining)
+        self._note_best()
+
+    def _chunks_at_once(self, remaining: int) -> int:
+        """Chunks that may be taken at once: until kernels may be relocated, and not for long."""
+        s, (height, width) = self.settings, self.shape
+        if self.ahead.active or math.gcd(s.list_interval, CHUNK) != min(s.list_interval, CHUNK):
+            return 1
+        steps = remaining
+        if self.mode == "smoe" and self.fraction < s.relocate_until:
+            steps = min(steps, s.relocate_interval - self.step % s.relocate_interval)
+        shape = (height, width, self.target.tiles.shape[-2])
+        one = expected_seconds(shape, len(self.geometry), 1) - expected_seconds(shape, len(self.geometry), 0)
+        return int(min(steps, UNFOLLOWED_SECONDS / one)) // CHUNK
+
+    def _take(self, chunks: int, remaining: int) -> None:
+        """Take the steps of several chunks at once, and find out after which of them the error was smallest."""
+        before = self.state.copy()
+        losses, _ = self._advance([CHUNK] * chunks, remaining, self.state, wait=True)
+        ends = losses[CHUNK - 1 :: CHUNK].nan_to_num(nan=math.inf, posinf=math.inf)
+        best = int(ends.argmin())
+        if best == chunks - 1:
+            self._note_best()
+        elif ends[best] < self.state.best.loss:
+
+            def find() -> Best:
+                self._advance([CHUNK] * (best + 1), remaining, before, wait=True)
+                return Best(before.loss, before.geometry, before.experts)
+
+            self._find_best = find
+            self.state.best = self.state.best._replace(loss=ends[best])
+
+    def _note_best(self) -> None:
+        if not self.ahead.active and self.state.loss < self.state.best.loss:
+            self._find_best = None
         self.ahead.do(FitState.note_best)
 
     def relocate(self) -> None:
@@ -132,6 +179,8 @@ class Fitter(Optimiser):
     def keep_best(self) -> None:
         """Return to the kernels with the smallest error so far, because a kernel may diverge just before the end."""
         self.settle()
+        if self._find_best is not None:
+            self.state.best, self._find_best = self._find_best(), None
         self.state.loss, self.state.geometry, self.state.experts = self.state.best
 
     def model(self, layout: ImageFormat, metadata: dict[str, Any]) -> Model:

@@ -124,7 +124,8 @@ class FitJob:
             done, total = (fitter.step, self.settings.iterations) if limit is None else limit.progress()
             seconds = limit.seconds if limit is not None else self.expected(n_kernels, total)
             try:
-                self.step(fitter, remaining, callback, Progress("fit", done, total, None, preview, seconds))
+                progress = Progress("fit", done, total, None, preview, seconds)
+                self.step(fitter, remaining, callback, progress, followed=callback is not None or limit is not None)
             except StoppedError:
                 break
             if not fitter.due():
@@ -153,10 +154,21 @@ class FitJob:
         report = None if callback is None else lambda share: bool(callback(progress))
         return engine.attended(lambda: self.fitter(n_kernels, settings), report)
 
-    def step(self, fitter: Fitter, remaining: int | None, callback: Callback | None, progress: Progress) -> None:
-        """Take the next few steps. Raises StoppedError if the callback asks to stop in the midst of slow ones."""
+    def step(
+        self,
+        fitter: Fitter,
+        remaining: int | None,
+        callback: Callback | None,
+        progress: Progress,
+        *,
+        followed: bool = True,
+    ) -> None:
+        """Take the next few steps, or more if nobody follows them.
+
+        Raises StoppedError if the callback asks to stop in the midst of slow ones.
+        """
         if callback is None or not self.slow:
-            fitter.chunk(remaining)
+            fitter.chunk(remaining, followed=followed)
         else:
             engine.attended(lambda: fitter.chunk(remaining), lambda share: bool(callback(progress)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -104,19 +103,29 @@ class Optimiser:
         steps = min(steps, remaining)
         if steps < 1:
             return torch.zeros(3, dtype=torch.float32, device="cpu")
-        return self.ahead.do(partial(self._advance, steps, remaining))
+        return self.ahead.do(lambda state, *, wait: self._advance([steps], remaining, state, wait=wait)[1])
 
-    def _advance(self, steps: int, remaining: int, state: FitState, *, wait: bool) -> torch.Tensor:
+    def _advance(
+        self, parts: Sequence[int], remaining: int, state: FitState, *, wait: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take so many steps, then so many and so on, with the bits of one call for each part.
+
+        Returns the losses (steps,), or (models, steps), and the seconds as `advance` does.
+        """
         s, (height, width) = self.settings, self.shape
-        share = (1 - state.fraction) / remaining
-        rates = learning_rates(s, state.fraction + share * np.arange(steps))
+        fractions = []
+        for steps in parts:
+            share = (1 - state.fraction) / remaining
+            fractions.append(state.fraction + share * np.arange(steps))
+            state.fraction += share * steps
+            remaining -= steps
         losses, seconds = engine.fit_steps(
             state.geometry,
             state.experts,
             state.moments,
             self.target.tiles,
             self.target.tile_weight,
-            rates,
+            learning_rates(s, np.concatenate(fractions)),
             height,
             width,
             block=s.oversample,
@@ -126,18 +135,17 @@ class Optimiser:
             confidence=s.confidence,
             linear=s.linear,
             whitened=s.whitened,
-            list_interval=s.list_interval,
+            list_interval=s.list_interval if len(parts) == 1 else min(s.list_interval, parts[0]),
             list_margin=s.list_margin,
             betas=s.betas,
             limits=Limits.of_raster(height, width),
             wait=wait,
         )
-        state.fraction += share * steps
-        state.step += steps
+        state.step += sum(parts)
         state.loss = losses[..., -1]
         if not wait:
             state.had_room = state.had_room & state.loss.isfinite().all()
-        return seconds
+        return losses, seconds
 
     def settle(self) -> None:
         """Wait until the device has finished; see `run_ahead`."""
