@@ -37,10 +37,10 @@ from ..noise.noise_model import NoiseModel, PoissonGaussian
 from ..notes import gathered
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
+from .blended import blended
 from .costs import deblur_seconds
 from .darkness import darkness
 from .deconvolution import DARK, SHARP_START, Blur, Deconvolved, as_model, deconvolved, richardson_lucy
-from .flat_areas import with_flat_areas
 from .memory import check_deblur
 from .psf import point_spread
 from .restored import Restored
@@ -313,7 +313,7 @@ class _Channel:
             if not self.parts.stopped:
                 agreeing = light
                 light = attended_in_steps(
-                    lambda step: with_flat_areas(agreeing, counted, noise, blur, step),
+                    lambda step: blended(mean, agreeing, counted, used, noise, blur, step),
                     self.report(count + 1, "flat areas"),
                 )
         return light

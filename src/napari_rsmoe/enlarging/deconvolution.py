@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -53,11 +54,14 @@ class Blur:
         Pixels with the margin.
     margin : int
         Pixels on each side.
+    width : float
+        Standard deviation in pixels of the Gaussian with the same sum of squares as the point spread function.
     """
 
     transfer: NDArray[np.complexfloating]
     shape: tuple[int, int]
     margin: int
+    width: float
 
     @classmethod
     def of(cls, psf: NDArray[np.float64], shape: tuple[int, int]) -> Blur:
@@ -69,7 +73,8 @@ class Blur:
             np.mod(np.arange(side) - side // 2, length) for side, length in zip(psf.shape, (height, width), strict=True)
         )
         np.add.at(padded, np.ix_(rows, columns), psf)
-        return cls(rfft2(padded), (height, width), margin)
+        sigma = math.sqrt(1 / (4 * math.pi * float(np.square(psf).sum())))
+        return cls(rfft2(padded), (height, width), margin, sigma)
 
     def __call__(self, plane: NDArray[np.floating]) -> NDArray[np.float64]:
         """Convolve a plane with margin."""
