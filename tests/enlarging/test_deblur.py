@@ -13,9 +13,9 @@ from skimage import data
 from skimage.restoration import richardson_lucy
 
 from napari_rsmoe import ImageError, deblur, measure_psf, psnr, read_image, write_image
+from napari_rsmoe.enlarging.blended import blended, lines
 from napari_rsmoe.enlarging.darkness import darkness
 from napari_rsmoe.enlarging.deconvolution import Blur
-from napari_rsmoe.enlarging.flat_areas import WEIGHT, least_variation, with_flat_areas
 from napari_rsmoe.enlarging.psf import point_spread
 from napari_rsmoe.enlarging.stop_band import stop_band_noise
 from napari_rsmoe.errors import StoppedError
@@ -48,7 +48,8 @@ def test_it_beats_richardson_and_lucy_with_the_best_number_of_iterations() -> No
     assert psnr(result.image, truth, 300) > best + 1
     assert result.image.min() >= 0
     error = np.abs(result.image - truth)
-    assert 0.6 < np.mean(error < result.std) < 0.9
+    lit = truth > 20  # The rest is dark and even, and nearly all of its errors are small.
+    assert 0.6 < np.mean(error[lit] < result.std[lit]) < 0.85
     assert np.mean(error < 2 * result.std) > 0.87
     larger = deblur(photons, 1.5, 2, noise=(1.0, 0.0, 0.1), preset="fast")
     assert larger.image.shape == larger.std.shape == (144, 144)
@@ -150,17 +151,23 @@ def test_missing_and_extreme_pixels_do_not_spread():
     assert errors[1] < 1.2 * errors[0], errors
 
 
-def test_total_variation_counts_where_it_explains_the_image_and_not_on_lines() -> None:
+def test_total_variation_counts_on_discs_and_not_on_lines() -> None:
     y, x = np.mgrid[:64, :64]
     blur = Blur.of(point_spread(1.5), (64, 64))
     rng = np.random.default_rng(0)
-    discs, lines = np.where(np.hypot(y - 32, x - 32) < 20, 0.9, 0.1), np.where((x + y) % 12 < 2, 0.9, 0.02)
-    for light, least, most in ((discs, 0.05, 0.4), (lines, 0.0, 0.01)):
+    discs = np.where(np.hypot(y - 32, x - 32) < 20, 0.9, 0.1)
+    bright = np.where((x + y) % 12 < 2, 0.9, 0.02)
+    for light, lined in ((discs, False), (bright, True), (0.92 - bright, True)):
+        assert (lines(light, 1.5) > 0.2) == lined == (lines(light, 1.5) > 0.1)
         truth = blur.padded(light)
         counted = rng.poisson(np.maximum(blur(truth), 0) / GAIN) * GAIN
-        flat = with_flat_areas(truth, counted, PoissonGaussian(GAIN, 0.0, 0.0), blur, goes_on) - truth
-        whole = least_variation(counted, WEIGHT * np.sqrt(GAIN * blur(truth).mean()), blur, goes_on) - truth
-        assert least <= np.sum(flat * whole) / np.sum(whole**2) <= most
+        used = np.ones(truth.shape)
+        used[30:40, 30:40] = 0
+        counted[30:40, 30:40] = 50.0  # What was not measured does not count.
+        photons = PoissonGaussian(GAIN, 0.0, 0.0)
+        change = np.abs(blended(truth, truth, counted, used, photons, blur, goes_on)[0] - truth)
+        assert (change.max() > 0.01) == (not lined)
+        assert change.max() < 0.5
 
 
 def goes_on(_share: float) -> bool:
@@ -178,7 +185,7 @@ def test_it_is_left_in_the_middle_of_a_step(stage: str, monkeypatch: pytest.Monk
         return np.ones(1)
 
     slow = {"model 1 of 2": "deblur.deconvolved", "model 2 of 2": "deblur.richardson_lucy"}
-    monkeypatch.setattr(f"napari_rsmoe.enlarging.{slow.get(stage, 'deblur.with_flat_areas')}", long)
+    monkeypatch.setattr(f"napari_rsmoe.enlarging.{slow.get(stage, 'deblur.blended')}", long)
     given = {"preset": "fast", "noise": 1.0, "callback": lambda progress: progress.stage == stage and bool(reached)}
     image = 50 + 20 * (np.indices((24, 24)).sum(0) % 9).astype(np.float32)
     try:

@@ -12,6 +12,7 @@ from .. import engine
 from ..noise.noise_model import PoissonGaussian
 from .deconvolution import Blur
 from .flat_areas import least_variation
+from .through_blur import variance_of
 
 Array = NDArray[np.float64]
 MODELS, CHANGED = 0.7, 0.2
@@ -26,6 +27,13 @@ spots, less leaves noise."""
 SOME_LINES, ALL_LINES = 0.1, 0.2
 """Likeness to lines up to which the share of total variation is whole, and from which on there is none: it flattens
 them. Simulated beads and cells have 0 to 0.06, filaments 0.26 to 0.35."""
+APART, FLATTENED, LEFT = 0.32, 1.2, 0.013
+"""Squared error of the result: relative to the squared distances of the models from the patches, and of total variation
+from the result, and to the variance of the noise. By them, 0.63 to 0.79 of the errors on simulated beads, filaments and
+cells lie within one standard deviation, 0.93 within two."""
+NEAR = 1.0
+"""Standard deviation in pixels of the window in which squared distances are averaged. Wider ones claim too much error
+beside bright structures, and too little in them."""
 LEAST_NOISE = 0.05
 """Standard deviation of the noise that is assumed at least, relative to that of the whole image. Without it a few dark
 pixels would decide."""
@@ -39,7 +47,7 @@ def blended(
     noise: PoissonGaussian,
     blur: Blur,
     report: Callable[[float], bool],
-) -> Array:
+) -> tuple[Array, Array | None]:
     """Blend what models draw, what similar patches make of it, and a deconvolution by total variation.
 
     Parameters
@@ -56,21 +64,34 @@ def blended(
         The convolution.
     report : callable
         Called with the fraction that is done; where it returns True, total variation does not count.
+
+    Returns
+    -------
+    light : ndarray of float64
+        The blend.
+    variance : ndarray of float64 or None
+        Of its error, by how far the three are apart; None if there is nothing to compare.
     """
     seen = blur(patches)
     detail = float(np.mean(blur.inner(np.square(patches - seen))))
-    level = float(np.sqrt(noise.variance(seen).mean()))
-    if level == 0 or detail == 0 or not used.any():
-        return patches
+    if detail == 0 or not used.any():
+        return patches, None
+    around, of_pixel = variance_of(gaussian_filter(seen, NEAR), noise), variance_of(seen, noise)
+    level = float(np.sqrt(of_pixel.mean()))
     changed = float(np.mean(blur.inner(np.square(models - patches)))) / detail
     light = patches + MODELS * changed / (changed + CHANGED) * (models - patches)
     share = FLAT * np.clip((ALL_LINES - lines(blur.inner(light), blur.width)) / (ALL_LINES - SOME_LINES), 0, 1)
+    variance = APART * gaussian_filter(np.square(models - patches), NEAR) + LEFT * around
     if share == 0:
-        return np.asarray(light)
-    precision = used / np.maximum(noise.variance(seen), (LEAST_NOISE * level) ** 2)
+        return light, variance
+    precision = used / np.maximum(of_pixel, (LEAST_NOISE * level) ** 2)
     weight = WEIGHT / np.sqrt(level * np.sqrt(detail))
-    flat = least_variation(counted, counted, precision, weight, float(np.sqrt(detail)), blur, report)
-    return np.asarray(light if flat is None else light + share * (flat - light))
+    start = np.where(used > 0, counted, seen)
+    flat = least_variation(start, counted, precision, weight, float(np.sqrt(detail)), blur, report)
+    if flat is None:
+        return light, None
+    light = light + share * (flat - light)
+    return light, variance + share / FLAT * FLATTENED * gaussian_filter(np.square(flat - light), NEAR)
 
 
 def lines(light: NDArray[np.floating], width: float) -> float:

@@ -80,7 +80,7 @@ def agreed(
             break
         variance, detail = unsure(light, noise, blur)
         error = share**2 * (NOISE**2 * variance + DETAIL**2 * detail)
-        precision = used / _variance(blur(light), noise)
+        precision = used / variance_of(blur(light), noise)
         explained = _nearest(light, counted, precision, error, blur)
         planes = np.ascontiguousarray(explained[None], np.float32)
         light = np.maximum(filtered(planes, np.sqrt(error)[None], GROUP)[0].astype(np.float64), 0.0)
@@ -88,7 +88,7 @@ def agreed(
 
 
 def error_of(light: Array, noise: PoissonGaussian, blur: Blur) -> Array:
-    """The standard deviation of the error of a deconvolved plane with margin.
+    """The standard deviation of the error of a deconvolved plane with margin, where nothing else tells it.
 
     Detail of power d that the blur takes away, seen through noise of variance n, leaves the variance n d / (n + d), as
     the best linear estimate does.
@@ -101,12 +101,13 @@ def error_of(light: Array, noise: PoissonGaussian, blur: Blur) -> Array:
 def unsure(light: Array, noise: PoissonGaussian, blur: Blur) -> tuple[Array, Array]:
     """Variance of the noise around each pixel, and the square of what the blur takes away there."""
     return (
-        _variance(gaussian_filter(light, NEAR), noise),
+        variance_of(gaussian_filter(light, NEAR), noise),
         np.asarray(gaussian_filter(np.square(light - blur(light)), NEAR)),
     )
 
 
-def _variance(light: Array, noise: PoissonGaussian) -> Array:
+def variance_of(light: Array, noise: PoissonGaussian) -> Array:
+    """The variance of the noise where the light is so bright."""
     return noise.variance(light) + QUIET**2
 
 
