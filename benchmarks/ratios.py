@@ -1,16 +1,16 @@
 """Cost and quality as ratios to well-known methods: ``python -m benchmarks.ratios [--json FILE]``.
 
 Processor seconds and PSNR of `fit`, `denoise` (each preset) and `upscale`, and of their peers in the same run: BM3D in
-colour and channel by channel, non-local means, wavelets, bicubic interpolation. Our methods run in processes of their
-own, once for each instruction set and number of threads, alone and beside busy processes. Peers run once for each
-load, as they choose their instructions themselves. A ratio of processor seconds depends little on the processor, so it
-can be compared between machines.
+colour and channel by channel, non-local means, wavelets, bicubic interpolation, and our own reference, which draws a
+model in plain torch. Our methods run in processes of their own, once for each instruction set and number of threads,
+alone and beside busy processes. Peers run once for each load, as they choose their instructions themselves. A ratio of
+processor seconds depends little on the processor, so it can be compared between machines.
 
 With ``--grey`` the photographs are grey images of 16 bits, and the peer is BM3D for such images; with ``--micrographs``
 the images are frames of FMD with the noise that is there, of 16 bits too, as ``--images Confocal_FISH_1``.
 
-``--table --json benchmarks/results/ratios.json`` measures all parts of the table in docs/results/benchmarks.md, in a
-quarter of an hour; then ``python -m benchmarks.report`` writes the page.
+``--table --json benchmarks/results/ratios.json`` measures all parts of the table in docs/results/benchmarks.md, in 18
+minutes; then ``python -m benchmarks.report`` writes the page.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from skimage import io
 
 from benchmarks import machine
 from napari_rsmoe.bench.protocol import Level, middle, quality, unit
+
+if TYPE_CHECKING:
+    from napari_rsmoe.model.model import Model
 
 IMAGES = ("05", "13")
 """Kodak images on which no setting was chosen."""
@@ -41,8 +45,12 @@ KERNELS, STEPS = 2000, 300
 """Of the fit."""
 FACTOR = 4
 """Of the enlargement, from images made smaller by averaging."""
+STRIP = 16
+"""Rows that the reference draws at once; it takes memory for each kernel at each of their pixels."""
 PEER = "BM3D"
 """Whose processor seconds are 1; colour BM3D for colour images."""
+DRAWING = "draw the kernels"
+"""Name of the drawing of a model with so many kernels as the fit has."""
 LEVELS = 65535
 """The largest value of 16 bits, as which grey images are given."""
 SIMD = ("avx512", "avx2", "base")
@@ -61,19 +69,23 @@ class Part:
     threads: tuple[int, ...] = (1,)
     load: int = 0
     crop: int | None = 256
+    reference: bool = False
+    """Whether our reference is measured too."""
 
 
 REPORTED = tuple(f"{number:02d}" for number in range(1, 24, 2))
 """Half of Kodak: the 12 images with odd numbers."""
+MICROGRAPHS = ("Confocal_FISH_2", "TwoPhoton_MICE_2", "Confocal_BPAE_G_2", "WideField_BPAE_R_2")
+"""Frames of FMD."""
 TABLE = (
     Part("colour", REPORTED, simd=("avx512", "avx2")),
-    Part("colour", IMAGES, threads=(1, 2)),
-    Part("colour", IMAGES[:1], threads=(1, 2), load=2),
+    *(Part("colour", IMAGES[:1], threads=(1, 2), load=load, reference=True) for load in (0, 2)),
     Part("grey", REPORTED, simd=("avx512", "avx2")),
-    Part("grey", IMAGES, threads=(1, 2)),
-    Part("micrographs", ("Confocal_FISH_2", "TwoPhoton_MICE_2", "Confocal_BPAE_G_2", "WideField_BPAE_R_2")),
+    Part("grey", IMAGES[:1], threads=(1, 2)),
+    Part("micrographs", MICROGRAPHS),
+    *(Part("micrographs", MICROGRAPHS[:1], threads=(1, 2), load=load) for load in (0, 2)),
 )
-"""What the documentation shows; a quarter of an hour on two cores without other load."""
+"""What the documentation shows; 18 minutes on two cores without other load."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +123,15 @@ def ours(scene: Scene) -> Iterator[Work]:
     from napari_rsmoe import denoise, fit, upscale
 
     clean = scene.clean
+    model = fitted(clean)
     yield "fit", lambda: fit(clean.astype(np.float32), KERNELS, iterations=STEPS, device="cpu").render(), clean
+    yield DRAWING, model.render, clean
+
+    def denoised(preset: str) -> np.ndarray:
+        return np.asarray(denoise(scene.given, preset=preset, device="cpu").image)
+
     for preset in ("fast", "balanced", "best"):
-        yield f"denoise, {preset}", lambda preset=preset: denoise(scene.given, preset=preset, device="cpu").image, clean
+        yield f"denoise, {preset}", partial(denoised, preset), clean
     yield f"upscale by {FACTOR}", lambda: upscale(smaller(clean), FACTOR, device="cpu"), clean
 
 
@@ -128,9 +146,36 @@ def peers(scene: Scene) -> Iterator[Work]:
     if clean.ndim == 3:
         denoisers["BM3D, each channel"] = bm3d.each_channel
     for name, method in denoisers.items():
-        yield name, lambda method=method: method(seen, 0), clean
+        yield name, partial(method, seen, 0), clean
     bicubic = interpolation.enlarge("bicubic")
     yield f"bicubic by {FACTOR}", lambda: bicubic(smaller(clean), FACTOR, 1.0, 0), clean
+
+
+def fitted(clean: np.ndarray) -> Model:
+    """A model with little training, which is drawn."""
+    from napari_rsmoe import fit
+
+    return fit(clean.astype(np.float32), KERNELS, iterations=1, device="cpu")
+
+
+def reference(scene: Scene) -> Iterator[Work]:
+    """Name, work and truth of our own reference: plain torch, 64 bits, every kernel at every pixel."""
+    import torch
+
+    from napari_rsmoe.engine.reference import evaluate
+
+    clean = scene.clean
+    model = fitted(clean)
+    geometry, experts = model.geometry.double(), model.experts.double()
+
+    def drawn() -> np.ndarray:
+        y, x = (torch.arange(length, dtype=geometry.dtype) for length in clean.shape[:2])
+        strips = [
+            evaluate(geometry, experts, torch.cartesian_prod(rows, x), linear=model.linear) for rows in y.split(STRIP)
+        ]
+        return torch.cat(strips).reshape(clean.shape).numpy()
+
+    yield f"{DRAWING}, our reference", drawn, clean
 
 
 def measure(who: str, content: Content, image: str, crop: int | None, threads: int) -> dict[str, dict[str, float]]:
@@ -145,7 +190,7 @@ def measure(who: str, content: Content, image: str, crop: int | None, threads: i
     if who == "ours":
         denoise(scene.given[:48, :48], preset="fast")  # loads everything
     rows = {}
-    for name, work, truth in {"ours": ours, "peers": peers}[who](scene):
+    for name, work, truth in {"ours": ours, "peers": peers, "reference": reference}[who](scene):
         done = measured(work)
         rows[name] = {
             "cpu_seconds": done.cpu_seconds,
@@ -198,6 +243,8 @@ def rows_of(part: Part) -> Iterator[Row]:
     with busy(part.load):
         others = means([alone("peers", part.content, image, part.crop, 1, None) for image in part.images])
         unit = others[PEER]["cpu_seconds"]
+        if part.reference:
+            others |= means([alone("reference", part.content, image, part.crop, 1, None) for image in part.images])
 
         def rows(who: str, simd: str | None, threads: int, found: dict[str, dict[str, float]]) -> Iterator[Row]:
             for name, row in found.items():

@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
-import textwrap
 from typing import Any
 
 import numpy as np
 
 from benchmarks.machine import REPOSITORY
+from benchmarks.page import load, machine_line, prose
+from benchmarks.ratios_page import ratios
 from napari_rsmoe.bench.tables import table
 
-RESULTS = REPOSITORY / "benchmarks" / "results"
 PAGE = REPOSITORY / "docs" / "results" / "benchmarks.md"
-WIDTH = 118  # characters of a line of prose
-
-
-def load(name: str) -> dict[str, Any] | None:
-    """A file of results, or None if it was not measured."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text("utf-8")) if path.exists() else None
-
-
-def machine_line(facts: dict[str, Any]) -> str:
-    """The machine and versions of a measurement."""
-    return (
-        f"{facts['processor']}, {facts['threads']} threads of {facts['cores']} cores, {facts['simd']}, "
-        f"torch {facts['torch']}, Python {facts['python']}, {facts['date'][:10]}, load {facts['load']} at the end."
-    )
-
-
-def prose(*paragraphs: str) -> str:
-    """Paragraphs wrapped to `WIDTH`, without breaking code spans."""
-    wrapped = []
-    for paragraph in paragraphs:
-        joined = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), paragraph)
-        lines = textwrap.wrap(joined, WIDTH, break_long_words=False, break_on_hyphens=False)
-        wrapped.append("\n".join(lines).replace("\0", " "))
-    return "\n\n".join(wrapped) + "\n"
 
 
 def speed(name: str, title: str, prefix: str = "") -> list[str]:
@@ -328,49 +301,6 @@ def enlarging() -> list[str]:
             machine_line(found["machine"]),
         ),
         table(["times", "reduction", "method", "PSNR, dB", "gain, dB", "worst, dB", "CPU s"], rows),
-    ]
-
-
-def ratios() -> list[str]:
-    """Section of `benchmarks.ratios`, if it was run with all its parts."""
-    found = load("ratios")
-    if not found:
-        return []
-    lines = [
-        "## Ratios to other methods\n",
-        prose(
-            "`python -m benchmarks.ratios --table --json benchmarks/results/ratios.json`",
-            "Processor seconds as a fraction of those of BM3D (PyPI `bm3d`, in colour for colour images) on the same "
-            "images under the same load, and mean PSNR. Our methods run with each instruction set, alone or beside "
-            "processes that are always busy; peers choose their instructions themselves. Colour: Kodak with noise of "
-            f"variance {found['results']['variance']:g}. Grey: its brightness with that noise, 16 bits. Micrographs: "
-            "frames of FMD with the noise that is there, 16 bits.",
-            machine_line(found["machine"]),
-        ),
-    ]
-    for part in found["results"]["parts"]:
-        lines += ratios_of(part)
-    return lines
-
-
-def ratios_of(part: dict[str, Any]) -> list[str]:
-    """A table of one part of `benchmarks.ratios`: a row for each method, a column for each way to run it."""
-    ways = list(dict.fromkeys((r["simd"], r["threads"]) for r in part["rows"] if r["who"] == "ours"))
-    rows: dict[str, dict[Any, str]] = {}
-    for r in part["rows"]:
-        cells = rows.setdefault(r["method"], {"PSNR": f"{r['psnr']:.2f}"})
-        cells[r["simd"], r["threads"]] = f"{r['ratio']:.{3 if r['ratio'] >= 0.001 else 4}f}"
-    beside = f", beside {part['load']} busy processes" if part["load"] else ""
-    size = f", {part['crop']} px in the middle" if part["crop"] else ""
-    return [
-        f"{part['content'].capitalize()}{beside}: {', '.join(part['images'])}{size}.\n",
-        table(
-            ["method", *(f"{simd}, {n} thread{'s' * (n > 1)}" for simd, n in ways), "its own", "PSNR, dB"],
-            [
-                [method, *(cells.get(way, "") for way in ways), cells.get((None, 1), ""), cells["PSNR"]]
-                for method, cells in rows.items()
-            ],
-        ),
     ]
 
 
