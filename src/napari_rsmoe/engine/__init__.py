@@ -13,20 +13,10 @@
 """
 
 from ..progress import pause
+from .array_operators import PATCH_SIDE, filter_patches, segment, smooth
 from .attention import attended
 from .devices import require_on, resolve_device, run_on
-from .operators import (
-    DEFAULT_TAU,
-    PATCH_SIDE,
-    filter_patches,
-    fit_steps,
-    gate_sums,
-    render,
-    segment,
-    simd_level,
-    smooth,
-    tile_lists,
-)
+from .operators import DEFAULT_TAU, fit_steps, gate_sums, render, simd_level, tile_lists
 
 __all__ = [
     "DEFAULT_TAU",
