@@ -29,9 +29,9 @@ SAME = 0.2
 NEGLIGIBLE = 0.5
 """Variance within a group, as a fraction of that of the expected error, that is neglected. Above it weak texture is
 lost, below it time is spent."""
-FIRST, LAST = 1.5, 0.4
-"""Expected error in the first and in the last round, in root mean squares of what of the drawing the pixels do not
-determine. Larger ones smooth fine detail, smaller ones leave what the models draw wrong."""
+FIRST, LAST = 2.0, 0.35
+"""Expected error in the first and in the last round, in root mean squares of what of the drawing means over the area of
+a pixel do not determine. Larger ones smooth fine detail, smaller ones leave what the models draw wrong."""
 LEAST = 5e-4
 """Expected error at least, as a fraction of the range of the image: below it single precision is lost in the filter."""
 
@@ -45,7 +45,8 @@ class Refined:
     planes : ndarray of float32, shape (C, H, W)
         The enlarged planes.
     amount : ndarray of float64, shape (planes,)
-        Root mean square of what the pixels do not determine in the drawing, of the planes that are filtered.
+        Root mean square of what means over the area of a pixel do not determine in the drawing, of the planes that are
+        filtered.
     """
 
     planes: Floats
@@ -56,6 +57,7 @@ def refined(
     planes: Floats,
     small: Floats,
     reduction: Reduction,
+    areas: Reduction,
     opponent: Opponent,
     weight: Floats | None,
     rounds: int,
@@ -67,7 +69,8 @@ def refined(
     In turn the planes are corrected by what they differ from the small ones once they are reduced, and filtered as by
     non-local Bayes [1]_: the directions in which similar patches differ are kept, what is weaker than the expected
     error is taken away. The expected error falls from round to round, as in [2]_; it follows from the amount of detail
-    that the pixels do not determine, so that it needs no constant in units of the image. Colour differences, which hold
+    that means over the area of a pixel do not determine, so that it needs no constant in units of the image, and is the
+    same for every reduction. Colour differences, which hold
     little detail, are corrected and not filtered.
 
     Parameters
@@ -78,6 +81,8 @@ def refined(
         The image in the same planes.
     reduction : Reduction
         From the size of `planes` to that of `small`.
+    areas : Reduction
+        The same by the mean over the area of each pixel.
     opponent : Opponent
         The transform that made the planes.
     weight : ndarray of float32, shape (h, w), or None
@@ -85,7 +90,7 @@ def refined(
     rounds : int
         Number of rounds; with 0 the planes are corrected only.
     amount : ndarray of float64, shape (planes,), optional
-        Root mean square of what the pixels do not determine in the whole image, if this is a block of it.
+        As of `Refined`, in the whole image, if this is a block of it.
     core : (slice, slice)
         The rows and columns of `planes` in which it is measured otherwise. At the borders of a block, which are not
         those of the image, pixels are missing, and do not determine anything.
@@ -101,7 +106,7 @@ def refined(
     if min(planes.shape[1:]) < 2 * engine.PATCH_SIDE:
         rounds = 0
     if amount is None:
-        detail = reduction.undetermined(planes)[bright]
+        detail = areas.undetermined(planes)[bright]
         amount = np.sqrt(np.mean(np.square(detail[(slice(None), *core)]), axis=(1, 2), dtype=np.float64))
     stride = WIDE_STRIDE if rounds <= FEW_ROUNDS else STRIDE
     for factor in np.geomspace(FIRST, LAST, rounds):
