@@ -34,7 +34,7 @@ from .found_reduction import CHOICES, share_of
 from .restored import Restored
 from .upscale_in_blocks import upscale_in_blocks
 
-ROUNDS = {"fast": 2, "balanced": 6, "best": 16}
+ROUNDS = {"fast": 2, "balanced": 6, "best": 8}
 """Rounds of refinement, by preset."""
 
 
