@@ -22,6 +22,7 @@ makes room, also for calls to come.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
@@ -285,13 +286,13 @@ def register(namespace: str) -> None:
             "pixel), it works."
         )
 
-    for name, fake in (
-        ("render", _fake_render),
-        ("render_backward", _fake_render_backward),
-        ("tile_lists", _fake_tile_lists),
-        ("fit_steps", _fake_fit_steps),
-        *FAKES.items(),
-    ):
+    fakes: dict[str, Callable[..., Any]] = {
+        "render": _fake_render,
+        "render_backward": _fake_render_backward,
+        "tile_lists": _fake_tile_lists,
+        "fit_steps": _fake_fit_steps,
+    }
+    for name, fake in (fakes | FAKES).items():
         torch.library.register_fake(f"{namespace}::{name}", fake)
     torch.library.register_autograd(f"{namespace}::render", backward, setup_context=_setup_context)
     torch.library.register_autograd(f"{namespace}::render_backward", no_second_derivative)
