@@ -71,3 +71,21 @@ def test_what_a_program_has_frozen_stays_frozen_where_nothing_is_loaded() -> Non
     finally:
         if not frozen_before:
             gc.unfreeze()
+
+
+EARLY = """
+import sys
+from napari_rsmoe.preload import SHAPES_ALONE, load_early
+load_early()
+from napari_rsmoe.engine.library import ops
+import torch
+assert ops.simd_level() and torch.linalg.norm(torch.ones(4)) == 2
+assert SHAPES_ALONE not in sys.modules and "torch._refs" not in sys.modules
+import torch._meta_registrations
+assert torch._meta_registrations.meta_fft_c2r and "torch._refs" in sys.modules
+"""
+
+
+def test_a_program_leaves_out_what_only_compilers_need_until_it_is_asked_for() -> None:
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from .endings import before_python_ends
 
@@ -35,13 +37,29 @@ BEFORE = (
 
 The system loads one library at a time. What comes after torch's would wait for a fifth of a second."""
 
+SHAPES_ALONE = "torch._meta_registrations"
+"""A module of torch that is imported for what it registers: kernels for tensors without values, which only compilers of
+programs need. With all that it imports it takes a third of the time of `import torch`."""
+
+
+class _Later(ModuleType):
+    """Stands for a module of torch, and becomes it when something is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _forget_later()
+        return getattr(import_module(self.__name__), name)
+
 
 def load_early() -> None:
     """Begin to load torch's libraries in the background, for a program that will need them in a moment.
 
-    NumPy's BLAS gets a single thread, if the environment does not say otherwise: only small products are left to it,
-    and its threads would take turns with those of the engine.
+    `importing_torch` then leaves out what a program does not need. NumPy's BLAS gets a single thread, unless the
+    environment says otherwise: only small products are left to it, and its threads would take turns with the engine's.
     """
+    if "torch" not in sys.modules:
+        sys.modules[SHAPES_ALONE] = _Later(SHAPES_ALONE)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for name in BEFORE:
         with suppress(ImportError):  # Not every platform has all of them.
@@ -77,6 +95,25 @@ def load_libraries() -> bool:
     load.argtypes, load.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
     files = [(Path(folders[0]) / "lib" / f"{name}.{end}", scope) for name, scope in libraries]
     return all(bool(load(os.fsencode(file), os.RTLD_NOW | scope)) for file, scope in files)
+
+
+@contextmanager
+def importing_torch() -> Iterator[None]:
+    """Import torch in less time; afterwards all of its modules can be imported."""
+    try:
+        with collector_paused():
+            yield
+    finally:
+        _forget_later()
+
+
+def _forget_later() -> None:
+    """Let the next import of a module that was left out load it."""
+    if isinstance(sys.modules.get(SHAPES_ALONE), _Later):
+        del sys.modules[SHAPES_ALONE]
+    torch, _, name = SHAPES_ALONE.partition(".")
+    if isinstance(getattr(sys.modules.get(torch), name, None), _Later):
+        delattr(sys.modules[torch], name)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from ..batch.large import Large
 from ..batch.pairs import Target
 from ..io.location import Location, is_url
 from ..memory import limited
+from ..preload import importing_torch
 from ..ui.kinds.choices import Choice, Flag
 from ..ui.kinds.parameter import Parameter
 from ..ui.kinds.texts import Output
@@ -190,7 +191,8 @@ class Common:
     def prepare(self) -> None:
         """Load torch and set its threads."""
         if self.threads is not None:
-            import torch  # here: it takes seconds, and most verbs have something to check before
+            with importing_torch():
+                import torch  # here: it takes seconds, and most verbs have something to check before
 
             torch.set_num_threads(self.threads)
 

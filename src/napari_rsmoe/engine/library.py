@@ -6,9 +6,9 @@ import ctypes
 from pathlib import Path
 
 from ..errors import EngineError
-from ..preload import collector_paused
+from ..preload import importing_torch
 
-with collector_paused():  # It would take a tenth of the time.
+with importing_torch():
     import torch
 
 try:
