@@ -9,6 +9,7 @@
 # make platforms  the engine for Windows, macOS and ARM: compiled, inspected, and run under emulators where they can be had
 # make wheel      a wheel for Linux, tried without a compiler: INTERPRETERS="python3.11 python3.12" names the Pythons
 # make bench      speed and quality on standard images
+# make compare    the figures that matter at the commits BASE and HEAD, and what has changed: FIGURES=fitting.Render
 # make release    write a version into all files that name it: VERSION=0.2.0
 # make docs       the documentation site, in build/docs
 # make notebooks  run the tutorials and keep their outputs
@@ -55,7 +56,11 @@ FAST_TESTS := tests/test_*.py tests/image tests/io tests/model tests/display tes
 
 OLDEST_TESTS := tests/io tests/image tests/model tests/fuzz tests/cli/test_cli.py tests/denoising/test_denoise.py
 
-.PHONY: setup demo check test lint types style tidy format fuzz audit oldest platforms wheel release bench docs notebooks clean
+# Commit that HEAD is compared with, and which benchmarks of asv_bench do that (a regular expression).
+BASE ?= main
+FIGURES ?= .
+
+.PHONY: compare setup demo check test lint types style tidy format fuzz audit oldest platforms wheel release bench docs notebooks clean
 
 setup: $(VENV)/.built
 
@@ -73,6 +78,11 @@ $(VENV)/.built: $(VENV)/.created pyproject.toml constraints.txt $(NATIVE)
 
 demo: setup
 	$(BIN)/python scripts/demo.py
+
+compare: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'asv>=0.6'
+	@$(BIN)/asv machine --yes > /dev/null
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/asv continuous --no-only-changed --bench '$(FIGURES)' $(BASE) HEAD
 
 check: setup
 	$(BIN)/ruff check .

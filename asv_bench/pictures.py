@@ -35,3 +35,8 @@ def noisy(side: int) -> np.ndarray:
     picture = clean(side)
     noise = np.random.default_rng(0).normal(0, NOISE, picture.shape)
     return np.rint(np.clip(picture + noise, 0, 255)).astype(np.uint8)
+
+
+def error(found: np.ndarray, truth: np.ndarray) -> float:
+    """Root mean square error; asv takes what has grown for worse, so PSNR would be read the wrong way round."""
+    return float(np.sqrt(np.mean(np.square(found.astype(float) - truth))))
