@@ -15,7 +15,7 @@ from .flat_areas import least_variation
 from .through_blur import variance_of
 
 Array = NDArray[np.float64]
-MODELS, CHANGED = 0.7, 0.2
+MODELS, CHANGED = 0.5, 0.2
 """Most that the models count beside the patches, and the squared change that patches make, relative to the detail, at
 which they count half of that. Where patches change much, noise has hidden what they are chosen by."""
 FLAT = 0.5
@@ -27,13 +27,17 @@ spots, less leaves noise."""
 SOME_LINES, ALL_LINES = 0.1, 0.2
 """Likeness to lines up to which the share of total variation is whole, and from which on there is none: it flattens
 them. Simulated beads and cells have 0 to 0.06, filaments 0.26 to 0.35."""
-APART, FLATTENED, LEFT = 0.32, 1.2, 0.013
-"""Squared error of the result: relative to the squared distances of the models from the patches, and of total variation
-from the result, and to the variance of the noise. By them, 0.63 to 0.79 of the errors on simulated beads, filaments and
+CHANGE, FLATTENED, LEFT = 0.32, 1.2, 0.013
+"""Squared error of the result: relative to the squared distance of the models from the patches, to the squared change by
+total variation, and to the variance of the noise. By them, 0.63 to 0.79 of the errors on simulated beads, filaments and
 cells lie within one standard deviation, 0.93 within two."""
 NEAR = 1.0
 """Standard deviation in pixels of the window in which squared distances are averaged. Wider ones claim too much error
 beside bright structures, and too little in them."""
+DISAGREED, STEEP = 0.08, 4
+"""Squared distance of total variation from the rest in the blurred image, relative to the variance of the noise, at
+which its share is halved, and the exponent with which it falls. Simulated micrographs have 0.01 to 0.05; through narrow
+point spread functions, where total variation follows the noise, 0.14 to 0.21."""
 LEAST_NOISE = 0.05
 """Standard deviation of the noise that is assumed at least, relative to that of the whole image. Without it a few dark
 pixels would decide."""
@@ -76,12 +80,12 @@ def blended(
     detail = float(np.mean(blur.inner(np.square(patches - seen))))
     if detail == 0 or not used.any():
         return patches, None
-    around, of_pixel = variance_of(gaussian_filter(seen, NEAR), noise), variance_of(seen, noise)
+    near, of_pixel = variance_of(gaussian_filter(seen, NEAR), noise), variance_of(seen, noise)
     level = float(np.sqrt(of_pixel.mean()))
     changed = float(np.mean(blur.inner(np.square(models - patches)))) / detail
     light = patches + MODELS * changed / (changed + CHANGED) * (models - patches)
     share = FLAT * np.clip((ALL_LINES - lines(blur.inner(light), blur.width)) / (ALL_LINES - SOME_LINES), 0, 1)
-    variance = APART * gaussian_filter(np.square(models - patches), NEAR) + LEFT * around
+    variance = CHANGE * gaussian_filter(np.square(models - patches), NEAR) + LEFT * near
     if share == 0:
         return light, variance
     precision = used / np.maximum(of_pixel, (LEAST_NOISE * level) ** 2)
@@ -90,8 +94,11 @@ def blended(
     flat = least_variation(start, counted, precision, weight, float(np.sqrt(detail)), blur, report)
     if flat is None:
         return light, None
-    light = light + share * (flat - light)
-    return light, variance + share / FLAT * FLATTENED * gaussian_filter(np.square(flat - light), NEAR)
+    difference = flat - light
+    distance = float(np.mean(blur.inner(np.square(blur(difference)) * precision)))
+    share = share / (1 + (distance / DISAGREED) ** STEEP)
+    moved = share * difference
+    return light + moved, variance + FLATTENED * gaussian_filter(np.square(moved), NEAR)
 
 
 def lines(light: NDArray[np.floating], width: float) -> float:
