@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.load_page import beside_load
 from benchmarks.machine import REPOSITORY
 from benchmarks.page import load, machine_line, prose
 from benchmarks.ratios_page import ratios
@@ -311,6 +312,7 @@ def page() -> str:
             "# Benchmarks\n",
             "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`.\n",
             *ratios(),
+            *beside_load(),
             *speed("speed", "Engine"),
             *speed("speed-avx2", "Engine with AVX2", "RSMOE_SIMD=avx2 "),
             *fits(),
