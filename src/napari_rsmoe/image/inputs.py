@@ -14,6 +14,7 @@ from ..memory import WORTH_RELEASE, release
 from ..notes import note
 from ..progress import pause
 from .defects import find_defects
+from .denormals import denormals_as_zero
 from .format import ChannelAxis, ImageFormat, channels_last, check_type, find_channels, refuse_mask
 from .masks import EVERYTHING, Selection, at_size, checked_mask, fill_nearest, pixel_weight
 from .other_arrays import unwrapped
@@ -117,12 +118,16 @@ class Inputs:
             values = fill_nearest(values, weight == 0)
         pause()
         _check_finite(values)
+        values = denormals_as_zero(values)
         if selection.defects == "auto":
             weight, values = _without_defects(values, weight)
         pause()
         layout = _layout(values, axis, given.dtype.str) if layout is None else layout
         pause()
-        inputs = cls(layout.unit(values), layout, weight, given, missing)
+        pixels = layout.unit(values)
+        if values.dtype.kind == "f":
+            pixels = denormals_as_zero(pixels)
+        inputs = cls(pixels, layout, weight, given, missing)
         release(WORTH_RELEASE)
         return inputs
 
