@@ -19,9 +19,12 @@ from ..image.resize import interpolated_at, pixel_places
 from .error_bar import WINDOW, error_of, power_around
 from .exemplars import GRID, refined
 
-SHARPER = 0.4
-"""How much fine detail is strengthened at factors of 3 and more, relative to itself. Less leaves drawings softer than
-the image is at its own size, more adds sharpness that is not there."""
+SHARPER = 0.2
+"""How much fine detail is strengthened, relative to itself, for each output pixel beyond the first that a pixel of the
+image has along an axis. Less leaves drawings too soft, more adds sharpness that is not there."""
+MODELS_SHARE = 0.02
+"""Share of the models in the result for each round of refinement. The more rounds, the more texture is lost in patches
+of which some is in the models. Less loses more of it, more brings errors of the models back."""
 FINE = 0.3
 """Standard deviation, in pixels of the image, of the Gaussian average from which fine detail differs."""
 MOST_REFINED = 4.0
@@ -137,22 +140,33 @@ def refine(
     first = planes if sizes.to_middle is None else sizes.to_middle.reduced(planes)
     middle = ALL if core is None else sizes.middle_of(core)
     done = refined(first, target, sizes.to_pixels, sizes.to_areas, opponent, weight, rounds, amount, middle)
-    found = done.planes if left is not None else with_fine_detail(done.planes, target, weight, sizes)
+    found = done.planes
+    if left is None:  # Noise would be strengthened too.
+        found = with_fine_detail(found, first, MODELS_SHARE * rounds, sizes.factor, opponent)
+        found = sizes.to_pixels.added(found, target, weight)
     planes = found if sizes.to_middle is None else sizes.to_middle.added(planes, found)
     return Estimate(opponent.image(planes), error_of(sizes.hidden(found, opponent), left)), done.amount
 
 
-def with_fine_detail(planes: Floats, small: Floats, weight: Floats | None, sizes: Sizes) -> Floats:
-    """Strengthen the detail of refined planes (C, H, W) that is finer than the pixels of the small ones (C, h, w).
+def with_fine_detail(refined: Floats, drawn: Floats, share: float, factor: float, opponent: Opponent) -> Floats:
+    """Bring back some of the detail that is lost in averages over models and over similar patches.
 
-    Averages over models and over patches leave it too weak where there are more than twice as many pixels; twice as
-    many are as sharp as they should be. Noise would be strengthened too.
+    Parameters
+    ----------
+    refined, drawn : ndarray of float32, shape (C, H, W)
+        Planes of `opponent` after and before refinement.
+    share : float
+        Share of the drawn planes in the result.
+    factor : float
+        Pixels of them for each pixel of the image along an axis. The more, the weaker is the detail.
+    opponent : Opponent
+        Colour differences, which hold little detail, are left as they are.
     """
-    strength = np.float32(SHARPER * min(max(sizes.factor - 2, 0), 1))
-    if strength == 0:
-        return planes
-    fine = planes - blurred(planes, None, FINE * sizes.factor)
-    return sizes.to_pixels.added(planes + strength * fine, small, weight)
+    planes, bright = refined.copy(), slice(None) if opponent.identity else slice(0, 1)
+    mixed = refined[bright] + np.float32(share) * (drawn[bright] - refined[bright])
+    fine = mixed - blurred(mixed, None, FINE * factor)
+    planes[bright] = mixed + np.float32(SHARPER * (factor - 1)) * fine
+    return planes
 
 
 def unrefined(drawn: Floats, left: Floats | None, sizes: Sizes | None = None) -> Estimate:

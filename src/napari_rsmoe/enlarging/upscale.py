@@ -34,7 +34,7 @@ from .found_reduction import CHOICES, share_of
 from .restored import Restored
 from .upscale_in_blocks import upscale_in_blocks
 
-ROUNDS = {"fast": 2, "balanced": 6, "best": 8}
+ROUNDS = {"fast": 2, "balanced": 6, "best": 16}
 """Rounds of refinement, by preset."""
 
 
@@ -123,15 +123,15 @@ def upscale(
         antialiasing of a larger image, as programs for photographs reduce it. "auto" finds it from the power spectrum
         of the image, and counts on both as far as each is likely; images with noise are treated as a camera's.
     preset : {"fast", "balanced", "best"}
-        Number of models and of rounds of refinement: 2, 4 or 8; "fast" also takes fewer steps and compares fewer
-        patches.
+        Number of models, 2, 4 or 8, and of rounds of refinement, 2, 6 or 16; "fast" also takes fewer steps and compares
+        fewer patches.
     models : int or "auto"
         Number of models that are averaged, each from its own start. More models are smoother and take longer. "auto"
         leaves it to the preset.
     n_kernels : int, optional
         Kernels of each model; by default one for every 4 pixels, which keeps fine detail.
     iterations : int, optional
-        Steps of the optimiser for each model; by default 50, with "fast" 35.
+        Steps of the optimiser for each model; by default 40, with "fast" 35.
     mask : array-like, optional
         (Y, X) pixels that are left out: those where it is not 0. They keep their value in the result. With a mask an
         image is not worked on in blocks.

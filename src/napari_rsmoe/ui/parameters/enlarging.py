@@ -40,7 +40,8 @@ UPSCALE: tuple[Parameter, ...] = (
     Choice(
         name="preset",
         label="Quality",
-        help="How many models are fitted and averaged, and how many rounds of refinement follow: 2, 4 or 8.",
+        help="How many models are fitted and averaged (2, 4 or 8), and how many rounds of refinement follow (2, 6 or "
+        "16).",
         default="balanced",
         choices=("fast", "balanced", "best"),
     ),
