@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rsmoe import PoissonGaussian, denoise
-from napari_rsmoe.denoising.uncertainty import deviations, helped_correlation
+from napari_rsmoe.denoising.uncertainty import LIGHT, MOST_LIGHT, calibration, deviations, with_light
+from napari_rsmoe.image.opponent import Opponent
 from napari_rsmoe.noise.anscombe import Stabiliser
 from napari_rsmoe.noise.clipping import NO_LIMITS
 
@@ -92,16 +93,27 @@ def test_no_estimate_is_certain_because_it_is_at_the_end_of_what_can_be(
     assert slopes.min() > 0.2 * noise.read + 0.2 * noise.gain
 
 
-def test_texture_that_neighbours_cost_lengthens_the_bar() -> None:
-    """The residual of a helped plane tells lost texture from noise, and pixels that do not count change nothing."""
+def test_lost_texture_lengthens_the_bar() -> None:
+    """The residual tells lost texture from noise, and pixels that do not count change nothing."""
     rng = np.random.default_rng(3)
     noise, leverage = rng.normal(size=(1, 64, 64)).astype(np.float32), np.full((1, 64, 64), 0.05, np.float32)
     lost = gaussian_filter(rng.normal(size=noise.shape), (0, 0.7, 0.7)).astype(np.float32)
-    flat, one = np.zeros_like(noise), np.ones_like(noise)
-    clean = helped_correlation(flat, 0.97 * noise, one, leverage, None)
-    textured = helped_correlation(flat, 0.97 * noise + 0.5 * lost / lost.std(), one, leverage, None)
+    flat, one, grey = np.zeros_like(noise), np.ones_like(noise), Opponent.of(1)
+    clean = calibration(flat, 0.97 * noise, one, leverage, None, grey)
+    textured = calibration(flat, 0.97 * noise + 0.3 * lost / lost.std(), one, leverage, None, grey)
     assert textured[0] > clean[0] + 0.1
     used = np.ones((64, 64), np.float32)
     used[:, 32:] = 0
-    half = helped_correlation(flat, np.where(used, 0.97 * noise, 0), one, leverage, used)
-    assert abs(half[0] - clean[0]) < 0.1
+    halves = [np.where(used > 0, each, 0).astype(np.float32) for each in (0.97 * noise, 0.97 * noise + 1 - used)]
+    first, second = (calibration(flat, each, one, leverage, used, grey) for each in halves)
+    assert first[0] == second[0]
+    assert abs(first[0] - clean[0]) < 0.5  # Half the pixels scatter more.
+
+
+def test_light_that_changes_lengthens_the_bar_of_photons_up_to_a_share_of_their_noise() -> None:
+    """Frames fade; but where photons are many, the bar stays below their noise."""
+    std, dark = np.full((1, 1, 1), 0.001, np.float32), np.zeros((1, 1, 1), np.float32)
+    for light, noise in ((0.5, 0.2), (0.5, 0.002)):
+        bar = with_light(std, dark + light, dark + noise)
+        assert std < bar < np.hypot(std, min(LIGHT * light, MOST_LIGHT * noise))
+    np.testing.assert_allclose(with_light(std, dark, dark + 0.1), std)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -24,7 +25,7 @@ from .observation import Observation
 from .residual import LEAST_PHOTONS, REMEASURED, bound_residual, refine_with_noise
 from .result import Estimate, Whole
 from .through_planes import refine_through
-from .uncertainty import error_variance, helped_correlation, residual_correlation
+from .uncertainty import calibration, correlated_calibration, error_variance, with_light
 
 Value = TypeVar("Value")
 MOMENT = 1.0
@@ -83,24 +84,14 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
         facts = whole
         if facts is None:
             light = noise.light(restored, observation.inputs.pixels, used)
-            white = spectrum is None and models > 1
-            facts = Whole(_correlation(observation, bounded, noisy, left, counted) if white else None, light, power)
+            facts = Whole(_calibration(observation, bounded, noisy, left, counted), light, power)
         image = noise.with_light(restored, facts.light, observation.inputs.pixels, counted)
         if models < 2:
             return Estimate(image, np.zeros_like(image), facts)
         engine.pause()
-        error = error_variance(
-            bounded.image,
-            noisy,
-            left,
-            fused.spread,
-            bounded.leverage,
-            opponent,
-            correlation=facts.correlation,
-            models=models,
-            photons=not noise.even,
-        )
-        return Estimate(image, np.sqrt(opponent.image_variance(error)) * noise.slopes(denoised), facts)
+        error = error_variance(left, fused.spread, bounded.leverage, calibration=facts.calibration, models=models)
+        std = np.sqrt(opponent.image_variance(error)) * noise.slopes(denoised)
+        return Estimate(image, _with_light(std, observation, image, power), facts)
 
     estimate = stage("error bar", finish)
     if times is not None:
@@ -108,13 +99,22 @@ def _combined(ensemble: Ensemble, times: Timetable | None, whole: Whole | None) 
     return estimate
 
 
-def _correlation(
+def _calibration(
     observation: Observation, estimate: Refined, noisy: Floats, left: Floats, used: Floats | None
 ) -> Floats:
-    """The correlation of the residual from which the error bar follows."""
-    if observation.helped:
-        return helped_correlation(estimate.image, noisy, left, estimate.leverage, used)
-    return residual_correlation(estimate.image, noisy, left)
+    """What recalibrates the error bar of each plane (C,)."""
+    if observation.noise.spectrum is not None:
+        return correlated_calibration(estimate.leverage, used, observation.opponent)
+    opponent, helped = observation.opponent, observation.helped
+    return calibration(estimate.image, noisy, left, estimate.leverage, used, opponent, helped=helped)
+
+
+def _with_light(std: Floats, observation: Observation, image: Floats, power: float) -> Floats:
+    """The error bar (H, W, C) with what the light of photons may differ by."""
+    noise = observation.noise
+    if noise.even or noise.spectrum is not None:
+        return std
+    return with_light(std, noise.light_of(image), np.float32(math.sqrt(power)) * noise.deviation_of(image))
 
 
 def _filter_tasks(observation: Observation, models: int) -> int:

@@ -31,15 +31,15 @@ class Whole:
 
     Attributes
     ----------
-    correlation : ndarray of float32, shape (C,), or None
-        Correlation of neighbours in the residual of each plane; None: the noise is not white.
+    calibration : ndarray of float32, shape (C,)
+        Logarithm of the factor of the squared error of each plane.
     light : tuple of float or None
         As of `StabilisedDomain.light`.
     noise : float
         Variance of the noise, relative to what was measured before there was an estimate of the image.
     """
 
-    correlation: Floats | None
+    calibration: Floats
     light: Light
     noise: float = 1.0
 

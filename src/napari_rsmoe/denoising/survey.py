@@ -99,7 +99,6 @@ class Survey:
     def description(self) -> dict[str, Any]:
         """The survey in values that JSON can hold, exactly."""
         whole = self.whole
-        correlation = None if whole is None or whole.correlation is None else whole.correlation.tolist()
         return {
             "layout": self.layout.description(),
             "domain": self.domain.description(),
@@ -108,7 +107,7 @@ class Survey:
             "nodata": self.nodata,
             "whole": None
             if whole is None
-            else {"correlation": correlation, "light": list(whole.light), "noise": whole.noise},
+            else {"calibration": whole.calibration.tolist(), "light": list(whole.light), "noise": whole.noise},
             "error": self.error,
             "dtype": self.dtype,
         }
@@ -125,7 +124,7 @@ class Survey:
             {int(count): Density(**density) for count, density in known["densities"].items()},
             known["nodata"],
             None if whole is None else Whole(
-                None if whole["correlation"] is None else np.array(whole["correlation"], np.float32),
+                np.array(whole["calibration"], np.float32),
                 tuple(whole["light"]),
                 whole.get("noise", 1.0),
             ),
@@ -337,14 +336,13 @@ def _calibrated(
     error = (math.sqrt(float(np.mean(errors))) or LEFT * found.domain.sigma) * found.layout.span
     if not wholes:
         return replace(found, error=error)
-    correlations = [each.correlation for each in wholes if each.correlation is not None]
-    correlation = np.mean(correlations, 0).astype(np.float32) if correlations else None
+    calibration = np.mean([each.calibration for each in wholes], 0).astype(np.float32)
     light = tuple(
         float(np.mean(each)) if all(value is not None for value in each) else None
         for each in zip(*(whole.light for whole in wholes), strict=True)
     )
     noise = float(np.mean([each.noise for each in wholes]))
-    return replace(found, whole=Whole(correlation, light, noise), error=error)
+    return replace(found, whole=Whole(calibration, light, noise), error=error)
 
 
 def _part_of(array: NDArray[Any], part: Part) -> NDArray[Any]:

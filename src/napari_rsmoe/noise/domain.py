@@ -261,6 +261,21 @@ class StabilisedDomain:
             result[..., c] = by_bands(lit, pair[1], seen, left, dtype=np.float32)
         return result
 
+    def light_of(self, image: Floats) -> Floats:
+        """The light of photons in an image (H, W, C) in the engine's range; 0 in channels without photon noise."""
+        light = np.zeros_like(image)
+        for c, model in enumerate(self.model.channels):
+            if model.gain > 0:
+                np.maximum(image[..., c] - np.float32(model.offset), 0, out=light[..., c])
+        return light
+
+    def deviation_of(self, image: Floats) -> Floats:
+        """Standard deviation of the noise at the values of an image (H, W, C), in the engine's range."""
+        deviation = np.empty_like(image)
+        for c, model in enumerate(self.model.channels):
+            deviation[..., c] = np.sqrt(by_bands(model.variance, image[..., c], dtype=np.float32))
+        return deviation
+
     def _lightless(self, c: int) -> bool:
         """Whether the light of a channel is not known.
 
