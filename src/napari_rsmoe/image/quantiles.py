@@ -14,7 +14,12 @@ from ..progress import pause
 BAND = 1 << 20
 """Values that are looked at at once. More take longer to be stopped; fewer take more time in all."""
 SAMPLE = 1 << 16
-"""Values of the sample that brackets a quantile. A larger one takes longer to sort, a smaller one brackets more."""
+"""Values of the sample that brackets a quantile, at most. A larger one takes longer to sort, a smaller one brackets
+more."""
+SHARE = 16
+"""One in so many values is in the sample of fewer values, for the same reasons."""
+FEWEST = 1 << 15
+"""Values from which a sample is taken; all of fewer are partly sorted in less time."""
 DEVIATIONS = 6.0
 """Half width of the first bracket, in standard deviations of the rank of a quantile in a random sample."""
 
@@ -40,17 +45,17 @@ def quantiles(values: NDArray[Any], shares: Sequence[float]) -> list[float]:
     [5.0, 7.5]
     """
     flat = values.reshape(-1)
-    if flat.size <= 2 * SAMPLE:
+    if flat.size <= FEWEST:
         return [float(each) for each in np.quantile(flat, shares)]
-    sample = np.sort(flat[:: flat.size // SAMPLE | 1])  # An odd step does not fall in with the rows of the image.
+    sample = _sample(flat)
     return [_quantile(flat, sample, share) for share in shares]
 
 
 def smallest(values: NDArray[Any], count: int) -> NDArray[np.intp]:
     """The places, ascending, of the smallest of many different values (N,); fewer than N."""
-    if values.size <= 2 * SAMPLE or count == 0:
+    if values.size <= FEWEST or count == 0:
         return np.sort(np.argpartition(values, count)[:count])
-    sample = np.sort(values[:: values.size // SAMPLE | 1])
+    sample = _sample(values)
     bound, _ = _ends(values, sample, count, count / (values.size - 1))
     chosen = []
     for start in range(0, values.size, BAND):
@@ -59,6 +64,12 @@ def smallest(values: NDArray[Any], count: int) -> NDArray[np.intp]:
     below = np.concatenate(chosen)
     # Of equal values at the bound the first ones are taken.
     return np.sort(np.concatenate([below, np.flatnonzero(values == bound)[: count - len(below)]]))
+
+
+def _sample(values: NDArray[Any]) -> NDArray[Any]:
+    """Some of the values (N,), in ascending order."""
+    step = max(SHARE, values.size // SAMPLE)
+    return np.sort(values[:: step | 1])  # An odd step does not fall in with the rows of the image.
 
 
 def _quantile(flat: NDArray[Any], sample: NDArray[Any], share: float) -> float:
