@@ -292,7 +292,8 @@ void try_threads() {
   require(cpu::true_processors() >= 1, "there is no processor");
 }
 
-// Counts upwards in stages. In every second one a worker stops in the midst of a task until another has done it.
+// Counts upwards in stages. In every second one, unless it is alone, a worker stops in the midst of a task until
+// another has done it, or for 50 ms.
 class Counting final : public cpu::Chain {
  public:
   static constexpr int64_t kTasks = 20, kStages = 24;
@@ -305,13 +306,13 @@ class Counting final : public cpu::Chain {
     std::atomic<int64_t> shared{0};
     for_each_task(30, [&](int64_t, int64_t) { ++shared; });
     require(shared == 30, "a task of the worker that prepares a stage was left out");
-    begun_[place] = stage_, before_[place] = counts_, stops_[place] = stage_ % 2;
+    begun_[place] = stage_, before_[place] = counts_, stops_[place] = places() > 2 && stage_ % 2 == 1;
     return {stage_++ < kStages ? kTasks : 0, begun_[place] % 2 == 1};
   }
   void compute(size_t place, int64_t task, int64_t worker) override {
     if (begun_[place] == failing_ && task == 7) throw std::runtime_error("as it should");
     own_[static_cast<size_t>(worker)] = before_[place][static_cast<size_t>(task)] + 1;
-    if (task != 5 || !stops_[place].exchange(0)) return;
+    if (task != 5 || !stops_[place].exchange(false)) return;
     const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
     const auto done = [&] { return done_ >= begun_[place]; };
     while (!done() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
@@ -327,7 +328,7 @@ class Counting final : public cpu::Chain {
   int64_t failing_, stage_ = 0;
   std::array<int64_t, 8> begun_{};
   std::array<Counts, 8> before_{};
-  std::array<std::atomic<int64_t>, 8> stops_{};
+  std::array<std::atomic<bool>, 8> stops_{};
   Counts counts_{};
   std::vector<int64_t> own_;
   std::atomic<int64_t> done_{-1};  // the last stage whose task 5 was committed
