@@ -119,6 +119,11 @@ def test_beads_are_measured() -> None:
     measured = measure_psf(gaussian_filter(beads, 1.8) + np.random.default_rng(0).normal(10, 0.1, beads.shape))
     expected = point_spread(1.8)
     assert measured[10, 10] == pytest.approx(expected.max(), rel=0.05)
+    rng = np.random.default_rng(1)
+    crowded = np.zeros((200, 200))
+    crowded[tuple(rng.integers(0, 200, (2, 40)))] = 4000
+    noisy = rng.poisson(gaussian_filter(crowded, 1.5) + 10) + rng.normal(90, 2, crowded.shape)
+    assert measure_psf(noisy)[10, 10] == pytest.approx(point_spread(1.5).max(), rel=0.08)
     with pytest.raises(ImageError, match="beads were found"):
         measure_psf(gaussian_filter(beads[:40, :40], 1.8))
 
