@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from ..arrays import Array, Floats
 from ..denoising.result import Estimate
@@ -165,7 +166,9 @@ def with_fine_detail(refined: Floats, drawn: Floats, share: float, factor: float
     planes, bright = refined.copy(), slice(None) if opponent.identity else slice(0, 1)
     mixed = refined[bright] + np.float32(share) * (drawn[bright] - refined[bright])
     fine = mixed - blurred(mixed, None, FINE * factor)
-    planes[bright] = mixed + np.float32(SHARPER * (factor - 1)) * fine
+    size = (1, *[2 * round(factor / 2) + 1] * 2)  # Edges get steeper, and no brighter than what is beside them.
+    lowest, highest = minimum_filter(mixed, size, mode="nearest"), maximum_filter(mixed, size, mode="nearest")
+    planes[bright] = np.clip(mixed + np.float32(SHARPER * (factor - 1)) * fine, lowest, highest)
     return planes
 
 
