@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..arrays import Floats
 from ..memory import Need, require
 
-LISTED = ((24.5, 29.5), 5.6e6)
+LISTED = ((24.5, 29.5), 3.6e6)
 """The statistics of all blocks: bytes for each pixel, and for each with channel, and bytes whatever the size."""
 SEARCHED = ((22.0, 60.0), 2.6e6)
 """The same for the search for flat patches, which takes more in images above 0.1 megapixels."""
