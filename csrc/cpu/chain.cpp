@@ -30,7 +30,7 @@ class Watched {
 Chain::Chain(int64_t workers, int64_t repeatable_tasks)
     : workers_(std::max<int64_t>(workers, 1)), stages_(new Stage[places()]),
       crew_(new Worker[static_cast<size_t>(workers_)]),
-      committed_(new std::atomic<int64_t>[static_cast<size_t>(repeatable_tasks)]), repeatable_tasks_(repeatable_tasks) {
+      committed_(new std::atomic<int64_t>[static_cast<size_t>(repeatable_tasks)]) {
   for (int64_t task = 0; task < repeatable_tasks; ++task) committed_[static_cast<size_t>(task)] = 0;
 }
 

@@ -70,7 +70,6 @@ class Chain {
   std::unique_ptr<Worker[]> crew_;
   // For each task of repeatable stages, the number of the last stage in which it was committed.
   std::unique_ptr<std::atomic<int64_t>[]> committed_;
-  int64_t repeatable_tasks_;
   std::atomic<Stage*> current_{nullptr};  // null: all work is done, or a worker has failed
   Watch* watch_ = current_watch();
   Team team_;
