@@ -22,12 +22,17 @@ SMOOTH, STEEP, MOST = 0.75, 16, 0.85
 """Detail that the smooth deconvolution has, relative to the sharp one, at which it counts half, the exponent with which
 its share rises, and its largest share. Simulated beads, cells and thin filaments have 0.4 to 0.65, filaments wider than
 the blur 0.8 to 1.2."""
-UNFIT, UNFIT_STEEP = 1.3, 8
+UNFIT, UNFIT_STEEP = 1.15, 8
 """Misfit of the sharp deconvolution at which the smooth one counts half, and the exponent with which its share rises.
-With the right point spread function it is 0.3 to 0.9, with one that is a fifth too wide 1.5 to 5.6 at 3000 photons."""
-ACCURATE = 5e-3
-"""Standard deviation, relative to the light, that is allowed for besides the noise: below that no point spread function
-is known, and no deconvolution ends."""
+With the right point spread function it is 0.2 to 0.9, with one that is a fifth too wide 1.3 to 6 from 3000 photons
+on."""
+BLURRED = (0.3, 0.5)
+"""Detail that the smooth deconvolution has, relative to the sharp one, between which the misfit counts more, by the
+root of what is missing to the latter. Sharp structures have at least that; less shows that a deconvolution exaggerates,
+as it does through a point spread function that is too wide."""
+ACCURATE = 3.5e-3
+"""Standard deviation, as a fraction of the range, that is allowed for besides the noise. With less, images nearly
+without noise seem not to fit, as no deconvolution ends; with more, a wrong point spread function shows less."""
 WEAKENED = 0.3
 """How much higher that is where the noise is strong, for each unit of its variance relative to the detail: patches lose
 detail in it, the smooth deconvolution keeps some noise."""
@@ -37,8 +42,6 @@ the variance of the noise beside the detail by which this is less: what noise hi
 DOUBTED, NEAR = 0.1, 1.0
 """What of the squared distance of the smooth deconvolution from the sharp one is added to the squared error where the
 image does not fit, and the standard deviation in pixels of the window in which it is averaged."""
-
-
 STOPPED = 1e-3
 """Mean square over all frequencies of what optics pass or stop that is assumed at least: less is not measured well."""
 
@@ -52,7 +55,7 @@ class Smoothed:
     light, variance : ndarray of float64
         The blend, and the square of its expected error.
     misfit : float
-        As of `misfit`, of the sharp deconvolution.
+        As of `misfit`, of the sharp deconvolution; more if it exaggerates detail.
     """
 
     light: Array
@@ -101,9 +104,10 @@ def with_smooth_areas(
         The convolution.
     """
     smooth = richardson_lucy(clean, blur, ITERATIONS)
-    found = misfit(patches, counted, used, noise, blur)
-    wrong = 1 / (1 + (UNFIT / max(found, 1e-9)) ** UNFIT_STEEP)
     whole, kept = (_detail(plane, blur) for plane in (patches, smooth))
+    exaggerated = BLURRED[1] / float(np.clip(kept / whole, *BLURRED)) if whole > 0 else 1.0
+    found = misfit(patches, counted, used, noise, blur) * float(np.sqrt(exaggerated))
+    wrong = 1 / (1 + (UNFIT / max(found, 1e-9)) ** UNFIT_STEEP)
     hidden = float(np.mean(blur.inner(variance_of(smooth, noise))))
     even = MOST / (1 + (SMOOTH * (whole + WEAKENED * hidden) / kept) ** STEEP) if whole > 0 and kept > 0 else 0.0
     change = smooth - light
@@ -128,7 +132,7 @@ def misfit(light: Array, counted: Array, used: Array, noise: PoissonGaussian, bl
     """
     seen = blur(light)
     engine.pause()
-    rest = rfft2((counted - seen) * np.sqrt(used / (variance_of(seen, noise) + np.square(ACCURATE * seen))))
+    rest = rfft2((counted - seen) * np.sqrt(used / (variance_of(seen, noise) + ACCURATE**2)))
     counting = max(float(np.mean(blur.inner(used))), 1e-9)
     passed = np.abs(blur.transfer)
     powers = []
