@@ -26,6 +26,9 @@ UNFIT, UNFIT_STEEP = 1.15, 8
 """Misfit of the sharp deconvolution at which the smooth one counts half, and the exponent with which its share rises.
 With the right point spread function it is 0.2 to 0.9, with one that is a fifth too wide 1.3 to 6 from 3000 photons
 on."""
+COARSER = 0.82
+"""Misfit of the smooth deconvolution, relative to the sharp one, below which the sharp one has failed and the function
+is not to blame. On bright single points it is 0.3 to 0.75, through wrong point spread functions 0.94 to 5."""
 BLURRED = (0.3, 0.5)
 """Detail that the smooth deconvolution has, relative to the sharp one, between which the misfit counts more, by the
 root of what is missing to the latter. Sharp structures have at least that; less shows that a deconvolution exaggerates,
@@ -42,6 +45,8 @@ the variance of the noise beside the detail by which this is less: what noise hi
 DOUBTED, NEAR = 0.1, 1.0
 """What of the squared distance of the smooth deconvolution from the sharp one is added to the squared error where the
 image does not fit, and the standard deviation in pixels of the window in which it is averaged."""
+TINY = 1e-6
+"""Misfit that counts as none."""
 STOPPED = 1e-3
 """Mean square over all frequencies of what optics pass or stop that is assumed at least: less is not measured well."""
 
@@ -56,16 +61,23 @@ class Smoothed:
         The blend, and the square of its expected error.
     misfit : float
         As of `misfit`, of the sharp deconvolution; more if it exaggerates detail.
+    coarse : float
+        As of `misfit`, of the smooth deconvolution.
     """
 
     light: Array
     variance: Array
     misfit: float
+    coarse: float
 
     @property
     def fits(self) -> bool:
-        """Whether the light explains the image."""
-        return self.misfit <= UNFIT
+        """Whether the point spread function explains the image.
+
+        If even the smooth deconvolution fits better than the sharp one, the latter has failed, as on bright single
+        points, and not the function.
+        """
+        return self.misfit <= UNFIT or self.coarse < COARSER * self.misfit
 
 
 def with_smooth_areas(
@@ -107,13 +119,15 @@ def with_smooth_areas(
     whole, kept = (_detail(plane, blur) for plane in (patches, smooth))
     exaggerated = BLURRED[1] / float(np.clip(kept / whole, *BLURRED)) if whole > 0 else 1.0
     found = misfit(patches, counted, used, noise, blur) * float(np.sqrt(exaggerated))
-    wrong = 1 / (1 + (UNFIT / max(found, 1e-9)) ** UNFIT_STEEP)
+    coarse = misfit(smooth, counted, used, noise, blur)
+    doubts = (UNFIT / max(found, TINY)) ** UNFIT_STEEP + (COARSER * found / max(coarse, TINY)) ** STEEP
+    wrong = 1 / (1 + doubts)
     hidden = float(np.mean(blur.inner(variance_of(smooth, noise))))
     even = MOST / (1 + (SMOOTH * (whole + WEAKENED * hidden) / kept) ** STEEP) if whole > 0 and kept > 0 else 0.0
     change = smooth - light
     certain = CERTAIN * even * whole / (whole + NOISY * hidden)
     variance = (1 - certain) * variance + DOUBTED * wrong * gaussian_filter(np.square(change), NEAR)
-    return Smoothed(light + (1 - (1 - even) * (1 - wrong)) * change, variance, found)
+    return Smoothed(light + (1 - (1 - even) * (1 - wrong)) * change, variance, found, coarse)
 
 
 def misfit(light: Array, counted: Array, used: Array, noise: PoissonGaussian, blur: Blur) -> float:
@@ -121,7 +135,7 @@ def misfit(light: Array, counted: Array, used: Array, noise: PoissonGaussian, bl
 
     It is measured at the frequencies that the optics pass, as a wrong light shows nowhere else, and is 1 for the truth;
     a deconvolution follows some of the noise, which makes it less. The noise counts as at least as strong as what is
-    left at the other frequencies, in case it was told too weak.
+    left at the other frequencies, in case it was told too weak. Without noise there is no measure, and it is 0.
 
     Parameters
     ----------
@@ -130,6 +144,8 @@ def misfit(light: Array, counted: Array, used: Array, noise: PoissonGaussian, bl
     counted, used, noise, blur
         As of `with_smooth_areas`.
     """
+    if noise.gain == noise.read == 0:
+        return 0.0
     seen = blur(light)
     engine.pause()
     rest = rfft2((counted - seen) * np.sqrt(used / (variance_of(seen, noise) + ACCURATE**2)))
