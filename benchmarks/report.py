@@ -297,8 +297,7 @@ def enlarging() -> list[str]:
             "Six grey images of BSD68 and the brightness of six Kodak images, on which no setting was chosen, reduced "
             "by the mean over blocks or by bicubic interpolation with antialiasing, rounded to 8 bits, and enlarged "
             "again: mean PSNR, mean gain over bicubic interpolation, that of the worst image, CPU time for an image. "
-            'The reduction is told, or found by `reduction="auto"`. The rows of `fast`, and of cells without `best`, '
-            "are of the same day, before enlargements drew other random numbers.",
+            'The reduction is told, or found by `reduction="auto"`.',
             machine_line(found["machine"]),
         ),
         table(["times", "reduction", "method", "PSNR, dB", "gain, dB", "worst, dB", "CPU s"], rows),
