@@ -1,18 +1,18 @@
-"""Three deconvolutions of an image that err differently, blended: by models, by similar patches, by total variation."""
+"""Deconvolutions of an image that err differently, blended: models, similar patches, total variation, a smooth one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from .. import engine
-from ..noise.noise_model import PoissonGaussian
-from .deconvolution import Blur
 from .flat_areas import least_variation
-from .through_blur import variance_of
+from .smooth_areas import with_smooth_areas
+from .through_blur import Measured
 
 Array = NDArray[np.float64]
 MODELS, CHANGED = 0.35, 0.2
@@ -45,31 +45,60 @@ micrograph full of soft texture 3.6."""
 LEAST_NOISE = 0.05
 """Standard deviation of the noise that is assumed at least, relative to that of the whole image. Without it a few dark
 pixels would decide."""
+BOTH = 0.245
+"""Share of two estimates of the squared error in the error bar, for each pixel of the width of the blur: by how far
+deconvolutions are apart, which misses what all of them miss (soft texture), and by detail and noise, which claims too
+much on dark backgrounds. The wider the blur, the more of what it hides is missing everywhere."""
+WIDTHS = (0.8, 3.0)
+"""Widths of the blur in pixels between which this was measured; narrower and wider ones count as these."""
 
 
-def blended(
-    models: Array,
-    patches: Array,
-    counted: Array,
-    used: Array,
-    noise: PoissonGaussian,
-    blur: Blur,
-    report: Callable[[float], bool],
-) -> tuple[Array, Array | None]:
-    """Blend what models draw, what similar patches make of it, and a deconvolution by total variation.
+@dataclass(frozen=True)
+class Blend:
+    """A deconvolved plane with margin.
+
+    Attributes
+    ----------
+    light, std : ndarray of float64
+        The light, without light 0, and the standard deviation of its error.
+    fits : bool
+        Whether the point spread function explains the image.
+    """
+
+    light: Array
+    std: Array
+    fits: bool
+
+
+def blended(models: Array, patches: Array, measured: Measured, report: Callable[[float], bool]) -> Blend:
+    """Blend what models draw, what similar patches make of it, and deconvolutions for flat and for smooth areas.
 
     Parameters
     ----------
     models, patches : ndarray of float64
-        The light by the mean of models, and after `through_blur.agreed`, with margin, without light 0.
-    counted : ndarray of float64
-        What was measured, with its noise and margin.
-    used : ndarray of float64
-        1 where it counts, 0 where it does not.
-    noise : PoissonGaussian
-        Its noise.
-    blur : Blur
-        The convolution.
+        The light by the mean of models, and after `through_blur.agreed`.
+    measured : Measured
+        What was measured.
+    report : callable
+        As of `with_flat_areas`.
+    """
+    light, variance = with_flat_areas(models, patches, measured, report)
+    if variance is None:
+        return Blend(light, measured.error_of(light), True)
+    variance = BOTH * float(np.clip(measured.blur.width, *WIDTHS)) * (variance + np.square(measured.error_of(light)))
+    smoothed = with_smooth_areas(light, variance, patches, measured)
+    return Blend(smoothed.light, np.sqrt(smoothed.variance), smoothed.fits)
+
+
+def with_flat_areas(
+    models: Array, patches: Array, measured: Measured, report: Callable[[float], bool]
+) -> tuple[Array, Array | None]:
+    """Blend models and patches, and a deconvolution by total variation.
+
+    Parameters
+    ----------
+    models, patches, measured
+        As of `blended`.
     report : callable
         Called with the fraction that is done; where it returns True, total variation does not count.
 
@@ -80,11 +109,12 @@ def blended(
     variance : ndarray of float64 or None
         Of its error, by how far the three are apart; None if there is nothing to compare.
     """
+    blur, used = measured.blur, measured.used
     seen = blur(patches)
     detail = float(np.mean(blur.inner(np.square(patches - seen))))
     if detail == 0 or not used.any():
         return patches, None
-    near, of_pixel = variance_of(gaussian_filter(seen, NEAR), noise), variance_of(seen, noise)
+    near, of_pixel = measured.variance_of(gaussian_filter(seen, NEAR)), measured.variance_of(seen)
     level = float(np.sqrt(of_pixel.mean()))
     changed = float(np.mean(blur.inner(np.square(models - patches)))) / detail
     light = patches + MODELS * changed / (changed + CHANGED) * (models - patches)
@@ -94,8 +124,8 @@ def blended(
         return light, variance
     precision = used / np.maximum(of_pixel, (LEAST_NOISE * level) ** 2)
     weight = WEIGHT / np.sqrt(level * np.sqrt(detail))
-    start = np.where(used > 0, counted, seen)
-    flat = least_variation(start, counted, precision, weight, float(np.sqrt(detail)), blur, report)
+    start = np.where(used > 0, measured.counted, seen)
+    flat = least_variation(start, measured.counted, precision, weight, float(np.sqrt(detail)), blur, report)
     if flat is None:
         return light, None
     difference = flat - light

@@ -44,16 +44,9 @@ from .deconvolution import DARK, SHARP_START, Blur, Deconvolved, as_model, decon
 from .memory import check_deblur
 from .psf import point_spread
 from .restored import Restored
-from .smooth_areas import with_smooth_areas
 from .stop_band import stop_band_noise
-from .through_blur import agreed, error_of
+from .through_blur import Measured, agreed
 
-BOTH = 0.245
-"""Share of two estimates of the squared error in the error bar, for each pixel of the width of the blur: by how far
-deconvolutions are apart, which misses what all of them miss (soft texture), and by detail and noise, which claims too
-much on dark backgrounds. The wider the blur, the more of what it hides is missing everywhere."""
-WIDTHS = (0.8, 3.0)
-"""Widths of the blur in pixels between which this was measured; narrower and wider ones count as these."""
 UNFIT = (
     "the image does not fit this point spread function, by more than its noise: the result is smoother than it could "
     "be, and may ring; one that is too wide does that, so measure it, or give a narrower one (psf=, --psf)"
@@ -266,6 +259,15 @@ class _Channel:
         layout = self.inputs.layout
         return np.maximum(self.blur.padded(((self.clean - layout.low) / layout.span - zero) / unit), DARK)
 
+    @property
+    def measured(self) -> Measured:
+        """The channel with its noise, and its margin."""
+        unit, zero = self.light
+        pixels, used = _measured(self.inputs)
+        counted = self.blur.padded(pixels[..., self.index].astype(np.float64) / unit - zero / unit)
+        noise = self.noise.scaled(1 / unit, -zero / unit)
+        return Measured(counted, self.observed, self.blur.padded(used.astype(np.float64)), noise, self.blur)
+
     @cached_property
     def light(self) -> tuple[float, float]:
         """Unit and zero of light in the engine's range; light is about [0, 1]."""
@@ -312,54 +314,25 @@ class _Channel:
             if self.parts.stopped:
                 break
         mean: NDArray[np.float64] = np.asarray(np.mean(drawings, 0, dtype=np.float64))
-        noise = self.noise.scaled(1 / unit, -zero / unit)
-        refined, error = self._refined(mean, noise)
+        refined, error = self._refined(mean)
         std = unit * error
         change = blur.inner(unit * (refined - mean))
         return _Found(models, np.asarray(change, np.float32), np.ascontiguousarray(blur.inner(std), np.float32))
 
-    def _refined(
-        self, mean: NDArray[np.float64], noise: PoissonGaussian
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _refined(self, mean: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The mean of the models in agreement with the noisy values, as far as nobody asks to stop, and its error."""
-        unit, zero = self.light
-        blur, rounds, count = self.blur, ROUNDS[self.preset], PRESET_MODELS[self.preset]
-        light, variance = mean, None
+        measured, rounds, count = self.measured, ROUNDS[self.preset], PRESET_MODELS[self.preset]
+        light = mean
         if not self.parts.stopped:
-            pixels, measured = _measured(self.inputs)
-            counted = blur.padded(pixels[..., self.index].astype(np.float64) / unit - zero / unit)
-            used = blur.padded(measured.astype(np.float64))
             with suppress(StoppedError):  # What there is by then is the result.
-                light = attended_in_steps(
-                    lambda step: agreed(mean, counted, used, noise, blur, rounds, step), self.report(count, "refine")
-                )
+                light = attended_in_steps(partial(agreed, mean, measured, rounds), self.report(count, "refine"))
                 if not self.parts.stopped:
-                    work = partial(self._blended, mean, light, counted, used, noise)
-                    light, variance, fits = attended_in_steps(work, self.report(count + 1, "flat areas"))
-                    if not fits:
+                    work = partial(blended, mean, light, measured)
+                    blend = attended_in_steps(work, self.report(count + 1, "flat areas"))
+                    if not blend.fits:
                         note(UNFIT)
-        if variance is None:
-            return light, error_of(light, replace(noise, offset=0.0), blur)
-        return light, np.sqrt(variance)
-
-    def _blended(
-        self,
-        models: NDArray[np.float64],
-        patches: NDArray[np.float64],
-        counted: NDArray[np.float64],
-        used: NDArray[np.float64],
-        noise: PoissonGaussian,
-        step: Callable[[float], bool],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, bool]:
-        """The blend of all deconvolutions, the square of its error, and whether it explains the image."""
-        blur = self.blur
-        light, variance = blended(models, patches, counted, used, noise, blur, step)
-        if variance is None:
-            return light, None, True
-        by_noise = np.square(error_of(light, replace(noise, offset=0.0), blur))
-        variance = BOTH * float(np.clip(blur.width, *WIDTHS)) * (variance + by_noise)
-        smoothed = with_smooth_areas(light, variance, patches, self.observed, counted, used, noise, blur)
-        return smoothed.light, smoothed.variance, smoothed.fits
+                    return blend.light, blend.std
+        return light, measured.error_of(light)
 
 
 def _model(

@@ -10,9 +10,8 @@ from scipy.fft import irfft2, rfft2
 from scipy.ndimage import gaussian_filter
 
 from .. import engine
-from ..noise.noise_model import PoissonGaussian
 from .deconvolution import Blur, richardson_lucy
-from .through_blur import variance_of
+from .through_blur import Measured
 
 Array = NDArray[np.float64]
 ITERATIONS = 12
@@ -80,16 +79,7 @@ class Smoothed:
         return self.misfit <= UNFIT or self.coarse < COARSER * self.misfit
 
 
-def with_smooth_areas(
-    light: Array,
-    variance: Array,
-    patches: Array,
-    clean: Array,
-    counted: Array,
-    used: Array,
-    noise: PoissonGaussian,
-    blur: Blur,
-) -> Smoothed:
+def with_smooth_areas(light: Array, variance: Array, patches: Array, measured: Measured) -> Smoothed:
     """Blend a sharp deconvolution with a smooth one: Richardson and Lucy's method, ended early.
 
     What the blur has taken away completely, models and patches draw as sharp as it can be. This is right for points,
@@ -101,28 +91,21 @@ def with_smooth_areas(
     Parameters
     ----------
     light, variance : ndarray of float64
-        The sharp deconvolution with margin, and the square of its expected error.
+        The sharp deconvolution, and the square of its expected error.
     patches : ndarray of float64
         The light after `through_blur.agreed`, by which both signs are measured.
-    clean : ndarray of float64
-        The blurred image with margin without its noise, above 0.
-    counted : ndarray of float64
-        What was measured, with its noise and margin.
-    used : ndarray of float64
-        1 where it counts, 0 where it does not.
-    noise : PoissonGaussian
-        Its noise.
-    blur : Blur
-        The convolution.
+    measured : Measured
+        What was measured.
     """
-    smooth = richardson_lucy(clean, blur, ITERATIONS)
+    blur = measured.blur
+    smooth = richardson_lucy(measured.clean, blur, ITERATIONS)
     whole, kept = (_detail(plane, blur) for plane in (patches, smooth))
     exaggerated = BLURRED[1] / float(np.clip(kept / whole, *BLURRED)) if whole > 0 else 1.0
-    found = misfit(patches, counted, used, noise, blur) * float(np.sqrt(exaggerated))
-    coarse = misfit(smooth, counted, used, noise, blur)
+    found = misfit(patches, measured) * float(np.sqrt(exaggerated))
+    coarse = misfit(smooth, measured)
     doubts = (UNFIT / max(found, TINY)) ** UNFIT_STEEP + (COARSER * found / max(coarse, TINY)) ** STEEP
     wrong = 1 / (1 + doubts)
-    hidden = float(np.mean(blur.inner(variance_of(smooth, noise))))
+    hidden = float(np.mean(blur.inner(measured.variance_of(smooth))))
     even = MOST / (1 + (SMOOTH * (whole + WEAKENED * hidden) / kept) ** STEEP) if whole > 0 and kept > 0 else 0.0
     change = smooth - light
     certain = CERTAIN * even * whole / (whole + NOISY * hidden)
@@ -130,7 +113,7 @@ def with_smooth_areas(
     return Smoothed(light + (1 - (1 - even) * (1 - wrong)) * change, variance, found, coarse)
 
 
-def misfit(light: Array, counted: Array, used: Array, noise: PoissonGaussian, blur: Blur) -> float:
+def misfit(light: Array, measured: Measured) -> float:
     """Squared distance of what was measured from the blurred light, relative to the noise.
 
     It is measured at the frequencies that the optics pass, as a wrong light shows nowhere else, and is 1 for the truth;
@@ -140,15 +123,16 @@ def misfit(light: Array, counted: Array, used: Array, noise: PoissonGaussian, bl
     Parameters
     ----------
     light : ndarray of float64
-        The light with margin.
-    counted, used, noise, blur
-        As of `with_smooth_areas`.
+        The light.
+    measured : Measured
+        What was measured.
     """
-    if noise.gain == noise.read == 0:
+    if measured.noise.gain == measured.noise.read == 0:
         return 0.0
+    blur, used = measured.blur, measured.used
     seen = blur(light)
     engine.pause()
-    rest = rfft2((counted - seen) * np.sqrt(used / (variance_of(seen, noise) + ACCURATE**2)))
+    rest = rfft2((measured.counted - seen) * np.sqrt(used / (measured.variance_of(seen) + ACCURATE**2)))
     counting = max(float(np.mean(blur.inner(used))), 1e-9)
     passed = np.abs(blur.transfer)
     powers = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,15 +35,54 @@ HIDDEN, WRONG, LEFT = 2.0, 0.03, 0.003
 takes away, and to the variance of the noise."""
 
 
-def agreed(
-    light: Array,
-    counted: Array,
-    used: Array,
-    noise: PoissonGaussian,
-    blur: Blur,
-    rounds: int,
-    report: Callable[[float], bool],
-) -> Array:
+@dataclass(frozen=True)
+class Measured:
+    """A blurred plane as it was measured. All planes have a margin and count light from 0 on.
+
+    Attributes
+    ----------
+    counted : ndarray of float64
+        What was measured, with its noise.
+    clean : ndarray of float64
+        The same without its noise, above 0.
+    used : ndarray of float64
+        1 where it counts, 0 where it does not.
+    noise : PoissonGaussian
+        Its noise.
+    blur : Blur
+        The convolution.
+    """
+
+    counted: Array
+    clean: Array
+    used: Array
+    noise: PoissonGaussian
+    blur: Blur
+
+    def variance_of(self, light: Array) -> Array:
+        """The variance of the noise where the light is so bright."""
+        return self.noise.variance(light) + QUIET**2
+
+    def unsure(self, light: Array) -> tuple[Array, Array]:
+        """Variance of the noise around each pixel, and the square of what the blur takes away of the light there."""
+        return (
+            self.variance_of(gaussian_filter(light, NEAR)),
+            np.asarray(gaussian_filter(np.square(light - self.blur(light)), NEAR)),
+        )
+
+    def error_of(self, light: Array) -> Array:
+        """The standard deviation of the error of a deconvolved plane, where nothing else tells it.
+
+        Detail of power d that the blur takes away, seen through noise of variance n, leaves the variance
+        n d / (n + d), as the best linear estimate does. Where there is no light, there is only read noise.
+        """
+        dark = replace(self, noise=replace(self.noise, offset=0.0))
+        variance, detail = dark.unsure(light)
+        hidden = variance * detail / (variance + detail)
+        return np.asarray(np.sqrt(HIDDEN * hidden + WRONG * detail + LEFT * variance))
+
+
+def agreed(light: Array, measured: Measured, rounds: int, report: Callable[[float], bool]) -> Array:
     """Bring a deconvolved plane into agreement with what was measured, and with its own similar patches.
 
     In turn, the light is found that explains the measured values as well as their noise lets expect and that is near
@@ -53,15 +93,9 @@ def agreed(
     Parameters
     ----------
     light : ndarray of float64
-        The plane with margin, in the units of `counted`, without light 0.
-    counted : ndarray of float64
-        What was measured, with its noise and margin.
-    used : ndarray of float64
-        1 where it counts, 0 where it does not.
-    noise : PoissonGaussian
-        Its noise.
-    blur : Blur
-        The convolution.
+        The deconvolved plane.
+    measured : Measured
+        What was measured.
     rounds : int
         Number of rounds.
     report : callable
@@ -78,37 +112,13 @@ def agreed(
         engine.pause()
         if report(number / rounds):
             break
-        variance, detail = unsure(light, noise, blur)
+        variance, detail = measured.unsure(light)
         error = share**2 * (NOISE**2 * variance + DETAIL**2 * detail)
-        precision = used / variance_of(blur(light), noise)
-        explained = _nearest(light, counted, precision, error, blur)
+        precision = measured.used / measured.variance_of(measured.blur(light))
+        explained = _nearest(light, measured.counted, precision, error, measured.blur)
         planes = np.ascontiguousarray(explained[None], np.float32)
         light = np.maximum(filtered(planes, np.sqrt(error)[None], GROUP)[0].astype(np.float64), 0.0)
     return light
-
-
-def error_of(light: Array, noise: PoissonGaussian, blur: Blur) -> Array:
-    """The standard deviation of the error of a deconvolved plane with margin, where nothing else tells it.
-
-    Detail of power d that the blur takes away, seen through noise of variance n, leaves the variance n d / (n + d), as
-    the best linear estimate does.
-    """
-    variance, detail = unsure(light, noise, blur)
-    hidden = variance * detail / (variance + detail)
-    return np.asarray(np.sqrt(HIDDEN * hidden + WRONG * detail + LEFT * variance))
-
-
-def unsure(light: Array, noise: PoissonGaussian, blur: Blur) -> tuple[Array, Array]:
-    """Variance of the noise around each pixel, and the square of what the blur takes away there."""
-    return (
-        variance_of(gaussian_filter(light, NEAR), noise),
-        np.asarray(gaussian_filter(np.square(light - blur(light)), NEAR)),
-    )
-
-
-def variance_of(light: Array, noise: PoissonGaussian) -> Array:
-    """The variance of the noise where the light is so bright."""
-    return noise.variance(light) + QUIET**2
 
 
 def _nearest(light: Array, counted: Array, precision: Array, error: Array, blur: Blur) -> Array:
