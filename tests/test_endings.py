@@ -87,6 +87,25 @@ def test_a_program_leaves_in_good_order_without_being_taken_apart() -> None:
     assert (watched.returncode, watched.stdout.splitlines()[0]) == (4, "awaited")
 
 
+AT_ONCE = """
+import atexit, sys, threading, time
+from napari_rsmoe import endings
+
+atexit.register(print, "at exit", end="")
+for daemon in (False, True):
+    thread = threading.Thread(target=time.sleep, args=(60,), daemon=daemon)
+    endings.end_with_the_program(thread, lambda: print("asked"))
+    thread.start()
+sys.setprofile(lambda *event: None)
+endings.leave(3, wait=False)
+"""
+
+
+def test_a_program_can_leave_beside_threads_that_go_on() -> None:
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "at exit", "")
+
+
 @pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="needs a full device")
 def test_output_that_cannot_be_written_is_an_error_as_usual() -> None:
     command = [sys.executable, "-c", "import napari_rsmoe.endings as e; print('text'); e.leave(0)"]

@@ -67,7 +67,7 @@ def end_all() -> None:
         _let_threads_sleep()
 
 
-def leave(code: int) -> None:
+def leave(code: int, *, wait: bool = True) -> None:
     """End the process as Python does, but without taking apart what is loaded, which with torch takes a quarter second.
 
     Threads that are not daemons are awaited, what was registered with `atexit` is called, and output is written. Only
@@ -78,12 +78,16 @@ def leave(code: int) -> None:
     ----------
     code : int
         The exit code.
+    wait : bool
+        False: end in any case, and beside threads that still compute. Python would end such a thread where it returns
+        from C++, which aborts the process.
     """
-    if _watched() or not _flushed():
+    if wait and (_watched() or not _flushed()):
         return
     try:
-        threading._shutdown()  # type: ignore[attr-defined]  # As Python does; there is no public name.
-        for function in _before_python_ends:
+        if wait:
+            threading._shutdown()  # type: ignore[attr-defined]  # As Python does; there is no public name.
+        for function in _before_python_ends if wait else [*_before_python_ends, end_all]:
             atexit.unregister(function)
         atexit._run_exitfuncs()
         _flushed()
@@ -100,13 +104,14 @@ def _watched() -> bool:
 
 def _flushed() -> bool:
     """Write what standard output and standard error still hold; whether that was possible."""
-    try:
-        for stream in (sys.stdout, sys.stderr):
+    written = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
             if stream is not None:
                 stream.flush()
-    except (OSError, ValueError):
-        return False
-    return True
+        except (OSError, ValueError):  # There may be no reader any more.
+            written = False
+    return written
 
 
 def _let_threads_sleep() -> None:

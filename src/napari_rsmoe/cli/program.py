@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 import threading
 import traceback
@@ -179,7 +178,7 @@ class Program(click.Group):
             code = self._run(arguments, *rest, **options)
         if args is None:
             if any(thread.name.startswith(PROGRAM) for thread in threading.enumerate()):
-                _leave_at_once(code)
+                leave(code, wait=False)  # Such a thread still computes for a job that was stopped.
             if early:
                 leave(code)
         sys.exit(code)
@@ -212,21 +211,6 @@ def needs_engine(arguments: Sequence[str]) -> bool:
         and arguments[0] in VERBS.keys() - WITHOUT_ENGINE
         and not {"-h", "--help"}.intersection(arguments)
     )
-
-
-def _leave_at_once(code: int) -> NoReturn:
-    """End the process beside a thread that still computes for a stopped job.
-
-    Python would end that thread where it returns from C++ meanwhile, which aborts the process.
-    """
-    # Imported here to save start-up time.
-    from ..io.atomic import remove_unfinished
-
-    remove_unfinished()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # There may be no reader any more.
-            stream.flush()
-    os._exit(code)
 
 
 def describe_error(error: Exception) -> str:
