@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays import Floats
 from ..image.blur import blurred
 from ..image.opponent import Opponent
-from ..image.resample import enlarged, pooled
+from ..image.resample import enlarged_planes, pooled, pooled_planes
 from .feedback import PASS, fed_back
 from .nonlocal_bayes import PASSES, Pass, Refined, filtered, floored, has_group
 
@@ -65,10 +65,10 @@ def refine_coarser(
     .. [2] G. Facciolo, N. Pierazzo, J.-M. Morel. Conservative scale recomposition for multiscale denoising (the devil
        is in the high frequency detail). SIAM Journal on Imaging Sciences 10, 2017. :doi:`10.1137/17M1111826`
     """
-    pilot = _coarse(estimate.image)
+    pilot = pooled_planes(estimate.image, FACTOR)
     if not has_group(pilot.shape):
         return estimate
-    coarse, noise = _coarse(noisy), floored(_coarse(variance) / np.float32(FACTOR**2))
+    coarse, noise = pooled_planes(noisy, FACTOR), floored(pooled_planes(variance, FACTOR) / np.float32(FACTOR**2))
     share = None if used is None else pooled(used, FACTOR)
     found = filtered(coarse, pilot, noise, PASSES[-1])
     if levels > 1:
@@ -89,12 +89,7 @@ def coarser_passes(shape: tuple[int, ...], levels: int = LEVELS) -> list[tuple[t
     return passes
 
 
-def _coarse(planes: Floats) -> Floats:
-    """Planes (C, H, W) at half the resolution."""
-    return np.stack([pooled(plane, FACTOR) for plane in planes])
-
-
 def _fine(planes: Floats, shape: tuple[int, ...]) -> Floats:
     """Planes at twice the resolution, cut to a shape (C, H, W)."""
     whole = (FACTOR * planes.shape[1], FACTOR * planes.shape[2])
-    return np.stack([enlarged(plane, whole)[: shape[1], : shape[2]] for plane in planes])
+    return enlarged_planes(planes, whole)[:, : shape[1], : shape[2]]

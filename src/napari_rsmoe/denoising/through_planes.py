@@ -11,7 +11,7 @@ from .. import engine
 from ..arrays import Floats, Mask
 from ..image.blur import blurred
 from ..image.opponent import Opponent
-from ..image.resample import enlarged, pooled
+from ..image.resample import enlarged_planes, pooled, pooled_planes
 from ..noise.domain import StabilisedDomain
 from .neighbours import Aligned
 from .nonlocal_bayes import Pass, Refined, filtered, floored, has_group, refine
@@ -185,24 +185,18 @@ def _related(estimate: Floats, neighbours: Sequence[Floats], variance: Floats, u
         common = _in_window(content * _fine(each, used), used, RELATED_WINDOW)
         shared += np.clip(common / energy, 0, 1) / np.float32(len(neighbours))
     related = np.clip((shared - np.float32(low)) / np.float32(high - low), 0, 1)
-    return _enlarged(related, estimate.shape)
+    return enlarged_planes(related, estimate.shape[1:])
 
 
 def _fine(planes: Floats, used: Floats | None) -> Floats:
     """What planes (C, H, W) have beside their averages around each pixel."""
-    return planes - _enlarged(_in_window(planes, used, WINDOW), planes.shape)
+    return planes - enlarged_planes(_in_window(planes, used, WINDOW), planes.shape[1:])
 
 
 def _in_window(planes: Floats, used: Floats | None, width: float) -> Floats:
     """Averages of planes (C, H, W) in a wide window, one for each square of `COARSE` px."""
     engine.pause()
     if used is None:
-        return blurred(np.stack([pooled(plane, COARSE) for plane in planes]), None, width / COARSE)
+        return blurred(pooled_planes(planes, COARSE), None, width / COARSE)
     share: Floats = np.maximum(pooled(used, COARSE), LEAST_SHARE)
-    means = np.stack([pooled(plane * used, COARSE) / share for plane in planes]).astype(np.float32)
-    return blurred(means, share, width / COARSE)
-
-
-def _enlarged(planes: Floats, shape: tuple[int, ...]) -> Floats:
-    """Averages in squares of `COARSE` px at all pixels of planes (C, H, W)."""
-    return np.stack([enlarged(plane, shape[1:]) for plane in planes])
+    return blurred((pooled_planes(planes * used, COARSE) / share).astype(np.float32), share, width / COARSE)

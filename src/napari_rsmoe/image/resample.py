@@ -7,8 +7,8 @@ import numpy as np
 from ..arrays import Floats
 
 
-def pooled(planes: Floats, factor: int) -> Floats:
-    """Means of squares of `factor` by `factor` pixels of planes (H, W) or (H, W, C); at the end, edges are repeated.
+def pooled(image: Floats, factor: int) -> Floats:
+    """Means of squares of `factor` by `factor` pixels of an image (H, W) or (H, W, C); at the end, edges are repeated.
 
     Examples
     --------
@@ -16,9 +16,9 @@ def pooled(planes: Floats, factor: int) -> Floats:
     >>> pooled(np.arange(12, dtype=np.float32).reshape(3, 4), 2).tolist()
     [[2.5, 4.5], [8.5, 10.5]]
     """
-    height, width = planes.shape[:2]
-    more = ((0, -height % factor), (0, -width % factor), *((0, 0),) * (planes.ndim - 2))
-    whole = np.pad(planes, more, mode="edge") if height % factor or width % factor else planes
+    height, width = image.shape[:2]
+    more = ((0, -height % factor), (0, -width % factor), *((0, 0),) * (image.ndim - 2))
+    whole = np.pad(image, more, mode="edge") if height % factor or width % factor else image
     rows = whole[::factor].copy()
     for k in range(1, factor):
         rows += whole[k::factor]
@@ -27,6 +27,11 @@ def pooled(planes: Floats, factor: int) -> Floats:
         columns += rows[:, k::factor]
     means: Floats = columns * np.float32(1 / factor**2)
     return means
+
+
+def pooled_planes(planes: Floats, factor: int) -> Floats:
+    """The same of planes (C, H, W)."""
+    return np.stack([pooled(plane, factor) for plane in planes])
 
 
 def enlarged(plane: Floats, shape: tuple[int, ...]) -> Floats:
@@ -43,6 +48,11 @@ def enlarged(plane: Floats, shape: tuple[int, ...]) -> Floats:
     for axis, length in enumerate(shape[:2]):
         plane = _along(plane, axis, length)
     return plane
+
+
+def enlarged_planes(planes: Floats, shape: tuple[int, ...]) -> Floats:
+    """Planes (C, H, W) at the size of `shape`, each by `enlarged`."""
+    return np.stack([enlarged(plane, shape) for plane in planes])
 
 
 def _along(plane: Floats, axis: int, length: int) -> Floats:
