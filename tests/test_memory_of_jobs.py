@@ -78,6 +78,9 @@ jobs = {
     "render coarser": lambda: colours.render(region=(0, 0, 4e3, 4e3), shape=(10, 10)),
     "noise": lambda: r.estimate_noise(large),
     "noise small": lambda: r.estimate_noise(small),
+    "noise colour": lambda: r.estimate_noise(colour),
+    "noise small colour": lambda: r.estimate_noise(wide[:192, :192]),
+    "noise channels": lambda: r.estimate_noise(wide[..., [0, 1, 2, 0]], channel_axis=2),
 }
 said = []
 memory.budget = lambda: 2**62

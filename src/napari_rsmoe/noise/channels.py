@@ -87,7 +87,7 @@ class Channels:
         self.used = None if used is None or used.all() else used
         self.opponent = Opponent.of(len(self.planes))
         self.limits = tuple(clip_limits(plane, used) for plane in self.planes) if limits is None else limits
-        self._stabilised: dict[tuple[int, PoissonGaussian], tuple[Array, Array]] = {}
+        self._stabilised: dict[int, tuple[PoissonGaussian, tuple[Array, Array]]] = {}
 
     def with_photons(
         self, even: Models, kinds: Sequence[bool | None], apart: int = 1, growth: float = GROWTH
@@ -217,10 +217,11 @@ class Channels:
         return PlaneSpectrum(np.minimum(power, steady) if steady else power, alone=False, sure=steady > 0)
 
     def _stable(self, channel: int, model: PoissonGaussian) -> tuple[Array, Array]:
-        """A channel stabilised by a noise model, and the variance that its noise then has; kept for the next caller."""
-        if (channel, model) not in self._stabilised:
-            self._stabilised[channel, model] = stabilised_plane(self.planes[channel], model, self.limits[channel])
-        return self._stabilised[channel, model]
+        """A channel stabilised by a noise model, and the variance that its noise then has; the last one is kept."""
+        if channel not in self._stabilised or self._stabilised[channel][0] != model:
+            self._stabilised.pop(channel, None)  # Its memory serves for what takes its place.
+            self._stabilised[channel] = model, stabilised_plane(self.planes[channel], model, self.limits[channel])
+        return self._stabilised[channel][1]
 
     def _quiet_power(self, channel: int, model: PoissonGaussian) -> float:
         plane, limits = self.planes[channel], self.limits[channel]
@@ -232,10 +233,10 @@ class Channels:
 
     def _decorrelated(self, models: Models) -> tuple[Array, Array]:
         """Decorrelated planes (3, H, W) of stabilised channels, and the variances that independent noise would have."""
-        channels = [self._stable(c, model) for c, model in enumerate(models)]
-        values, variances = (np.stack(each, -1).astype(np.float32) for each in zip(*channels, strict=True))
-        planes, variance = self.opponent.planes(values), self.opponent.plane_variance(variances)
-        return planes.astype(np.float64), variance.astype(np.float64)
+        values, variances = zip(*(self._stable(c, model) for c, model in enumerate(models)), strict=True)
+        planes = self.opponent.planes(np.stack(values, -1, dtype=np.float32, casting="same_kind")).astype(np.float64)
+        variance = self.opponent.plane_variance(np.stack(variances, -1, dtype=np.float32, casting="same_kind"))
+        return planes, variance.astype(np.float64)
 
 
 def _mean(*planes: Array) -> Array:
