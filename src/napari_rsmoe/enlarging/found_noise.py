@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from .. import engine
-from ..arrays import Array, Floats
+from ..arrays import Floats
 from ..checks import is_number
 from ..denoising.denoise import denoise
 from ..denoising.observation import measured_model
 from ..image.beginning import reading_report
 from ..image.inputs import Inputs
-from ..noise.estimate import estimate_noise
 from ..noise.given import Noise
+from ..noise.measure import measured_pixels, strength
 from ..noise.noise_model import NoiseModel
 from ..noise.quiet import quietest_power
 from ..notes import gathered, note
@@ -87,32 +87,35 @@ def removed(
     return inputs.with_pixels(layout.unit(pixels)), np.ascontiguousarray(left, np.float32), clean.noise
 
 
-def found_noise(inputs: Inputs) -> tuple[Noise, float]:
+def found_noise(inputs: Inputs) -> tuple[NoiseModel | float, float]:
     """The noise of an image, 0 where it is too weak to be removed, and the standard deviation of what is kept in doubt.
 
     In doubt is noise of small images that would be removed from larger ones, of which more is known.
     """
     height, width, _ = inputs.pixels.shape
     layout = inputs.layout
-    values = np.ascontiguousarray(layout.value(inputs.pixels))
     with gathered():
-        estimate = estimate_noise(values, channel_axis=2)
-    quiet = estimate.sigma * _quiet_share(values, estimate.model)
-    confirmed = estimate.sigma < DOUBTED * quiet
+        model = measured_model(inputs, "auto")
+    pixels, used = measured_pixels(inputs)
+    counted = pixels if used.all() else pixels[used]
+    found = [strength(noise, counted[..., c].ravel()) for c, noise in enumerate(model.channels)]
+    sigma = float(np.sqrt(np.mean(np.square(found))))
+    quiet = sigma * _quiet_share(pixels, model)
+    confirmed = sigma < DOUBTED * quiet
     least = NOISY if min(height, width) >= SURE_SIDE else NOISY_SMALL if confirmed else NOISY_DOUBTED
-    surely = min(estimate.sigma, quiet)
-    if surely <= least * layout.span:
-        return 0.0, surely if surely > NOISY * layout.span else 0.0
-    return (estimate if confirmed else quiet), 0.0
+    surely = min(sigma, quiet)
+    if surely <= least:
+        return 0.0, surely * layout.span if surely > NOISY else 0.0
+    return (model.scaled(layout.span, layout.low) if confirmed else quiet * layout.span), 0.0
 
 
-def _quiet_share(values: Array, model: NoiseModel) -> float:
+def _quiet_share(pixels: Floats, model: NoiseModel) -> float:
     """Standard deviation that the noise of an image (H, W, C) has in its quietest places, relative to a model of it.
 
     The model counts as white there: small images do not tell correlated noise from texture.
     """
     power = [
-        quietest_power(values[..., c].astype(np.float64), channel, model.limits[c], None, fewest=FEWEST_QUIET)
+        quietest_power(pixels[..., c].astype(np.float64), channel, model.limits[c], None, fewest=FEWEST_QUIET)
         for c, channel in enumerate(model.channels)
         if channel.gain + channel.read > 0
     ]

@@ -10,13 +10,11 @@ from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import engine
 from ..arrays import Array, Mask
 from ..door import door
 from ..errors import StoppedError
-from ..image.bands import by_bands
 from ..image.beginning import checked_attended, reading_report, shape_beforehand
 from ..image.format import ChannelAxis
 from ..image.inputs import Inputs
@@ -24,9 +22,9 @@ from ..image.masks import Selection
 from ..memory import Memory, release
 from ..progress import Callback, Progress
 from .doubts import doubt_measured
-from .measure import SECONDS, measure_noise, measured_pixels
+from .measure import SECONDS, measure_noise, measured_pixels, strength
 from .memory import check_noise_estimate
-from .noise_model import NoiseModel, PoissonGaussian
+from .noise_model import NoiseModel
 from .sampled import sampled
 
 PARTS = 3
@@ -274,7 +272,7 @@ def estimate_noise(
 
     def figures(model: NoiseModel) -> Array:
         """Strength of the whole, correlations along y and x and of channels, and four numbers for each channel."""
-        found = [_strength(noise, counted[c]) for c, noise in enumerate(model.channels)]
+        found = [strength(noise, counted[c]) for c, noise in enumerate(model.channels)]
         whole = math.sqrt(float(np.mean(np.square(found))))
         scaled = model.scaled(layout.span, layout.low)
         channels = [
@@ -322,8 +320,3 @@ def _all_but_one(used: Mask) -> Iterator[Mask]:
         kept[top:bottom, left:right] = False
         if kept.any() and used[top:bottom, left:right].any():
             yield kept
-
-
-def _strength(noise: PoissonGaussian, values: NDArray[np.float32]) -> float:
-    """Root mean square of the noise of an image of these (noisy) values."""
-    return math.sqrt(float(by_bands(noise.variance, values).mean()))

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import engine
 from ..arrays import Array, Floats, Mask
+from ..image.bands import by_bands
 from ..image.format import ImageFormat
 from ..image.inputs import Inputs
 from ..image.masks import fill_mirrored
@@ -71,6 +72,11 @@ def in_linear_units(model: NoiseModel, layout: ImageFormat) -> NoiseModel:
     limits = np.array(model.limits)
     linear = np.where(np.isfinite(limits), expanded(limits), limits)
     return replace(model, limits=tuple((float(low), float(high)) for low, high in linear))
+
+
+def strength(noise: PoissonGaussian, values: Floats) -> float:
+    """Root mean square of the noise of a channel of these (noisy) values."""
+    return math.sqrt(float(by_bands(noise.variance, values).mean()))
 
 
 def measure_noise(pixels: Floats, used: Mask | None = None, like: NoiseModel | None = None) -> NoiseModel:
