@@ -10,7 +10,8 @@ With ``--grey`` the photographs are grey images of 16 bits, and the peer is BM3D
 the images are frames of FMD with the noise that is there, of 16 bits too, as ``--images Confocal_FISH_1``.
 
 ``--table --json benchmarks/results/ratios.json`` measures all parts of the table in docs/results/benchmarks.md, in 18
-minutes; then ``python -m benchmarks.report`` writes the page.
+minutes; then ``python -m benchmarks.report`` writes the page. The figures of another processor go beside it, as
+``ratios-intel.json``, and the page shows both.
 """
 
 from __future__ import annotations
