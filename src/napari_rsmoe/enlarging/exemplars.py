@@ -106,14 +106,15 @@ def refined(
     if min(planes.shape[1:]) < 2 * engine.PATCH_SIDE:
         rounds = 0
     if amount is None:
-        detail = areas.undetermined(planes)[bright]
+        detail = areas.undetermined(planes[bright])
         amount = np.sqrt(np.mean(np.square(detail[(slice(None), *core)]), axis=(1, 2), dtype=np.float64))
     stride = WIDE_STRIDE if rounds <= FEW_ROUNDS else STRIDE
+    planes = planes.copy()
     for factor in np.geomspace(FIRST, LAST, rounds):
         engine.pause()
-        planes = reduction.added(planes, small, weight)
         error = np.maximum(factor * amount, LEAST).astype(np.float32)
-        planes[bright] = filtered(planes[bright], error[:, None, None], stride=stride)
+        agreeing = reduction.added(planes[bright], small[bright], weight)
+        planes[bright] = filtered(agreeing, error[:, None, None], stride=stride)
     engine.pause()
     return Refined(reduction.added(planes, small, weight), amount)
 

@@ -102,8 +102,8 @@ def typed_result(
     if where is True:
         return to_type(rounded_at_random(values, seed), kind)
     result = to_type(values, kind)
-    if np.any(where):
-        np.copyto(result, to_type(rounded_at_random(values, seed), kind), where=where)
+    if isinstance(where, np.ndarray) and where.any():
+        result[where] = to_type(rounded_at_random(values, seed, where=where), kind)
     return result
 
 
@@ -151,13 +151,16 @@ def rounded_by_chance(layout: ImageFormat, error: float) -> bool:
     return rounding_costs(error, layout.dtype) and not for_display(np.dtype(layout.dtype), layout.low, layout.high)
 
 
-def rounded_at_random(values: NDArray[Any], seed: int = 0, origin: Sequence[int] | None = None) -> NDArray[Any]:
+def rounded_at_random(
+    values: NDArray[Any], seed: int = 0, origin: Sequence[int] | None = None, where: Mask | None = None
+) -> NDArray[Any]:
     """Values rounded up or down at random to whole numbers, in their type, with a mean that stays.
 
     Thresholds are evenly spread over every small part of the image, as Roberts' sequence, which generalises multiples
     of the golden ratio, spreads them. So the mean of such a part stays nearly too. Their common offset is drawn by the
     seed and the values, so that those of two planes of a film are independent. Of a block of an image, whose first
-    pixel lies at `origin` in the whole, the thresholds are those of the whole, and the seed alone decides.
+    pixel lies at `origin` in the whole, the thresholds are those of the whole, and the seed alone decides. With `where`
+    only these values are rounded and returned, in raster order.
     """
     key = [seed] if origin is not None else [seed, zlib.crc32(np.ascontiguousarray(values).tobytes())]
     rng = np.random.default_rng(key)
@@ -165,9 +168,10 @@ def rounded_at_random(values: NDArray[Any], seed: int = 0, origin: Sequence[int]
     for _ in range(STEPS_TO_RATIO):  # The root of ratio^(axes + 1) = ratio + 1: the golden ratio for one axis.
         ratio = (1 + ratio) ** (1 / (values.ndim + 1))
     thresholds = np.full((), rng.random())
-    for axis, length in enumerate(values.shape):
+    places = np.ix_(*map(np.arange, values.shape)) if where is None else np.nonzero(where)
+    for axis, place in enumerate(places):
         first = 0 if origin is None else origin[axis]
-        place = np.arange(first, first + length).reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-        thresholds = thresholds + place * ratio ** -(axis + 1)
-    rounded: NDArray[Any] = np.floor(values + (thresholds % 1).astype(values.dtype))
+        thresholds = thresholds + (first + place) * ratio ** -(axis + 1)
+    chosen = values if where is None else values[where]
+    rounded: NDArray[Any] = np.floor(chosen + (thresholds % 1).astype(values.dtype))
     return rounded
