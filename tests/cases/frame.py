@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -174,7 +174,7 @@ def run_case(case: Case, folder: Path) -> Found:
     """Run a case in an empty folder; AssertionError if its outcome is wrong."""
     made = case.make(folder)
     ran = Ran(folder, made)
-    with _inside(folder):
+    with contextlib.chdir(folder):
         for line in case.commands:
             ran.commands.append(_run(line))
     return case.check(ran)
@@ -186,16 +186,6 @@ def _run(line: str) -> Command:
         words[-1:] = ["--preset", "fast"]
     done = CliRunner().invoke(main, words, prog_name="napari-rsmoe")
     return Command(line, done.exit_code, done.stdout, done.stderr)
-
-
-@contextlib.contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def _short(message: str) -> str:

@@ -11,9 +11,8 @@ from qtpy.QtCore import QTimer
 from ...progress import PlaneProgress
 from ...ui.jobs import Preview
 from ..layers.adding import above_source, hide_source, show_in
-from ..layers.outputs import Output, fitted_place
+from ..layers.outputs import Output, fitted_place, image_output
 from ..layers.sparing import insert_aside
-from ..names import METADATA_KEY
 from ..source import Source, has_plane_at
 
 MOST_SIDE = 2048
@@ -70,7 +69,7 @@ class PreviewLayer:
             return
         part = self._source.plane_at(progress.plane)
         image = shaped_preview(part, thinned(preview.image))
-        output = _output(self._source, part, image)
+        output = image_output(part, image, f"{self._source.name} (preview)", "preview", {})
         if self._layer is None:
             self._add(output)
             QTimer.singleShot(DRAWN_LATER, self._fit_view)
@@ -120,15 +119,6 @@ class PreviewLayer:
         hidden, self._hidden = self._hidden, []
         for layer in hidden:
             layer.visible = True
-
-
-def _output(source: Source, part: Source, data: np.ndarray) -> Output:
-    place = fitted_place(part, data.shape)
-    options = {
-        "name": f"{source.name} (preview)", "rgb": source.rgb, **place.options(), **source.look,
-        "metadata": {METADATA_KEY: {"role": "preview"}},
-    }  # fmt: skip
-    return Output("image", part.spread_out(data), "preview", options)
 
 
 def thinned(image: np.ndarray) -> np.ndarray:

@@ -11,10 +11,9 @@ from ...errors import StoppedError
 from ...progress import Callback
 from ...ui.jobs import Job, Outcome, duration
 from ..layers.adding import above_source, show_in
-from ..layers.outputs import Output, fitted_place
+from ..layers.outputs import Output, fitted_place, image_output
 from ..layers.sparing import Spared, insert_aside
 from ..layers.types import type_name
-from ..names import METADATA_KEY
 from ..source import Source, plane_in_view
 from ..trials import Setting, Trial, crops_of, pixels_of, tried
 from ..workers.thread import Task
@@ -140,7 +139,7 @@ class Trying:
                 self._widget.tell(outcome.error)
             return
         trial, part = outcome.result
-        output = _output(part, shaped_preview(part, trial.image))
+        output = image_output(part, shaped_preview(part, trial.image), f"{part.name} (crop)", "trial", {})
         height, width = pixels_of(part).image.shape[:2]
         if self.layer is not None and self.layer in self._viewer.layers and _alike(self.layer, output):
             show_in(self.layer, output.data, fitted_place(part, output.data.shape))
@@ -155,12 +154,3 @@ def _alike(layer: Any, output: Output) -> bool:
     return type_name(layer) == "Image" and layer.ndim == output.data.ndim - output.options["rgb"] and (
         bool(layer.rgb) == output.options["rgb"]
     )  # fmt: skip
-
-
-def _output(part: Source, data: Any) -> Output:
-    place = fitted_place(part, data.shape)
-    options = {
-        "name": f"{part.name} (crop)", "rgb": part.rgb, **place.options(), **part.look,
-        "metadata": {METADATA_KEY: {"role": "trial"}},
-    }  # fmt: skip
-    return Output("image", part.spread_out(data), "trial", options)
