@@ -21,8 +21,6 @@ SELECTIVITY = 8.0
 """The weight of a count is exp(-SELECTIVITY * (risk - least risk) / noise variance): at 0 all counts weigh the same."""
 LEAST_VARIANCE = np.float32(0.01)
 """Fraction of the mean noise variance that counts as noise variance where there is less."""
-
-
 STRIP = 1 << 16
 """Pixels of the strips in which renders are added. Larger ones leave the cache of the processor."""
 

@@ -36,8 +36,6 @@ from .upscale_in_blocks import upscale_in_blocks
 
 ROUNDS = {"fast": 2, "balanced": 6, "best": 16}
 """Rounds of refinement, by preset."""
-
-
 STEPS = {"fast": 35, "balanced": 40, "best": 40}
 """Steps of the optimiser for each model, by preset. With fewer, drawings enlarged 4 times lose detail; at 2 times they
 gain a little, as noise and aliases are followed less."""
