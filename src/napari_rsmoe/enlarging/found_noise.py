@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .. import engine
@@ -72,11 +74,13 @@ def removed(
         return inputs, left, 0.0
     if not isinstance(noise, str):
         measured_model(inputs, noise)  # Says so if it is in doubt.
-    with gathered():  # What is said there is about the result of another job.
-        clean = denoise(
-            inputs, noise=known, preset=preset, dtype="float32", seed=seed, device=device, callback=callback
-        )
     layout = inputs.layout
+    single = np.float32 in (np.dtype(layout.dtype), layout.exact_type)
+    # In single precision, values of other types would lose digits where they are far from 0, or be beyond its range.
+    noisy = inputs if single else replace(inputs, layout=replace(layout, dtype="<f8"))
+    dtype = "float32" if single else "same"
+    with gathered():  # What is said there is about the result of another job.
+        clean = denoise(noisy, noise=known, preset=preset, dtype=dtype, seed=seed, device=device, callback=callback)
     pixels, std = (np.atleast_3d(layout.channels_last(each)) for each in (clean.image, clean.std))
     if isinstance(noise, str):
         note(

@@ -106,7 +106,10 @@ def with_smooth_areas(light: Array, variance: Array, patches: Array, measured: M
     doubts = (UNFIT / max(found, TINY)) ** UNFIT_STEEP + (COARSER * found / max(coarse, TINY)) ** STEEP
     wrong = 1 / (1 + doubts)
     hidden = float(np.mean(blur.inner(measured.variance_of(smooth))))
-    even = MOST / (1 + (SMOOTH * (whole + WEAKENED * hidden) / kept) ** STEEP) if whole > 0 and kept > 0 else 0.0
+    even = 0.0
+    if whole > 0 and kept > 0:
+        with np.errstate(over="ignore"):  # An image of one value has the detail of rounding.
+            even = MOST / (1 + np.float64(SMOOTH * (whole + WEAKENED * hidden) / kept) ** STEEP)
     change = smooth - light
     certain = CERTAIN * even * whole / (whole + NOISY * hidden)
     variance = (1 - certain) * variance + DOUBTED * wrong * gaussian_filter(np.square(change), NEAR)

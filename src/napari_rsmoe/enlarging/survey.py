@@ -140,7 +140,7 @@ def known_beforehand(job: Job, callback: Callback | None) -> tuple[Known, Callab
             plane.planes.data,
             noise=known,
             preset=job.preset,
-            dtype="float32",
+            dtype="same" if plane.dtype == np.float64 else "float32",
             seed=job.how.seed,
             device=job.how.device,
             channel_axis=plane.axis,
