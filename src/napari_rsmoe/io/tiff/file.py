@@ -59,7 +59,7 @@ def read(path: Path, how: Reading) -> ImageFile:
         return ImageError(f"{path} cannot be read as TIFF: it is damaged or incomplete ({error}).")
 
     close: Any = None
-    with contextlib.ExitStack() as stack, _complaints() as complaints:
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as refused, _complaints() as complaints:
         try:
             whole = whole_of(path, allow_outside=how.allow_outside)
             path, tif = whole.path, stack.enter_context(whole.open())
@@ -83,6 +83,8 @@ def read(path: Path, how: Reading) -> ImageFile:
             else:
                 check_bytes(image.series)
                 data, close = _pixels(image.series, stack, lazy=how.lazy)
+                if close is not None:
+                    refused.callback(close)
             described = describe(path, tif, image)
             if how.axes is None and not _names_axes(tif):
                 open_axes = separate_planes(axes, data.shape, alpha=described.alpha), unnamed_axis(axes, data.shape)
@@ -98,7 +100,9 @@ def read(path: Path, how: Reading) -> ImageFile:
             raise damaged(error) from error
         pixels: Any = FileArray(converted.data, damaged, close, unit, path) if close else converted.data[...]
         notes += [*converted.notes, *described.notes, *_in_our_words(complaints)]
-        return _image(pixels, converted, described, how.axes, tuple(notes))
+        found = _image(pixels, converted, described, how.axes, tuple(notes))
+        refused.pop_all()
+        return found
 
 
 def _names_axes(tif: Any) -> bool:
