@@ -80,6 +80,15 @@ def test_blocks_of_counts_in_colour_with_missing_pixels_and_noise(monkeypatch: p
     assert there.mean() == pytest.approx(noisy[:, 102:].mean(), rel=0.02)
 
 
+def test_values_far_from_0_are_enlarged_like_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = picture(1.5)[0][:48].astype(np.float64)
+    noisy = small + np.random.default_rng(0).normal(0, 9, small.shape)
+    expected = enlarged(monkeypatch, noisy, 1.5, 48, **COARSE, noise=9)
+    found = enlarged(monkeypatch, noisy / 1000 + 1e7, 1.5, 48, **COARSE, noise=0.009)
+    assert found.models == []
+    np.testing.assert_allclose(1000 * (found.image - 1e7), expected.image, atol=0.5)
+
+
 def test_a_result_that_takes_much_of_the_memory_lies_on_the_disk(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
