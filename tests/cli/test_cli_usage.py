@@ -68,7 +68,7 @@ def test_output_must_not_be_the_input(tmp_path, picture):
         (["denoise", "{}/a.png", "{}/b.tif", "--follow"], "PNG files are written as a whole and do not grow"),
         (["denoise", "{}/soon.npy", "{}/b.tif", "--follow"], "can be followed, and so can a TIFF file or a Zarr array"),
         (["denoise", "{}/a.png", "{}/b.png", "--noise", "much"], "not a number of at least 0 or GAIN,OFFSET,READ"),
-        (["denoise", "{}/a.png", "{}/b.png", "--noise", "nan"], "not a number of at least 0 or GAIN,OFFSET,READ"),
+        (["denoise", "{}/a.png", "{}/b.png", "--noise", "nan"], "'--noise': nan is not a number of at least 0"),
         (["render", "{}/a.rsmoe", "{}/b.png", "--shape", "3"], "2 whole numbers HEIGHT,WIDTH"),
         (["render", "{}/a.rsmoe", "{}/b.png", "--shape", "3,4", "--scale", "2"], "--shape exclude"),
         (["render", "{}/a.rsmoe", "{}/b.png", "--scale", "1e9"], "--scale"),

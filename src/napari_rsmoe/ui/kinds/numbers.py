@@ -187,14 +187,12 @@ class NoiseParameter(Parameter):
         return numbers[0] if alone else tuple(numbers)
 
     def _read(self, text: str) -> Any:
-        numbers = [_number_in(part) for part in text.split(",")]
-        return text if None in numbers else tuple(numbers)
+        numbers = _one_or_more_in(text)
+        return text if numbers is None else numbers
 
     def write(self, value: Any) -> str:
         """Return the number, or three with commas between them."""
-        if isinstance(value, str):
-            return value
-        return ",".join(map(_shortest, value)) if isinstance(value, list | tuple) else _shortest(value)
+        return _one_or_more(value)
 
     def _first(self) -> float:
         return self.first
@@ -218,17 +216,31 @@ class PointSpread(Parameter):
         return found if len(found) == 3 else found[0]
 
     def _read(self, text: str) -> Any:
-        numbers = [_number_in(part) for part in text.split(",")]
-        return text.strip() if None in numbers else tuple(numbers) if len(numbers) > 1 else numbers[0]
+        numbers = _one_or_more_in(text)
+        return text.strip() if numbers is None else numbers
 
     def write(self, value: Any) -> str:
         """Return the number, three with commas between them, or the name of the file."""
-        if isinstance(value, str):
-            return value
-        return ",".join(map(_shortest, value)) if isinstance(value, list | tuple) else _shortest(value)
+        return _one_or_more(value)
 
     def _placeholder(self) -> str:
         return "SIGMA|NA,WAVELENGTH,PIXEL|FILE"
+
+
+def _one_or_more_in(text: str) -> float | tuple[float, ...] | None:
+    """The number that a text holds, or those that have commas between them; None if it holds anything else."""
+    found = [_number_in(part) for part in text.split(",")]
+    numbers = tuple(number for number in found if number is not None)
+    if len(numbers) < len(found):
+        return None
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+def _one_or_more(value: Any) -> str:
+    """Undo `_one_or_more_in`; a text stays."""
+    if isinstance(value, str):
+        return value
+    return ",".join(map(_shortest, value)) if isinstance(value, list | tuple) else _shortest(value)
 
 
 def _finite(value: Any) -> float | None:
