@@ -70,7 +70,7 @@ def refined(
     non-local Bayes [1]_: the directions in which similar patches differ are kept, what is weaker than the expected
     error is taken away. The expected error falls from round to round, as in [2]_; it follows from the amount of detail
     that means over the area of a pixel do not determine, so that it needs no constant in units of the image, and is the
-    same for every reduction. Colour differences, which hold little detail, are corrected and not filtered.
+    same for every reduction. Colour differences, which hold little detail, are corrected once and not filtered.
 
     Parameters
     ----------
