@@ -159,7 +159,7 @@ def test_missing_and_extreme_pixels_do_not_spread():
     assert errors[1] < 1.2 * errors[0], errors
 
 
-def test_total_variation_counts_on_discs_and_not_on_lines() -> None:
+def test_total_variation_counts_on_a_disc_and_not_on_lines() -> None:
     y, x = np.mgrid[:64, :64]
     blur = Blur.of(point_spread(1.5), (64, 64))
     rng = np.random.default_rng(0)
@@ -176,6 +176,25 @@ def test_total_variation_counts_on_discs_and_not_on_lines() -> None:
         change = np.abs(with_flat_areas(truth, truth, measured, goes_on)[0] - truth)
         assert (change.max() > 0.01) == (not lined)
         assert change.max() < 0.5
+
+
+def spots(radius: float, side: int = 64) -> np.ndarray:
+    """Even discs of a radius in pixels, or, if it is negative, points of that standard deviation, of 3000 photons."""
+    y, x = (np.mgrid[: 4 * side, : 4 * side] + 0.5) / 4
+    light = np.zeros(y.shape)
+    for row, column, bright in np.random.default_rng(4).uniform((4, 4, 0.4), (side - 4, side - 4, 1.0), (12, 3)):
+        far = np.hypot(y - row, x - column)
+        light += bright * (far < radius if radius > 0 else np.exp(-np.square(far / radius) / 2))
+    light = light.reshape(side, 4, side, 4).mean((1, 3))
+    return 60 + 2940 * light / light.max()
+
+
+@pytest.mark.parametrize(("radius", "width"), [(1.8, 0.8), (-0.6, 1.5)])
+def test_total_variation_counts_on_discs_and_not_on_points(radius: float, width: float) -> None:
+    truth = spots(radius)
+    counted = np.random.default_rng(0).poisson(gaussian_filter(truth, width)).astype(np.float32)
+    result = deblur(counted, width, preset="fast")
+    assert psnr(result.image, truth, truth.max()) > best_of_richardson_and_lucy(counted, truth, width) + 1.5
 
 
 def wide_lines(side: int = 64) -> np.ndarray:

@@ -18,27 +18,25 @@ Array = NDArray[np.float64]
 MODELS, CHANGED = 0.35, 0.2
 """Most that the models count beside the patches, and the squared change that patches make, relative to the detail, at
 which they count half of that. Where patches change much, noise has hidden what they are chosen by."""
-FLAT = 0.5
-"""Share of total variation in the result where there are no lines. More makes steps of texture, less leaves borders
-soft."""
-WEIGHT = 0.1
-"""Weight of total variation, relative to 1 over the geometric mean of detail and noise. More flattens texture and small
-spots, less leaves noise."""
-SOME_LINES, ALL_LINES = 0.1, 0.2
+WEIGHT, APART = 0.55, 2.0
+"""Weight of total variation, relative to 1 over the fourth power of the width of the blur in pixels and over the
+geometric mean of detail and noise, and the factor by which one result has less and another one has more. More flattens
+texture and small spots, less leaves noise; the narrower the blur, the more of the noise would be followed."""
+SOME_LINES, ALL_LINES = 0.15, 0.2
 """Likeness to lines up to which the share of total variation is whole, and from which on there is none: it flattens
-them. Simulated beads and cells have 0 to 0.06, filaments 0.26 to 0.35."""
-CHANGE, FLATTENED, LEFT = 0.32, 1.2, 0.013
+them. Simulated beads and cells have 0 to 0.06, discs of 2 to 5 px 0.13 to 0.15, filaments 0.23 to 0.35."""
+CHANGE, FLATTENED, LEFT = 0.32, 0.6, 0.013
 """Squared error of the result: relative to the squared distance of the models from the patches, to the squared change
-that total variation makes or, where it counts less, would make, and to the variance of the noise. By them, 0.63 to 0.80
-of the errors on simulated beads, filaments and cells lie within one standard deviation, 0.93 within two."""
+that total variation would make alone, by its share, and to the variance of the noise. By them, 0.60 to 0.84 of the
+errors on simulated beads, filaments and cells lie within one standard deviation, 0.93 within two."""
 NEAR = 1.0
 """Standard deviation in pixels of the window in which squared distances are averaged. Wider ones claim too much error
 beside bright structures, and too little in them."""
-DISAGREED, STEEP = 0.08, 4
-"""Squared distance of total variation from the rest in the blurred image, relative to the variance of the noise, at
-which its share is halved, and the exponent with which it falls. Simulated micrographs have 0.01 to 0.05; through narrow
-point spread functions, where total variation follows the noise, 0.14 to 0.21."""
-FLATTER = 0.8
+UNSTABLE, STEEP = 0.6, 4
+"""Squared distance between the two results of total variation, relative to how far models, patches and their mean are
+apart, at which its share is halved, and the exponent with which it falls. What is flat looks alike in both: discs, and
+beads with many photons, have 0.2 to 0.4, beads with few photons 0.5 to 0.7, points, which it flattens, 1 to 1.4."""
+FLATTER = 0.6
 """Squared distance of total variation from the rest, relative to the detail that the blur takes away, at which its
 share is halved. Where it changes more it flattens soft texture: simulated beads and cells have 0.06 to 0.7, a
 micrograph full of soft texture 3.6."""
@@ -118,21 +116,30 @@ def with_flat_areas(
     level = float(np.sqrt(of_pixel.mean()))
     changed = float(np.mean(blur.inner(np.square(models - patches)))) / detail
     light = patches + MODELS * changed / (changed + CHANGED) * (models - patches)
-    share = FLAT * np.clip((ALL_LINES - lines(blur.inner(light), blur.width)) / (ALL_LINES - SOME_LINES), 0, 1)
+    share = np.clip((ALL_LINES - lines(blur.inner(light), blur.width)) / (ALL_LINES - SOME_LINES), 0, 1)
     variance = CHANGE * gaussian_filter(np.square(models - patches), NEAR) + LEFT * near
     if share == 0:
         return light, variance
     precision = used / np.maximum(of_pixel, (LEAST_NOISE * level) ** 2)
-    weight = WEIGHT / np.sqrt(level * np.sqrt(detail))
+    weight = WEIGHT / (float(np.clip(blur.width, *WIDTHS)) ** 4 * np.sqrt(level * np.sqrt(detail)))
     start = np.where(used > 0, measured.counted, seen)
-    flat = least_variation(start, measured.counted, precision, weight, float(np.sqrt(detail)), blur, report)
-    if flat is None:
+    length = float(np.sqrt(detail))
+
+    def flat(weight: float, begun: float) -> Array | None:
+        def half(done: float) -> bool:
+            return report(begun + done / 2)
+
+        return least_variation(start, measured.counted, precision, weight, length, blur, half)
+
+    lighter, heavier = flat(weight / APART, 0.0), flat(weight * APART, 0.5)
+    if lighter is None or heavier is None:
         return light, None
-    difference = flat - light
-    distance = float(np.mean(blur.inner(np.square(blur(difference)) * precision)))
+    difference = (lighter + heavier) / 2 - light
     apart = float(np.mean(blur.inner(np.square(difference)))) / detail
-    share = share / (1 + (distance / DISAGREED) ** STEEP + (apart / FLATTER) ** STEEP)
-    variance += FLATTENED * FLAT * share * gaussian_filter(np.square(difference), NEAR)
+    unstable = float(np.mean(blur.inner(np.square(heavier - lighter)))) / detail
+    unstable /= max(apart + changed, float(np.finfo(np.float64).tiny))
+    share = share / (1 + (unstable / UNSTABLE) ** STEEP + (apart / FLATTER) ** STEEP)
+    variance += FLATTENED * share * gaussian_filter(np.square(difference), NEAR)
     return light + share * difference, variance
 
 

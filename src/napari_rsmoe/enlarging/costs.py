@@ -21,9 +21,9 @@ REFINE, QUICKLY = 0.75, 0.4
 `fitting.costs`, and of one of the few rounds that are for speed. Fine detail is strengthened once and takes 0.03, which
 is not counted."""
 
-BLURRED, SHARP, AGREE, FLAT = 26.0, 7.0, 1.6, 8.0
+BLURRED, SHARP, AGREE, FLAT = 26.0, 7.0, 1.6, 14.0
 """The same for `deblur` and a million pixels of a channel: a model that begins with the image, one that begins with its
-deconvolution, a round of refinement, and the deconvolution by total variation."""
+deconvolution, a round of refinement, and the two deconvolutions by total variation."""
 
 
 def noise_seconds(shape: tuple[int, ...], preset: str) -> float:

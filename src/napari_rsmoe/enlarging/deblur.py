@@ -95,9 +95,9 @@ def deblur(
     function, is the image. Half of the models begin with the image, and half with a deconvolution of it by the method
     of Richardson and Lucy [1]_; they err differently, and their mean is drawn. Then similar patches of the drawing
     serve as exemplars for each other, in turn with the noisy values: each counts as much as its noise, of photons and
-    of the camera, allows. Where there are no lines, half of the result is a deconvolution by total variation; if
-    structures are wider than the blur, most of it is a smooth deconvolution. How far these are apart, and how wide the
-    blur is, enters the error bar. Light is never negative.
+    of the camera, allows. Where there are no lines, a deconvolution by total variation counts as far as its weight
+    changes it little; if structures are wider than the blur, most of the result is a smooth deconvolution. How far
+    these are apart, and how wide the blur is, enters the error bar. Light is never negative.
 
     Parameters
     ----------

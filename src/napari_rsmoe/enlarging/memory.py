@@ -16,8 +16,8 @@ FIXED = 0.5e6
 """Tables and the like, whatever the size."""
 MARGIN = 8
 """Pixels by which a channel is continued on both sides together, besides the width of the point spread function."""
-PIXEL = 345.0
-"""One channel with its margin: the transforms, the models that are compared, and total variation."""
+PIXEL = 365.0
+"""One channel with its margin: the transforms, the models that are compared, and two results of total variation."""
 MODEL = 20.0
 """A model that is finished, and its drawing, for each pixel with margin. Two are counted in `PIXEL`."""
 PLANE = 8.0
