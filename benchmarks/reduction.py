@@ -25,7 +25,7 @@ FACTORS = (2, 3, 4)
 SIDES = (320, 240)  # Of the middle part and of the corners, px.
 SMALLEST = 58  # Shorter side of reduced images, px.
 GREY = ("camera", "coins", "moon", "brick", "grass", "gravel")
-COLOUR = ("astronaut", "chelsea", "coffee", "rocket")
+COLOUR = ("astronaut", "chelsea", "coffee", "hubble_deep_field", "immunohistochemistry", "rocket")
 RIDGE = 0.3  # Weight of the squares of the weights. Above it they are too small, below it images decide too much.
 
 

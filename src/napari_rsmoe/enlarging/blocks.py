@@ -31,7 +31,6 @@ from ..model.drawing import draw
 from ..model.model import Model
 from ..model.raster import Raster
 from ..progress import Callback, Parts, without_psnr
-from .exemplars import GRID
 from .refinement import Sizes, refine, unrefined
 from .sharpening import note_overshoot, sharpened
 
@@ -123,12 +122,12 @@ class EnlargeBlocks:
 
     def drawn(self, block: Block) -> Block:
         """The block in pixels of the drawing: its core, and what can be drawn of what it reads."""
-        core, read = [], []
+        core, read, grid = [], [], 1 if self.sizes is None else self.sizes.grid
         for k in (0, 1):
             step, length, end = self.raster.step[k], self.raster.shape[k], self.shape[k]
             # Rounded down, so that every pixel belongs to one core.
             core.append(slice(*(length if at == end else math.floor(at / step) for at in _ends(block.core[k]))))
-            first = -(-math.ceil(block.read[k].start / step) // GRID) * GRID
+            first = -(-math.ceil(block.read[k].start / step) // grid) * grid
             last = length if block.read[k].stop == end else math.floor(block.read[k].stop / step)
             read.append(slice(first, last))
         return Block(block.number, (core[0], core[1]), (read[0], read[1]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +14,17 @@ from ..image.pixelwise import ALL
 from ..image.reduction import Reduction
 
 STRIDE = 4
-"""Pixels between reference patches along both axes. More lose single details, fewer take more time for no gain."""
+"""Pixels between reference patches along both axes. More lose single details, fewer take more time for no gain. They
+are at least one more than those for each pixel of the image: else all lie alike in the pixels, which loses 0.01 dB."""
 WIDE_STRIDE, FEW_ROUNDS = 6, 2
 """The same for so few rounds, which are for speed: half the time, and 0.003 dB less."""
-GRID = math.lcm(STRIDE, WIDE_STRIDE)
-"""Parts of a drawing begin at multiples of it, so that reference patches lie where those of the whole lie."""
 REACH = 18
 """Pixels along each axis within which similar patches are searched."""
 GROUP = 60
 """Patches of a group. Fewer follow the errors of the models more, more mix unlike content (and take more time)."""
+GROWS_FROM = 3
+"""Pixels for each pixel of the image from which groups are larger in the first round, twice as large for one more: the
+errors of the models reach as far as a patch there."""
 SAME = 0.2
 """Squared distance, as a fraction of the expected error, up to which a member of a group needs no group of its own."""
 NEGLIGIBLE = 0.5
@@ -34,6 +35,11 @@ FIRST, LAST = 2.0, 0.35
 a pixel do not determine. Larger ones smooth fine detail, smaller ones leave what the models draw wrong."""
 LEAST = 5e-4
 """Expected error at least, as a fraction of the range of the image: below it single precision is lost in the filter."""
+
+
+def stride_of(factor: float) -> int:
+    """Pixels between reference patches for so many pixels for each pixel of the image; see `STRIDE`."""
+    return max(STRIDE, round(factor) + 1)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ def refined(
     opponent: Opponent,
     weight: Floats | None,
     rounds: int,
+    factor: float,
     amount: Array | None = None,
     core: Part = ALL,
 ) -> Refined:
@@ -88,6 +95,8 @@ def refined(
         Weight of each pixel; 0 where it does not count.
     rounds : int
         Number of rounds; with 0 the planes are corrected only.
+    factor : float
+        Pixels of `planes` for each of `small` along an axis.
     amount : ndarray of float64, shape (planes,), optional
         As of `Refined`, in the whole image, if this is a block of it.
     core : (slice, slice)
@@ -107,18 +116,19 @@ def refined(
     if amount is None:
         detail = areas.undetermined(planes[bright])
         amount = np.sqrt(np.mean(np.square(detail[(slice(None), *core)]), axis=(1, 2), dtype=np.float64))
-    stride = WIDE_STRIDE if rounds <= FEW_ROUNDS else STRIDE
+    stride = WIDE_STRIDE if rounds <= FEW_ROUNDS else stride_of(factor)
+    groups = np.geomspace(GROUP * max(1.0, 1 + factor - GROWS_FROM), GROUP, rounds)
     planes = planes.copy()
-    for factor in np.geomspace(FIRST, LAST, rounds):
+    for expected, group in zip(np.geomspace(FIRST, LAST, rounds), groups, strict=True):
         engine.pause()
-        error = np.maximum(factor * amount, LEAST).astype(np.float32)
+        error = np.maximum(expected * amount, LEAST).astype(np.float32)
         agreeing = reduction.added(planes[bright], small[bright], weight)
-        planes[bright] = filtered(agreeing, error[:, None, None], stride=stride)
+        planes[bright] = filtered(agreeing, error[:, None, None], round(group), stride)
     engine.pause()
     return Refined(reduction.added(planes, small, weight), amount)
 
 
-def filtered(planes: Floats, error: Floats, group: int = GROUP, stride: int = STRIDE) -> Floats:
+def filtered(planes: Floats, error: Floats, group: int, stride: int = STRIDE) -> Floats:
     """Filter planes (C, H, W) that are their own pilot by expected errors that broadcast to them."""
     side = engine.PATCH_SIDE**2
     white = np.tile(np.eye(side, dtype=np.float32), (len(planes), 1, 1))

@@ -14,6 +14,7 @@ from scipy.fft import rfft2
 from ..arrays import Array, Floats
 from ..image.inputs import Inputs
 from ..image.reduction import REDUCTIONS
+from .refinement import MOST_REFINED
 
 LOG = logging.getLogger(__name__)
 CHOICES = ("auto", *REDUCTIONS)
@@ -32,15 +33,15 @@ ENDS = (0, 4, 8, 12, 15, 17)
 reductions differ most, just below half of the sampling rate."""
 CELLS = tuple((a, b) for a in range(len(ENDS) - 1) for b in range(a, len(ENDS) - 1))
 """Bands along both axes; both axes count equally."""
-WEIGHTS = (-3.24, 3.02, -0.02, -0.62, -1.98, 3.11, -0.54, -2.69, 4.31, 1.73, -0.70, 0.24, -2.86, -1.07, -5.94)
+WEIGHTS = (-1.92, 2.19, 0.25, -0.89, -2.16, 3.14, -0.44, -2.98, 4.18, 2.13, -1.02, -0.12, -2.28, -1.00, -6.36)
 """Weights of the logarithm of the power in all cells but the first, relative to the first, and a constant. Learnt from
 images that were reduced in both ways, by ``python -m benchmarks.reduction``."""
-COST = 1.8
-"""Loss in dB where means are treated as bicubically reduced pixels, relative to the reverse. Both losses grow
-with the square of the share that is wrong, so the best share follows from this ratio and the probability."""
+COST = 3.6
+"""Loss in dB where means are treated as bicubically reduced pixels, relative to the reverse, times the factor: at 2
+times the former loses nearly twice as much, at 4 times both lose the same."""
 
 
-def share_of(reduction: str, parts: Sequence[Inputs], *, noisy: bool) -> float:
+def share_of(reduction: str, parts: Sequence[Inputs], factor: float) -> float:
     """The share of bicubic interpolation in how pixels came about, of `CHOICES`, for `image.reduction.Reduction`.
 
     Parameters
@@ -49,15 +50,12 @@ def share_of(reduction: str, parts: Sequence[Inputs], *, noisy: bool) -> float:
         As for `napari_rsmoe.upscale`.
     parts : sequence of Inputs
         The image, or parts of it.
-    noisy : bool
-        Whether the image has noise. Noise of single pixels is that of a camera, and nothing has reduced its image
-        since.
+    factor : float
+        By how much it is enlarged.
     """
     if reduction != "auto":
         return float(REDUCTIONS.index(reduction))
-    if noisy:
-        return 0.0
-    share = best_share([_brightness(part) for part in parts])
+    share = best_share([_brightness(part) for part in parts], factor)
     LOG.info(
         "the pixels are treated as means over their area by %.2f, as reduced bicubically by %.2f", 1 - share, share
     )
@@ -70,18 +68,29 @@ def _brightness(part: Inputs) -> Floats:
     return plane if part.weight is None else np.where(part.weight > 0, plane, np.float32(np.nan))
 
 
-def best_share(planes: Sequence[Floats]) -> float:
-    """The share of bicubic interpolation that loses least on average, of parts (H, W) of an image on [0, 1]."""
+def best_share(planes: Sequence[Floats], factor: float) -> float:
+    """The share of bicubic interpolation that loses least on average.
+
+    Both losses grow with the square of the share that is wrong, so it follows from their ratio and the probability.
+
+    Parameters
+    ----------
+    planes : sequence of ndarray of float32, shape (H, W)
+        Parts of an image on [0, 1]; NaN where it does not count.
+    factor : float
+        By how much it is enlarged.
+    """
     likely = likely_bicubic(planes)
-    return likely / (likely + COST * (1 - likely))
+    return likely / (likely + COST / min(factor, MOST_REFINED) * (1 - likely))
 
 
 def likely_bicubic(planes: Sequence[Floats]) -> float:
-    """How likely bicubic interpolation with antialiasing has reduced an image; arguments as above.
+    """How likely bicubic interpolation with antialiasing has reduced an image; `planes` as above.
 
     The mean over the area of a pixel lets more of the frequencies near half of the sampling rate pass, and of those
     above it, which return below it as aliases. So the spectrum of the image ends flatter than after bicubic
-    interpolation. Images of too few pixels are 0: means over the area, as of a camera.
+    interpolation, as it does where there is noise of single pixels. Images of too few pixels are 0: means over the
+    area, as of a camera.
     """
     terms = shape_of_spectrum(planes)
     if terms is None:
@@ -93,7 +102,8 @@ def likely_bicubic(planes: Sequence[Floats]) -> float:
 def shape_of_spectrum(planes: Sequence[Floats]) -> Array | None:
     """Logarithm of the power in `CELLS` but the first, relative to the first; None if there are too few blocks.
 
-    Blocks with values that are not finite do not count.
+    Amplitudes are averaged: of powers the blocks with the strongest edges would decide, of logarithms those where there
+    is nothing to see. Blocks with values that are not finite do not count.
     """
     blocks = np.concatenate([_blocks(plane) for plane in planes]) if planes else np.empty((0, BLOCK, BLOCK))
     blocks = blocks[np.isfinite(blocks).all((1, 2))]
@@ -102,7 +112,7 @@ def shape_of_spectrum(planes: Sequence[Floats]) -> Array | None:
     blocks = blocks[:: -(-len(blocks) // MOST)]
     window = np.hanning(BLOCK + 2)[1:-1]
     blocks = (blocks - blocks.mean((1, 2), keepdims=True)) * np.outer(window, window)
-    logarithm = np.log(np.square(np.abs(rfft2(blocks))) + ROUNDING).mean(0)
+    logarithm = 2 * np.log(np.sqrt(np.square(np.abs(rfft2(blocks))) + ROUNDING).mean(0))
     half = BLOCK // 2
     logarithm[1:half] = (logarithm[1:half] + logarithm[:half:-1]) / 2  # Rows of negative frequencies.
     power = (logarithm[: half + 1] + logarithm[: half + 1].T) / 2

@@ -18,7 +18,7 @@ from ..image.pixelwise import ALL
 from ..image.reduction import Reduction
 from ..image.resize import interpolated_at, pixel_places
 from .error_bar import WINDOW, error_of, power_around
-from .exemplars import GRID, refined
+from .exemplars import WIDE_STRIDE, refined, stride_of
 
 SHARPER = 0.2
 """How much fine detail is strengthened, relative to itself, for each output pixel beyond the first that a pixel of the
@@ -66,16 +66,20 @@ class Sizes:
         middle, factor = (height, width), max(height / small[0], width / small[1])
         return cls(to_middle, Reduction.of(middle, small, kind), Reduction.of(middle, small), factor, at)
 
+    @property
+    def grid(self) -> int:
+        """Parts of a drawing begin at multiples of it, so that reference patches lie where those of the whole lie."""
+        return math.lcm(stride_of(self.factor), WIDE_STRIDE)
+
     def part(self, drawn: Part) -> tuple[Sizes, Part]:
         """The same of a part of the drawing, and the part of the image whose pixels lie in it.
 
-        `drawn` begins at multiples of `exemplars.GRID`, so that patches are compared at the same places as in the
-        whole.
+        `drawn` begins at multiples of `grid`, so that patches are compared at the same places as in the whole.
         """
         to_middle, middle = self.to_middle, drawn
         if to_middle is not None:
             _, inner = to_middle.part(*drawn)
-            first = [-(-each.start // GRID) * GRID for each in inner]
+            first = [-(-each.start // self.grid) * self.grid for each in inner]
             middle = (slice(first[0], inner[0].stop), slice(first[1], inner[1].stop))
             to_middle = Reduction(to_middle.down.some(middle[0], drawn[0]), to_middle.across.some(middle[1], drawn[1]))
         to_pixels, pixels = self.to_pixels.part(*middle)
@@ -140,11 +144,10 @@ def refine(
     planes, target = opponent.planes(drawn), opponent.planes(pixels)
     first = planes if sizes.to_middle is None else sizes.to_middle.reduced(planes)
     middle = ALL if core is None else sizes.middle_of(core)
-    done = refined(first, target, sizes.to_pixels, sizes.to_areas, opponent, weight, rounds, amount, middle)
-    found = done.planes
-    if left is None:  # Noise would be strengthened too.
-        found = with_fine_detail(found, first, MODELS_SHARE * rounds, sizes.factor, opponent)
-        found = sizes.to_pixels.added(found, target, weight)
+    both, factor = (sizes.to_pixels, sizes.to_areas), sizes.factor
+    done = refined(first, target, *both, opponent, weight, rounds, factor, amount, middle)
+    found = with_fine_detail(done.planes, first, MODELS_SHARE * rounds, factor, opponent)
+    found = sizes.to_pixels.added(found, target, weight)
     planes = found if sizes.to_middle is None else sizes.to_middle.added(planes, found)
     return Estimate(opponent.image(planes), error_of(sizes.hidden(found, opponent), left)), done.amount
 

@@ -64,22 +64,22 @@ class Known:
         density = sampled_densities(subject.pixels, (tall, wide), [job.n_kernels / (height * width)])[0]
         whole = Whole(self.layout, replace(subject, pixels=subject.pixels[:0]), density, self.selection)
         refined = job.how.rounds > 0 and max(job.raster.step) <= 1 and not inputs.extreme
-        reduction = self.reduction(job.how.reduction, squares)
+        reduction = self.reduction(job.how.reduction, squares, 1 / min(job.raster.step))
         sizes = Sizes.of(job.raster.shape, (height, width), reduction) if refined else None
         work = EnlargeBlocks(job.how, whole, (height, width), job.raster, sizes)
         work, error = _calibrated(work, read, [part for _, part in self.places])
         layout = replace(self.layout, dtype=job.plane.dtype.str)
         return work, error, choose_type(layout, error or math.inf, dtype)
 
-    def reduction(self, told: str, squares: Sequence[Pixels]) -> float:
-        """How the pixels came about, for `Reduction`: as told, or found in squares of the sample."""
+    def reduction(self, told: str, squares: Sequence[Pixels], factor: float) -> float:
+        """How the pixels came about, for `Reduction`: as told, or found in squares of the sample; see `share_of`."""
         parts = []
         for each in squares:
             with gathered(), suppress(EmptyPlaneError):
                 parts.append(
                     Inputs.of(each.given, 2 if each.given.ndim == 3 else None, self.selection, layout=self.layout)
                 )
-        return share_of(told, parts, noisy=squares[0].clean is not None)
+        return share_of(told, parts, factor)
 
 
 def _calibrated(

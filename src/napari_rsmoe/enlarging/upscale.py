@@ -119,7 +119,7 @@ def upscale(
     reduction : {"auto", "mean", "bicubic"}
         How the pixels came about: as means over their area, as cameras measure, or by bicubic interpolation with
         antialiasing of a larger image, as programs for photographs reduce it. "auto" finds it from the power spectrum
-        of the image, and counts on both as far as each is likely; images with noise are treated as a camera's.
+        of the image, and counts on both as far as each is likely.
     preset : {"fast", "balanced", "best"}
         Number of models, 2, 4 or 8, and of rounds of refinement, 2, 6 or 16; "fast" also takes fewer steps and compares
         fewer patches.
@@ -327,7 +327,7 @@ def prepare(
 ) -> tuple[Enlargement, Callback | None]:
     """Remove the noise of an image, and fit its models; also returns the callback for drawing the result."""
     height, width, channels = inputs.pixels.shape
-    Raster.plan((height, width), channels, scale=scale)
+    raster = Raster.plan((height, width), channels, scale=scale)
     count, n_kernels = models_of(settings.models, settings.preset), kernels_of((height, width), settings.n_kernels)
     check_upscale(inputs, scale, count, n_kernels, settings.steps)
     expected = _expected((height, width, channels), scale, settings)
@@ -353,7 +353,7 @@ def prepare(
         first=1,
     )
     rounds = 0 if parts.stopped else ROUNDS[settings.preset]
-    reduction = share_of(settings.reduction, [inputs], noisy=noise > 0)
+    reduction = share_of(settings.reduction, [inputs], 1 / min(raster.step))
     prepared = Enlargement(models, clean, left, noise, reduction, rounds, settings.device)
     return prepared, None if parts.stopped else parts.part(count + 1, "refine")
 

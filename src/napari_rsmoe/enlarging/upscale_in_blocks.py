@@ -23,7 +23,7 @@ from ..progress import Callback
 from ..roomy import roomy
 from .block_job import Job
 from .blocks import EnlargeBlocks, Pixels
-from .exemplars import FIRST, LAST
+from .exemplars import FIRST, GROUP, GROWS_FROM, LAST
 from .refinement import MODELS_SHARE, SHARPER
 from .restored import Restored
 from .survey import known_beforehand
@@ -89,7 +89,7 @@ def _identity(work: EnlargeBlocks, error: float, kind: np.dtype[Any], job: Job) 
             "selection": asdict(whole.selection),
             "error": error,
         },
-        "refinement": [FIRST, LAST, SHARPER, MODELS_SHARE],
+        "refinement": [FIRST, LAST, GROUP, GROWS_FROM, SHARPER, MODELS_SHARE],
         "data type": kind.str,
         "version of napari-rsmoe": version("napari-rsmoe"),
     }
