@@ -8,7 +8,7 @@ from skimage import data
 
 from napari_rsmoe import Restored, denoise, estimate_noise, psnr, upscale
 from napari_rsmoe.engine import attention
-from napari_rsmoe.enlarging.found_noise import found_noise
+from napari_rsmoe.enlarging.found_noise import FoundNoise, found_noise
 from napari_rsmoe.enlarging.sharpening import overshoot
 from napari_rsmoe.errors import StoppedError
 from napari_rsmoe.image.inputs import Inputs
@@ -78,23 +78,46 @@ def test_no_strokes_are_painted_on_flat_and_shaded_fields() -> None:
     assert error.std() < 0.01
 
 
-def test_noise_that_a_small_image_may_hold_as_texture_is_kept_and_named(photograph: np.ndarray) -> None:
-    sigma = 0.013 * np.ptp(photograph[64:, 64:])
-    noisy = photograph[64:, 64:] + np.random.default_rng(0).normal(0, sigma, (64, 64)).astype(np.float32)
-    with gathered() as said:
-        upscale(noisy, 2, models=1, iterations=5, preset="fast")
-    assert any("was kept" in note and "--noise" in note for note in said)
+@pytest.mark.parametrize(
+    ("picture", "factor", "sigma", "least", "most"),
+    [("gravel", 2, 0, 0, 0.1), ("grass", 2, 0, 0, 0.5), ("grass", 2, 25, 0.8, 1), ("camera", 4, 5, 0.7, 1)],
+)
+def test_texture_is_told_from_noise(picture: str, factor: int, sigma: int, least: float, most: float) -> None:
+    small = reduced(getattr(data, picture)() / np.float32(255), factor)
+    found = found_noise(
+        Inputs.of(small + np.random.default_rng(0).normal(0, sigma / 255, small.shape).astype(np.float32))
+    )
+    assert found.sigma > 0
+    assert least <= found.likely <= most
+
+
+def test_what_becomes_of_noise_that_may_be_texture_is_said(photograph: np.ndarray) -> None:
+    given = photograph[:32, :32]
+    clean = given + np.float32(0.1)
+    for likely, share, word in ((0.02, 0, "kept"), (0.5, 0.5, "50%"), (1.0, 1, "was found and removed")):
+        found = FoundNoise(0.1, 0.1, likely)
+        with gathered() as said:
+            found.say()
+        assert len(said) == 1
+        assert word in said[0]
+        assert "--noise" in said[0]
+        assert found.less(given, clean) == pytest.approx(given + np.float32(0.1 * share), abs=1e-6)
+        # The error is that of the clean image or noise, if there was noise; otherwise it is what was removed.
+        expected = likely * ((share * 0.03) ** 2 + ((1 - share) * 0.1) ** 2) + (1 - likely) * (share * 0.1) ** 2
+        assert found.left(np.full((2, 2), 0.03, np.float32)) == pytest.approx(expected**0.5, rel=1e-5)
 
 
 def test_photon_noise_of_a_small_image_is_measured_by_its_law() -> None:
     y, x = np.mgrid[:96, :96]
     light = 30.0 + 400 / (1 + np.exp(np.hypot(y - 48, x - 48) - 30))
     noisy = np.random.default_rng(0).poisson(light).astype(np.uint16)
-    found, kept = found_noise(Inputs.of(noisy))
-    assert kept == 0
-    assert isinstance(found, NoiseModel)
-    assert found.channels[0].variance(light).mean() == pytest.approx(light.mean(), rel=0.3)
-    assert found.channels[0].gain == pytest.approx(estimate_noise(noisy).channels[0].gain, rel=1e-5)
+    found = found_noise(Inputs.of(noisy))
+    assert found.sigma > 0
+    assert found.likely > 0.9
+    assert isinstance(found.noise, NoiseModel)
+    channel = found.noise.channels[0]
+    assert channel.variance(light).mean() == pytest.approx(light.mean(), rel=0.3)
+    assert channel.gain == pytest.approx(estimate_noise(noisy).channels[0].gain, rel=1e-5)
 
 
 def test_a_flat_image_stays_flat() -> None:

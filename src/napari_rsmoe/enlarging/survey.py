@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import engine
 from ..denoising.denoise import denoise
-from ..denoising.observation import measured_model
 from ..errors import EmptyPlaneError, ImageError
 from ..fitting.starts.placed import sampled_densities
 from ..fitting.subject import Subject
@@ -25,12 +23,11 @@ from ..image.plane_source import PlaneSource
 from ..image.rounding import choose_type
 from ..image.sample import mosaic, sample_places
 from ..image.value_range import signal_range
-from ..noise.given import is_no_noise
 from ..notes import gathered, note
 from ..progress import Callback
 from .block_job import LARGEST, Job
 from .blocks import EnlargeBlocks, Pixels, Whole
-from .found_noise import found_noise
+from .found_noise import noise_of
 from .found_reduction import share_of
 from .refinement import Sizes
 
@@ -127,18 +124,23 @@ def known_beforehand(job: Job, callback: Callback | None) -> tuple[Known, Callab
         inputs = Inputs.of(squares, 2 if squares.ndim == 3 else None, job.selection)
         nodata = sentinel(squares) if job.selection.nodata == "auto" and inputs.missing is not None else None
         selection = replace(job.selection, nodata=nodata) if job.selection.nodata == "auto" else job.selection
-        known = engine.attended(lambda: found_noise(inputs)[0], None) if isinstance(job.noise, str) else job.noise
     if nodata is not None:
         note(next((each for each in said if "missing data" in each), ""))
     layout = _layout(plane, inputs.layout, selection)
-    if is_no_noise(known):
-        return Known(places, layout, selection), lambda part: Pixels(plane.read(0, part)), 0.0
-    if not isinstance(job.noise, str):
-        measured_model(inputs, job.noise)  # Says so if it is in doubt.
+    found = noise_of(inputs, job.noise, None)
+    known = Known(places, layout, selection)
+    if found.share == 0:
+        left = float(found.left(np.zeros(1, np.float32))[0])
+
+        def as_given(part: Part) -> Pixels:
+            given = plane.read(0, part)
+            return Pixels(given, None, np.full(given.shape, left, np.float32) if left else None)
+
+        return known, as_given, 0.0
     with gathered():
         clean = denoise(
             plane.planes.data,
-            noise=known,
+            noise=found.noise,
             preset=job.preset,
             dtype="same" if plane.dtype == np.float64 else "float32",
             seed=job.how.seed,
@@ -152,16 +154,12 @@ def known_beforehand(job: Job, callback: Callback | None) -> tuple[Known, Callab
             nodata="auto" if selection.nodata is None else selection.nodata,
             defects=selection.defects,
         )
-    if isinstance(job.noise, str):
-        note(
-            f"noise with a standard deviation of {clean.noise:.2g} was found and removed, not enlarged; where it is "
-            "fine texture, noise=0 (--noise 0) keeps it"
-        )
 
     def read(part: Part) -> Pixels:
-        return Pixels(plane.read(0, part), plane.of_part(clean.image, part), plane.of_part(clean.std, part))
+        given, pixels, std = plane.read(0, part), plane.of_part(clean.image, part), plane.of_part(clean.std, part)
+        return Pixels(given, found.less(given, pixels), found.left(std))
 
-    return Known(places, layout, selection), read, clean.noise
+    return known, read, found.share * clean.noise
 
 
 def _layout(plane: PlaneSource, sampled: ImageFormat, selection: Selection) -> ImageFormat:

@@ -1,0 +1,62 @@
+"""Noise or fine texture: ``python -m benchmarks.texture [--half report]``.
+
+The reduced images of `benchmarks.reduction`, as they are and with white noise. Where `upscale` would remove noise from
+them, the two numbers by which `enlarging.noise_or_texture` tells noise from texture are learnt; printed are these
+numbers, and for images that were left out the mean share of what was found that is removed. With ``--half report``
+nothing is learnt, and the shares are those of the numbers in use.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from benchmarks.enlarging import HALVES
+from benchmarks.reduction import cases, learnt
+from napari_rsmoe.enlarging.found_noise import found_noise
+from napari_rsmoe.enlarging.noise_or_texture import slope_of
+from napari_rsmoe.image.inputs import Inputs
+
+SIGMAS = (0, 4, 8, 20)  # Standard deviations of the noise, of 255.
+
+
+def main() -> None:
+    """Print the numbers and the shares."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--half", choices=HALVES, default="choose")
+    options = parser.parse_args()
+    names, sigmas, slopes, likely = [], [], [], []
+    for number, (name, _, _, small) in enumerate(cases(options.half)):
+        for sigma in SIGMAS:
+            noise = np.random.default_rng(number).normal(0, sigma / 255, small.shape)
+            image = (np.round(np.clip(small + noise, 0, 1) * 255) / 255).astype(np.float32)
+            inputs = Inputs.of(image)
+            found = found_noise(inputs)
+            slope = slope_of(inputs.pixels.mean(2))
+            if found.sigma > 0 and slope is not None:
+                names.append(name)
+                sigmas.append(sigma)
+                slopes.append(slope)
+                likely.append(found.likely)
+    name, sigma, slope = np.array(names), np.array(sigmas), np.array(slopes)[:, None]
+    found = np.array(likely)
+    if options.half == "choose":
+        truth = (sigma > 0).astype(float)
+        group = np.array([f"{each} {noisy}" for each, noisy in zip(name, truth, strict=True)])
+        kinds, count = np.unique(group, return_counts=True)
+        share = 1 / count[np.searchsorted(kinds, group)]  # Every image counts alike.
+        for value in (0, 1):  # So do noise and texture.
+            share[truth == value] *= len(kinds) / share[truth == value].sum()
+        fall, certain = learnt(slope, truth, share)
+        print(f"CERTAIN {certain:.2f}, FALL {-fall:.2f}")
+        for each in set(names):
+            fall, certain = learnt(slope[name != each], truth[name != each], share[name != each])
+            found[name == each] = 1 / (1 + np.exp(-fall * slope[name == each, 0] - certain))
+    for each in SIGMAS:
+        held = found[sigma == each]
+        print(f"noise of {each} of 255: found in {held.size} images, {held.mean():.2f} of it removed on average")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""How likely what looks like noise in an image is noise, and not fine texture, from the slope of its power spectrum.
+
+The power of texture falls towards high frequencies, most along the diagonals, where any optics, camera and reduction of
+an image pass least. The power of noise of single pixels does not.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import rfft2
+
+from ..arrays import Array, Floats
+from ..noise.noise_model import BLOCK
+
+MIDDLE, CORNER = slice(3, 5), slice(7, 9)
+"""Frequencies along both axes that are compared, in parts of 1 / `BLOCK` of the sampling rate: about half of the
+highest one, and the highest."""
+FEWEST = 9
+"""Blocks, half of which overlap, from which the slope is measured. With fewer, chance decides."""
+MOST = 400
+"""Blocks at most; more take time and tell nothing new."""
+ROUNDING = 1 / 12 / 255**2
+"""Power of the rounding to 8 bits. It is added, so that images of floats and of integers compare."""
+CERTAIN, FALL = 3.6, 4.8
+"""Logarithm of the odds of noise where the spectrum is as flat as that of the noise, and by how much it falls for a
+slope by which amplitudes become e times smaller. Learnt by ``python -m benchmarks.texture`` from images without noise
+in which noise was found, and from images with noise."""
+
+
+def likely_noise(plane: Floats, spectrum: Array | None) -> float:
+    """How likely the noise that was found in an image is noise.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, shape (H, W)
+        The brightness of the image on [0, 1]; NaN where it does not count.
+    spectrum : ndarray of float64, shape (C, BLOCK, BLOCK), or None
+        That of the noise, as in a `NoiseModel`; None: white.
+
+    Returns
+    -------
+    float
+        The probability; one half where an image is too small to tell.
+    """
+    slope = slope_of(plane)
+    if slope is None:
+        return 0.5
+    of_noise = 0.0 if spectrum is None else _slope(np.log(spectrum[0] + ROUNDING))
+    score = CERTAIN - FALL * (slope - of_noise)
+    return 1 / (1 + math.exp(-min(max(score, -50.0), 50.0)))
+
+
+def slope_of(plane: Floats) -> float | None:
+    """By how much the amplitude in `MIDDLE` exceeds that in `CORNER`, as a logarithm; None if there are too few blocks.
+
+    It is the mean over blocks, so that those with least content count as much as those with most.
+    """
+    if min(plane.shape) < BLOCK:
+        return None
+    blocks = sliding_window_view(plane, (BLOCK, BLOCK))[:: BLOCK // 2, :: BLOCK // 2].reshape(-1, BLOCK, BLOCK)
+    blocks = blocks[np.isfinite(blocks).all((1, 2))]
+    if len(blocks) < FEWEST:
+        return None
+    blocks = blocks[:: -(-len(blocks) // MOST)].astype(np.float64)
+    window = np.outer(*2 * [np.hanning(BLOCK + 2)[1:-1]])
+    window /= np.sqrt(np.square(window).sum())
+    power = np.square(np.abs(rfft2((blocks - blocks.mean((1, 2), keepdims=True)) * window)))
+    return _slope(np.log(power + ROUNDING).mean(0))
+
+
+def _slope(logarithm: Array) -> float:
+    """The same for the logarithm of the power by frequency, rows as `numpy.fft.fft2` orders them."""
+    turned = np.roll(logarithm[::-1], 1, axis=0)  # Rows of negative frequencies.
+    return float((logarithm[MIDDLE, MIDDLE] + turned[MIDDLE, MIDDLE]).mean() / 4) - float(
+        (logarithm[CORNER, CORNER] + turned[CORNER, CORNER]).mean() / 4
+    )
