@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .. import engine
 from ..arrays import Floats
 from ..image.blur import blurred
 from ..image.opponent import Opponent
-from .nonlocal_bayes import Pass, Refined, floored, has_group
+from .nonlocal_bayes import FAR, MANY, Pass, Refined, floored, has_group
 
 MODELS_PER_PASS = 5
 """Models of the ensemble for each pass: the effort grows with the number of models, as the gain of a pass does not
@@ -36,7 +38,8 @@ PILOT = np.float32(0.14)
 
 def passes_for(models: int) -> tuple[Pass, ...]:
     """The passes that an ensemble of so many models is worth."""
-    return (PASS,) * min(MOST_PASSES, models // MODELS_PER_PASS)
+    each = PASS if models < MANY else replace(PASS, reach=FAR)
+    return (each,) * min(MOST_PASSES, models // MODELS_PER_PASS)
 
 
 def refine_by_feedback(

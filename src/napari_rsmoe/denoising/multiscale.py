@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates
 from .. import engine
 from ..arrays import Array, Floats
 from ..image.resize import resized, with_low_frequencies
-from .nonlocal_bayes import PASSES, Pass, Refined, has_group, refine
+from .nonlocal_bayes import FAR, PASSES, Pass, Refined, has_group, refine
 from .residual import REMEASURED, noise_left_out
 
 LEVELS = 2
@@ -31,7 +31,7 @@ one takes fine texture that fills whole blocks for noise; below this bound, cont
 
 def passes_of_scales(passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
     """The passes of the filter for white noise, with the groups that correlated noise needs."""
-    return tuple(replace(each, similar=SIMILAR, most=MOST) for each in passes)
+    return tuple(replace(each, similar=SIMILAR, most=MOST, reach=min(each.reach, FAR)) for each in passes)
 
 
 def refine_scales_with_noise(

@@ -11,9 +11,11 @@ from ..arrays import Floats
 
 # Pixels along each axis within which similar patches are searched. More are found further away, at the cost of time.
 REACH = 18
-# The same for many models. Further away structure repeats less; and with fewer pixels regular structure is lost. The
-# filter takes 0.4 times as much time again.
+# The same for many models, if the noise is correlated, whose coarser levels see further, and in feedback.
 FAR = 32
+# The same for many models and white noise. In whole images structure repeats at such distances; further away hardly
+# any is found. The filter takes as much time again as within `REACH`.
+FARTHEST = 48
 # Models of an ensemble from which on patches are searched that far: time grows with both. With fewer models the presets
 # become slower.
 MANY = 16
@@ -74,7 +76,7 @@ PASSES = (Pass(strength=0.7, stride=6), Pass(strength=1.0, stride=4))
 
 def passes_after(models: int) -> tuple[Pass, ...]:
     """The passes that filter the fused image of so many models."""
-    return PASSES if models < MANY else tuple(replace(each, reach=FAR) for each in PASSES)
+    return PASSES if models < MANY else tuple(replace(each, reach=FARTHEST) for each in PASSES)
 
 
 @dataclass(frozen=True)

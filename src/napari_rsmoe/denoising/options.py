@@ -34,7 +34,7 @@ SETTINGS = FitSettings(
 
 EDITION = 4
 """Edition of the numbers above and of the densities in `plans`; checkpoints hold it. Jobs of 0.1.0 hold none."""
-RESULTS = 5
+RESULTS = 6
 """Edition of what makes results of models: the patch filter, and which planes help. A job in blocks goes on with its
 own only, as its blocks would differ."""
 
