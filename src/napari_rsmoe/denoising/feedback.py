@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 
@@ -17,6 +18,8 @@ MODELS_PER_PASS = 5
 depend on it. Fewer models for each pass make the presets slower."""
 MOST_PASSES = 3
 """Passes at most. A fourth one gains nothing."""
+MIRRORED: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,))
+"""Axes along which the image is mirrored in each pass, so that reference patches lie at other places than before."""
 RETURNED = np.float32(0.12)
 """Fraction of the residual that is given back before each pass. More brings back more lost content, and more noise."""
 PASS = Pass(strength=0.44, stride=5)
@@ -91,8 +94,10 @@ def refine_by_feedback(
     if not passes or not has_group(pilot.shape):
         return refined
     noise, image = floored(variance), refined.image
-    for each in passes:
-        image = fed_back(noisy, image, noise, used, opponent, each)
+    for each, axes in zip(passes, cycle(MIRRORED)):
+        seen, last, left = (np.flip(array, axes) for array in (noisy, image, noise))
+        counted = None if used is None else np.flip(used, axes)
+        image = np.flip(fed_back(seen, last, left, counted, opponent, each), axes)
     return Refined(image + PILOT * (pilot - image), refined.leverage)
 
 

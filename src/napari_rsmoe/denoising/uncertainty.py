@@ -35,7 +35,7 @@ COLOUR_LEVERAGE, COLOUR_POWER = 0.124, 0.92
 squared error grows. Less is left of colours, and coarser levels find most of it."""
 CORRELATED = 0.15
 """Logarithm of the squared error if the noise is correlated, as the correlation of neighbours then says nothing."""
-REFERENCE_MODELS, MOST_MODELS = 6.0, 10
+REFERENCE_MODELS, MOST_MODELS = 6.0, 8
 """Number of models at which `FACTOR` holds, and from which more change nothing. With a larger limit the bars of the
 preset `best` are too short."""
 MODELS_POWER = -0.16
