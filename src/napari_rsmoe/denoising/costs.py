@@ -14,7 +14,7 @@ from .nonlocal_bayes import MANY
 from .plans import Plan
 
 READ, NOISE, STABILISE, ADD, FUSE, BOUND = 0.2, SECONDS, 0.07, 0.03, 0.105, 0.15
-FILTER, FURTHER, FEEDBACK, COARSER = 1.0, 1.6, 0.7, 0.6
+FILTER, FURTHER, FEEDBACK, COARSER = 1.0, 1.2, 0.7, 0.6
 """Processor seconds for a million pixels and each channel, measured as `fitting.costs`; `FUSE` per kernel count,
 `FURTHER` where patches are searched far away, `FEEDBACK` per pass, and `COARSER` where there is feedback."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
@@ -11,7 +10,7 @@ from .. import engine
 from ..arrays import Floats
 from ..image.blur import blurred
 from ..image.opponent import Opponent
-from .nonlocal_bayes import FAR, MANY, Pass, Refined, floored, has_group
+from .nonlocal_bayes import Pass, Refined, floored, has_group
 
 MODELS_PER_PASS = 5
 """Models of the ensemble for each pass: the effort grows with the number of models, as the gain of a pass does not
@@ -41,8 +40,7 @@ PILOT = np.float32(0.14)
 
 def passes_for(models: int) -> tuple[Pass, ...]:
     """The passes that an ensemble of so many models is worth."""
-    each = PASS if models < MANY else replace(PASS, reach=FAR)
-    return (each,) * min(MOST_PASSES, models // MODELS_PER_PASS)
+    return (PASS,) * min(MOST_PASSES, models // MODELS_PER_PASS)
 
 
 def refine_by_feedback(

@@ -11,7 +11,7 @@ from ..arrays import Floats
 
 # Pixels along each axis within which similar patches are searched. More are found further away, at the cost of time.
 REACH = 18
-# The same for many models, if the noise is correlated, whose coarser levels see further, and in feedback.
+# The same for many models, if the noise is correlated, whose coarser levels see further.
 FAR = 32
 # The same for many models and white noise. In whole images structure repeats at such distances; further away hardly
 # any is found. The filter takes as much time again as within `REACH`.
