@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Mask
 from ..checks import checked_choice
-from ..denoising.denoise import denoise
 from ..denoising.observation import measured_model
 from ..denoising.result import Estimate
 from ..door import door
@@ -22,9 +21,9 @@ from ..engine.attention import attended_in_steps
 from ..errors import StoppedError
 from ..fitting.upscale import PRESET_MODELS
 from ..image.beginning import checked_attended, reading_report, shape_beforehand
-from ..image.format import ChannelAxis
+from ..image.format import ChannelAxis, ImageFormat
 from ..image.inputs import Inputs
-from ..image.masks import Selection, at_size, fill_mirrored, fill_nearest
+from ..image.masks import Selection, at_size, fill_mirrored
 from ..image.other_arrays import same_kind_out
 from ..image.resize import interpolated
 from ..image.rounding import check_dtype_choice
@@ -34,10 +33,11 @@ from ..model.model import Model
 from ..model.raster import Numbers, Raster
 from ..noise.given import Noise, check_noise, noise_or_sigma
 from ..noise.noise_model import NoiseModel, PoissonGaussian
-from ..notes import gathered, note
+from ..notes import note
 from ..progress import Callback, Parts, Progress
 from ..ranges import SEED
 from .blended import blended
+from .cleaned import cleaned
 from .costs import deblur_seconds
 from .darkness import darkness
 from .deconvolution import DARK, SHARP_START, Blur, Deconvolved, as_model, deconvolved, richardson_lucy
@@ -172,46 +172,32 @@ def deblur(
     report = reading_report(image, callback, "noise", seconds)
     model = checked_attended(lambda: _noise_model(inputs, noise, spread), report)
     parts = Parts(callback, deblur_seconds((height, width, channels), count, preset, ROUNDS[preset]))
-    with gathered():
-        clean = denoise(
-            inputs, noise=_in_units(model, inputs), preset=preset, dtype="float32", seed=seed, device=device,
-            callback=parts.part(0, "noise"),
-        )  # fmt: skip
-    planes, excess = _without_extremes(inputs, np.atleast_3d(inputs.layout.channels_last(clean.image)))
+    clean, _, sigma = cleaned(
+        inputs, _in_units(model, inputs), preset=preset, seed=seed, device=device, callback=parts.part(0, "noise")
+    )
+    planes = np.clip(clean, 0, 1) if inputs.extreme else clean
     jobs = [
-        _Channel(inputs, c, planes[..., c], model.channels[c], spread, _offset(noise, c), preset, parts)
+        _Channel(inputs, c, planes[..., c], model.channels[c], spread, _offset(noise, c, inputs.layout), preset, parts)
         for c in range(channels)
     ]
     results = [job.deconvolved(seed) for job in jobs]
     drawn = [_drawn(found, raster, device) for found in results]
     image_, std = (np.stack([each[k] for each in drawn], -1) for k in (0, 1))
-    if excess is not None:
-        image_ += at_size(excess, image_.shape[:2]) / np.float32(inputs.layout.span)
+    if inputs.extreme:
+        # Values such as saturated stars would set the scale of the fits. What they exceed the range by is added.
+        image_ += at_size(clean - planes, image_.shape[:2])
     models = [model for found in results for model in found.models]
     # Sharp details are brighter than what the camera saw of them.
-    unbounded = replace(inputs, layout=replace(inputs.layout, limits=(-math.inf, math.inf)))
-    return Restored.of(Estimate(image_, std), unbounded, clean.noise, models, dtype=dtype)
+    most = float(np.finfo(inputs.layout.exact_type).max)
+    unbounded = replace(inputs, layout=replace(inputs.layout, limits=(-most, most)))
+    return Restored.of(Estimate(image_, std), unbounded, sigma, models, dtype=dtype)
 
 
-def _without_extremes(inputs: Inputs, planes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Values (H, W, C) without the places that have no data, and what a few values lie beyond the range of the others.
-
-    Extreme values, such as saturated stars, would set the scale of the fits. What they exceed the range by is added to
-    the result where they are.
-    """
-    if inputs.missing is not None:
-        planes = fill_nearest(planes, inputs.missing)
-    if not inputs.extreme:
-        return planes, None
-    within = np.clip(planes, inputs.layout.low, inputs.layout.high)
-    return within, planes - within
-
-
-def _offset(noise: Noise, channel: int) -> float | None:
-    """The value without light of a channel, if it is given."""
+def _offset(noise: Noise, channel: int, layout: ImageFormat) -> float | None:
+    """The value without light of a channel in the engine's range, if it is given."""
     known: Any = noise[channel % len(noise)] if isinstance(noise, list) else noise
     offset = known[1] if isinstance(known, tuple) and len(known) == 3 else getattr(known, "offset", None)
-    return None if offset is None else float(offset)
+    return None if offset is None else (float(offset) - layout.low) / layout.span
 
 
 @dataclass(frozen=True)
@@ -225,13 +211,13 @@ class _Channel:
     index : int
         Which of its channels.
     clean : ndarray
-        The channel (H, W) without its noise, in units of the image.
+        The channel (H, W) without its noise, in the engine's range.
     noise : PoissonGaussian
         Its noise, in the engine's range.
     spread : ndarray of float64
         The point spread function.
     offset : float or None
-        The value without light, in units of the image, if it is given.
+        The value without light, in the engine's range, if it is given.
     preset : str
         As for `deblur`.
     parts : Parts
@@ -240,7 +226,7 @@ class _Channel:
 
     inputs: Inputs
     index: int
-    clean: NDArray[Any]
+    clean: Floats
     noise: PoissonGaussian
     spread: NDArray[np.float64]
     offset: float | None
@@ -256,8 +242,7 @@ class _Channel:
     def observed(self) -> NDArray[np.float64]:
         """The channel with its margin, as light above 0."""
         unit, zero = self.light
-        layout = self.inputs.layout
-        return np.maximum(self.blur.padded(((self.clean - layout.low) / layout.span - zero) / unit), DARK)
+        return np.maximum(self.blur.padded((self.clean - zero) / unit), DARK)
 
     @property
     def measured(self) -> Measured:
@@ -271,13 +256,11 @@ class _Channel:
     @cached_property
     def light(self) -> tuple[float, float]:
         """Unit and zero of light in the engine's range; light is about [0, 1]."""
-        layout = self.inputs.layout
         if self.offset is None:
-            dark = darkness(self.clean, self.noise.scaled(layout.span, layout.low), self.blur)
+            dark = darkness(self.clean, self.noise, self.blur)
         else:
             dark = min(self.offset, float(self.clean.min()))
-        span = max(float(self.clean.max()) - dark, float(np.finfo(np.float32).tiny))
-        return span / layout.span, (dark - layout.low) / layout.span
+        return max(float(self.clean.max()) - dark, float(np.finfo(np.float32).tiny)), dark
 
     def report(self, part: int, words: str) -> Callable[[float], bool] | None:
         """Takes the fraction of a part that is done; returns whether to stop. None: nobody listens."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from .. import engine
 from ..arrays import Floats
-from ..denoising.denoise import denoise
 from ..denoising.observation import measured_model
 from ..image.beginning import reading_report
 from ..image.inputs import Inputs
@@ -21,6 +20,7 @@ from ..noise.noise_model import NoiseModel
 from ..noise.quiet import quietest_power
 from ..notes import gathered, note
 from ..progress import Callback
+from .cleaned import cleaned
 from .noise_or_texture import likely_noise
 
 NOISY = 0.008
@@ -127,18 +127,10 @@ def removed(
     if found.share == 0:
         left = found.left(np.zeros(inputs.pixels.shape, np.float32)) / np.float32(layout.span)
         return inputs, left if found.sigma else None, 0.0
-    single = np.float32 in (np.dtype(layout.dtype), layout.exact_type)
-    # In single precision, values of other types would lose digits where they are far from 0, or be beyond its range.
-    noisy = inputs if single else replace(inputs, layout=replace(layout, dtype="<f8"))
-    dtype = "float32" if single else "same"
-    with gathered():  # What is said there is about the result of another job.
-        clean = denoise(
-            noisy, noise=found.noise, preset=preset, dtype=dtype, seed=seed, device=device, callback=callback
-        )
-    pixels, std = (np.atleast_3d(layout.channels_last(each)) for each in (clean.image, clean.std))
+    pixels, std, sigma = cleaned(inputs, found.noise, preset=preset, seed=seed, device=device, callback=callback)
     left = np.nan_to_num(found.left(std) / np.float32(layout.span), nan=0.0)
-    pixels = found.less(inputs.pixels, layout.unit(pixels))
-    return inputs.with_pixels(pixels), np.ascontiguousarray(left, np.float32), found.share * clean.noise
+    pixels = found.less(inputs.pixels, pixels)
+    return inputs.with_pixels(pixels), np.ascontiguousarray(left, np.float32), found.share * sigma
 
 
 def noise_of(inputs: Inputs, noise: Noise, report: Callable[[float | None], bool] | None) -> FoundNoise:
