@@ -89,6 +89,17 @@ def test_values_far_from_0_are_enlarged_like_others(monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(1000 * (found.image - 1e7), expected.image, atol=0.5)
 
 
+@pytest.mark.parametrize(("dtype", "offset"), [(np.uint32, 2**32 - 10_000), (np.int64, -(2**40)), (np.int32, -(2**31))])
+def test_integers_far_from_0_keep_their_digits(monkeypatch: pytest.MonkeyPatch, dtype: type, offset: int) -> None:
+    small = picture(1.5)[0][:48].astype(np.float64)
+    counts = (small + np.random.default_rng(0).normal(0, 9, small.shape)).round().clip(0).astype(np.int64)
+    given = {**COARSE, "noise": 9.0, "dtype": "same"}
+    expected = enlarged(monkeypatch, counts.astype(np.uint16), 1.5, 48, **given)
+    found = enlarged(monkeypatch, (counts + offset).astype(dtype), 1.5, 48, **given)
+    assert found.image.dtype == dtype
+    np.testing.assert_allclose(found.image.astype(np.int64) - offset, expected.image.astype(np.int64), atol=1)
+
+
 def test_a_result_that_takes_much_of_the_memory_lies_on_the_disk(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

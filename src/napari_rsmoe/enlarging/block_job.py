@@ -57,6 +57,11 @@ class Job:
     selection: Selection
 
     @property
+    def _layout(self) -> ImageFormat:
+        """The type of the image; its range is not known yet."""
+        return ImageFormat(self.plane.dtype.str, None, 0.0, 1.0)
+
+    @property
     def raster(self) -> Raster:
         """The whole drawing."""
         height, width, channels = self.plane.shape
@@ -66,10 +71,9 @@ class Job:
         """Bytes that enlarging an image or block of this shape takes at its peak."""
         height, width, channels = self.plane.shape
         kernels = max(1, round(self.n_kernels * math.prod(shape) / (height * width)))
-        layout = ImageFormat(self.plane.dtype.str, None, 0.0, 1.0)
         step = self.raster.step
         scale = (1 / step[0], 1 / step[1])
-        return memory_of_upscale(layout, (*shape, channels), scale, self.how.models, kernels, self.how.fit)
+        return memory_of_upscale(self._layout, (*shape, channels), scale, self.how.models, kernels, self.how.fit)
 
     def memory_in_blocks(self, plan: BlockPlan) -> int:
         """Bytes that the job takes in blocks, with what it holds in memory of the whole image."""
@@ -83,7 +87,9 @@ class Job:
     def held(self) -> int:
         """Bytes of the results, and of the image without its noise."""
         channels = self.plane.shape[2]
-        without_noise = 0 if is_no_noise(self.noise) else bytes_of(self.plane.shape, np.float32, np.float32)
+        without_noise = (
+            0 if is_no_noise(self.noise) else bytes_of(self.plane.shape, self._layout.exact_type, np.float32)
+        )
         return without_noise + bytes_of((*self.raster.shape, channels), self.plane.dtype, np.float32)
 
     def plan(self) -> BlockPlan | None:

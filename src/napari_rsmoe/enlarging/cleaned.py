@@ -30,7 +30,7 @@ def cleaned(
         Standard deviation of the noise, in units of the image.
     """
     layout = inputs.layout
-    single = np.float32 in (np.dtype(layout.dtype), layout.exact_type)
+    single = layout.exact_type == np.float32
     # In single precision, values of other types would lose digits where they are far from 0, or be beyond its range.
     noisy = inputs if single else replace(inputs, layout=replace(layout, dtype="<f8"))
     dtype = "float32" if single else "same"

@@ -19,7 +19,7 @@ from ..image.blocks import BlockPlan, Part, inside
 from ..image.format import ImageFormat
 from ..image.inputs import Inputs
 from ..image.masks import Selection, sentinel
-from ..image.plane_source import PlaneSource
+from ..image.plane_source import InType, PlaneSource
 from ..image.rounding import choose_type
 from ..image.sample import mosaic, sample_places
 from ..image.value_range import signal_range
@@ -137,12 +137,13 @@ def known_beforehand(job: Job, callback: Callback | None) -> tuple[Known, Callab
             return Pixels(given, None, np.full(given.shape, left, np.float32) if left else None)
 
         return known, as_given, 0.0
+    single = layout.exact_type == np.float32
     with gathered():
         clean = denoise(
-            plane.planes.data,
+            plane.planes.data if single else InType(plane.planes.data, layout.exact_type),
             noise=found.noise,
             preset=job.preset,
-            dtype="same" if plane.dtype == np.float64 else "float32",
+            dtype="float32" if single else "same",
             seed=job.how.seed,
             device=job.how.device,
             channel_axis=plane.axis,

@@ -87,6 +87,28 @@ class PlaneView:
         return np.asarray(self._planes.part(self._number, slice(None), slice(None)), dtype)
 
 
+class InType:
+    """An array that is converted to another data type where it is read.
+
+    Parameters
+    ----------
+    array : array-like with ``shape``, ``dtype`` and indexing
+        The array.
+    dtype : dtype
+        The type.
+    """
+
+    def __init__(self, array: Any, dtype: DTypeLike) -> None:
+        self._array, self.shape, self.dtype = array, tuple(array.shape), np.dtype(dtype)
+        self.ndim, self.size = len(self.shape), int(np.prod(self.shape))
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        return np.asarray(self._array[index], self.dtype)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self._array, self.dtype if dtype is None else dtype)
+
+
 class UnreadPlanes(Planes):
     """The planes of an image, each of which is a `PlaneView`: it is read where it is indexed."""
 
