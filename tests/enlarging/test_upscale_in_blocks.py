@@ -89,6 +89,20 @@ def test_values_far_from_0_are_enlarged_like_others(monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(1000 * (found.image - 1e7), expected.image, atol=0.5)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.filterwarnings("default:.*error bar is NaN")
+@pytest.mark.parametrize("noise", [0.0, 9.0])
+def test_values_beyond_single_precision_are_enlarged_like_others(monkeypatch: pytest.MonkeyPatch, noise: float) -> None:
+    small = picture(1.5)[0][:48].astype(np.float64)
+    noisy = small + np.random.default_rng(0).normal(0, 9, small.shape)
+    expected, found = (
+        enlarged(monkeypatch, noisy * scale, 1.5, 48, **COARSE, noise=noise * scale) for scale in (1.0, 2.0**1000)
+    )
+    np.testing.assert_array_equal(found.image / 2.0**1000, expected.image)
+    assert np.isnan(found.std).all()
+    assert np.isfinite(expected.std).all()
+
+
 @pytest.mark.parametrize(("dtype", "offset"), [(np.uint32, 2**32 - 10_000), (np.int64, -(2**40)), (np.int32, -(2**31))])
 def test_integers_far_from_0_keep_their_digits(monkeypatch: pytest.MonkeyPatch, dtype: type, offset: int) -> None:
     small = picture(1.5)[0][:48].astype(np.float64)

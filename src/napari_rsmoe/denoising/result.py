@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import ranges
 from ..arrays import Floats
-from ..display.pictures import display_range, to_rgb, uncertainty_range, uncertainty_rgb
+from ..display.pictures import display_range, to_rgb, uncertainty_range, uncertainty_rgb, uncertainty_row
 from ..display.summary import bundle, size_row
 from ..door import door
 from ..image.inputs import Inputs
@@ -190,8 +190,7 @@ class Denoised:
             most = f" to {counts[-1]}" if len(counts) > 1 else ""
             rows["models"] = f"{len(self.models)} of {counts[0]}{most} kernels"
         if len(self.models) > 1:
-            high = uncertainty_range(std)
-            rows["uncertainty"] = f"mean {std.mean(dtype=np.float64):.4g}, black 0, white {high:.4g} and above"
+            rows["uncertainty"] = uncertainty_row(std)
         return rows
 
     @door
@@ -223,7 +222,7 @@ def with_kept(
         Whether there is one model only, which tells nothing about the error.
     """
     layout = inputs.layout
-    std = layout.place_channels(estimate.std * np.float32(layout.span))
+    std = layout.place_channels(layout.error_bar(estimate.std))
     left_out = layout.place_channels(np.broadcast_to(inputs.left_out[..., None], inputs.pixels.shape))
     kept = left_out & (not fill)
     if inputs.missing is not None:
@@ -245,7 +244,7 @@ def _typed(estimate: Estimate, inputs: Inputs, noise: float, dtype: str, seed: i
     error = float(np.sqrt(np.mean(np.square(counted, dtype=np.float64))))
     if not error > 0:
         error = LEFT * noise
-    std = layout.place_channels(estimate.std * np.float32(layout.span))
+    std = layout.place_channels(estimate.std * layout.error_unit)
     whole = np.dtype(layout.dtype).kind in "iu"
     fine = whole and bool((std < FINEST).any() or layout.low < DARK)
     if dtype != "float32" and not fine and not rounding_costs(error * layout.span, layout.dtype):

@@ -52,7 +52,8 @@ def to_rgb(image: np.ndarray, limits: Limits) -> np.ndarray:
     low, high = limits
     channels = image[..., None] if image.ndim == 2 else image[..., :3]
     if channels.dtype != np.uint8 or limits != (0.0, 255.0):
-        unit = (channels.astype(np.float32) - np.float32(low)) * np.float32(1 / (high - low))
+        kind = np.result_type(channels.dtype, np.float32).type
+        unit = (channels.astype(kind) - kind(low)) * kind(1 / (high - low))
         channels = np.rint(255 * np.nan_to_num(np.clip(unit, 0, 1))).astype(np.uint8)
     if channels.shape[2] == 2:
         channels = np.concatenate([channels, np.zeros_like(channels[..., :1])], 2)
@@ -81,7 +82,16 @@ def heat(values: np.ndarray, high: float | None = None) -> np.ndarray:
 
 def uncertainty_range(std: np.ndarray) -> float:
     """The standard deviation to be shown as white, which few pixels exceed."""
-    return max(float(np.percentile(_root_mean_square(std), 99.5)), float(np.finfo(np.float32).tiny))
+    values = _root_mean_square(std)
+    known = values[np.isfinite(values)]
+    return max(float(np.percentile(known, 99.5)) if known.size else 0.0, float(np.finfo(np.float32).tiny))
+
+
+def uncertainty_row(std: np.ndarray) -> str:
+    """An error bar (Y, X) or (Y, X, C) in words; what is NaN is unknown."""
+    if not np.isfinite(std).any():
+        return "unknown"
+    return f"mean {np.nanmean(std, dtype=np.float64):.4g}, black 0, white {uncertainty_range(std):.4g} and above"
 
 
 def uncertainty_rgb(std: np.ndarray, high: float) -> np.ndarray:
@@ -92,7 +102,7 @@ def uncertainty_rgb(std: np.ndarray, high: float) -> np.ndarray:
 def _root_mean_square(std: np.ndarray) -> np.ndarray:
     if std.ndim == 2:
         return std
-    joined: np.ndarray = np.sqrt(np.square(std, dtype=np.float32).mean(-1))
+    joined: np.ndarray = np.sqrt(np.square(std, dtype=np.float64).mean(-1))
     return joined
 
 

@@ -168,7 +168,7 @@ class EnlargeBlocks:
             return image, np.full(image.shape, np.nan, np.float32)
         estimate, _ = self.estimate(inputs, pixels, block, callback)
         image = layout.values(estimate.image, layout.exact_type)
-        std = estimate.std * np.float32(layout.span)
+        std = layout.error_bar(estimate.std)
         if inputs.missing is not None:
             there = inputs.missing[nearest]
             image[there] = np.atleast_3d(pixels.given)[nearest][there]
@@ -243,7 +243,7 @@ class EnlargeBlocks:
         """What the noise has left, at the size of the drawing, in the engine's range."""
         if pixels.left is None:
             return None
-        left = np.nan_to_num(np.atleast_3d(pixels.left) / np.float32(self.whole.layout.span), nan=0.0)
+        left = np.nan_to_num(np.atleast_3d(pixels.left) / self.whole.layout.error_unit, nan=0.0)
         places = [
             pixel_places(old, new, own.start, own.stop - own.start) - read.start
             for old, new, own, read in zip(self.shape, self.raster.shape, drawn.read, block.read, strict=True)

@@ -72,7 +72,8 @@ class FoundNoise:
         """Standard deviation of the error that is left, from that of the image without noise, in units of the image."""
         share, likely = self.share, self.likely
         texture_or_noise = (1 - share) ** 2 * likely + share**2 * (1 - likely)
-        return np.hypot(np.float32(likely**0.5 * share) * std, np.float32(texture_or_noise**0.5 * self.sigma))
+        with np.errstate(over="ignore"):  # Single precision may not hold it: then the error bar is unknown.
+            return np.hypot(np.float32(likely**0.5 * share) * std, np.float32(texture_or_noise**0.5 * self.sigma))
 
     def say(self) -> None:
         """Say what becomes of it, if there is any."""
@@ -125,10 +126,10 @@ def removed(
     found = noise_of(inputs, noise, report)
     layout = inputs.layout
     if found.share == 0:
-        left = found.left(np.zeros(inputs.pixels.shape, np.float32)) / np.float32(layout.span)
-        return inputs, left if found.sigma else None, 0.0
+        left = found.left(np.zeros(inputs.pixels.shape, np.float32)) / layout.error_unit
+        return inputs, np.nan_to_num(left, nan=0.0) if found.sigma else None, 0.0
     pixels, std, sigma = cleaned(inputs, found.noise, preset=preset, seed=seed, device=device, callback=callback)
-    left = np.nan_to_num(found.left(std) / np.float32(layout.span), nan=0.0)
+    left = np.nan_to_num(found.left(std) / layout.error_unit, nan=0.0)
     pixels = found.less(inputs.pixels, pixels)
     return inputs.with_pixels(pixels), np.ascontiguousarray(left, np.float32), found.share * sigma
 

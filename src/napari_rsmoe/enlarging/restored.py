@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..denoising.result import Estimate
-from ..display.pictures import display_range, to_rgb, uncertainty_range, uncertainty_rgb
+from ..display.pictures import display_range, to_rgb, uncertainty_range, uncertainty_rgb, uncertainty_row
 from ..display.summary import bundle, size_row
 from ..door import door
 from ..image.inputs import Inputs
@@ -26,7 +26,7 @@ class Restored:
         The image: range and axis order of the input, and its type unless another was chosen.
     std : ndarray of float32
         Shape of the image, in its units: the estimated standard deviation of the error of `image`; NaN where there
-        are no data.
+        are no data, and, with a note, if float32 does not hold errors of such an image.
     noise : float
         Standard deviation of the noise of the input, in its units, as given or found; 0 if none was removed.
     models : list of Model
@@ -72,7 +72,7 @@ class Restored:
         layout = inputs.layout
         exact = layout.restore(estimate.image, layout.exact_type)
         error = float(np.sqrt(np.mean(np.square(estimate.std, dtype=np.float64)))) * layout.span
-        std = layout.place_channels(estimate.std * np.float32(layout.span))
+        std = layout.place_channels(layout.error_bar(estimate.std))
         image = inputs.with_missing(typed_result(exact, layout, error, dtype, std=std))
         if inputs.missing is not None:
             std[inputs.missing_at(std)] = np.nan
@@ -104,6 +104,5 @@ class Restored:
         return {
             "size": size_row(image.shape[:2], image.shape[2] if image.ndim == 3 else 1, image.dtype),
             "noise": f"{self.noise:.4g} (standard deviation)",
-            "uncertainty": f"mean {np.nanmean(std, dtype=np.float64):.4g}, black 0, white {uncertainty_range(std):.4g} "
-            "and above",
+            "uncertainty": uncertainty_row(std),
         }

@@ -73,12 +73,14 @@ def find_clusters(plane: NDArray[Any], out: Mask) -> Mask:
             slice(max(0, columns.start - REACH), columns.stop + REACH),
         )
         at = labels[around] == number
-        if at.sum() >= FEWEST and _is_cluster(plane[around].astype(np.float32), at, out[around]):
+        if at.sum() >= FEWEST and _is_cluster(
+            plane[around].astype(np.result_type(plane.dtype, np.float32)), at, out[around]
+        ):
             found[around] |= at
     return found
 
 
-def _is_cluster(values: NDArray[np.float32], at: Mask, out: Mask) -> bool:
+def _is_cluster(values: NDArray[np.floating], at: Mask, out: Mask) -> bool:
     """Whether pixels of a small part of an image are a cluster of defects; `out` are all that stand out."""
     beside = np.pad(at, 1)
     beside = (beside[:-2, 1:-1] | beside[2:, 1:-1] | beside[1:-1, :-2] | beside[1:-1, 2:]) & ~at
@@ -105,11 +107,11 @@ def find_lines(plane: NDArray[Any], noise: float) -> Mask:
     noise : float
         Median difference between neighbours.
     """
-    values = plane.astype(np.float32)
+    values = plane.astype(np.result_type(plane.dtype, np.float32))
     return _columns(values, noise) | _columns(values.T, noise).T
 
 
-def _columns(values: NDArray[np.float32], noise: float) -> Mask:
+def _columns(values: NDArray[np.floating], noise: float) -> Mask:
     """Broken columns, of all rows or of those of the upper or lower half and what follows on."""
     found = np.zeros(values.shape, bool)
     height = len(values)
@@ -123,7 +125,7 @@ def _columns(values: NDArray[np.float32], noise: float) -> Mask:
     return found
 
 
-def _broken(values: NDArray[np.float32], width: int, noise: float) -> list[int]:
+def _broken(values: NDArray[np.floating], width: int, noise: float) -> list[int]:
     """First columns of groups of `width` that differ from the columns beside them all along."""
     steady = (_along(values, width, _one_sign) >= ONE_SIGN).nonzero()[0]
     if not steady.size:
@@ -148,7 +150,7 @@ def _broken(values: NDArray[np.float32], width: int, noise: float) -> list[int]:
 
 
 def _along(
-    values: NDArray[np.float32], width: int, measure: Callable[[NDArray[np.float32]], NDArray[Any]]
+    values: NDArray[np.floating], width: int, measure: Callable[[NDArray[np.floating]], NDArray[Any]]
 ) -> NDArray[Any]:
     """Measure the ridges of `_ridges` along each group of columns."""
     step = max(1, BAND // len(values))
@@ -159,29 +161,29 @@ def _along(
     return np.concatenate(found)
 
 
-def _middle(ridge: NDArray[np.float32]) -> NDArray[np.float32]:
+def _middle(ridge: NDArray[np.floating]) -> NDArray[np.floating]:
     """The median along each column."""
-    middle: NDArray[np.float32] = np.median(ridge, axis=0)
+    middle: NDArray[np.floating] = np.median(ridge, axis=0)
     return middle
 
 
-def _one_sign(ridge: NDArray[np.float32]) -> NDArray[np.float64]:
+def _one_sign(ridge: NDArray[np.floating]) -> NDArray[np.float64]:
     """The fraction of each column that has its usual sign."""
     share: NDArray[np.float64] = np.maximum((ridge > 0).mean(0), (ridge < 0).mean(0))
     return share
 
 
-def _ridges(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+def _ridges(values: NDArray[np.floating], width: int) -> NDArray[np.floating]:
     """How far groups of columns lie beyond both neighbours."""
     count = values.shape[1] - width - 3
     lefts, rights = values[:, 1 : 1 + count], values[:, 2 + width : 2 + width + count]
     groups = np.stack([values[:, 2 + k : 2 + k + count] for k in range(width)])
     above = groups.min(0) - np.maximum(lefts, rights)
     below = groups.max(0) - np.minimum(lefts, rights)
-    return np.where(above > 0, above, np.where(below < 0, below, 0)).astype(np.float32)
+    return np.where(above > 0, above, np.where(below < 0, below, 0))
 
 
-def _extended(values: NDArray[np.float32], part: slice, first: int, width: int) -> slice:
+def _extended(values: NDArray[np.floating], part: slice, first: int, width: int) -> slice:
     """The rows of a broken column: those of a part, and those that follow as long as they differ in the same way."""
     ridge = _ridges(values[:, first - 2 : first + width + 2], width)[:, 0]
     same = np.sign(ridge) == np.sign(np.median(ridge[part]))

@@ -79,6 +79,14 @@ class ImageFormat:
         return self.high - self.low if self.high > self.low else 1.0
 
     @property
+    def error_unit(self) -> np.float32:
+        """The same for error bars, which are float32; NaN where that does not hold small parts of it."""
+        facts = np.finfo(np.float32)
+        least, most, digits = map(float, (facts.tiny, facts.max, facts.eps))
+        held = least / digits <= self.span <= most * digits
+        return np.float32(self.span if held else math.nan)
+
+    @property
     def exact_type(self) -> np.dtype[Any]:
         """The type in which values are converted to the units of the image: float32 if it holds them all."""
         return np.dtype(_exact_type(np.dtype(self.dtype)))
@@ -104,6 +112,16 @@ class ImageFormat:
         """Undo `unit`, in the type of the engine's values, without clipping."""
         linear = expanded(units) if self.compressed else units
         values: np.ndarray = linear * self.span + self.low
+        return values
+
+    def error_bar(self, std: Floats) -> Floats:
+        """Convert an error bar (H, W, C) to units of the image; NaN, with a note, where float32 does not hold it."""
+        if math.isnan(self.error_unit):
+            note(
+                f"the error bar is NaN, as float32 does not hold errors of an image whose range is {self.span:.2g}; "
+                "multiply the image by a constant first"
+            )
+        values: Floats = std * self.error_unit
         return values
 
     def restore(self, image: np.ndarray, dtype: Any = None) -> np.ndarray:
