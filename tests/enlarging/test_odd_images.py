@@ -18,7 +18,10 @@ from napari_rsmoe.notes import gathered
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_an_image_of_one_value_keeps_it(dtype: type, value: int) -> None:
     image = np.full((20, 24), value, dtype)
-    for result in (deblur(image, 1.2, preset="fast").image, upscale(image, 1, preset="fast")):
+    with gathered() as said:
+        results = deblur(image, 1.2, preset="fast").image, upscale(image, 1, preset="fast")
+    assert not said
+    for result in results:
         assert result.dtype == dtype
         np.testing.assert_allclose(result.astype(np.float64), image, atol=1e-3)
 

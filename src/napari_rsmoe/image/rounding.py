@@ -47,6 +47,11 @@ def rounding_costs(error: float, dtype: Any) -> bool:
     return math.sqrt(error**2 + ROUNDING_VARIANCE) > COSTLY * error
 
 
+def _costs(layout: ImageFormat, error: float) -> bool:
+    """Whether rounding to the type of an image costs much; it costs nothing if the image has one value only."""
+    return layout.high > layout.low and rounding_costs(error, layout.dtype)
+
+
 def is_coarse(layout: ImageFormat) -> bool:
     """Whether an image consists of a few levels of integers, as counts of few photons do."""
     return np.dtype(layout.dtype).kind in "iu" and layout.high - layout.low < FEW_LEVELS
@@ -112,10 +117,12 @@ def at_random(values: NDArray[Any], layout: ImageFormat, error: float, std: NDAr
 
     Everywhere if rounding costs more than a tenth of the error of the whole; else where it costs that of the value, and
     where values are low, as in the dark background of a bright image. Images made for display, which are rarely counts,
-    are rounded to the nearest but for their lowest values.
+    are rounded to the nearest but for their lowest values, and images of one value everywhere.
     """
+    if layout.low == layout.high:
+        return False
     display = for_display(np.dtype(layout.dtype), layout.low, layout.high)
-    if rounding_costs(error, layout.dtype) and not display:
+    if _costs(layout, error) and not display:
         return True
     if std is None and display:
         return False
@@ -128,7 +135,7 @@ def choose_type(layout: ImageFormat, error: float, choice: str) -> np.dtype[Any]
     kind = np.dtype(layout.dtype).newbyteorder("=")
     if choice == "float32":
         return np.dtype(np.float32)
-    if not rounding_costs(error, kind):
+    if not _costs(layout, error):
         return kind
     if choice == "auto":
         note(
@@ -148,7 +155,7 @@ def choose_type(layout: ImageFormat, error: float, choice: str) -> np.dtype[Any]
 
 def rounded_by_chance(layout: ImageFormat, error: float) -> bool:
     """Whether a result of the type of the image is rounded up or down at random."""
-    return rounding_costs(error, layout.dtype) and not for_display(np.dtype(layout.dtype), layout.low, layout.high)
+    return _costs(layout, error) and not for_display(np.dtype(layout.dtype), layout.low, layout.high)
 
 
 def rounded_at_random(
