@@ -299,7 +299,7 @@ def test_a_preview_is_drawn_where_the_user_chose(photograph: np.ndarray, devices
 
 
 def test_upscale_draws_where_the_user_chose(photograph: np.ndarray, devices: list[str]) -> None:
-    upscale(photograph[:20, :20], 2, models=2, iterations=5, device="cpu")
+    upscale(photograph[:20, :20], 2, models=2, iterations=5, noise=0, device="cpu")
     assert devices == ["cpu"] * 5  # two fits, each rendered to be measured, and a drawing of their mean
 
 
