@@ -1,24 +1,41 @@
 """Noise or fine texture: ``python -m benchmarks.texture [--half report]``.
 
-The reduced images of `benchmarks.reduction`, as they are and with white noise. Where `upscale` would remove noise from
-them, the two numbers by which `enlarging.noise_or_texture` tells noise from texture are learnt; printed are these
-numbers, and for images that were left out the mean share of what was found that is removed. With ``--half report``
-nothing is learnt, and the shares are those of the numbers in use.
+The images of `benchmarks.reduction` reduced 2, 3 and 4 times by the mean and bicubically, whole and in their middle,
+and their middle as it is, without and with white noise. Where `upscale` would remove noise from them, the two numbers
+by which `enlarging.noise_or_texture` tells noise from texture are learnt; printed are these numbers, and for images
+that were left out the mean share of what was found that is removed. With ``--half report`` nothing is learnt, and the
+shares are those of the numbers in use.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.enlarging import HALVES
-from benchmarks.reduction import cases, learnt
+from benchmarks.enlarging import HALVES, reduced
+from benchmarks.reduction import FACTORS, SIDES, SMALLEST, learnt, sources
+from napari_rsmoe.bench.protocol import middle
 from napari_rsmoe.enlarging.found_noise import found_noise
 from napari_rsmoe.enlarging.noise_or_texture import slope_of
 from napari_rsmoe.image.inputs import Inputs
+from napari_rsmoe.image.reduction import REDUCTIONS
 
 SIGMAS = (0, 4, 8, 20)  # Standard deviations of the noise, of 255.
+
+
+def cases(half: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and image."""
+    for name, image in sources(half).items():
+        part = middle(image, SIDES[0])
+        yield name, part
+        for large in (image, part):
+            for factor in FACTORS:
+                for kind in REDUCTIONS:
+                    small = reduced(large, factor, kind)[1]
+                    if min(small.shape) >= SMALLEST:
+                        yield name, small
 
 
 def main() -> None:
@@ -27,10 +44,10 @@ def main() -> None:
     parser.add_argument("--half", choices=HALVES, default="choose")
     options = parser.parse_args()
     names, sigmas, slopes, likely = [], [], [], []
-    for number, (name, _, _, small) in enumerate(cases(options.half)):
+    for number, (name, clean) in enumerate(cases(options.half)):
         for sigma in SIGMAS:
-            noise = np.random.default_rng(number).normal(0, sigma / 255, small.shape)
-            image = (np.round(np.clip(small + noise, 0, 1) * 255) / 255).astype(np.float32)
+            noise = np.random.default_rng(number).normal(0, sigma / 255, clean.shape)
+            image = (np.round(np.clip(clean + noise, 0, 1) * 255) / 255).astype(np.float32)
             inputs = Inputs.of(image)
             found = found_noise(inputs)
             slope = slope_of(inputs.pixels.mean(2))
