@@ -164,7 +164,7 @@ def found_noise(inputs: Inputs) -> FoundNoise:
     return FoundNoise(
         model.scaled(layout.span, layout.low) if confirmed else quiet * layout.span,
         surely * layout.span,
-        likely_noise(plane, model.spectrum if confirmed else None),
+        likely_noise(plane, surely / np.sqrt(len(model.channels)), model.spectrum if confirmed else None),
     )
 
 

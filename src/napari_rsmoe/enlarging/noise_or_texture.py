@@ -24,19 +24,22 @@ MOST = 400
 """Blocks at most; more take time and tell nothing new."""
 ROUNDING = 1 / 12 / 255**2
 """Power of the rounding to 8 bits. It is added, so that images of floats and of integers compare."""
-CERTAIN, FALL = 3.8, 12.0
-"""Logarithm of the odds of noise where the spectrum is as flat as that of the noise, and by how much it falls for a
-slope by which amplitudes become e times smaller. Learnt by ``python -m benchmarks.texture`` from images without noise
-in which noise was found, and from images with noise."""
+CERTAIN, FALL, PRESENT = 4.5, 14.0, 3.2
+"""Logarithm of the odds of noise where the spectrum is as flat as that of the noise and as strong; by how much it falls
+for a slope by which amplitudes become e times smaller; and by how much it grows where the noise is found e times as
+strong as the highest frequencies. Learnt by ``python -m benchmarks.texture`` from images without noise in which noise
+was found, and from images with noise."""
 
 
-def likely_noise(plane: Floats, spectrum: Array | None) -> float:
+def likely_noise(plane: Floats, sigma: float, spectrum: Array | None) -> float:
     """How likely the noise that was found in an image is noise.
 
     Parameters
     ----------
     plane : ndarray of float32, shape (H, W)
         The brightness of the image on [0, 1]; NaN where it does not count.
+    sigma : float
+        Standard deviation of the noise in it.
     spectrum : ndarray of float64, shape (C, BLOCK, BLOCK), or None
         That of the noise, as in a `NoiseModel`; None: white.
 
@@ -45,18 +48,19 @@ def likely_noise(plane: Floats, spectrum: Array | None) -> float:
     float
         The probability; one half where an image is too small to tell.
     """
-    slope = slope_of(plane)
-    if slope is None:
+    terms = terms_of(plane, sigma)
+    if terms is None:
         return 0.5
     of_noise = 0.0 if spectrum is None else _slope(np.log(spectrum[0] + ROUNDING))
-    score = CERTAIN - FALL * (slope - of_noise)
+    score = CERTAIN - FALL * (terms[0] - of_noise) + PRESENT * terms[1]
     return 1 / (1 + math.exp(-min(max(score, -50.0), 50.0)))
 
 
-def slope_of(plane: Floats) -> float | None:
-    """By how much the amplitude falls to the highest frequencies, as a logarithm; None if there are too few blocks.
+def terms_of(plane: Floats, sigma: float) -> tuple[float, float] | None:
+    """What tells noise from texture; arguments as above. None if there are too few blocks.
 
-    It is the mean over blocks, so that those with least content count as much as those with most.
+    By how much amplitudes fall to the highest frequencies, and by how much the noise is stronger than these, as
+    logarithms. Both are means over blocks, so that those with least content count as much as those with most.
     """
     if min(plane.shape) < BLOCK:
         return None
@@ -68,11 +72,19 @@ def slope_of(plane: Floats) -> float | None:
     window = np.outer(*2 * [np.hanning(BLOCK + 2)[1:-1]])
     window /= np.sqrt(np.square(window).sum())
     power = np.square(np.abs(rfft2((blocks - blocks.mean((1, 2), keepdims=True)) * window)))
-    return _slope(np.log(power + ROUNDING).mean(0))
+    logarithm = np.log(power + ROUNDING).mean(0)
+    return _slope(logarithm), math.log(sigma) - float(_folded(logarithm)[HIGHEST, HIGHEST].mean()) / 2
+
+
+def _folded(logarithm: Array) -> Array:
+    """Means over frequencies and those mirrored, for the order of `numpy.fft.rfft2` or `numpy.fft.fft2`."""
+    half = BLOCK // 2 + 1
+    folded: Array = (logarithm + np.roll(logarithm[::-1], 1, axis=0))[:half, :half] / 2
+    return folded
 
 
 def _slope(logarithm: Array) -> float:
-    """The same for the logarithm of the power by frequency, as `numpy.fft.rfft2` or `numpy.fft.fft2` order them."""
-    both = logarithm[:, : BLOCK // 2 + 1] + np.roll(logarithm[::-1], 1, axis=0)[:, : BLOCK // 2 + 1]  # Mirrored rows.
-    beside = both[MIDDLE, HIGHEST].mean() + both[HIGHEST, MIDDLE].mean()
-    return float(beside / 2 - both[HIGHEST, HIGHEST].mean()) / 4
+    """By how much amplitudes fall to the highest frequencies; power as for `_folded`."""
+    folded = _folded(logarithm)
+    beside = folded[MIDDLE, HIGHEST].mean() + folded[HIGHEST, MIDDLE].mean()
+    return float(beside / 2 - folded[HIGHEST, HIGHEST].mean()) / 2
