@@ -7,11 +7,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
-from scipy.fft import rfft2
 
 from ..arrays import Array, Floats
+from ..image.block_spectra import block_powers, folded
 from ..image.inputs import Inputs
 from ..image.reduction import REDUCTIONS
 from .refinement import MOST_REFINED
@@ -24,8 +22,6 @@ BLOCK = 32
 resolve frequencies less."""
 FEWEST = 4
 """Blocks, half of which overlap, from which the reduction is found. With fewer, chance decides."""
-MOST = 400
-"""Blocks at most; more take time and tell nothing new."""
 ROUNDING = 2e-4
 """Power of the rounding to 8 bits in a block. It is added, so that images of floats and of integers compare."""
 ENDS = (0, 4, 8, 12, 15, 17)
@@ -105,24 +101,10 @@ def shape_of_spectrum(planes: Sequence[Floats]) -> Array | None:
     Amplitudes are averaged: of powers the blocks with the strongest edges would decide, of logarithms those where there
     is nothing to see. Blocks with values that are not finite do not count.
     """
-    blocks = np.concatenate([_blocks(plane) for plane in planes]) if planes else np.empty((0, BLOCK, BLOCK))
-    blocks = blocks[np.isfinite(blocks).all((1, 2))]
-    if len(blocks) < FEWEST:
+    powers = block_powers(planes, BLOCK, FEWEST)
+    if powers is None:
         return None
-    blocks = blocks[:: -(-len(blocks) // MOST)]
-    window = np.hanning(BLOCK + 2)[1:-1]
-    blocks = (blocks - blocks.mean((1, 2), keepdims=True)) * np.outer(window, window)
-    logarithm = 2 * np.log(np.sqrt(np.square(np.abs(rfft2(blocks))) + ROUNDING).mean(0))
-    half = BLOCK // 2
-    logarithm[1:half] = (logarithm[1:half] + logarithm[:half:-1]) / 2  # Rows of negative frequencies.
-    power = (logarithm[: half + 1] + logarithm[: half + 1].T) / 2
+    logarithm = folded(2 * np.log(np.sqrt(powers + ROUNDING).mean(0)))
+    power = (logarithm + logarithm.T) / 2
     found = np.array([power[ENDS[a] : ENDS[a + 1], ENDS[b] : ENDS[b + 1]].mean() for a, b in CELLS])
     return found[1:] - found[0]
-
-
-def _blocks(plane: Floats) -> NDArray[np.float64]:
-    """Blocks (n, BLOCK, BLOCK) of a plane, half of which overlap."""
-    if min(plane.shape) < BLOCK:
-        return np.empty((0, BLOCK, BLOCK))
-    half = BLOCK // 2
-    return sliding_window_view(plane, (BLOCK, BLOCK))[::half, ::half].reshape(-1, BLOCK, BLOCK).astype(np.float64)

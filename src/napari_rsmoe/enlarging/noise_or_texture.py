@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import rfft2
 
 from ..arrays import Array, Floats
+from ..image.block_spectra import block_powers, folded, taper
 from ..noise.noise_model import BLOCK
 
 MIDDLE, HIGHEST = slice(3, 5), slice(7, 9)
@@ -20,8 +19,6 @@ MIDDLE, HIGHEST = slice(3, 5), slice(7, 9)
 along one axis and half of that along the other. With half of it along both, content hides weak noise."""
 FEWEST = 9
 """Blocks, half of which overlap, from which the slope is measured. With fewer, chance decides."""
-MOST = 400
-"""Blocks at most; more take time and tell nothing new."""
 ROUNDING = 1 / 12 / 255**2
 """Power of the rounding to 8 bits. It is added, so that images of floats and of integers compare."""
 CERTAIN, FALL, PRESENT = 4.5, 14.0, 3.2
@@ -62,29 +59,15 @@ def terms_of(plane: Floats, sigma: float) -> tuple[float, float] | None:
     By how much amplitudes fall to the highest frequencies, and by how much the noise is stronger than these, as
     logarithms. Both are means over blocks, so that those with least content count as much as those with most.
     """
-    if min(plane.shape) < BLOCK:
+    powers = block_powers([plane], BLOCK, FEWEST)
+    if powers is None:
         return None
-    blocks = sliding_window_view(plane, (BLOCK, BLOCK))[:: BLOCK // 2, :: BLOCK // 2].reshape(-1, BLOCK, BLOCK)
-    blocks = blocks[np.isfinite(blocks).all((1, 2))]
-    if len(blocks) < FEWEST:
-        return None
-    blocks = blocks[:: -(-len(blocks) // MOST)].astype(np.float64)
-    window = np.outer(*2 * [np.hanning(BLOCK + 2)[1:-1]])
-    window /= np.sqrt(np.square(window).sum())
-    power = np.square(np.abs(rfft2((blocks - blocks.mean((1, 2), keepdims=True)) * window)))
-    logarithm = np.log(power + ROUNDING).mean(0)
-    return _slope(logarithm), math.log(sigma) - float(_folded(logarithm)[HIGHEST, HIGHEST].mean()) / 2
-
-
-def _folded(logarithm: Array) -> Array:
-    """Means over frequencies and those mirrored, for the order of `numpy.fft.rfft2` or `numpy.fft.fft2`."""
-    half = BLOCK // 2 + 1
-    folded: Array = (logarithm + np.roll(logarithm[::-1], 1, axis=0))[:half, :half] / 2
-    return folded
+    logarithm = np.log(powers / np.square(taper(BLOCK)).sum() + ROUNDING).mean(0)
+    return _slope(logarithm), math.log(sigma) - float(folded(logarithm)[HIGHEST, HIGHEST].mean()) / 2
 
 
 def _slope(logarithm: Array) -> float:
-    """By how much amplitudes fall to the highest frequencies; power as for `_folded`."""
-    folded = _folded(logarithm)
-    beside = folded[MIDDLE, HIGHEST].mean() + folded[HIGHEST, MIDDLE].mean()
-    return float(beside / 2 - folded[HIGHEST, HIGHEST].mean()) / 2
+    """By how much amplitudes fall to the highest frequencies; power as for `folded`."""
+    power = folded(logarithm)
+    beside = power[MIDDLE, HIGHEST].mean() + power[HIGHEST, MIDDLE].mean()
+    return float(beside / 2 - power[HIGHEST, HIGHEST].mean()) / 2
