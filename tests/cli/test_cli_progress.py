@@ -51,7 +51,7 @@ def test_a_terminal_shows_files_planes_and_the_remaining_time(tmp_path, picture)
     noisy = np.clip(picture + noise, 0, 255).astype(np.uint8)
     write_image(tmp_path / "in" / "a.tif", noisy, axes="TYX")
     write_image(tmp_path / "in" / "b.png", noisy[0])
-    options = ("--preset", "fast", "--models", 2)
+    options = ("--preset", "fast", "--models", 60)
     code, seen = seen_in_terminal("denoise", tmp_path / "in", tmp_path / "out", *options)
     text = "".join(part for _, part in seen)
     assert code == 0, text
